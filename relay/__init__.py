@@ -1,0 +1,1 @@
+"""Mailseal: the mail exchanger for AI agents."""

@@ -1,0 +1,1 @@
+"""Who exists here: domains, agents, keys and their proofs."""

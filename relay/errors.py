@@ -1,0 +1,81 @@
+"""Everything that can go wrong, by what the other side should do about it.
+
+::
+
+    RelayError
+    ├── Refused            will not be done, however often it is asked
+    │   ├── BadAddress         not an address by RFC 5321 §4.1.2
+    │   ├── UnknownRecipient   no agent has this address
+    │   ├── Unauthenticated    the agent takes only verified mail
+    │   ├── UndecodableMail    the bytes cannot be a mail at all
+    │   ├── BadSecret          not a secret this relay can open
+    │   └── ForbiddenTarget    a webhook URL that must not be asked
+    ├── Deferred           cannot be done now; trying again can help
+    │   ├── StoreUnavailable   the store cannot answer
+    │   ├── SpoolFull          no room for more mail on this machine
+    │   ├── SenderUnproven     DNS could not say who the sender is
+    │   └── DnsUnavailable     no nameserver gave an answer
+    └── Misconfigured      the operator must change something before a start
+
+Rooms raise these and the store's own (store/errors.py); each door turns them
+into its protocol's words by one table. A stranger never sees a message of theirs.
+"""
+
+
+class RelayError(Exception):
+    """Base of all errors the relay raises itself."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").partition("\n")[0].rstrip("."))
+
+
+class Refused(RelayError):
+    """Will not be done, however often it is asked."""
+
+
+class BadAddress(Refused):
+    """Not an address."""
+
+
+class UnknownRecipient(Refused):
+    """No agent has this address."""
+
+
+class Unauthenticated(Refused):
+    """The agent takes only mail whose sender is verified."""
+
+
+class UndecodableMail(Refused):
+    """The bytes cannot be read as a mail."""
+
+
+class BadSecret(Refused):
+    """Not a secret this relay can open."""
+
+
+class ForbiddenTarget(Refused):
+    """The webhook's address must not be connected to."""
+
+
+class Deferred(RelayError):
+    """Cannot be done now; trying again can help."""
+
+
+class StoreUnavailable(Deferred):
+    """The store cannot answer."""
+
+
+class SpoolFull(Deferred):
+    """No room for more mail on this machine."""
+
+
+class SenderUnproven(Deferred):
+    """DNS could not say who the sender is."""
+
+
+class DnsUnavailable(Deferred):
+    """No nameserver gave an answer in time."""
+
+
+class Misconfigured(RelayError):
+    """The operator must change something before a start."""

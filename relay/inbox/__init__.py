@@ -1,0 +1,1 @@
+"""The agent's own reading: listing, fetching and leasing what arrived."""

@@ -1,0 +1,1 @@
+"""The clock's door: work that is due because time has passed."""

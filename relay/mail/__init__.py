@@ -1,0 +1,1 @@
+"""What a mail says: headers, addresses, parts and threads. Pure: bytes in, values out."""

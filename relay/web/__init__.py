@@ -1,0 +1,1 @@
+"""The HTTP door: the API of contract §6 over FastAPI."""

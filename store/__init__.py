@@ -1,0 +1,1 @@
+"""Rows: the schema, one function a query, and the engine that groups commits."""

@@ -1,0 +1,47 @@
+"""The one form of a domain and of an address under which rows are found.
+
+A domain is lower-case A-labels (RFC 5890) without a final dot; an agent's address
+is its lower-cased local part, ``@``, and such a domain. Two spellings that mean one
+mailbox meet here, so a row can be found by equality.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+import idna
+
+MAX_DOMAIN: Final = 253
+MAX_LOCAL: Final = 64
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+_PLAIN_DOMAIN: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?", re.ASCII)
+
+
+def normalise_domain(name: str) -> str:
+    """*name* as lower-case A-labels without a final dot (UTS 46, RFC 5891). Raises ValueError."""
+    lowered = name.strip().rstrip(".").lower()
+    if not _PLAIN_DOMAIN.fullmatch(lowered):
+        try:
+            lowered = idna.encode(lowered, uts46=True).decode("ascii")
+        except (idna.IDNAError, UnicodeError) as error:
+            raise ValueError(f"not a domain name: {name!r}") from error
+    if len(lowered) > MAX_DOMAIN or not all(_LABEL.fullmatch(label) for label in lowered.split(".")):
+        raise ValueError(f"not a domain name: {name!r}")
+    return lowered
+
+
+def normalise_local(local: str) -> str:
+    """A local part as agents' addresses hold it: NFC and lower-case (RFC 6530 §10.1)."""
+    return unicodedata.normalize("NFC", local).lower()
+
+
+def normalise_address(address: str) -> str:
+    """*address* in the form agents are kept under. Raises ValueError."""
+    local, at, domain = address.strip().rpartition("@")
+    if not at or not local or len(local.encode()) > MAX_LOCAL:
+        raise ValueError(f"not an address: {address!r}")
+    if not local.isprintable() or any(sign in ' "(),:;<>@[\\]' for sign in local):
+        raise ValueError(f"not an address: {address!r}")
+    if ".." in local or local.startswith(".") or local.endswith("."):
+        raise ValueError(f"not an address: {address!r}")
+    return f"{normalise_local(local)}@{normalise_domain(domain)}"
