@@ -18,7 +18,7 @@ class Answer:
 
 
 class Resolver(Protocol):
-    """Whatever can look a name up; a table in tests."""
+    """Whatever can look a name up. A table in tests."""
 
     async def lookup(self, name: str, rdtype: RdType) -> Answer:
         """Ask for *name* (A-labels, no final dot needed). Raises DnsUnavailable when nobody answers in time."""

@@ -5,10 +5,9 @@ from the same fields, so no two of them can disagree on what the mail said. Line
 the input and never raising: what is not a field is kept as a field without a name.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-
-from collections.abc import Sequence
 
 END_OF_HEADERS: Final = b"\r\n\r\n"
 
