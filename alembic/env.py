@@ -1,0 +1,24 @@
+"""How the chain is run: on the connection it is given, or on MAILSEAL_DATABASE_URL by the alembic program."""
+
+import os
+
+from alembic import context
+from sqlalchemy import Connection
+
+from store.connect import open_engine
+from store.schema import metadata
+
+connection = context.config.attributes.get("connection")
+
+
+def run(on: Connection) -> None:
+    context.configure(connection=on, target_metadata=metadata, render_as_batch=on.dialect.name == "sqlite")
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if connection is not None:
+    run(connection)
+else:
+    with open_engine(os.environ["MAILSEAL_DATABASE_URL"]).begin() as own:
+        run(own)

@@ -1,0 +1,238 @@
+"""One POST to an endpoint a stranger has named. The only file that knows the HTTP client.
+
+The address rule (relay/egress.py) holds at the moment of connecting, in two places: the resolver
+refuses a name if any of its addresses is forbidden, and the socket is only made for an address
+that passes again. The second one sees every connection, an address in the URL included, so
+nothing the client library decides about names can lead round it. No redirect is followed, no
+proxy is taken from the environment, no cookie is kept.
+"""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from io import BytesIO
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from relay.clock import Clock
+from relay.delivery.outcome import HEEDS_RETRY_AFTER, Answer, parse_retry_after
+from relay.egress import Network, Scheme, Target, check_url, may_connect
+from relay.errors import ForbiddenTarget
+
+Lookup = Callable[[str], Awaitable[Sequence[str]]]
+"""A name's addresses as text. Raises OSError when it has none or DNS does not answer."""
+
+READ_LIMIT: Final = 64 * 1024  # bytes of an answer that are read, and dropped, to keep the connection
+_DRAIN_SECONDS: Final = 2.0
+# Node and uvicorn close an idle connection after 5 s: reusing one near that end loses a POST.
+_KEEPALIVE_SECONDS: Final = 4.0
+_LARGE_BODY: Final = 1024 * 1024  # bytes above which aiohttp wants a file, to write it in pieces
+_LOOKUP_THREADS: Final = 64
+_DEFAULT_HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "Mailseal", "Accept": "*/*"}
+
+
+class _Forbidden(ForbiddenTarget, OSError):
+    """An OSError too, the only kind the client carries out of a connection attempt unchanged."""
+
+
+class _CheckedResolver(AbstractResolver):
+    """Looks names up and refuses those with any forbidden address."""
+
+    def __init__(self, lookup: Lookup, gate: Callable[[str], None]) -> None:
+        self._lookup = lookup
+        self._gate = gate
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of *host*. Raises OSError, and _Forbidden for the whole name."""
+        addresses = await self._lookup(host)
+        if not addresses:
+            raise OSError("the name has no address")
+        for address in addresses:
+            self._gate(address)
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in dict.fromkeys(addresses)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held here."""
+
+
+class Poster:
+    """Posts to webhooks over kept connections. Make it inside the running loop, and close it.
+
+    It keeps no queue and no limit of connections: which endpoint gets how many at a time is the
+    dispatcher's to say.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        allow: Sequence[Network] = (),
+        total_seconds: float = 15.0,
+        connect_seconds: float = 10.0,
+        lookup: Lookup | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._clock = clock
+        self._allow = tuple(allow)
+        self._total_seconds = total_seconds
+        self._connect_seconds = connect_seconds
+        # Threads of its own: names that take long to fail must not fill the loop's few.
+        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="webhook-dns")
+        self._lookup = lookup or self._getaddrinfo
+        context = tls or ssl.create_default_context()
+        self._sessions: Mapping[Scheme, aiohttp.ClientSession] = {
+            "https": self._session("https", context),
+            "http": self._session("http", context),
+        }
+        self._route = lru_cache(maxsize=4096)(self._find_route)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Send *body* and say what came of it. Raises nothing but CancelledError."""
+        started = time.monotonic()
+        status: int | None = None
+        retry_after: float | None = None
+        ended = started
+        try:
+            session, target = self._route(url)
+            data = body if len(body) <= _LARGE_BODY else BytesIO(body)
+            async with (
+                asyncio.timeout(self._total_seconds) as budget,
+                session.post(target, data=data, headers=headers, allow_redirects=False) as response,
+            ):
+                ended = time.monotonic()
+                retry_after = self._retry_after(response)
+                status = response.status
+                await _drain(response, budget)
+        except Exception as error:  # noqa: BLE001 (whatever a hostile endpoint provokes is an answer)
+            # Once the status line is here, what becomes of the rest changes nothing.
+            if status is None:
+                return Answer(error=describe(error), duration_ms=_milliseconds(started, time.monotonic()))
+        return Answer(status=status, retry_after=retry_after, duration_ms=_milliseconds(started, ended))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for session in self._sessions.values():
+            await session.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _session(self, scheme: Scheme, context: ssl.SSLContext) -> aiohttp.ClientSession:
+        """One session a scheme, as the rule differs: the gate then needs nothing of the request."""
+
+        def gate(address: str) -> None:
+            if not may_connect(ip_address(address), self._allow, scheme=scheme):
+                raise _Forbidden
+
+        def checked_socket(info: tuple[Any, ...]) -> socket.socket:
+            family, kind, protocol, _, peer = info
+            gate(peer[0])
+            return socket.socket(family, kind, protocol)
+
+        connector = aiohttp.TCPConnector(
+            ssl=context,
+            resolver=_CheckedResolver(self._lookup, gate),
+            use_dns_cache=False,
+            limit=0,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+            socket_factory=checked_socket,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_DEFAULT_HEADERS,
+            skip_auto_headers=("Accept-Encoding",),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_seconds),
+            auto_decompress=False,
+            trust_env=False,
+        )
+
+    def _find_route(self, url: str) -> tuple[aiohttp.ClientSession, URL]:
+        target = check_url(url, self._allow)
+        return self._sessions[target.scheme], _as_url(target)
+
+    async def _getaddrinfo(self, host: str) -> Sequence[str]:
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, _addresses, host)
+        return [str(peer[0]) for *_, peer in found]
+
+    def _retry_after(self, response: aiohttp.ClientResponse) -> float | None:
+        if response.status not in HEEDS_RETRY_AFTER or "Retry-After" not in response.headers:
+            return None
+        return parse_retry_after(response.headers["Retry-After"], now=self._clock.now())
+
+
+def describe(error: BaseException) -> str:
+    """*error* in a few fixed words that tell the webhook's owner what to mend, and no more."""
+    cause = getattr(error, "os_error", None) or error
+    words = next((words for kind, words in _WORDS if isinstance(error, kind) or isinstance(cause, kind)), None)
+    return words or "failed"
+
+
+# In order: the first kind that fits speaks, so the narrow ones stand first.
+_WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (ForbiddenTarget, "forbidden address"),
+    (aiohttp.ClientConnectorDNSError, "dns"),
+    (ssl.SSLCertVerificationError, "tls: certificate not trusted"),
+    (aiohttp.ClientConnectorCertificateError, "tls: certificate not trusted"),
+    (ssl.SSLError, "tls: handshake failed"),
+    (aiohttp.ClientConnectorSSLError, "tls: handshake failed"),
+    (TimeoutError, "timeout"),
+    (ConnectionRefusedError, "connection refused"),
+    (aiohttp.ServerDisconnectedError, "connection closed"),
+    (ConnectionError, "connection closed"),
+    (aiohttp.ClientConnectorError, "unreachable"),
+    (aiohttp.ClientResponseError, "not http"),
+    (aiohttp.ClientPayloadError, "not http"),
+    (OSError, "connection closed"),
+)
+
+
+async def _drain(response: aiohttp.ClientResponse, budget: asyncio.Timeout) -> None:
+    """Read a short rest, so that the connection can be kept; a long or slow one costs the connection."""
+    content = response.content
+    if content.is_eof():
+        return
+    budget.reschedule(min(budget.when() or 0.0, asyncio.get_running_loop().time() + _DRAIN_SECONDS))
+    left = READ_LIMIT
+    while left > 0:
+        chunk = await content.readany()
+        if not chunk:
+            return
+        left -= len(chunk)
+    response.close()
+
+
+def _addresses(host: str) -> list[tuple[Any, ...]]:
+    return list(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+
+
+def _as_url(target: Target) -> URL:
+    path, _, query = target.path.partition("?")
+    return URL.build(
+        scheme=target.scheme, host=target.host, port=target.port, path=path, query_string=query, encoded=True
+    )
+
+
+def _milliseconds(start: float, end: float) -> int:
+    return round((end - start) * 1000)

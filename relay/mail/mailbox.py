@@ -1,0 +1,113 @@
+"""The mailboxes of an address field, read leniently for people and agents to see (RFC 5322 §3.4).
+
+For display and for answering only: whom a mail is *from* in the sense of DMARC is decided
+elsewhere, from the same bytes and strictly. One pass over at most 10 000 tokens, whatever comes.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from relay.mail.decode import clean_line, decode_value
+
+MAX_MAILBOXES: Final = 1000
+_MAX_TOKENS: Final = 10_000
+_MAX_BYTES: Final = 128 * 1024
+_MAX_ADDRESS: Final = 1000  # characters; RFC 5321 §4.5.3.1 allows 320
+
+# Possessive throughout, and an unclosed quoted string runs to the end: no token is ever read twice.
+_TOKEN: Final = re.compile(rb'"((?:[^"\\]|\\.?)*+)(?:"|\Z)|([(),:;<>])|([^"(),:;<>]++)', re.DOTALL)
+_ONE: Final = re.compile(rb'[ \t]*+(?:"([^"\\]*+)"|([^"\\(),:;<>@\[\]]*+))[ \t]*+<([^<>"(),:;\s]++)>[ \t]*+')
+_BARE: Final = re.compile(rb"""[ \t]*+([^<>"(),:;\s@]++@[^<>"(),:;\s@]++)[ \t]*+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A display name and an address, both clean single lines."""
+
+    name: str  # decoded; empty without one
+    address: str  # as written, without angle brackets; not necessarily a valid one
+
+
+def parse_mailboxes(raw: bytes) -> tuple[Mailbox, ...]:
+    """Every mailbox of an unfolded ``From``, ``To``, ``Cc`` or ``Reply-To`` value, at most 1 000.
+
+    Groups are flattened to their members, comments are dropped unless one is all the name there is.
+    """
+    if match := _ONE.fullmatch(raw):
+        return (_mailbox(match[1] if match[1] is not None else match[2], match[3]),)
+    if match := _BARE.fullmatch(raw):
+        return (_mailbox(b"", match[1]),)
+    return _Reader().read(raw[:_MAX_BYTES])
+
+
+def _mailbox(name: bytes, address: bytes) -> Mailbox:
+    return Mailbox(decode_value(name), decode_value(address, limit=_MAX_ADDRESS))
+
+
+class _Reader:
+    """Collects the words of one mailbox at a time."""
+
+    def __init__(self) -> None:
+        self._found: list[Mailbox] = []
+        self._comment_depth = 0
+        self._in_angle = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self._words: list[bytes] = []  # outside <>: a name, or an address without brackets
+        self._quoted: list[bytes] = []  # the same words with the quotes an address needs
+        self._angle: list[bytes] | None = None
+        self._comment: list[bytes] = []
+
+    def read(self, raw: bytes) -> tuple[Mailbox, ...]:
+        for count, token in enumerate(_TOKEN.finditer(raw)):
+            if count >= _MAX_TOKENS or len(self._found) >= MAX_MAILBOXES:
+                break
+            if token[2] is not None:
+                self._sign(token[2])
+            else:
+                self._word(token[1], token[3])
+        self._finish()
+        return tuple(self._found[:MAX_MAILBOXES])
+
+    def _sign(self, sign: bytes) -> None:
+        if sign == b"(":
+            self._comment_depth += 1
+        elif self._comment_depth:
+            self._comment_depth -= sign == b")"
+        elif sign == b"<":
+            self._angle, self._in_angle = [], True
+        elif sign == b">":
+            self._in_angle = False
+        elif sign == b":" and self._in_angle:
+            self._angle = []  # what stood before was a source route (RFC 5321 §4.1.2)
+        elif sign == b":":
+            self._clear()  # a group's name (RFC 5322 §3.4)
+        elif not (self._in_angle and sign == b","):
+            self._finish()
+
+    def _word(self, quoted: bytes | None, atom: bytes | None) -> None:
+        word = atom if quoted is None else re.sub(rb"\\(.)", rb"\1", quoted)
+        if word is None:
+            return
+        if self._comment_depth:
+            self._comment.append(word)
+        elif self._in_angle and self._angle is not None:
+            self._angle.append(word if quoted is None else b'"' + quoted + b'"')
+        else:
+            self._words.append(word)
+            self._quoted.append(word if quoted is None else b'"' + quoted + b'"')
+
+    def _finish(self) -> None:
+        name, address = self._words, self._angle
+        if address is None:
+            name, address = [], self._quoted
+        text = b"".join(b"".join(address).split())
+        if text:
+            shown = b"".join(name).strip() or b" ".join(self._comment).strip()
+            self._found.append(_mailbox(shown, text))
+        elif self._angle is None and self._comment:
+            self._found.append(Mailbox("", clean_line(decode_value(b" ".join(self._comment)))))
+        self._in_angle = False
+        self._clear()

@@ -1,0 +1,57 @@
+"""API keys: ``mk_`` + 43 signs of chance + 6 of checksum, base62.
+
+256 bits of chance need no slow hash: SHA-256 is what the store keeps, with the first twelve
+characters so that an owner can tell keys apart. The checksum lets a scanner of leaked secrets,
+and us, tell a key from a typing error without asking the store.
+"""
+
+import re
+import zlib
+from hashlib import sha256
+from typing import Final
+
+PREFIX: Final = "mk_"
+KEY_BYTES: Final = 32
+SHOWN: Final = 12  # characters that are kept readable
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_BODY: Final = 43  # base62 digits that hold 256 bits
+_CHECKSUM: Final = 6  # base62 digits that hold 32 bits
+_FORM: Final = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_BODY + _CHECKSUM}}}", re.ASCII)
+
+
+def new_key(random_bytes: bytes) -> str:
+    """A key out of 32 bytes fresh from the system's generator. Raises ValueError for another length."""
+    if len(random_bytes) != KEY_BYTES:
+        raise ValueError(f"an API key is made of {KEY_BYTES} bytes")
+    body = _base62(int.from_bytes(random_bytes, "big"), _BODY)
+    return PREFIX + body + _checksum(body)
+
+
+def is_key(text: str) -> bool:
+    """Whether *text* has the form of a key and its checksum fits; nothing is said of its being valid."""
+    if not _FORM.fullmatch(text):
+        return False
+    body, checksum = text[len(PREFIX) : -_CHECKSUM], text[-_CHECKSUM:]
+    return _checksum(body) == checksum
+
+
+def hash_key(plaintext: str) -> str:
+    """What the store keeps and finds a key by: hex SHA-256."""
+    return sha256(plaintext.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def prefix(plaintext: str) -> str:
+    """What of a key stays readable: its first twelve characters."""
+    return plaintext[:SHOWN]
+
+
+def _checksum(body: str) -> str:
+    return _base62(zlib.crc32(body.encode("ascii")), _CHECKSUM)
+
+
+def _base62(number: int, width: int) -> str:
+    digits = []
+    for _ in range(width):
+        number, digit = divmod(number, 62)
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits))

@@ -1,0 +1,227 @@
+"""One command line of a client, as a value (RFC 5321 §4.1.1). Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from relay.mail.address import Address
+from relay.smtp import replies
+from relay.smtp.grammar import (
+    SyntaxRefused,
+    need_ascii,
+    only,
+    parse_helo,
+    parse_size,
+    split_parameters,
+    split_path,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ehlo:
+    """EHLO."""
+
+    name: str  # valid, as given
+
+
+@dataclass(frozen=True, slots=True)
+class Helo:
+    """HELO."""
+
+    name: str  # valid, as given
+
+
+@dataclass(frozen=True, slots=True)
+class MailFrom:
+    """MAIL FROM with its parameters (RFC 1870, RFC 6152, RFC 6531)."""
+
+    sender: Address | None  # None is <>
+    size: int | None  # octets, as declared
+    smtputf8: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RcptTo:
+    """RCPT TO."""
+
+    recipient: Address  # without a domain for <Postmaster>
+
+
+@dataclass(frozen=True, slots=True)
+class Bdat:
+    """BDAT (RFC 3030 §2); its octets follow the line at once."""
+
+    size: int  # octets
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """DATA."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rset:
+    """RSET."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noop:
+    """NOOP, whatever its argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """QUIT."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """STARTTLS (RFC 3207)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vrfy:
+    """VRFY; its argument is not looked at, so that it cannot tell anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expn:
+    """EXPN; its argument is not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """HELP, whatever its argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A verb the door does not do."""
+
+    reply: replies.Reply
+
+
+Command = Ehlo | Helo | MailFrom | RcptTo | Data | Bdat | Rset | Noop | Quit | StartTls | Vrfy | Expn | Help | Unknown
+
+# What a browser can be made to send to any port: the connection ends before its body is read as
+# commands (cross-protocol scripting, ALPACA).
+_HTTP: Final = frozenset({"GET", "POST", "PUT", "HEAD", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PRI"})
+# Known to RFC 5321 or an extension, and not done here.
+_NOT_DONE: Final = frozenset({"TURN", "ETRN", "ATRN", "AUTH", "SEND", "SOML", "SAML"})
+_MAIL_PARAMETERS: Final = frozenset({"SIZE", "BODY", "SMTPUTF8"})
+_NO_PARAMETERS: Final[frozenset[str]] = frozenset()
+
+
+def parse_command(line: bytes, *, smtputf8: bool = False) -> Command:
+    """The command in *line*, which has no CRLF any more; linear in its length.
+
+    Args:
+        line: At most a few thousand octets, anything in them.
+        smtputf8: Whether the mail under way was begun with SMTPUTF8, for RCPT.
+
+    Raises:
+        SyntaxRefused: With the reply to give.
+    """
+    verb_bytes, _, argument_bytes = line.rstrip(b" \t").partition(b" ")
+    verb = verb_bytes.decode("ascii", "replace").upper()
+    parse = _PARSERS.get(verb)
+    if parse is None:
+        return _unknown(verb)
+    return parse(_text(argument_bytes), smtputf8)
+
+
+def _text(argument: bytes) -> str:
+    # Octets that are not UTF-8 become lone surrogates, which no pattern of the grammar takes.
+    return argument.decode("utf-8", "surrogateescape")
+
+
+def _unknown(verb: str) -> Command:
+    if verb in _HTTP:
+        raise SyntaxRefused(replies.HTTP_SPOKEN)
+    if not verb:
+        raise SyntaxRefused(replies.EMPTY_LINE)
+    if not ("A" <= verb[0] <= "Z"):
+        raise SyntaxRefused(replies.NOT_SMTP)
+    return Unknown(replies.NOT_IMPLEMENTED if verb in _NOT_DONE else replies.NOT_A_COMMAND)
+
+
+def _mail(argument: str, _: bool) -> MailFrom:  # noqa: FBT001 (one signature for all parsers)
+    sender, rest = split_path(_behind("FROM:", argument, replies.BAD_SENDER), replies.BAD_SENDER)
+    if sender is not None and not sender.domain:
+        raise SyntaxRefused(replies.BAD_SENDER)
+    parameters = split_parameters(rest) if rest else {}
+    only(parameters, _MAIL_PARAMETERS)
+    smtputf8 = "SMTPUTF8" in parameters
+    _check_flags(parameters)
+    need_ascii(argument, smtputf8=smtputf8)
+    size = parse_size(parameters["SIZE"]) if "SIZE" in parameters else None
+    return MailFrom(sender, size, smtputf8)
+
+
+def _check_flags(parameters: Mapping[str, str | None]) -> None:
+    body = parameters.get("BODY", "7BIT")
+    if body is None or body.upper() not in {"7BIT", "8BITMIME"} or parameters.get("SMTPUTF8") is not None:
+        raise SyntaxRefused(replies.BAD_PARAMETER)
+
+
+def _rcpt(argument: str, smtputf8: bool) -> RcptTo:  # noqa: FBT001
+    need_ascii(argument, smtputf8=smtputf8)
+    recipient, rest = split_path(_behind("TO:", argument, replies.BAD_RECIPIENT), replies.BAD_RECIPIENT)
+    if recipient is None:
+        raise SyntaxRefused(replies.BAD_RECIPIENT)
+    if rest:
+        only(split_parameters(rest), _NO_PARAMETERS)
+    return RcptTo(recipient)
+
+
+def _behind(keyword: str, argument: str, refusal: replies.Reply) -> str:
+    # One blank before the path is in much real mail, though not in the grammar (RFC 5321 §3.3 warns of it).
+    if argument[: len(keyword)].upper() != keyword:
+        raise SyntaxRefused(refusal)
+    return argument[len(keyword) :].removeprefix(" ")
+
+
+def _bdat(argument: str, _: bool) -> Bdat:  # noqa: FBT001
+    size, blank, last = argument.partition(" ")
+    if last.upper() != ("LAST" if blank else ""):
+        raise SyntaxRefused(replies.BAD_BDAT)
+    try:
+        return Bdat(parse_size(size), bool(blank))
+    except SyntaxRefused as error:
+        # Nobody knows how many octets of mail follow, so nothing behind can be read as a command.
+        raise SyntaxRefused(replies.BAD_BDAT) from error
+
+
+def _alone(value: Command) -> "_Parser":
+    def parse(argument: str, _: bool) -> Command:  # noqa: FBT001
+        if argument:
+            raise SyntaxRefused(replies.NO_ARGUMENT)
+        return value
+
+    return parse
+
+
+def _whatever(value: Command) -> "_Parser":
+    return lambda _argument, _smtputf8: value
+
+
+_Parser = Callable[[str, bool], Command]
+_PARSERS: Final[Mapping[str, _Parser]] = MappingProxyType(
+    {
+        "EHLO": lambda argument, _: Ehlo(parse_helo(argument)),
+        "HELO": lambda argument, _: Helo(parse_helo(argument)),
+        "MAIL": _mail,
+        "RCPT": _rcpt,
+        "DATA": _alone(Data()),
+        "BDAT": _bdat,
+        "RSET": _alone(Rset()),
+        "NOOP": _whatever(Noop()),
+        "QUIT": _alone(Quit()),
+        "STARTTLS": _alone(StartTls()),
+        "VRFY": _whatever(Vrfy()),
+        "EXPN": _whatever(Expn()),
+        "HELP": _whatever(Help()),
+    }
+)

@@ -1,0 +1,139 @@
+r"""The octets of a mail out of the stream, by DATA or BDAT. Pure.
+
+Only ``<CRLF>.<CRLF>`` ends DATA. Any other line end (bare CR, bare LF) and any NUL spoils the
+mail but never its framing: what follows is discarded up to the true end, so that nothing in a
+mail is ever read as a command (RFC 5321 §2.3.8, §4.5.2). All scanning is by methods of bytes,
+whatever the chunks, and at most four octets are held back between them.
+"""
+
+from enum import Enum, auto
+from typing import Final
+
+_EOD: Final = b"\r\n.\r\n"
+
+
+class Fault(Enum):
+    """Why a mail cannot be taken; the first one found counts."""
+
+    BARE_LINE_END = auto()
+    NUL = auto()
+    LINE_TOO_LONG = auto()
+    TOO_LARGE = auto()
+
+
+class Content:
+    """Checks a mail's octets piece by piece. A piece never ends between CR and LF."""
+
+    def __init__(self, *, max_bytes: int, max_line: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_line = max_line
+        self._line = 0  # octets of the line that is not ended yet
+        self.size = 0  # octets seen
+        self.fault: Fault | None = None
+
+    def take(self, piece: bytes) -> bytes:
+        """*piece* when it can be kept, nothing once there is a fault."""
+        if self.fault or not piece:
+            return b""
+        self.size += len(piece)
+        self.fault = self._judge(piece)
+        return b"" if self.fault else piece
+
+    def _judge(self, piece: bytes) -> Fault | None:
+        ends = piece.count(b"\r\n")
+        if piece.count(b"\n") != ends or piece.count(b"\r") != ends:
+            return Fault.BARE_LINE_END
+        if b"\0" in piece:
+            return Fault.NUL
+        if self._has_long_line(piece):
+            return Fault.LINE_TOO_LONG
+        return Fault.TOO_LARGE if self.size > self._max_bytes else None
+
+    def _has_long_line(self, piece: bytes) -> bool:
+        start, room = 0, self._max_line - self._line
+        # The last line end within reach: two steps go at least a line's limit forward, so this is linear.
+        while len(piece) - start > room:
+            end = piece.rfind(b"\r\n", start, start + room + 2)
+            if end < 0:
+                return True
+            start, room = end + 2, self._max_line
+        last = piece.rfind(b"\r\n", start)
+        self._line = len(piece) - last - 2 if last >= 0 else self._max_line - room + len(piece) - start
+        return False
+
+
+class DotReceiver:
+    """DATA: unstuffs dots, finds the end, hands out what is between (RFC 5321 §4.5.2)."""
+
+    def __init__(self, *, max_bytes: int, max_line: int) -> None:
+        self._content = Content(max_bytes=max_bytes, max_line=max_line)
+        # A mail starts at the start of a line, so a dot there is a dot behind a CRLF.
+        self._held = b"\r\n"
+        self._virtual = 2  # octets of _held that were never sent
+        self.done = False
+        self.rest = b""  # behind the end: the client's next commands
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why the mail cannot be taken. Final once done."""
+        return self._content.fault
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The octets of the mail that are certain now. Not to be called once done."""
+        stream = self._held + chunk
+        end = stream.find(_EOD)
+        if end >= 0:
+            self.done, self._held, self.rest = True, b"", stream[end + 5 :]
+            return self._clean(stream[: end + 2])
+        cut = len(stream) - _overlap(stream)
+        self._held = stream[cut:]
+        return self._clean(stream[:cut]) if cut else b""
+
+    def _clean(self, piece: bytes) -> bytes:
+        if self._content.fault:
+            return b""
+        if b"\r\n." in piece:
+            piece = piece.replace(b"\r\n.", b"\r\n")
+        if self._virtual:
+            piece, self._virtual = piece[2:], 0
+        return self._content.take(piece)
+
+
+class BdatReceiver:
+    """BDAT: the chunks of one mail, by count (RFC 3030 §2)."""
+
+    def __init__(self, *, max_bytes: int, max_line: int) -> None:
+        self._content = Content(max_bytes=max_bytes, max_line=max_line)
+        self._held = b""  # a CR whose LF may be the first octet of the next piece or chunk
+        self._due = 0
+        self._last = False
+        self.rest = b""  # behind the chunk: the client's next commands
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why the mail cannot be taken. Final once the last chunk is done."""
+        return self._content.fault
+
+    @property
+    def done(self) -> bool:
+        """Whether the chunk is complete."""
+        return not self._due
+
+    def begin(self, size: int, *, last: bool) -> None:
+        """A chunk of *size* octets follows."""
+        self._due, self._last, self.rest = size, last, b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The octets of the mail that are certain now; feed nothing to begin a chunk of no octets."""
+        mine, self.rest = chunk[: self._due], chunk[self._due :]
+        self._due -= len(mine)
+        piece = self._held + mine
+        self._held = b""
+        if piece.endswith(b"\r") and not (self._last and self.done):
+            piece, self._held = piece[:-1], b"\r"
+        return self._content.take(piece)
+
+
+def _overlap(stream: bytes) -> int:
+    # How much of the end of the stream may be the start of the end of data.
+    return next((size for size in (4, 3, 2, 1) if stream.endswith(_EOD[:size])), 0)

@@ -1,0 +1,138 @@
+"""The strict grammar of paths, parameters and HELO names (RFC 5321 §4.1.2, §4.1.3; RFC 6531 §3.3).
+
+Pure and linear: the patterns are possessive, so no input makes them go back. What does not
+fit raises SyntaxRefused with the reply to give, and nothing else is raised.
+"""
+
+import re
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from relay.mail.address import Address
+from relay.smtp.replies import (
+    BAD_ARGUMENT,
+    BAD_HELO,
+    BAD_PARAMETER,
+    NEED_SMTPUTF8,
+    UNKNOWN_PARAMETER,
+    Reply,
+)
+from store.names import normalise_domain
+
+# RFC 5321 §4.5.3.1.1 says 64, and that better no limit is used. Return paths that hold the
+# recipient's address (VERP) exceed it in real mail.
+MAX_LOCAL_BYTES: Final = 128
+MAX_DOMAIN_BYTES: Final = 255  # RFC 5321 §4.5.3.1.2
+
+# UTF8-non-ascii of RFC 6531 §3.3 without what a log or a header would take for a control or a line end.
+_WIDE: Final = r"\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff"
+_ATOM: Final = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_WIDE}-]++"
+_NAME: Final = rf"[A-Za-z0-9_{_WIDE}-]++(?:\.[A-Za-z0-9_{_WIDE}-]++)*+"
+_PATH: Final = re.compile(
+    rf"<(?:@{_NAME}(?:,@{_NAME})*+:)?+"  # a source route is accepted and not looked at (RFC 5321 §4.1.1.3)
+    rf"(?:(?P<dot>{_ATOM}(?:\.{_ATOM})*+)"
+    rf'|"(?P<quoted>(?:[\x20\x21\x23-\x5b\x5d-\x7e{_WIDE}]|\\[\x20-\x7e])++)")'
+    rf"@(?P<domain>{_NAME}|\[[\x21-\x5a\x5e-\x7e]++\])>"
+)
+_POSTMASTER: Final = re.compile(r"<postmaster>", re.IGNORECASE)
+_QUOTED_PAIR: Final = re.compile(r"\\(.)")
+_PARAMETER: Final = re.compile(r"(?P<key>[A-Za-z0-9][A-Za-z0-9-]*+)(?:=(?P<value>[\x21-\x3c\x3e-\x7e]++))?")
+_HELO: Final = re.compile(r"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*+\.?|\[[\x21-\x5a\x5e-\x7e]++\]")
+_SIZE: Final = re.compile(r"[0-9]{1,20}")
+
+
+class SyntaxRefused(Exception):
+    """A command that is not of the grammar."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.text)
+        self.reply = reply
+
+
+def split_path(text: str, refusal: Reply) -> tuple[Address | None, str]:
+    """The path *text* starts with and what stands behind it; None for ``<>``.
+
+    ``<Postmaster>`` is an Address without a domain. Raises SyntaxRefused with *refusal*.
+    """
+    if text.startswith("<>"):
+        return None, text[2:]
+    if found := _PATH.match(text):
+        local = found["dot"] or _QUOTED_PAIR.sub(r"\1", found["quoted"])
+        if len(local.encode()) > MAX_LOCAL_BYTES:
+            raise SyntaxRefused(refusal)
+        return Address(local, _domain(found["domain"], refusal)), text[found.end() :]
+    if found := _POSTMASTER.match(text):
+        return Address("postmaster", ""), text[found.end() :]
+    raise SyntaxRefused(refusal)
+
+
+def split_parameters(text: str) -> dict[str, str | None]:
+    """The ESMTP parameters behind a path, keys in upper case (RFC 5321 §4.1.2). Raises SyntaxRefused."""
+    parameters: dict[str, str | None] = {}
+    if not text:
+        return parameters
+    if text[0] != " ":
+        raise SyntaxRefused(BAD_ARGUMENT)
+    for word in text.split(" "):
+        if not word:
+            continue
+        found = _PARAMETER.fullmatch(word)
+        if not found or (key := found["key"].upper()) in parameters:
+            raise SyntaxRefused(BAD_PARAMETER)
+        parameters[key] = found["value"]
+    return parameters
+
+
+def parse_size(value: str | None) -> int:
+    """The octets of ``SIZE=`` or ``BDAT``: ASCII digits, at most 20 (RFC 1870 §4). Raises SyntaxRefused."""
+    if value is None or not _SIZE.fullmatch(value):
+        raise SyntaxRefused(BAD_PARAMETER)
+    return int(value)
+
+
+def parse_helo(text: str) -> str:
+    """A HELO name as given: a domain, unqualified or with underscores if need be, or a literal.
+
+    Safe to write into a header. Raises SyntaxRefused.
+    """
+    if not text or len(text) > MAX_DOMAIN_BYTES or not _HELO.fullmatch(text):
+        raise SyntaxRefused(BAD_HELO)
+    if text[0] == "[":
+        _literal(text, BAD_HELO)
+    return text
+
+
+def need_ascii(argument: str, *, smtputf8: bool) -> None:
+    """Raise SyntaxRefused when *argument* may not be used in this transaction (RFC 6531 §3.5)."""
+    if not smtputf8 and not argument.isascii():
+        raise SyntaxRefused(NEED_SMTPUTF8)
+
+
+def only(parameters: dict[str, str | None], known: frozenset[str]) -> None:
+    """Raise SyntaxRefused when a parameter is not *known* (RFC 5321 §4.1.1.11)."""
+    if not known.issuperset(parameters):
+        raise SyntaxRefused(UNKNOWN_PARAMETER)
+
+
+def _domain(text: str, refusal: Reply) -> str:
+    if text[0] == "[":
+        return _literal(text, refusal)
+    # Wide blanks at its ends would be stripped below, and two spellings be one.
+    if len(text.encode()) > MAX_DOMAIN_BYTES or text.strip() != text:
+        raise SyntaxRefused(refusal)
+    try:
+        return normalise_domain(text)
+    except ValueError as error:
+        raise SyntaxRefused(refusal) from error
+
+
+def _literal(text: str, refusal: Reply) -> str:
+    inner = text[1:-1]
+    if "%" in inner:  # a scope, which ipaddress would take
+        raise SyntaxRefused(refusal)
+    try:
+        if inner[:5].upper() == "IPV6:":
+            return f"[IPv6:{IPv6Address(inner[5:])}]"
+        return f"[{IPv4Address(inner)}]"
+    except ValueError as error:
+        raise SyntaxRefused(refusal) from error

@@ -1,0 +1,149 @@
+"""Every reply of the door, and which error is answered with which.
+
+Every reply carries an enhanced status code (RFC 3463) but those RFC 2034 §4 excepts: the
+greeting, the answer to EHLO or HELO that succeeds, and 354. A stranger never sees anything
+of an exception; what is unknown is a 451, so that good mail is tried again and not bounced.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from relay.errors import (
+    BadAddress,
+    BadSecret,
+    DnsUnavailable,
+    ForbiddenTarget,
+    Refused,
+    SenderUnproven,
+    SpoolFull,
+    Unauthenticated,
+    UndecodableMail,
+    UnknownRecipient,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer to one command (RFC 5321 §4.2)."""
+
+    code: int
+    enhanced: str | None  # "5.1.1"
+    text: str  # printable ASCII
+    closes: bool = False  # the connection ends behind it
+    more: tuple[str, ...] = ()  # further lines, for EHLO
+
+    @property
+    def wire(self) -> bytes:
+        """The octets to send, with every CRLF."""
+        if self.more:
+            return self._many()
+        enhanced = f" {self.enhanced}" if self.enhanced else ""
+        return f"{self.code}{enhanced} {self.text}\r\n".encode("ascii")
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the command was not done (4xx or 5xx)."""
+        return self.code >= 400
+
+    def _many(self) -> bytes:
+        lines = (self.text, *self.more)
+        last = len(lines) - 1
+        return "".join(f"{self.code}{' ' if at == last else '-'}{line}\r\n" for at, line in enumerate(lines)).encode()
+
+
+OK: Final = Reply(250, "2.0.0", "OK")
+SENDER_OK: Final = Reply(250, "2.1.0", "Sender OK")
+RECIPIENT_OK: Final = Reply(250, "2.1.5", "Recipient OK")
+BYE: Final = Reply(221, "2.0.0", "Bye", closes=True)
+READY_FOR_TLS: Final = Reply(220, "2.0.0", "Ready to start TLS")
+GO_AHEAD: Final = Reply(354, None, "End data with <CR><LF>.<CR><LF>")
+CANNOT_VERIFY: Final = Reply(252, "2.5.2", "Cannot verify; send some mail and see")
+HELP: Final = Reply(214, "2.0.0", "See RFC 5321")
+
+SHUTTING_DOWN: Final = Reply(421, "4.3.2", "Service is stopping, try again later", closes=True)
+TOO_MANY_CONNECTIONS: Final = Reply(421, "4.3.2", "Too many connections, try again later", closes=True)
+TOO_MANY_FROM_PEER: Final = Reply(421, "4.7.0", "Too many connections from your address", closes=True)
+TOO_MANY_COMMANDS: Final = Reply(421, "4.7.0", "Too many commands", closes=True)
+TOO_MANY_ERRORS: Final = Reply(421, "4.7.0", "Too many errors", closes=True)
+TOO_MANY_TRANSACTIONS: Final = Reply(421, "4.7.0", "Too many mails in this session, connect again", closes=True)
+TIMED_OUT: Final = Reply(421, "4.4.2", "Waited too long, closing", closes=True)
+
+TRY_LATER: Final = Reply(451, "4.3.0", "Try again later")
+DNS_SILENT: Final = Reply(451, "4.4.3", "A name could not be looked up, try again later")
+SENDER_UNPROVEN: Final = Reply(451, "4.7.26", "The sender could not be verified now, try again later")
+NO_ROOM: Final = Reply(452, "4.3.1", "No room for mail now, try again later")
+TOO_MANY_RECIPIENTS: Final = Reply(452, "4.5.3", "Too many recipients")
+
+NOT_A_COMMAND: Final = Reply(500, "5.5.1", "Command unrecognized")
+NOT_SMTP: Final = Reply(500, "5.5.2", "This is SMTP", closes=True)
+BAD_LINE_END: Final = Reply(500, "5.5.2", "Bare CR or LF in a command", closes=True)
+LINE_TOO_LONG: Final = Reply(500, "5.5.2", "Command line too long", closes=True)
+EMPTY_LINE: Final = Reply(500, "5.5.2", "Empty command")
+HTTP_SPOKEN: Final = Reply(502, "5.5.1", "This is not HTTP", closes=True)
+NOT_IMPLEMENTED: Final = Reply(502, "5.5.1", "Command not implemented")
+BAD_ARGUMENT: Final = Reply(501, "5.5.4", "Syntax error in arguments")
+NO_ARGUMENT: Final = Reply(501, "5.5.4", "The command takes no argument")
+BAD_HELO: Final = Reply(501, "5.5.4", "Syntax: EHLO or HELO, and a domain or address literal")
+BAD_BDAT: Final = Reply(501, "5.5.4", "Syntax: BDAT size [LAST]", closes=True)
+BAD_PARAMETER: Final = Reply(501, "5.5.4", "Malformed or repeated parameter")
+BAD_SENDER: Final = Reply(501, "5.1.7", "Syntax: MAIL FROM:<address> [parameters]")
+BAD_RECIPIENT: Final = Reply(501, "5.1.3", "Syntax: RCPT TO:<address>")
+NEED_HELO: Final = Reply(503, "5.5.1", "Send EHLO first")
+NEED_MAIL: Final = Reply(503, "5.5.1", "Send MAIL first")
+NEED_RECIPIENT: Final = Reply(503, "5.5.1", "No valid recipient yet")
+NESTED_MAIL: Final = Reply(503, "5.5.1", "A mail is already begun")
+CHUNKS_BEGUN: Final = Reply(503, "5.5.1", "Only BDAT can follow BDAT")
+TLS_ALREADY: Final = Reply(503, "5.5.1", "TLS is already on")
+UNKNOWN_PARAMETER: Final = Reply(555, "5.5.4", "Parameter not recognized")
+
+UNKNOWN_RECIPIENT: Final = Reply(550, "5.1.1", "No such recipient here")
+UNDECODABLE: Final = Reply(550, "5.6.0", "The mail cannot be decoded")
+NUL_IN_DATA: Final = Reply(550, "5.6.0", "The mail has NUL octets")
+DATA_LINE_TOO_LONG: Final = Reply(550, "5.6.0", "The mail has too long a line")
+BARE_LINE_END: Final = Reply(550, "5.6.11", "The mail has bare CR or LF")
+UNAUTHENTICATED: Final = Reply(550, "5.7.26", "The sender is not verified")
+TOO_LARGE: Final = Reply(552, "5.3.4", "The mail is too large")
+BAD_MAILBOX: Final = Reply(553, "5.1.3", "The address cannot be used")
+NEED_SMTPUTF8: Final = Reply(553, "5.6.7", "A non-ASCII address needs SMTPUTF8")
+REFUSED: Final = Reply(554, "5.7.1", "Refused")
+
+# The first that fits counts, so leaves stand before their branch. Secrets and targets are the
+# operator's trouble, not the sender's: to refuse for them would bounce good mail.
+_BY_ERROR: Final[tuple[tuple[type[Exception], Reply], ...]] = (
+    (UnknownRecipient, UNKNOWN_RECIPIENT),
+    (Unauthenticated, UNAUTHENTICATED),
+    (UndecodableMail, UNDECODABLE),
+    (BadAddress, BAD_MAILBOX),
+    (BadSecret, TRY_LATER),
+    (ForbiddenTarget, TRY_LATER),
+    (Refused, REFUSED),
+    (SpoolFull, NO_ROOM),
+    (SenderUnproven, SENDER_UNPROVEN),
+    (DnsUnavailable, DNS_SILENT),
+)
+
+
+def reply_to(error: Exception) -> Reply:
+    """The reply for *error*: fixed words, nothing of its message; 451 4.3.0 for what is not in the table."""
+    return next((reply for kind, reply in _BY_ERROR if isinstance(error, kind)), TRY_LATER)
+
+
+def greeting(hostname: str) -> Reply:
+    """What the door says first (RFC 5321 §4.3.1)."""
+    return Reply(220, None, f"{hostname} ESMTP Mailseal")
+
+
+def hello(hostname: str, helo: str, keywords: tuple[str, ...] = ()) -> Reply:
+    """The answer to EHLO, or to HELO without *keywords* (RFC 5321 §4.1.1.1)."""
+    return Reply(250, None, f"{hostname} greets {helo}", more=keywords)
+
+
+def accepted(message_ids: Sequence[str]) -> Reply:
+    """The promise to keep a mail: one id per recipient, in RCPT order (contract §2)."""
+    return Reply(250, "2.0.0", "Accepted as " + " ".join(message_ids))
+
+
+def chunk_taken(size: int) -> Reply:
+    """The answer to a BDAT chunk of *size* octets that is not the last (RFC 3030 §2)."""
+    return Reply(250, "2.0.0", f"{size} octets received")

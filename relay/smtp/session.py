@@ -1,0 +1,230 @@
+"""The protocol state of one connection: what each command may do now (RFC 5321 §4.1.4). No I/O.
+
+``command`` takes a line and answers with a Reply, or with what the driver must do first:
+ask whether a recipient exists, take a mail's octets, or bring TLS up. ``answer`` is the way
+of every reply out: it counts errors and ends a session that makes too many.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from relay.mail.address import Address
+from relay.smtp import commands, replies
+from relay.smtp.commands import parse_command
+from relay.smtp.data import Fault
+from relay.smtp.grammar import SyntaxRefused
+from relay.smtp.limits import Limits
+from relay.smtp.replies import Reply
+
+# A chunk of this many octets is on its way to a mail's limit and needs none of its own.
+_COUNTED_BELOW: Final = 1024
+
+FAULT_REPLIES: Final[Mapping[Fault, Reply]] = MappingProxyType(
+    {
+        Fault.BARE_LINE_END: replies.BARE_LINE_END,
+        Fault.NUL: replies.NUL_IN_DATA,
+        Fault.LINE_TOO_LONG: replies.DATA_LINE_TOO_LONG,
+        Fault.TOO_LARGE: replies.TOO_LARGE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Ask whether *recipient* exists, then tell ``admitted``."""
+
+    recipient: Address
+
+
+@dataclass(frozen=True, slots=True)
+class StartData:
+    """Answer 354 and take a mail up to its final dot, then tell ``finish``."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartChunk:
+    """Take *size* octets, which follow at once; keep them unless there is a *refusal*."""
+
+    size: int  # octets
+    last: bool
+    refusal: Reply | None
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """Answer 220 and bring TLS up, then tell ``secure``."""
+
+
+Step = Reply | Admit | StartData | StartChunk | StartTls
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A mail that was begun and is not over (RFC 5321 §3.3)."""
+
+    sender: Address | None  # None is <>
+    size: int  # octets as declared, 0 when not
+    smtputf8: bool
+    recipients: list[Address] = field(default_factory=list)  # admitted ones, in RCPT order
+    chunked: bool = False  # BDAT has begun
+
+
+class Session:
+    """One client's standing. Reads no clock: time is the driver's."""
+
+    def __init__(self, *, hostname: str, limits: Limits, offers_tls: bool) -> None:
+        self._hostname = hostname
+        self._limits = limits
+        self._offers_tls = offers_tls
+        self._commands = self._errors = self._begun = 0
+        self.secured = False
+        self.extended = False  # EHLO, not HELO
+        self.helo = ""
+        self.transaction: Transaction | None = None
+
+    @property
+    def protocol(self) -> str:
+        """The word for a Received field (RFC 3848, RFC 6531 §4.3)."""
+        if not self.extended:
+            return "SMTP"
+        wide = self.transaction is not None and self.transaction.smtputf8
+        return ("UTF8SMTP" if wide else "ESMTP") + ("S" if self.secured else "")
+
+    def command(self, line: bytes) -> Step:
+        """What *line*, without its CRLF, leads to."""
+        transaction = self.transaction
+        try:
+            command = parse_command(line, smtputf8=transaction is not None and transaction.smtputf8)
+        except SyntaxRefused as refusal:
+            self._commands += 1
+            return self._within(refusal.reply)
+        if not (isinstance(command, commands.Bdat) and command.size >= _COUNTED_BELOW):
+            self._commands += 1
+        if self._commands > self._limits.max_commands:
+            return replies.TOO_MANY_COMMANDS
+        return _STEPS[type(command)](self, command)
+
+    def answer(self, reply: Reply) -> Reply:
+        """*reply*, or the last one where it is an error too many."""
+        if reply.code >= 500:
+            self._errors += 1
+            if self._errors > self._limits.max_errors:
+                return replies.TOO_MANY_ERRORS
+        return reply
+
+    def admitted(self, recipient: Address) -> Reply:
+        """The recipient exists."""
+        assert self.transaction is not None
+        self.transaction.recipients.append(recipient)
+        return replies.RECIPIENT_OK
+
+    def finish(self, *, kept: bool) -> None:
+        """The mail is over. Whoever got one through may start counting anew."""
+        self.transaction = None
+        if kept:
+            self._commands = self._errors = 0
+
+    def secure(self) -> None:
+        """TLS is on: all that was said in the clear is forgotten (RFC 3207 §4.2)."""
+        self.secured, self.extended, self.helo, self.transaction = True, False, "", None
+
+    def _within(self, reply: Reply) -> Reply:
+        return replies.TOO_MANY_COMMANDS if self._commands > self._limits.max_commands else reply
+
+    def _ehlo(self, command: commands.Ehlo) -> Step:
+        self.helo, self.extended, self.transaction = command.name, True, None
+        return replies.hello(self._hostname, command.name, self._keywords())
+
+    def _helo(self, command: commands.Helo) -> Step:
+        self.helo, self.extended, self.transaction = command.name, False, None
+        return replies.hello(self._hostname, command.name)
+
+    def _keywords(self) -> tuple[str, ...]:
+        limits = self._limits
+        return (
+            "PIPELINING",
+            f"SIZE {limits.max_message_bytes}",
+            "8BITMIME",
+            "SMTPUTF8",
+            "ENHANCEDSTATUSCODES",
+            "CHUNKING",
+            *(("STARTTLS",) if self._offers_tls and not self.secured else ()),
+            f"LIMITS MAILMAX={limits.max_transactions} RCPTMAX={limits.max_recipients}",
+        )
+
+    def _mail(self, command: commands.MailFrom) -> Step:
+        if not self.helo:
+            return replies.NEED_HELO
+        if self.transaction is not None:
+            return replies.NESTED_MAIL
+        if (command.size or 0) > self._limits.max_message_bytes:
+            return replies.TOO_LARGE
+        self._begun += 1
+        if self._begun > self._limits.max_transactions:
+            return replies.TOO_MANY_TRANSACTIONS
+        self.transaction = Transaction(command.sender, command.size or 0, command.smtputf8)
+        return replies.SENDER_OK
+
+    def _rcpt(self, command: commands.RcptTo) -> Step:
+        if self.transaction is None:
+            return replies.NEED_MAIL
+        if self.transaction.chunked:
+            return replies.CHUNKS_BEGUN
+        if len(self.transaction.recipients) >= self._limits.max_recipients:
+            return replies.TOO_MANY_RECIPIENTS
+        return Admit(command.recipient)
+
+    def _data(self, _: commands.Data) -> Step:
+        if refusal := self._cannot_take():
+            return refusal
+        assert self.transaction is not None
+        return replies.CHUNKS_BEGUN if self.transaction.chunked else StartData()
+
+    def _bdat(self, command: commands.Bdat) -> Step:
+        # The octets follow whatever we think of the command, so they are taken even to be thrown away.
+        refusal = self._cannot_take()
+        if refusal is None and self.transaction is not None:
+            self.transaction.chunked = True
+        return StartChunk(command.size, command.last, refusal)
+
+    def _cannot_take(self) -> Reply | None:
+        if self.transaction is None:
+            return replies.NEED_MAIL
+        return None if self.transaction.recipients else replies.NEED_RECIPIENT
+
+    def _rset(self, _: commands.Rset) -> Step:
+        self.transaction = None
+        return replies.OK
+
+    def _starttls(self, _: commands.StartTls) -> Step:
+        if self.secured:
+            return replies.TLS_ALREADY
+        if not self._offers_tls:
+            return replies.NOT_IMPLEMENTED
+        return StartTls() if self.helo else replies.NEED_HELO
+
+
+def _always(reply: Reply) -> Callable[[Session, Any], Step]:
+    return lambda _session, _command: reply
+
+
+_STEPS: Final[Mapping[type, Callable[[Session, Any], Step]]] = MappingProxyType(
+    {
+        commands.Ehlo: Session._ehlo,  # noqa: SLF001 (the class's own table)
+        commands.Helo: Session._helo,  # noqa: SLF001
+        commands.MailFrom: Session._mail,  # noqa: SLF001
+        commands.RcptTo: Session._rcpt,  # noqa: SLF001
+        commands.Data: Session._data,  # noqa: SLF001
+        commands.Bdat: Session._bdat,  # noqa: SLF001
+        commands.Rset: Session._rset,  # noqa: SLF001
+        commands.Noop: _always(replies.OK),
+        commands.Quit: _always(replies.BYE),
+        commands.StartTls: Session._starttls,  # noqa: SLF001
+        commands.Vrfy: _always(replies.CANNOT_VERIFY),
+        commands.Expn: _always(replies.NOT_IMPLEMENTED),
+        commands.Help: _always(replies.HELP),
+        commands.Unknown: lambda _session, command: command.reply,
+    }
+)

@@ -1,0 +1,198 @@
+"""Agents: the addresses that receive, and the secrets that sign for them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, and_, delete, insert, or_, select, update
+
+from store.engine import Tx
+from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidValue
+from store.names import normalise_address
+from store.records import Agent, AgentSecret, Mode, Recipient
+from store.schema import agent_secrets, agents, domain_claims, domains
+
+ROTATION: Final = timedelta(hours=24)  # how long an old secret stays valid
+DEFAULT_EVENTS: Final = ("email.received",)
+POSTMASTER: Final = "postmaster"  # the address of the agent that keeps the operator's own mail
+
+_UNSEEN: Final = {"last_seq"}
+# Mail reaches an agent only where its own user proved the domain: a stranger's claim is worth nothing.
+_PROVED: Final = or_(
+    domains.c.is_shared, and_(domains.c.verified_at.is_not(None), domains.c.user_id == agents.c.user_id)
+)
+_AGENT: Final = select(
+    *[column for column in agents.c if column.name not in _UNSEEN], _PROVED.label("domain_verified")
+).outerjoin_from(agents, domains)
+_RECIPIENT: Final = (
+    select(agents.c.address, agents.c.on_unverified, agent_secrets.c.key_id, agent_secrets.c.sealed)
+    .join_from(agents, agent_secrets)
+    .outerjoin(domains, domains.c.name == agents.c.domain)
+    .where(agent_secrets.c.expires_at.is_(None))
+)
+
+
+def create_agent(
+    tx: Tx,
+    user_id: str,
+    address: str,
+    *,
+    mode: Mode,
+    webhook_url: str | None,
+    secret: AgentSecret,
+    now: datetime,
+    name: str = "",
+    events: Sequence[str] = DEFAULT_EVENTS,
+    on_unverified: str = "deliver",
+    is_postmaster: bool = False,
+) -> Agent:
+    """An agent of this user, on the shared domain or one the user has claimed.
+
+    Raises InvalidValue, DomainNotFound (not claimed by this user), AddressTaken.
+    """
+    normal = normalised(address)
+    domain = normal.rpartition("@")[2]
+    if mode == "webhook" and not webhook_url:
+        raise InvalidValue("webhook mode needs a URL")
+    _require_claim(tx, user_id, domain)
+    _require_free(tx, user_id, normal)
+    values = {
+        "address": normal,
+        "user_id": user_id,
+        "domain": domain,
+        "name": name,
+        "mode": mode,
+        "webhook_url": webhook_url,
+        "events": list(events),
+        "on_unverified": on_unverified,
+        "is_postmaster": is_postmaster,
+        "created_at": now,
+    }
+    tx.execute(insert(agents), values)
+    add_secret(tx, secret)
+    return get_agent_by_id(tx, user_id, normal)
+
+
+def ensure_operator_postmaster(tx: Tx, *, secret: AgentSecret, now: datetime) -> None:
+    """The agent without an owner that keeps mail to the operator; made once."""
+    if tx.execute(select(agents.c.address).where(agents.c.address == POSTMASTER)).first() is None:
+        values = {"address": POSTMASTER, "mode": "poll", "events": [], "is_postmaster": True, "created_at": now}
+        tx.execute(insert(agents), values)
+        add_secret(tx, secret)
+
+
+def get_agent_by_id(tx: Tx, user_id: str, address: str) -> Agent:
+    """This user's agent. Raises AgentNotFound, for another's too."""
+    return _one(tx, and_(agents.c.address == normalised(address), agents.c.user_id == user_id))
+
+
+def get_agent_by_email(tx: Tx, address: str) -> Agent:
+    """The agent at this address, whoever owns it. Raises AgentNotFound."""
+    return _one(tx, agents.c.address == normalised(address))
+
+
+def list_agents_by_user(tx: Tx, user_id: str) -> list[Agent]:
+    """A user's agents, by address."""
+    query = _AGENT.where(agents.c.user_id == user_id).order_by(agents.c.address)
+    return [_agent(row) for row in tx.execute(query)]
+
+
+def update_agent_mode(tx: Tx, user_id: str, address: str, mode: Mode) -> Agent:
+    """Change how the agent gets its mail. Raises AgentNotFound; InvalidValue for webhook mode without a URL."""
+    agent = get_agent_by_id(tx, user_id, address)
+    if mode == "webhook" and agent.webhook_url is None:
+        raise InvalidValue("webhook mode needs a URL")
+    return _update(tx, agent, mode=mode)
+
+
+def update_agent_webhook(tx: Tx, user_id: str, address: str, url: str) -> Agent:
+    """Change where events go; a webhook that was switched off by 410 is on again. Raises AgentNotFound."""
+    return _update(tx, get_agent_by_id(tx, user_id, address), webhook_url=url, webhook_off_at=None)
+
+
+def update_agent(tx: Tx, user_id: str, address: str, **values: Any) -> Agent:
+    """Change any of name, events and on_unverified. Raises AgentNotFound, InvalidValue."""
+    if not values.keys() <= {"name", "events", "on_unverified"}:
+        raise InvalidValue("only name, events and on_unverified can be changed here")
+    return _update(tx, get_agent_by_id(tx, user_id, address), **values)
+
+
+def switch_webhook_off(tx: Tx, address: str, *, now: datetime) -> None:
+    """The endpoint said it is gone: nothing more is sent there until its owner sets a URL again."""
+    tx.execute(update(agents).where(agents.c.address == address).values(webhook_off_at=now))
+
+
+def delete_agent(tx: Tx, user_id: str, address: str) -> None:
+    """Remove the agent with its messages and deliveries. Raises AgentNotFound."""
+    agent = get_agent_by_id(tx, user_id, address)
+    tx.execute(delete(agents).where(agents.c.address == agent.address))
+
+
+def lookup_recipients(tx: Tx, candidates: Sequence[str]) -> dict[str, Recipient]:
+    """Those of the *candidates* (normalised addresses, ``*@domain`` for a catch-all) that take mail."""
+    deliverable = or_(_PROVED, agents.c.address == POSTMASTER)
+    rows = tx.execute(_RECIPIENT.where(agents.c.address.in_(candidates), deliverable))
+    return {row.address: Recipient(**row._mapping) for row in rows}
+
+
+def add_secret(tx: Tx, secret: AgentSecret) -> None:
+    """Make *secret* the one that signs; the one before stays valid for 24 hours."""
+    current = and_(agent_secrets.c.agent == secret.agent, agent_secrets.c.expires_at.is_(None))
+    tx.execute(update(agent_secrets).where(current).values(expires_at=secret.created_at + ROTATION))
+    values = {name: getattr(secret, name) for name in ("key_id", "agent", "sealed", "created_at", "expires_at")}
+    tx.execute(insert(agent_secrets), values)
+
+
+def list_secrets(tx: Tx, address: str, *, now: datetime) -> list[AgentSecret]:
+    """The valid secrets of an agent, the current one first."""
+    valid = or_(agent_secrets.c.expires_at.is_(None), agent_secrets.c.expires_at > now)
+    query = select(agent_secrets).where(agent_secrets.c.agent == address, valid)
+    rows = tx.execute(query.order_by(agent_secrets.c.created_at.desc(), agent_secrets.c.key_id.desc()))
+    return [AgentSecret(**row._mapping) for row in rows]
+
+
+def normalised(address: str) -> str:
+    """*address* as agents are kept under. Raises InvalidValue."""
+    if address == POSTMASTER:
+        return address
+    try:
+        return normalise_address(address)
+    except ValueError as error:
+        raise InvalidValue(str(error)) from error
+
+
+def _require_claim(tx: Tx, user_id: str, domain: str) -> None:
+    shared = select(domains.c.name).where(domains.c.name == domain, domains.c.is_shared)
+    mine = select(domain_claims.c.domain).where(domain_claims.c.domain == domain, domain_claims.c.user_id == user_id)
+    if tx.execute(shared).first() is None and tx.execute(mine).first() is None:
+        raise DomainNotFound(f"{domain} is not a domain of this user: add it first")
+
+
+def _require_free(tx: Tx, user_id: str, address: str) -> None:
+    """Raise AddressTaken, except where a stranger sits on a domain that this user has proved: that agent goes."""
+    row = tx.execute(_AGENT.where(agents.c.address == address)).first()
+    if row is None:
+        return
+    domain = tx.execute(select(domains).where(domains.c.name == row.domain)).one()
+    if row.user_id == user_id or domain.user_id != user_id:
+        raise AddressTaken(f"{address} is taken")
+    tx.execute(delete(agents).where(agents.c.address == address))
+
+
+def _update(tx: Tx, agent: Agent, **values: Any) -> Agent:
+    tx.execute(update(agents).where(agents.c.address == agent.address).values(**values))
+    return get_agent_by_email(tx, agent.address)
+
+
+def _one(tx: Tx, condition: Any) -> Agent:
+    row = tx.execute(_AGENT.where(condition)).first()
+    if row is None:
+        raise AgentNotFound
+    return _agent(row)
+
+
+def _agent(row: Row[Any]) -> Agent:
+    found = dict(row._mapping)
+    found["events"] = tuple(found["events"])
+    found["domain_verified"] = bool(found["domain_verified"])
+    return Agent(**found)

@@ -1,0 +1,68 @@
+"""The raw bytes of mails: once per content, apart from everything that lists touch.
+
+A short mail is one row. The bytes of a long one are written ahead, a chunk a transaction, so that
+no commit of anybody else's waits for them; the row in ``bodies`` is what makes them real.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Insert, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from store.engine import Tx
+from store.errors import MessageNotFound
+from store.schema import bodies, body_chunks
+
+CHUNK_BYTES: Final = 512 * 1024
+INLINE_BYTES: Final = CHUNK_BYTES  # up to here a mail is one row
+
+
+def keep_body(tx: Tx, sha256: str, *, size: int, content: bytes | None, now: datetime) -> None:
+    """Make a content real: *content* whole, or None when its chunks are written already."""
+    tx.execute(_insert_once(tx, bodies), {"sha256": sha256, "size": size, "content": content, "created_at": now})
+
+
+def keep_chunk(tx: Tx, sha256: str, number: int, content: bytes, *, now: datetime) -> None:
+    """Write a part of a long content ahead of keep_body."""
+    values = {"sha256": sha256, "number": number, "content": content, "created_at": now}
+    tx.execute(_insert_once(tx, body_chunks), values)
+
+
+def read_body(tx: Tx, sha256: str) -> bytes:
+    """All bytes of a content. Raises MessageNotFound."""
+    row = tx.execute(select(bodies.c.content).where(bodies.c.sha256 == sha256)).first()
+    if row is None:
+        raise MessageNotFound
+    if row.content is not None:
+        return bytes(row.content)
+    return b"".join(_chunks(tx, sha256))
+
+
+def read_bodies(tx: Tx, contents: Sequence[str]) -> dict[str, bytes]:
+    """All bytes of several contents, by their SHA-256; a long one is fetched in parts."""
+    rows = tx.execute(select(bodies.c.sha256, bodies.c.content).where(bodies.c.sha256.in_(contents)))
+    found = {row.sha256: row.content for row in rows}
+    return {sha256: b"".join(_chunks(tx, sha256)) if content is None else content for sha256, content in found.items()}
+
+
+def read_chunk(tx: Tx, sha256: str, number: int) -> bytes | None:
+    """Part *number* of a content, from 0; None behind the last. For streaming in bounded memory."""
+    row = tx.execute(select(bodies.c.content).where(bodies.c.sha256 == sha256)).first()
+    if row is not None and row.content is not None:
+        return bytes(row.content) if number == 0 else None
+    part = select(body_chunks.c.content).where(body_chunks.c.sha256 == sha256, body_chunks.c.number == number)
+    return tx.execute(part).scalar()  # type: ignore[no-any-return]
+
+
+def _chunks(tx: Tx, sha256: str) -> list[bytes]:
+    query = select(body_chunks.c.content).where(body_chunks.c.sha256 == sha256).order_by(body_chunks.c.number)
+    return [bytes(content) for content in tx.execute(query).scalars()]
+
+
+def _insert_once(tx: Tx, table: Table) -> Insert:
+    """An insert that leaves a row that is there already as it is."""
+    dialect: Any = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
+    statement: Insert = dialect.insert(table).on_conflict_do_nothing()
+    return statement

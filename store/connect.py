@@ -1,0 +1,78 @@
+"""Opening a store by its URL: what each database needs to be told first.
+
+SQLite: write-ahead log, ``synchronous=FULL`` so that a commit is on disk, foreign keys on, and
+``BEGIN IMMEDIATE`` for every writer, so that a transaction never finds at its end that it may not
+write. PostgreSQL: psycopg 3, and NOTIFY for the other processes on the same database.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError
+
+from store.engine import Store, Tx
+from store.errors import InvalidValue
+
+BUSY_SECONDS: Final = 10
+NOTIFY_CHANNEL: Final = "mailseal"
+_NOTIFY: Final = text(f"SELECT pg_notify('{NOTIFY_CHANNEL}', :topic)")
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-16384",
+)
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for *url*: ``sqlite:///file`` or ``postgresql://…``. Raises InvalidValue."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InvalidValue("not a database URL") from error
+    if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=4, pool_pre_ping=True
+        )
+    if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
+        return _sqlite_engine(parsed)
+    raise InvalidValue("a database URL starts with sqlite:/// or postgresql://")
+
+
+def open_store(url: str, *, readers: int = 2) -> Store:
+    """A store on *url*, not yet started: see Store.start, or use Store.run straight away."""
+    engine = open_engine(url)
+    announce = _announce if engine.dialect.name == "postgresql" else None
+    return Store(engine, readers=readers, announce=announce)
+
+
+def _announce(tx: Tx) -> None:
+    if tx.topics:
+        tx.execute(_NOTIFY, [{"topic": topic} for topic in sorted(tx.topics)])
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # the driver would begin by itself, deferred and too late
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get("mailseal_read_only", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

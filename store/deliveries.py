@@ -1,0 +1,175 @@
+"""Deliveries: the outbox, written in the transaction that keeps the mail (house, decision 2).
+
+A claim moves ``due_at`` to the end of its lease, so the work of a process that dies falls due
+again by itself. Only recorded attempts count towards giving up.
+"""
+
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, and_, func, insert, select, update
+
+from store.engine import Tx
+from store.errors import DeliveryNotFound, NotReplayable
+from store.ids import new_delivery_id, new_event_id
+from store.records import Attempt, Claim, Delivery, DeliveryStatus, Page
+from store.schema import PENDING, agents, deliveries, delivery_attempts
+
+MAX_PAGE: Final = 200
+MAX_ERROR: Final = 200
+
+_COLUMNS: Final = [deliveries.c[field.name] for field in fields(Delivery)]
+
+
+def enqueue(tx: Tx, *, agent: str, event_type: str, message_id: str, now: datetime) -> str:
+    """Promise one event to one agent's webhook; answers the delivery's id."""
+    delivery_id = new_delivery_id()
+    values = {
+        "id": delivery_id,
+        "event_id": new_event_id(),
+        "event_type": event_type,
+        "agent": agent,
+        "message_id": message_id,
+        "status": "pending",
+        "due_at": now,
+        "created_at": now,
+    }
+    tx.execute(insert(deliveries), values)
+    tx.wake(f"deliveries:{agent}")
+    return delivery_id
+
+
+def claim_due(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: datetime) -> list[Claim]:
+    """Up to *limit* due deliveries of one agent, oldest due first, taken until *lease* from now."""
+    until = now + lease
+    due = (
+        select(deliveries.c.id)
+        .where(deliveries.c.agent == agent, PENDING, deliveries.c.due_at <= now)
+        .order_by(deliveries.c.due_at, deliveries.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    taken = (
+        update(deliveries)
+        .where(deliveries.c.id.in_(select(due.c.id)))
+        .values(due_at=until, claims=deliveries.c.claims + 1)
+        .returning(*_COLUMNS, deliveries.c.claims)
+    )
+    rows = sorted(tx.execute(taken).all(), key=lambda row: row.id)
+    return [Claim(delivery=delivery_of(row), number=row.claims, until=until) for row in rows]
+
+
+def list_due_agents(tx: Tx) -> dict[str, datetime]:
+    """Every agent with pending deliveries and a webhook that is on, and when its next one is due.
+
+    Walks from agent to agent along the index, so the cost is of agents and not of deliveries.
+    """
+    first = select(func.min(deliveries.c.agent).label("agent")).where(PENDING).cte("walk", recursive=True)
+    after = select(func.min(deliveries.c.agent)).where(PENDING, deliveries.c.agent > first.c.agent).scalar_subquery()
+    walk = first.union_all(select(after).where(first.c.agent.is_not(None)))
+    next_due = (
+        select(func.min(deliveries.c.due_at)).where(PENDING, deliveries.c.agent == walk.c.agent).scalar_subquery()
+    )
+    query = select(walk.c.agent, next_due.label("due_at")).join(agents, agents.c.address == walk.c.agent)
+    rows = tx.execute(query.where(agents.c.webhook_off_at.is_(None), agents.c.mode == "webhook"))
+    return {row.agent: row.due_at for row in rows}
+
+
+def settle_delivered(tx: Tx, claim: Claim, attempt: Attempt, *, now: datetime) -> None:
+    """It has arrived: true even if the lease was over meanwhile, so it is not fenced by the claim's number."""
+    arrived = update(deliveries).where(deliveries.c.id == claim.delivery.id, PENDING)
+    _settle(tx, arrived, claim, attempt, status="delivered", settled_at=now)
+
+
+def settle_later(tx: Tx, claim: Claim, attempt: Attempt, *, due_at: datetime) -> None:
+    """It has not arrived, and is tried again at *due_at*; unless another worker has it by now."""
+    _settle(tx, _still(claim), claim, attempt, due_at=due_at)
+
+
+def settle_dead(tx: Tx, claim: Claim, attempt: Attempt, *, now: datetime) -> None:
+    """It has not arrived and is not tried again by itself; kept and replayable."""
+    _settle(tx, _still(claim), claim, attempt, status="dead", settled_at=now)
+
+
+def release(tx: Tx, claim: Claim, *, now: datetime) -> None:
+    """Give a claim back untried."""
+    tx.execute(_still(claim).values(due_at=now))
+
+
+def get_delivery(tx: Tx, delivery_id: str) -> Delivery:
+    """One delivery. Raises DeliveryNotFound."""
+    row = tx.execute(select(*_COLUMNS).where(deliveries.c.id == delivery_id)).first()
+    if row is None:
+        raise DeliveryNotFound
+    return delivery_of(row)
+
+
+def list_attempts(tx: Tx, delivery_id: str) -> list[Attempt]:
+    """Every recorded attempt of a delivery, oldest first."""
+    query = select(delivery_attempts).where(delivery_attempts.c.delivery_id == delivery_id)
+    rows = tx.execute(query.order_by(delivery_attempts.c.number))
+    return [Attempt(at=row.at, duration_ms=row.duration_ms, status=row.status, error=row.error) for row in rows]
+
+
+def list_deliveries(
+    tx: Tx,
+    *,
+    agent: str | None = None,
+    status: DeliveryStatus | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[Delivery]:
+    """Deliveries, newest first, from behind *cursor* (a delivery's id) on."""
+    query = select(*_COLUMNS).order_by(deliveries.c.id.desc())
+    if agent is not None:
+        query = query.where(deliveries.c.agent == agent)
+    if status is not None:
+        query = query.where(deliveries.c.status == status)
+    if cursor is not None:
+        query = query.where(deliveries.c.id < cursor)
+    count = max(1, min(limit, MAX_PAGE))
+    rows = tx.execute(query.limit(count + 1)).all()
+    items = [delivery_of(row) for row in rows[:count]]
+    return Page(items, items[-1].id if len(rows) > count else None)
+
+
+def list_deliveries_of_message(tx: Tx, message_id: str) -> list[Delivery]:
+    """Every delivery of one message, oldest first."""
+    query = select(*_COLUMNS).where(deliveries.c.message_id == message_id).order_by(deliveries.c.id)
+    return [delivery_of(row) for row in tx.execute(query)]
+
+
+def replay(tx: Tx, delivery_id: str, *, now: datetime) -> Delivery:
+    """Make a settled delivery due again with all its tries, under the same event id.
+
+    Raises DeliveryNotFound; NotReplayable while it is pending.
+    """
+    get_delivery(tx, delivery_id)
+    settled = update(deliveries).where(deliveries.c.id == delivery_id, deliveries.c.status != "pending")
+    if tx.execute(settled.values(status="pending", attempts=0, due_at=now, settled_at=None)).rowcount == 0:
+        raise NotReplayable
+    delivery = get_delivery(tx, delivery_id)
+    tx.wake(f"deliveries:{delivery.agent}")
+    return delivery
+
+
+def delivery_of(row: Row[Any]) -> Delivery:
+    """The record of a row that has (at least) the columns of a delivery."""
+    found = row._mapping
+    return Delivery(**{column.name: found[column.name] for column in _COLUMNS})
+
+
+def _still(claim: Claim) -> Any:
+    mine = and_(deliveries.c.id == claim.delivery.id, deliveries.c.claims == claim.number)
+    return update(deliveries).where(mine, PENDING)
+
+
+def _settle(tx: Tx, statement: Any, claim: Claim, attempt: Attempt, **values: Any) -> None:
+    error = attempt.error[:MAX_ERROR] if attempt.error else None
+    counted = {"attempts": deliveries.c.attempts + 1, "last_status": attempt.status, "last_error": error}
+    if tx.execute(statement.values(**values, **counted)).rowcount == 0:
+        return
+    tried = {"at": attempt.at, "duration_ms": attempt.duration_ms, "status": attempt.status, "error": error}
+    tx.execute(insert(delivery_attempts), {"delivery_id": claim.delivery.id, **tried})

@@ -1,0 +1,247 @@
+"""The way to the database: one writer that groups commits, and readers beside it.
+
+A *unit* is a synchronous function ``unit(tx) -> value`` made of the queries in this package.
+``await store.write(unit)`` runs it with all the others waiting at that moment in one transaction,
+so that one fsync serves them all; ``await store.read(unit)`` runs it beside the writer.
+
+Units are written to be run twice. A group is first tried plain; only when one of it fails is the
+group rolled back and run again with a savepoint each, so that a failure hurts its own unit alone.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError, StatementError
+
+from store.errors import InvalidValue, StoreError, Unavailable
+from store.wake import Bell
+
+T = TypeVar("T")
+
+_RACE_LOST: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock (PostgreSQL, appendix A)
+MAX_GROUP: Final = 64  # units in one transaction; more would only make the first wait for the last
+
+
+@dataclass(slots=True)
+class Tx:
+    """An open transaction, handed to every query first."""
+
+    connection: Connection
+    topics: set[str] = field(default_factory=set)
+
+    def execute(self, statement: Any, parameters: Any = None) -> Any:
+        """Run one Core statement."""
+        return self.connection.execute(statement, parameters)
+
+    def wake(self, topic: str) -> None:
+        """Wake whoever waits for *topic*, here and in other processes, once this is committed."""
+        self.topics.add(topic)
+
+
+Unit = Callable[[Tx], T]
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """A unit in line, and where its answer is awaited."""
+
+    unit: Unit[Any]
+    answer: "asyncio.Future[Any]"
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Store:
+    """A database that can be asked from an event loop, or straight from a program without one."""
+
+    def __init__(self, engine: Engine, *, readers: int = 2, announce: Callable[[Tx], None] | None = None) -> None:
+        self.engine = engine
+        self.bell = Bell()
+        self._announce = announce or (lambda _tx: None)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._writing: SimpleQueue[_Ticket | None] = SimpleQueue()
+        self._reading: SimpleQueue[_Ticket | None] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._write_on, name="store-writer", daemon=True)]
+        self._threads += [
+            threading.Thread(target=self._read_on, name=f"store-reader-{n}", daemon=True) for n in range(readers)
+        ]
+
+    def start(self) -> None:
+        """Begin to take units from the running loop."""
+        self._loop = asyncio.get_running_loop()
+        for thread in self._threads:
+            thread.start()
+
+    async def stop(self) -> None:
+        """Finish what is in line, then close every connection."""
+        self._writing.put(None)
+        for _ in self._threads[1:]:
+            self._reading.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+        self.engine.dispose()
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run *unit* in a shared transaction; when this returns, it is on disk.
+
+        Raises what the unit raised (a StoreError or an error of its caller), or Unavailable when the
+        database failed; then nothing of it is kept.
+        """
+        return await self._ask(self._writing, unit)
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Run *unit* on one snapshot, beside the writer. Raises like write."""
+        return await self._ask(self._reading, unit)
+
+    def run(self, unit: Unit[T]) -> T:
+        """Run *unit* in a transaction of its own on this thread: for programs without a loop."""
+        ticket = _Ticket(unit, None)  # type: ignore[arg-type]
+        self._commit_group([ticket])
+        if ticket.error is not None:
+            raise ticket.error
+        value: T = ticket.value
+        return value
+
+    async def _ask(self, line: "SimpleQueue[_Ticket | None]", unit: Unit[T]) -> T:
+        assert self._loop is not None, "start() first"
+        answer: asyncio.Future[T] = self._loop.create_future()
+        line.put(_Ticket(unit, answer))
+        # A caller that goes away does not take its unit back: it is run all the same, and nobody is told.
+        return await answer
+
+    def _write_on(self) -> None:
+        while (group := _next_group(self._writing)) is not None:
+            self._commit_group(group)
+            self._tell(group)
+
+    def _read_on(self) -> None:
+        while (group := _next_group(self._reading)) is not None:
+            self._read_group(group)
+            self._tell(group)
+
+    def _commit_group(self, group: Sequence[_Ticket]) -> None:
+        try:
+            topics = self._try_plain(group)
+        except Exception as error:  # noqa: BLE001 (whatever it was, it has a ticket to go to)
+            if len(group) == 1 and not _lost_a_race(error):
+                group[0].error = _translated(error)
+                return
+            topics = self._with_savepoints(group)
+        if topics and self._loop is not None:
+            self._on_loop(self.bell.ring, topics)
+
+    def _try_plain(self, group: Sequence[_Ticket]) -> set[str]:
+        with self.engine.begin() as connection:
+            tx = Tx(connection)
+            for ticket in group:
+                ticket.value = ticket.unit(tx)
+            self._announce(tx)
+        return tx.topics
+
+    def _with_savepoints(self, group: Sequence[_Ticket]) -> set[str]:
+        try:
+            with self.engine.begin() as connection:
+                tx = Tx(connection)
+                for ticket in group:
+                    _run_apart(tx, ticket)
+                self._announce(tx)
+        except Exception as error:  # noqa: BLE001 (the commit failed: everybody has to know)
+            for ticket in group:
+                ticket.error = _translated(error)
+            return set()
+        return tx.topics
+
+    def _read_group(self, group: Sequence[_Ticket]) -> None:
+        try:
+            with self.engine.connect() as connection:
+                tx = Tx(connection.execution_options(mailseal_read_only=True))
+                for ticket in group:
+                    _run_reading(tx, ticket)
+        except Exception as error:  # noqa: BLE001 (no connection: nobody was answered)
+            for ticket in group:
+                ticket.error = ticket.error or _translated(error)
+
+    def _tell(self, group: Sequence[_Ticket]) -> None:
+        self._on_loop(_answer, group)
+
+    def _on_loop(self, call: Callable[..., None], argument: object) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(call, argument)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            return
+
+
+def _next_group(line: "SimpleQueue[_Ticket | None]") -> list[_Ticket] | None:
+    first = line.get()
+    if first is None:
+        return None
+    group = [first]
+    while len(group) < MAX_GROUP:
+        try:
+            ticket = line.get_nowait()
+        except Empty:
+            break
+        if ticket is None:
+            line.put(None)
+            break
+        group.append(ticket)
+    return group
+
+
+def _run_apart(tx: Tx, ticket: _Ticket) -> None:
+    """Run one unit in a savepoint: its failure, and what it wanted to wake, stay its own."""
+    apart = Tx(tx.connection)
+    try:
+        with tx.connection.begin_nested():
+            ticket.value = ticket.unit(apart)
+    except Exception as error:  # noqa: BLE001 (goes to whoever asked)
+        ticket.error = _translated(error)
+    else:
+        tx.topics |= apart.topics
+
+
+def _run_reading(tx: Tx, ticket: _Ticket) -> None:
+    try:
+        ticket.value = ticket.unit(tx)
+    except Exception as error:  # noqa: BLE001 (goes to whoever asked)
+        ticket.error = _translated(error)
+        tx.connection.rollback()
+
+
+def _answer(group: Sequence[_Ticket]) -> None:
+    for ticket in group:
+        if ticket.answer.cancelled():
+            continue
+        if ticket.error is not None:
+            ticket.answer.set_exception(ticket.error)
+        else:
+            ticket.answer.set_result(ticket.value)
+
+
+def _lost_a_race(error: Exception) -> bool:
+    """Whether the database undid a transaction only because of another one: a second try will do."""
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) in _RACE_LOST
+
+
+def _translated(error: Exception) -> Exception:
+    """*error* as callers may see it: nothing of SQLAlchemy or a driver."""
+    if isinstance(error, IntegrityError | DataError | UnicodeError):
+        return _because(InvalidValue("the database refused a value"), error)
+    if isinstance(error, DBAPIError):
+        return _because(Unavailable("the database cannot answer"), error)
+    if isinstance(error, StatementError):
+        return _because(InvalidValue("a value has the wrong type"), error)
+    if isinstance(error, SQLAlchemyError | OSError):
+        return _because(Unavailable("the database cannot answer"), error)
+    return error
+
+
+def _because(told: StoreError, error: Exception) -> StoreError:
+    told.__cause__ = error
+    return told

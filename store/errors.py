@@ -1,0 +1,95 @@
+"""What the store says when it cannot do what was asked.
+
+::
+
+    StoreError
+    ├── Unavailable          the database cannot answer now: trying again can help
+    ├── NotFound             no such row, or it is someone else's
+    │   ├── UserNotFound
+    │   ├── KeyNotFound
+    │   ├── DomainNotFound
+    │   ├── AgentNotFound
+    │   ├── MessageNotFound
+    │   └── DeliveryNotFound
+    └── Conflict             the rows are not in the state that this needs
+        ├── InvalidValue         a value the schema does not allow
+        ├── AddressTaken
+        ├── DomainNotAvailable   verified by somebody else
+        ├── DomainHasAgents
+        ├── DomainUnproven       the TXT record was not seen
+        ├── NotReplayable        the delivery is not dead or delivered
+        └── LeaseLost            the receipt's lease is over, or the message is gone
+
+No caller ever sees an exception of SQLAlchemy or of a driver.
+"""
+
+
+class StoreError(Exception):
+    """Base of all errors of the store."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").partition("\n")[0].rstrip("."))
+
+
+class Unavailable(StoreError):
+    """The database cannot answer now."""
+
+
+class NotFound(StoreError):
+    """No such row."""
+
+
+class UserNotFound(NotFound):
+    """No such user."""
+
+
+class KeyNotFound(NotFound):
+    """No such API key."""
+
+
+class DomainNotFound(NotFound):
+    """No such domain."""
+
+
+class AgentNotFound(NotFound):
+    """No such agent."""
+
+
+class MessageNotFound(NotFound):
+    """No such message."""
+
+
+class DeliveryNotFound(NotFound):
+    """No such delivery."""
+
+
+class Conflict(StoreError):
+    """The rows are not in the state that this needs."""
+
+
+class InvalidValue(Conflict):
+    """A value that the schema does not allow."""
+
+
+class AddressTaken(Conflict):
+    """An agent has this address already."""
+
+
+class DomainNotAvailable(Conflict):
+    """The domain is verified by somebody else."""
+
+
+class DomainHasAgents(Conflict):
+    """The domain still has agents."""
+
+
+class DomainUnproven(Conflict):
+    """The domain's TXT record was not seen."""
+
+
+class NotReplayable(Conflict):
+    """The delivery is still under way."""
+
+
+class LeaseLost(Conflict):
+    """The receipt's lease is over."""
