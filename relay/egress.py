@@ -148,6 +148,8 @@ def _split(url: str) -> tuple[SplitResult, int]:
         raise ForbiddenTarget("the URL cannot be parsed") from error
     if "@" in parts.netloc:
         raise ForbiddenTarget("the URL holds a user name or password")
+    if "[" in parts.netloc and ":" not in (parts.hostname or ""):
+        raise ForbiddenTarget("the URL's brackets hold no IPv6 address")  # urlsplit lets RFC 3986's IPvFuture in
     if port is None:
         port = 443 if parts.scheme == "https" else 80
     if port == 0:

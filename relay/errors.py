@@ -8,6 +8,7 @@
     │   ├── UnknownRecipient   no agent has this address
     │   ├── Unauthenticated    the agent takes only verified mail
     │   ├── UndecodableMail    the bytes cannot be a mail at all
+    │   ├── MailLoop           it has been through too many hands
     │   ├── BadSecret          not a secret this relay can open
     │   └── ForbiddenTarget    a webhook URL that must not be asked
     ├── Deferred           cannot be done now; trying again can help
@@ -47,6 +48,10 @@ class Unauthenticated(Refused):
 
 class UndecodableMail(Refused):
     """The bytes cannot be read as a mail."""
+
+
+class MailLoop(Refused):
+    """The mail has been through too many hands: it is going round in circles."""
 
 
 class BadSecret(Refused):

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from sqlalchemy import Row, and_, delete, insert, or_, select, update
 
+from store.deliveries import give_up_pending
 from store.engine import Tx
 from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidValue
 from store.names import normalise_address
 from store.records import Agent, AgentSecret, Mode, Recipient
-from store.schema import agent_secrets, agents, domain_claims, domains
+from store.schema import agent_secrets, agents, domain_claims, domains, messages
 
 ROTATION: Final = timedelta(hours=24)  # how long an old secret stays valid
 DEFAULT_EVENTS: Final = ("email.received",)
@@ -97,11 +98,17 @@ def list_agents_by_user(tx: Tx, user_id: str) -> list[Agent]:
     return [_agent(row) for row in tx.execute(query)]
 
 
-def update_agent_mode(tx: Tx, user_id: str, address: str, mode: Mode) -> Agent:
-    """Change how the agent gets its mail. Raises AgentNotFound; InvalidValue for webhook mode without a URL."""
+def update_agent_mode(tx: Tx, user_id: str, address: str, mode: Mode, *, now: datetime) -> Agent:
+    """Change how the agent gets its mail. What its webhook has not had yet waits in the queue from now on.
+
+    Raises AgentNotFound; InvalidValue for webhook mode without a URL.
+    """
     agent = get_agent_by_id(tx, user_id, address)
     if mode == "webhook" and agent.webhook_url is None:
         raise InvalidValue("webhook mode needs a URL")
+    if mode == "poll" and agent.mode == "webhook":
+        undelivered = give_up_pending(tx, agent.address, reason="the agent polls now", now=now)
+        tx.execute(update(messages).where(messages.c.id.in_(undelivered)).values(queued=True))
     return _update(tx, agent, mode=mode)
 
 
@@ -180,7 +187,9 @@ def _require_free(tx: Tx, user_id: str, address: str) -> None:
 
 
 def _update(tx: Tx, agent: Agent, **values: Any) -> Agent:
-    tx.execute(update(agents).where(agents.c.address == agent.address).values(**values))
+    if values:
+        tx.execute(update(agents).where(agents.c.address == agent.address).values(**values))
+    tx.wake(f"deliveries:{agent.address}")
     return get_agent_by_email(tx, agent.address)
 
 

@@ -155,6 +155,19 @@ def replay(tx: Tx, delivery_id: str, *, now: datetime) -> Delivery:
     return delivery
 
 
+def replay_dead(tx: Tx, agent: str, *, now: datetime) -> list[Delivery]:
+    """Replay every dead delivery of an agent."""
+    dead = select(deliveries.c.id).where(deliveries.c.agent == agent, deliveries.c.status == "dead")
+    return [replay(tx, delivery_id, now=now) for delivery_id in tx.execute(dead).scalars().all()]
+
+
+def give_up_pending(tx: Tx, agent: str, *, reason: str, now: datetime) -> list[str]:
+    """Make every pending delivery of an agent dead; answers the messages they were about."""
+    pending = update(deliveries).where(deliveries.c.agent == agent, PENDING)
+    gone = pending.values(status="dead", settled_at=now, last_error=reason).returning(deliveries.c.message_id)
+    return [message_id for message_id in tx.execute(gone).scalars() if message_id is not None]
+
+
 def delivery_of(row: Row[Any]) -> Delivery:
     """The record of a row that has (at least) the columns of a delivery."""
     found = row._mapping

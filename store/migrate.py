@@ -4,6 +4,7 @@ One chain for both databases, forward only. It lies in ``alembic/`` of a checkou
 package of an installed wheel; both places are looked at.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import Unavailable
 
@@ -27,17 +29,32 @@ def chain() -> Path:
     raise Unavailable("the installation lacks its migration chain")
 
 
-def head() -> str:
-    """The newest revision this program knows."""
-    newest = ScriptDirectory(str(chain())).get_current_head()
-    assert newest is not None, "the chain has at least one revision"
-    return newest
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a database stands in the chain."""
+
+    found: str | None  # its revision; None for an empty one
+    wanted: str  # the newest this program knows
+    is_newer: bool  # a later release made it: its rules let the release before go on working
+
+    @property
+    def is_current(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.found == self.wanted
 
 
-def current(engine: Engine) -> str | None:
-    """The database's revision; None for an empty one."""
-    with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+def state(engine: Engine) -> State:
+    """Where the database of *engine* stands. Raises Unavailable when it does not answer."""
+    script = ScriptDirectory(str(chain()))
+    wanted = script.get_current_head()
+    assert wanted is not None, "the chain has at least one revision"
+    try:
+        with engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        raise Unavailable("the database cannot be opened") from error
+    known = {revision.revision for revision in script.walk_revisions()}
+    return State(found, wanted, is_newer=found is not None and found not in known)
 
 
 def upgrade(engine: Engine) -> None:

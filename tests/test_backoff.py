@@ -8,7 +8,7 @@ from relay.backoff import JITTER, RETRY_SECONDS, wait, whole
 
 
 def test_the_table_is_the_contracts():
-    assert (5, 30, 120, 600, 1800, 7200, 21600, 43200, 86400, 86400) == RETRY_SECONDS
+    assert RETRY_SECONDS == (5, 30, 120, 600, 1800, 7200, 21600, 43200, 86400, 86400)
 
 
 @pytest.mark.parametrize(("expected", "attempts_made"), list(zip(RETRY_SECONDS, range(1, 11), strict=True)))

@@ -1,5 +1,6 @@
 """Which addresses and URLs a tenant's webhook may lead to."""
 
+from contextlib import suppress
 from ipaddress import IPv6Network, ip_address, ip_network
 
 import pytest
@@ -268,7 +269,13 @@ def test_a_url_that_must_not_be_asked_is_refused(url):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://10.0.0.1/", "http://127.0.0.1:8080/hook", "http://name.example/", "http://[fd00::1]/", "https://10.1.1.1/"],
+    [
+        "http://10.0.0.1/",
+        "http://127.0.0.1:8080/hook",
+        "http://name.example/",
+        "http://[fd00::1]/",
+        "https://10.1.1.1/",
+    ],
 )
 def test_the_operators_networks_may_be_named_by_http_too(url):
     assert url.partition(":")[0] == check_url(url, LAN).scheme
@@ -282,10 +289,8 @@ def test_an_open_network_opens_no_other_address(url):
 
 @given(st.text(max_size=60).map("https://".__add__))
 def test_no_text_raises_anything_but_a_refusal(url):
-    try:
+    with suppress(ForbiddenTarget):
         target = check_url(url)
-    except ForbiddenTarget as refusal:
-        assert str(refusal)
-    else:
+
         assert target.path.isascii()
         assert target.host.isascii()

@@ -5,7 +5,7 @@ the Authentication-Results field are two renderings of it.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Result = Literal["pass", "fail", "softfail", "neutral", "none", "temperror", "permerror", "policy"]
 
@@ -73,6 +73,22 @@ class Verdict:
     def domain_check(self) -> str:
         """The seal's short form: ``spf=pass; dkim=pass; dmarc=pass; arc=none`` (contract §4)."""
         return f"spf={self.spf.result}; dkim={summary(self.dkim)}; dmarc={self.dmarc.result}; arc={self.arc.result}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of contract §3."""
+        return {
+            "verified": self.verified,
+            "verified_domain": self.verified_domain,
+            "header_from": self.header_from,
+            "spf": _fields(self.spf),
+            "dkim": [_fields(signature) for signature in self.dkim],
+            "dmarc": _fields(self.dmarc),
+            "arc": _fields(self.arc),
+        }
+
+
+def _fields(result: SpfResult | DkimResult | DmarcResult | ArcResult) -> dict[str, Any]:
+    return {name: getattr(result, name) for name in result.__slots__}
 
 
 # Which of several signatures speaks for the mail: a pass anywhere is a pass, and a signature we could

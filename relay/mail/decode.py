@@ -5,9 +5,11 @@ surrogate, and never longer than asked for. Linear in the input; nothing here ra
 """
 
 import re
-from binascii import a2b_base64, a2b_qp
+from binascii import a2b_qp
 from encodings.aliases import aliases
 from typing import Final
+
+from relay.mail.transfer import decode_base64
 
 MAX_VALUE: Final = 32 * 1024  # characters of one header value
 
@@ -32,7 +34,6 @@ _C0: Final = bytes(byte for byte in (*range(0x20), 0x7F) if byte not in b"\t\n")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 _BLANKS: Final = re.compile(r"[\t\n\v\f\r\u2028\u2029]+")
 _ENCODED_WORD: Final = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*)\?=")
-_NOT_BASE64: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
 
 
 def codec_for(charset: str) -> str | None:
@@ -55,7 +56,8 @@ def decode_bytes(data: bytes, charset: str | None) -> tuple[str, str]:
             return text, (charset or "").strip(" \t\"'").lower()
     text = _try(data, "utf_8", "strict")
     if text is not None:
-        return text, "us-ascii" if text.isascii() else "utf-8"
+        declared = codec == "utf_8" and "utf" in (charset or "").lower()
+        return text, "utf-8" if declared or not text.isascii() else "us-ascii"
     if codec == "utf_8" and charset and "utf" in charset.lower():
         return data.decode("utf-8", "replace"), "utf-8"
     return data.decode("cp1252", "replace"), "windows-1252"
@@ -88,14 +90,6 @@ def decode_value(raw: bytes, *, limit: int = MAX_VALUE) -> str:
     raw = raw[:limit]
     text = _read_words(raw) if b"=?" in raw else _plain(raw)
     return clean_line(text)[:limit].strip()
-
-
-def decode_base64(data: bytes) -> bytes:
-    """What can be read of *data* as base64: foreign bytes skipped, up to the first padding (RFC 2045 §6.8)."""
-    kept = data.translate(None, _NOT_BASE64).partition(b"=")[0]
-    if len(kept) % 4 == 1:
-        kept = kept[:-1]
-    return a2b_base64(kept + b"=" * (-len(kept) % 4))
 
 
 def _try(data: bytes, codec: str | None, errors: str) -> str | None:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from relay.mail.decode import clean_line, decode_value
+from relay.mail.decode import decode_value
 
 MAX_MAILBOXES: Final = 1000
 _MAX_TOKENS: Final = 10_000
@@ -32,7 +32,7 @@ class Mailbox:
 def parse_mailboxes(raw: bytes) -> tuple[Mailbox, ...]:
     """Every mailbox of an unfolded ``From``, ``To``, ``Cc`` or ``Reply-To`` value, at most 1 000.
 
-    Groups are flattened to their members, comments are dropped unless one is all the name there is.
+    Groups are flattened to their members, a comment counts only where it is all the name there is.
     """
     if match := _ONE.fullmatch(raw):
         return (_mailbox(match[1] if match[1] is not None else match[2], match[3]),)
@@ -107,7 +107,5 @@ class _Reader:
         if text:
             shown = b"".join(name).strip() or b" ".join(self._comment).strip()
             self._found.append(_mailbox(shown, text))
-        elif self._angle is None and self._comment:
-            self._found.append(Mailbox("", clean_line(decode_value(b" ".join(self._comment)))))
         self._in_angle = False
         self._clear()

@@ -30,7 +30,7 @@ def parse_parameters(value: str) -> dict[str, str]:
         if section := _SECTION.fullmatch(match[1].lower()):
             name, number, extended = section[1], section[2], section[3] is not None
             if number is None and not extended:
-                plain.setdefault(name, clean_line(decode_value(text.encode("utf-8", "replace"))))
+                plain.setdefault(name, clean_line(decode_value(text.encode("utf-8", "surrogateescape"))))
             else:
                 sections.setdefault(name, {}).setdefault(int(number or 0), (text, extended))
     return plain | {name: _join(found) for name, found in sections.items()}
@@ -44,7 +44,7 @@ def _join(sections: Mapping[int, tuple[str, bool]]) -> str:
         text, extended = sections[number]
         if number == 0 and extended and text.count("'") >= 2:
             charset, _, text = text.split("'", 2)
-        data += unquote_to_bytes(text) if extended else text.encode("utf-8", "replace")
+        data += unquote_to_bytes(text) if extended else text.encode("utf-8", "surrogateescape")
     return clean_line(decode_bytes(data, charset or None)[0])
 
 

@@ -5,41 +5,57 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from fast_mail_parser import DecodeError, PyLazyMimePart
-
 from relay.mail.decode import clean_line
 from relay.mail.parameters import parse_parameters, safe_filename
-from relay.mail.tree import Tree, header_value
+from relay.mail.transfer import decode_pieces, is_base64
+from relay.mail.tree import Node, Tree
 
-MAX_LEAVES: Final = 10_000
-_MAX_TYPE: Final = 127  # characters, RFC 6838 §4.2
 _MAX_CONTENT_ID: Final = 500
+_MAX_BRANCHES: Final = 8
 
 
 @dataclass(frozen=True)  # without slots: cached properties need a dict
 class Leaf:
     """A part that holds bytes: a text, a file, or a whole mail inside this one."""
 
-    tree: Tree
-    node: PyLazyMimePart
+    raw: bytes  # the whole mail
+    node: Node
     first: bool  # whether no leaf stands before it
     companion: bool  # beside the root of a multipart/related: a picture of the page, not the page
     branches: tuple[tuple[int, int], ...]  # of each multipart/alternative above it: which one, and which branch
 
-    @property
-    def content(self) -> bytes:
-        """Its transfer-decoded bytes. Raises DecodeError when the tree is not veiled."""
-        return self.tree.content(self.node)
+    def pieces(self) -> Iterator[bytes]:
+        """Its transfer-decoded bytes, about a megabyte at a time."""
+        return decode_pieces(self.raw, self.node.start, self.node.end, self._encoding)
 
-    @cached_property
+    def read(self, limit: int | None = None) -> bytes:
+        """Its transfer-decoded bytes; when *limit* is given, no more than that and one byte."""
+        if limit is None:
+            return b"".join(self.pieces())
+        data = b""
+        for piece in self.pieces():
+            data += piece
+            if len(data) > limit:
+                break
+        return data[: limit + 1]
+
+    @property
+    def damaged(self) -> bool:
+        """Whether its base64 holds what is none, so that some of it may be lost."""
+        return self._encoding == "base64" and not is_base64(self.raw, self.node.start, self.node.end)
+
+    @property
+    def _encoding(self) -> str:
+        return self.node.fields.get("content-transfer-encoding", "").strip().lower()
+
+    @property
     def content_type(self) -> str:
-        """``type/subtype`` in lower case; application/octet-stream for what is no type (RFC 2045 §5.2)."""
-        name = clean_line(self.node.content_type).lower()[:_MAX_TYPE]
-        return name if name.count("/") == 1 and " " not in name else "application/octet-stream"
+        """``type/subtype`` in lower case."""
+        return self.node.content_type
 
     @cached_property
     def _type_parameters(self) -> dict[str, str]:
-        return parse_parameters(header_value(self.node, "content-type"))
+        return parse_parameters(self.node.fields.get("content-type", ""))
 
     @property
     def charset(self) -> str | None:
@@ -49,22 +65,23 @@ class Leaf:
     @cached_property
     def filename(self) -> str | None:
         """Safe to write and to show; None without one."""
-        disposition = parse_parameters(header_value(self.node, "content-disposition"))
+        disposition = parse_parameters(self.node.fields.get("content-disposition", ""))
         return safe_filename(disposition.get("filename") or self._type_parameters.get("name") or "")
 
     @property
     def content_id(self) -> str | None:
         """Without angle brackets, as a ``cid:`` URL names it (RFC 2392)."""
-        return clean_line(self.node.content_id or "").strip(" <>")[:_MAX_CONTENT_ID] or None
+        written = self.node.fields.get("content-id", "")[:_MAX_CONTENT_ID]
+        return clean_line(written.encode("utf-8", "replace").decode("utf-8")).strip(" <>") or None
 
-    @property
+    @cached_property
     def disposition(self) -> str:
         """``inline``, ``attachment``, another word, or nothing; lower-case."""
-        return (self.node.disposition or "").strip().lower()
+        return self.node.fields.get("content-disposition", "").partition(";")[0].strip().lower()
 
     @property
     def inline(self) -> bool:
-        """Whether it is to be seen within the body: it says so, or the body can refer to it and nothing else is said."""
+        """Whether it belongs into the body: it says so, or says nothing and has an id the body can use."""
         return self.disposition == "inline" or (self.disposition == "" and self.content_id is not None)
 
     def may_be_body(self, content_type: str) -> bool:
@@ -77,54 +94,47 @@ class Leaf:
         )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Place:
     """A node that waits to be looked at."""
 
-    node: PyLazyMimePart
+    node: Node
     companion: bool
     branches: tuple[tuple[int, int], ...]
 
 
 def leaves(tree: Tree) -> Iterator[Leaf]:
-    """The leaves of *tree* in the order of the mail. A mail inside the mail is one leaf, not looked into.
-
-    A part without header and content is none: the library sees one where two boundaries meet.
-    """
+    """The leaves of *tree* in the order of the mail. A mail inside the mail is one leaf, not looked into."""
     waiting = [_Place(tree.root, companion=False, branches=())]
     first = True
     while waiting:
         place = waiting.pop()
-        node = place.node
-        if node.is_message or not node.content_type.lower().startswith("multipart/"):
-            if node.encoded_size or node.headers:
-                yield Leaf(tree, node, first, place.companion, place.branches)
-                first = False
-        else:
+        if place.node.is_container:
             waiting.extend(reversed(_children(place)))
+        else:
+            yield Leaf(tree.raw, place.node, first, place.companion, place.branches)
+            first = False
 
 
 def _children(place: _Place) -> list[_Place]:
-    kind = place.node.content_type.lower()
-    nodes = place.node.children
-    root = _related_root(place.node) if kind == "multipart/related" else -1
-    choice = kind == "multipart/alternative"
+    node = place.node
+    root = _related_root(node) if node.content_type == "multipart/related" else None
+    choice = node.content_type == "multipart/alternative" and len(place.branches) < _MAX_BRANCHES
     return [
         _Place(
-            node,
-            companion=place.companion or root not in (-1, number),
-            branches=(*place.branches, (id(place.node), number)) if choice and len(place.branches) < 8 else place.branches,
+            child,
+            companion=place.companion or root not in (None, number),
+            branches=(*place.branches, (id(node), number)) if choice else place.branches,
         )
-        for number, node in enumerate(nodes)
+        for number, child in enumerate(node.children)
     ]
 
 
-def _related_root(node: PyLazyMimePart) -> int:
+def _related_root(node: Node) -> int:
     """Which child of a multipart/related is the page: the one ``start`` names, else the first (RFC 2387 §3.2)."""
-    start = parse_parameters(header_value(node, "content-type")).get("start", "").strip(" <>")
-    if not start:
-        return 0
-    return next((number for number, child in enumerate(node.children[:100]) if child.content_id == start), 0)
+    start = parse_parameters(node.fields.get("content-type", "")).get("start", "").strip(" <>")
+    ids = [child.fields.get("content-id", "").strip(" <>") for child in node.children]
+    return ids.index(start) if start and start in ids else 0
 
 
 def body_leaves(found: Sequence[Leaf], content_type: str) -> list[Leaf]:
@@ -137,14 +147,4 @@ def body_leaves(found: Sequence[Leaf], content_type: str) -> list[Leaf]:
     chosen: dict[int, int] = {}
     for leaf in fitting if content_type == "text/html" else reversed(fitting):
         chosen.update(leaf.branches)
-    return [leaf for leaf in fitting if all(chosen[alternative] == branch for alternative, branch in leaf.branches)]
-
-
-def readable(found: Sequence[Leaf]) -> bool:
-    """Whether the bytes of every leaf can be had."""
-    try:
-        for leaf in found:
-            _ = leaf.content
-    except DecodeError:
-        return False
-    return True
+    return [leaf for leaf in fitting if all(chosen[choice] == branch for choice, branch in leaf.branches)]

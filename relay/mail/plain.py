@@ -8,6 +8,8 @@ import re
 from html import unescape
 from typing import Final
 
+from relay.mail.decode import clean_text
+
 _HIDDEN: Final = ("script", "style", "head", "title", "template", "noscript", "svg")
 _BREAKS: Final = frozenset(
     {"br", "p", "div", "tr", "li", "ul", "ol", "table", "blockquote", "pre", "hr", "section", "article", "header",
@@ -24,7 +26,7 @@ def plain_text(html: str) -> str:
     pieces = _pieces(html)
     # Python refuses to read a number of thousands of digits, and reads one of hundreds slowly.
     text = unescape(_HUGE_REFERENCE.sub("\ufffd", "".join(pieces)))
-    lines = "\n".join(line.strip(" \t\xa0") for line in text.split("\n"))
+    lines = "\n".join(line.strip() for line in clean_text(text.replace("\xa0", " ")).split("\n"))
     return _EMPTY_LINES.sub("\n\n", lines).strip()
 
 

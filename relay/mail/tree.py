@@ -1,91 +1,147 @@
-"""The MIME structure of a mail as a tree, read by fast_mail_parser and made to forgive.
+"""The MIME structure of a mail as a tree of slices (RFC 2046 §5.1). No byte is copied here.
 
-The library reads a mail in microseconds and cannot be made slow, but it is strict where mail
-is not: a transfer encoding it cannot decode costs the part, and a header line that is no field
-ends the header. So the header section it sees is the one relay/mail/headers split, and a mail
-whose encodings it refuses is read a second time with these veiled, and decoded here.
+The parts of a mail lie between lines that hold their parent's boundary; each level is found by
+plain searches within its own slice. Depth and number are bounded, so the cost is linear in the
+mail, and what lies beyond a bound is one leaf. What is broken is read as far as it goes.
 """
 
-from binascii import a2b_qp
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, field
 from typing import Final
 
-from fast_mail_parser import DecodeError, ParseError, PyLazyMimePart, parse_email_tree
-
-from relay.mail.decode import decode_base64
+from relay.mail.decode import clean_line
 from relay.mail.headers import Headers, header_end
+from relay.mail.parameters import parse_parameters
 
-_ENCODING: Final = b"\r\ncontent-transfer-encoding"
-_NO_VEIL: Final = b""
+MAX_DEPTH: Final = 20
+MAX_PARTS: Final = 10_000
+_MAX_HEAD: Final = 16 * 1024  # bytes of a part's header that are read
+_MAX_TYPE: Final = 127  # characters, RFC 6838 §4.2
+_TYPE: Final = re.compile(r"[^\s/;]+/[^\s/;]+")
+_FIELD: Final = re.compile(
+    rb"^(content-(?:type|transfer-encoding|disposition|id))[ \t]*+:((?:[^\r\n]|\r\n[ \t])*+)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+@dataclass(slots=True)
+class Node:
+    """One part: where its body lies, and what its header says of it."""
+
+    fields: dict[str, str]  # Content-Type, -Transfer-Encoding, -Disposition and -ID, lower-case name to raw value
+    start: int  # of the body, in the mail
+    end: int
+    content_type: str  # lower-case, of the form type/subtype
+    children: list["Node"] = field(default_factory=list)
+
+    @property
+    def is_container(self) -> bool:
+        """Whether its parts are to be looked at, not its bytes."""
+        return bool(self.children)
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A mail's root node, and how to get at the bytes of its leaves."""
+    """A mail's root node with the mail, and what was wrong with the structure."""
 
-    root: PyLazyMimePart
-    veil: bytes = _NO_VEIL  # in front of each Content-Transfer-Encoding; empty when the library decodes
-
-    def content(self, node: PyLazyMimePart) -> bytes:
-        """The transfer-decoded bytes of a leaf. Raises DecodeError only on a tree that is not veiled."""
-        data = node.content or b""
-        if not self.veil:
-            return data
-        data = data.replace(self.veil, b"")
-        encoding = header_value(node, self.veil.decode() + "content-transfer-encoding").strip().lower()
-        if encoding.startswith("base64"):
-            return decode_base64(data)
-        return a2b_qp(data) if encoding.startswith("quoted-printable") else data
+    raw: bytes
+    root: Node
+    defects: tuple[str, ...]
 
 
-def read_tree(raw: bytes, headers: Headers) -> Tree | None:
-    """The tree of *raw*, whose header section is *headers*; None where no structure can be seen."""
-    try:
-        return Tree(parse_email_tree(_readable(raw, headers), mode="lazy"))
-    except DecodeError:
-        return read_veiled(raw, headers)
-    except ParseError:
-        return None
+def read_tree(raw: bytes, headers: Headers) -> Tree:
+    """The parts of *raw*, whose header section is *headers*. Never raises."""
+    fields: dict[str, str] = {}
+    for header in headers.fields:
+        if header.name.startswith("content-") and header.name not in fields:
+            fields[header.name] = header.value.decode("utf-8", "surrogateescape")
+    root = _node(fields, header_end(raw), len(raw), "text/plain")
+    reader = _Reader(raw)
+    reader.read(root)
+    return Tree(raw, root, tuple(dict.fromkeys(reader.defects)))
 
 
-def read_veiled(raw: bytes, headers: Headers) -> Tree | None:
-    """The tree of *raw* with every transfer encoding left to us; None where no structure can be seen.
+class _Reader:
+    """Splits nodes breadth first until all are leaves or a bound is met."""
 
-    The name in front of the encodings comes from the mail's own hash, so that no mail can hold it.
-    """
-    veil = b"x" + sha256(raw).hexdigest()[:16].encode() + b"-"
-    try:
-        return Tree(parse_email_tree(_veil(_readable(raw, headers), veil), mode="lazy"), veil)
-    except ParseError:
-        return None
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._left = MAX_PARTS  # also counts lines that only look like a boundary: they cost as much
+        self.defects: list[str] = []
+
+    def read(self, root: Node) -> None:
+        level = [root]
+        for _ in range(MAX_DEPTH):
+            level = [child for node in level for child in self._split(node)]
+        if any(node.content_type.startswith("multipart/") for node in level):
+            self.defects.append(f"parts nested deeper than {MAX_DEPTH} levels are not taken apart")
+
+    def _split(self, node: Node) -> list[Node]:
+        if not node.content_type.startswith("multipart/"):
+            return []
+        boundary = parse_parameters(node.fields.get("content-type", "")).get("boundary", "")
+        default = "message/rfc822" if node.content_type == "multipart/digest" else "text/plain"
+        if boundary:
+            delimiter = b"\r\n--" + boundary.encode("utf-8", "replace")
+            node.children = [self._part(start, end, default) for start, end in self._ranges(node, delimiter)]
+        if not node.children:
+            self.defects.append("a multipart without parts is read as text")
+            node.content_type = "text/plain"
+        return node.children
+
+    def _ranges(self, node: Node, delimiter: bytes) -> Iterator[tuple[int, int]]:
+        """Where the parts of *node* lie; the last one may lack its end (RFC 2046 §5.1.1)."""
+        opened = -1  # where the line of the boundary before ends
+        position = max(node.start - 2, 0)
+        while (found := self._raw.find(delimiter, position, node.end)) >= 0:
+            self._left -= 1
+            if self._left < 0:
+                self.defects.append(f"only the first {MAX_PARTS} parts were read")
+                return
+            line_end, closing = self._delimiter_line(found + len(delimiter), node.end)
+            position = line_end if line_end >= 0 else found + len(delimiter)
+            if line_end < 0:
+                continue
+            if opened >= 0 and opened + 2 < found:
+                yield opened + 2, found
+            opened = line_end
+            if closing:
+                return
+        if opened >= 0 and opened + 2 < node.end:
+            self.defects.append("a multipart has no end")
+            yield opened + 2, node.end
+
+    def _delimiter_line(self, behind: int, end: int) -> tuple[int, bool]:
+        """Where the line ends that goes on at *behind*, -1 if the boundary was a longer one; and whether it closes."""
+        closing = self._raw.startswith(b"--", behind)
+        line_end = self._raw.find(b"\r\n", behind, min(behind + 200, end))
+        if line_end < 0:
+            line_end = min(behind + 200, end)
+        rest = self._raw[behind + 2 * closing : line_end]
+        return (line_end if not rest.strip() else -1), closing
+
+    def _part(self, start: int, end: int, default: str) -> Node:
+        """The node of the part between *start* and *end*, its header read."""
+        raw = self._raw
+        blank = raw.find(b"\r\n\r\n", start, end)
+        body = blank + 4 if blank >= 0 else end
+        if raw.startswith(b"\r\n", start):
+            body = start + 2
+        elif b":" not in raw[start : min(body, start + _MAX_HEAD)].partition(b"\r\n")[0]:
+            body = start  # the empty line is missing, and the text begins at once
+        head = raw[start : min(body, start + _MAX_HEAD)]
+        fields: dict[str, str] = {}
+        for match in _FIELD.finditer(head):
+            value = match[2].replace(b"\r\n", b"").strip().decode("utf-8", "surrogateescape")
+            fields.setdefault(match[1].lower().decode("ascii"), value)
+        return _node(fields, body, end, default)
 
 
-def header_value(node: PyLazyMimePart, name: str) -> str:
-    """The first value of a node's field *name* (lower-case); empty without one."""
-    for written, values in node.headers.items():
-        if written.lower() == name:
-            return values[0]
-    return ""
-
-
-def _readable(raw: bytes, headers: Headers) -> bytes:
-    """*raw* itself, or a copy without the header lines that are no fields."""
-    if all(field.name for field in headers.fields):
-        return raw
-    kept = b"".join(field.raw for field in headers.fields if field.name)
-    return kept + b"\r\n" + raw[header_end(raw) :]
-
-
-def _veil(raw: bytes, veil: bytes) -> bytes:
-    return b"".join(_veiled_pieces(b"\r\n" + raw, veil))[2:]
-
-
-def _veiled_pieces(raw: bytes, veil: bytes) -> Iterator[bytes]:
-    lowered, start = raw.lower(), 0
-    while (found := lowered.find(_ENCODING, start)) >= 0:
-        yield raw[start : found + 2]
-        yield veil
-        start = found + 2
-    yield raw[start:]
+def _node(fields: dict[str, str], start: int, end: int, default: str) -> Node:
+    written = clean_line(fields.get("content-type", "").encode("utf-8", "replace").decode("utf-8"))
+    if not written.strip():
+        return Node(fields, start, end, default)
+    match = _TYPE.match(written.strip().lower()[:_MAX_TYPE])
+    # RFC 2045 §5.2 would have text/plain for a type that cannot be read; bytes of unknown kind are a file.
+    return Node(fields, start, end, match[0] if match else "application/octet-stream")

@@ -20,5 +20,5 @@ class Limits:
     idle_seconds: float = 300  # of silence between commands (RFC 5321 §4.5.3.2.7)
     data_seconds: float = 180  # of silence inside a mail (RFC 5321 §4.5.3.2.5)
     session_seconds: float = 1800  # from connect to the last command taken; a commit is never cut
-    handshake_seconds: float = 30  # for TLS to come up
+    handshake_seconds: int = 30  # for TLS to come up
     linger_seconds: float = 2  # for a client to read the reply before which we hang up

@@ -68,6 +68,7 @@ TOO_MANY_COMMANDS: Final = Reply(421, "4.7.0", "Too many commands", closes=True)
 TOO_MANY_ERRORS: Final = Reply(421, "4.7.0", "Too many errors", closes=True)
 TOO_MANY_TRANSACTIONS: Final = Reply(421, "4.7.0", "Too many mails in this session, connect again", closes=True)
 TIMED_OUT: Final = Reply(421, "4.4.2", "Waited too long, closing", closes=True)
+BROKEN: Final = Reply(421, "4.3.0", "Try again later", closes=True)
 
 TRY_LATER: Final = Reply(451, "4.3.0", "Try again later")
 DNS_SILENT: Final = Reply(451, "4.4.3", "A name could not be looked up, try again later")

@@ -5,14 +5,14 @@ ask whether a recipient exists, take a mail's octets, or bring TLS up. ``answer`
 of every reply out: it counts errors and ends a session that makes too many.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from relay.mail.address import Address
 from relay.smtp import commands, replies
-from relay.smtp.commands import parse_command
+from relay.smtp.commands import Bdat, Command, Data, Ehlo, Helo, MailFrom, RcptTo, Rset, Unknown, parse_command
 from relay.smtp.data import Fault
 from relay.smtp.grammar import SyntaxRefused
 from relay.smtp.limits import Limits
@@ -27,6 +27,16 @@ FAULT_REPLIES: Final[Mapping[Fault, Reply]] = MappingProxyType(
         Fault.NUL: replies.NUL_IN_DATA,
         Fault.LINE_TOO_LONG: replies.DATA_LINE_TOO_LONG,
         Fault.TOO_LARGE: replies.TOO_LARGE,
+    }
+)
+
+_CONSTANT: Final[Mapping[type, Reply]] = MappingProxyType(
+    {
+        commands.Noop: replies.OK,
+        commands.Quit: replies.BYE,
+        commands.Vrfy: replies.CANNOT_VERIFY,
+        commands.Expn: replies.NOT_IMPLEMENTED,
+        commands.Help: replies.HELP,
     }
 )
 
@@ -100,11 +110,11 @@ class Session:
         except SyntaxRefused as refusal:
             self._commands += 1
             return self._within(refusal.reply)
-        if not (isinstance(command, commands.Bdat) and command.size >= _COUNTED_BELOW):
+        if not (isinstance(command, Bdat) and command.size >= _COUNTED_BELOW):
             self._commands += 1
         if self._commands > self._limits.max_commands:
             return replies.TOO_MANY_COMMANDS
-        return _STEPS[type(command)](self, command)
+        return self._step(command)
 
     def answer(self, reply: Reply) -> Reply:
         """*reply*, or the last one where it is an error too many."""
@@ -130,16 +140,34 @@ class Session:
         """TLS is on: all that was said in the clear is forgotten (RFC 3207 §4.2)."""
         self.secured, self.extended, self.helo, self.transaction = True, False, "", None
 
+    def _step(self, command: Command) -> Step:  # noqa: PLR0911 (a table)
+        match command:
+            case RcptTo():
+                return self._rcpt(command)
+            case MailFrom():
+                return self._mail(command)
+            case Data():
+                return self._data()
+            case Ehlo() | Helo():
+                return self._hello(command)
+            case Bdat():
+                return self._bdat(command)
+            case Rset():
+                self.transaction = None
+                return replies.OK
+            case commands.StartTls():
+                return self._starttls()
+            case Unknown():
+                return command.reply
+            case _:
+                return _CONSTANT[type(command)]
+
     def _within(self, reply: Reply) -> Reply:
         return replies.TOO_MANY_COMMANDS if self._commands > self._limits.max_commands else reply
 
-    def _ehlo(self, command: commands.Ehlo) -> Step:
-        self.helo, self.extended, self.transaction = command.name, True, None
-        return replies.hello(self._hostname, command.name, self._keywords())
-
-    def _helo(self, command: commands.Helo) -> Step:
-        self.helo, self.extended, self.transaction = command.name, False, None
-        return replies.hello(self._hostname, command.name)
+    def _hello(self, command: Ehlo | Helo) -> Step:
+        self.helo, self.extended, self.transaction = command.name, isinstance(command, Ehlo), None
+        return replies.hello(self._hostname, command.name, self._keywords() if self.extended else ())
 
     def _keywords(self) -> tuple[str, ...]:
         limits = self._limits
@@ -154,7 +182,7 @@ class Session:
             f"LIMITS MAILMAX={limits.max_transactions} RCPTMAX={limits.max_recipients}",
         )
 
-    def _mail(self, command: commands.MailFrom) -> Step:
+    def _mail(self, command: MailFrom) -> Step:
         if not self.helo:
             return replies.NEED_HELO
         if self.transaction is not None:
@@ -167,7 +195,7 @@ class Session:
         self.transaction = Transaction(command.sender, command.size or 0, command.smtputf8)
         return replies.SENDER_OK
 
-    def _rcpt(self, command: commands.RcptTo) -> Step:
+    def _rcpt(self, command: RcptTo) -> Step:
         if self.transaction is None:
             return replies.NEED_MAIL
         if self.transaction.chunked:
@@ -176,13 +204,13 @@ class Session:
             return replies.TOO_MANY_RECIPIENTS
         return Admit(command.recipient)
 
-    def _data(self, _: commands.Data) -> Step:
+    def _data(self) -> Step:
         if refusal := self._cannot_take():
             return refusal
         assert self.transaction is not None
         return replies.CHUNKS_BEGUN if self.transaction.chunked else StartData()
 
-    def _bdat(self, command: commands.Bdat) -> Step:
+    def _bdat(self, command: Bdat) -> Step:
         # The octets follow whatever we think of the command, so they are taken even to be thrown away.
         refusal = self._cannot_take()
         if refusal is None and self.transaction is not None:
@@ -194,37 +222,9 @@ class Session:
             return replies.NEED_MAIL
         return None if self.transaction.recipients else replies.NEED_RECIPIENT
 
-    def _rset(self, _: commands.Rset) -> Step:
-        self.transaction = None
-        return replies.OK
-
-    def _starttls(self, _: commands.StartTls) -> Step:
+    def _starttls(self) -> Step:
         if self.secured:
             return replies.TLS_ALREADY
         if not self._offers_tls:
             return replies.NOT_IMPLEMENTED
         return StartTls() if self.helo else replies.NEED_HELO
-
-
-def _always(reply: Reply) -> Callable[[Session, Any], Step]:
-    return lambda _session, _command: reply
-
-
-_STEPS: Final[Mapping[type, Callable[[Session, Any], Step]]] = MappingProxyType(
-    {
-        commands.Ehlo: Session._ehlo,  # noqa: SLF001 (the class's own table)
-        commands.Helo: Session._helo,  # noqa: SLF001
-        commands.MailFrom: Session._mail,  # noqa: SLF001
-        commands.RcptTo: Session._rcpt,  # noqa: SLF001
-        commands.Data: Session._data,  # noqa: SLF001
-        commands.Bdat: Session._bdat,  # noqa: SLF001
-        commands.Rset: Session._rset,  # noqa: SLF001
-        commands.Noop: _always(replies.OK),
-        commands.Quit: _always(replies.BYE),
-        commands.StartTls: Session._starttls,  # noqa: SLF001
-        commands.Vrfy: _always(replies.CANNOT_VERIFY),
-        commands.Expn: _always(replies.NOT_IMPLEMENTED),
-        commands.Help: _always(replies.HELP),
-        commands.Unknown: lambda _session, command: command.reply,
-    }
-)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.measure import peak, reset_peak, resident, tree
-from tests.bench.rounds import load
+from tests.bench.rounds import Way, load
 from tests.bench.servers import Target, sink_count
 
+_WARMING: Final = 40  # mails
 _PERIOD: Final = 0.002  # seconds between two pings
 _PINGS: Final = 30  # a connection: a server may end one that only says NOOP
 _LIMIT_SECONDS: Final = 30
@@ -67,12 +68,10 @@ class Neighbour(threading.Thread):
 def measure_big(target: Target, *, corpus: Path, warm: Path, sink_port: int) -> dict[str, object]:
     """Send the one mail of *corpus* and tell what it did until its 250 and until its webhook.
 
-    A few mails of *warm* go before, so that what is loaded once is not counted. Raises RuntimeError when the mail
+    Some mails of *warm* go before, so that what is loaded once is not counted. Raises RuntimeError when the mail
     is refused or its webhook does not come.
     """
-    _send(target, warm, 40)
-    _await(lambda: sink_count(sink_port) >= 40, "the warming mails' webhooks")
-    time.sleep(0.5)
+    _warm(target, warm, sink_port)
     pids = tree(target.pid)
     before = resident(pids)
     reset_peak(pids)
@@ -83,7 +82,7 @@ def measure_big(target: Target, *, corpus: Path, warm: Path, sink_port: int) -> 
     try:
         sent = _send(target, corpus, 1)
         accepted_peak = peak(tree(target.pid))
-        _await(lambda: sink_count(sink_port) >= 41, "the large mail's webhook")
+        _await(lambda: sink_count(sink_port) >= _WARMING + 1, "the large mail's webhook")
     finally:
         neighbour.stop()
     if neighbour.error is not None:
@@ -102,8 +101,14 @@ def measure_big(target: Target, *, corpus: Path, warm: Path, sink_port: int) -> 
     }
 
 
+def _warm(target: Target, corpus: Path, sink_port: int) -> None:
+    _send(target, corpus, _WARMING)
+    _await(lambda: sink_count(sink_port) >= _WARMING, "the warming mails' webhooks")
+    time.sleep(0.5)
+
+
 def _send(target: Target, corpus: Path, mails: int) -> dict:
-    result = load(target, corpus=corpus, mails=mails, senders=min(mails, 4))
+    result = load(target, Way(corpus=corpus, mails=mails, senders=min(mails, 4)))
     if len(result["mails"]) != mails:
         raise RuntimeError(f"not accepted: {result['refused']}")
     return result

@@ -19,7 +19,7 @@ import uvloop
 from tests.bench.world import HELO, MAIL_FROM, SENDER, read_corpus
 
 SOURCES: Final = 200  # sender addresses, 127.1.0.1 and on: a limit per peer is for strangers, not for the bench
-_RETRIES: Final = 200
+_RETRIES: Final = 200  # and one for each ten mails: a server may end a connection after so many
 _BRIEF: Final = 80  # bytes of a refusal worth keeping
 
 _AFTER_GREETING: Final = 0
@@ -45,13 +45,14 @@ class Plan:
         self.refused: Counter[str] = Counter()
         self.connections = 0
         self.retries = 0
+        self._most_retries = _RETRIES + mails // 10
 
     def give_back(self, mail: bytes | None, why: str) -> None:
         """A connection ended before the final dot of *mail*: it goes again, unless that has happened too often."""
         self.retries += 1
         if mail is not None:
             self.todo.append(mail)
-        if self.retries > _RETRIES:
+        if self.retries > self._most_retries:
             self.refused[why] += len(self.todo)
             self.todo.clear()
 
@@ -140,10 +141,14 @@ class Conversation(asyncio.Protocol):
         self._mail = None
 
 
-async def send(plan: Plan, *, port: int, senders: int) -> dict[str, object]:
-    """Run *senders* at once until nothing is left. Raises OSError when the server cannot be reached."""
+async def send(plan: Plan, *, port: int, senders: int, pace: float = 0) -> dict[str, object]:
+    """Run *senders* at once until nothing is left; together they connect *pace* times a second, 0 for at once.
+
+    Raises OSError when the server cannot be reached.
+    """
     began = time.monotonic_ns()
-    await asyncio.gather(*(_sender(plan, port, number, senders) for number in range(senders)))
+    step = 1 / pace if pace else 0
+    await asyncio.gather(*(_sender(plan, port, number, senders, step) for number in range(senders)))
     ended = max((done for _, _, done in plan.accepted), default=time.monotonic_ns())
     return {
         "began": began,
@@ -155,13 +160,17 @@ async def send(plan: Plan, *, port: int, senders: int) -> dict[str, object]:
     }
 
 
-async def _sender(plan: Plan, port: int, number: int, senders: int) -> None:
+async def _sender(plan: Plan, port: int, number: int, senders: int, step: float) -> None:
+    """Connect again and again, the k-th connection of all not before k times *step* seconds."""
     loop = asyncio.get_running_loop()
-    source = number
+    began = loop.time()
+    turn = number
     while plan.todo:
+        if (early := began + turn * step - loop.time()) > 0:
+            await asyncio.sleep(early)
         ended: asyncio.Future[None] = loop.create_future()
-        address = (f"127.1.0.{1 + source % SOURCES}", 0)
-        source += senders
+        address = (f"127.1.0.{1 + turn % SOURCES}", 0)
+        turn += senders
         await loop.create_connection(
             lambda ended=ended: Conversation(plan, ended), "127.0.0.1", port, local_addr=address
         )
@@ -177,11 +186,12 @@ def main() -> None:
     parser.add_argument("--mails", type=int, default=2000)
     parser.add_argument("--senders", type=int, default=20)
     parser.add_argument("--reuse", action="store_true", help="keep connections instead of one for each mail")
+    parser.add_argument("--pace", type=float, default=0, help="connections a second of all senders (0: no pause)")
     options = parser.parse_args()
     plan = Plan(read_corpus(options.corpus), options.mails, rcpt=options.rcpt, fresh=not options.reuse)
     gc.freeze()
     gc.disable()
-    print(json.dumps(uvloop.run(send(plan, port=options.port, senders=options.senders))))
+    print(json.dumps(uvloop.run(send(plan, port=options.port, senders=options.senders, pace=options.pace))))
 
 
 if __name__ == "__main__":

@@ -87,7 +87,9 @@ def _lines(results: Results) -> list[tuple[str, str]]:
     for name, value in results.get("ratio", {}).items():
         lines.append((f"ratio {name}", f"{value:.2f} x"))
     if fsyncs := results.get("fsyncs"):
-        lines.append(("fsyncs a mail", _judged(fsyncs["per_mail"], "<=", AIM_FSYNCS, "")))
+        counted = fsyncs["per_mail"] is not None
+        lines.append(("fsyncs a mail", _judged(fsyncs["per_mail"], "<=", AIM_FSYNCS) if counted else "not counted"))
+        lines.append(("written a mail", f"{fsyncs['kb_written_per_mail']:.1f} kB"))
     if big := results.get("big"):
         lines.append(("25 MB: memory", _judged(big["accepted_extra_mb"], "<=", AIM_EXTRA_MB, "MB")))
         lines.append((" … till webhook", f"{big['delivered_extra_mb']:.1f} MB"))
@@ -99,9 +101,9 @@ def _lines(results: Results) -> list[tuple[str, str]]:
     return lines
 
 
-def _judged(value: float, relation: str, aim: float, unit: str) -> str:
+def _judged(value: float, relation: str, aim: float, unit: str = "") -> str:
     met = value >= aim if relation == ">=" else value <= aim
-    return f"{value:.{0 if value > 200 else 2}f} {unit} ({relation} {aim:g}: {'met' if met else 'MISSED'})"
+    return f"{value:.{0 if value > 200 else 2}f}{unit and ' '}{unit} ({relation} {aim:g}: {'met' if met else 'MISSED'})"
 
 
 def _pair(middle: float | None, high: float | None) -> str:

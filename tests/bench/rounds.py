@@ -36,29 +36,38 @@ class Round:
     refused: dict[str, int]
 
 
-def load(target: Target, *, corpus: Path, mails: int, senders: int, reuse: bool = False) -> dict:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How the mails of a round are sent."""
+
+    corpus: Path
+    mails: int
+    senders: int = 20  # at once
+    reuse: bool = False  # keep connections, instead of one a mail
+    pace: float = 0  # connections a second, 0 for as many as go
+
+
+def load(target: Target, way: Way) -> dict:
     """Run the senders in their own process; what they print. Raises RuntimeError when they fail or take too long."""
     command = [sys.executable, "-m", "tests.bench.load", "--port", str(target.port), "--rcpt", target.rcpt]
-    command += ["--corpus", str(corpus), "--mails", str(mails), "--senders", str(senders)]
-    command += ["--reuse"] if reuse else []
+    command += ["--corpus", str(way.corpus), "--mails", str(way.mails), "--senders", str(way.senders)]
+    command += ["--pace", str(way.pace), *(["--reuse"] if way.reuse else [])]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=_LOAD_SECONDS, check=True)
     except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"{mails} mails were not sent in {_LOAD_SECONDS} s") from error
+        raise RuntimeError(f"{way.mails} mails were not sent in {_LOAD_SECONDS} s") from error
     except subprocess.CalledProcessError as error:
         raise RuntimeError(f"the senders failed: {error.stderr.decode()[-500:]}") from error
     return json.loads(done.stdout)
 
 
-def play(
-    target: Target, *, corpus: Path, mails: int, senders: int, reuse: bool = False, sink_port: int | None = None
-) -> Round:
-    """One round of *mails*; with a sink it ends when every accepted mail's webhook has come."""
+def play(target: Target, way: Way, *, sink_port: int | None = None) -> Round:
+    """One round; with a sink it ends when every accepted mail's webhook has come."""
     already = sink_report(sink_port) if sink_port else {"verified": 0, "arrivals": {}}
     known = _naive_verified(target)
     reset_peak(tree(target.pid))
     cpu = cpu_seconds(target.pid)
-    sent = load(target, corpus=corpus, mails=mails, senders=senders, reuse=reuse)
+    sent = load(target, way)
     if sink_port:
         drain(sink_port, len(already["arrivals"]) + len(sent["mails"]))
     cpu = cpu_seconds(target.pid) - cpu

@@ -130,8 +130,10 @@ def mailseal(
     }
     if url is not None:
         env["MAILSEAL_DATABASE_URL"] = url
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     rcpt = f"bench-{time.time_ns():x}@{AGENTS}"  # a database given by URL may hold the agent of an earlier run
+    if url is not None:
+        _call(program, env, "migrate")
     with running([*program, "serve"], log, env) as process:
         await_listening(process, port, log)
         _provision(program, env, rcpt, f"http://127.0.0.1:{sink_port}/hook")
@@ -139,24 +141,26 @@ def mailseal(
 
 
 def _provision(program: Sequence[str], env: Mapping[str, str], rcpt: str, webhook: str) -> None:
-    for arguments in (
-        ["user", "create", _USER, "--json"],
-        ["domain", "add", AGENTS, "--user", _USER],
-        ["domain", "verify", AGENTS, "--user", _USER, "--force"],
-        ["agent", "create", rcpt, "--user", _USER, "--webhook", webhook],
-    ):
-        done = subprocess.run(
-            [*program, *arguments],
-            cwd=ROOT,
-            env={**os.environ, **env},
-            capture_output=True,
-            text=True,
-            timeout=_CLI_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            said = (done.stdout + done.stderr).strip()[-_TAIL:]
-            raise RuntimeError(f"mailseal {' '.join(arguments)} failed ({done.returncode}): {said}")
+    _call(program, env, "user", "create", _USER, "--json")
+    _call(program, env, "domain", "add", AGENTS, "--user", _USER)
+    _call(program, env, "domain", "verify", AGENTS, "--user", _USER, "--force")
+    _call(program, env, "agent", "create", rcpt, "--user", _USER, "--webhook", webhook)
+
+
+def _call(program: Sequence[str], env: Mapping[str, str], *arguments: str) -> None:
+    """Run a command of the program under test. Raises RuntimeError, with what it said, when it fails."""
+    done = subprocess.run(
+        [*program, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=_CLI_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip()[-_TAIL:]
+        raise RuntimeError(f"mailseal {' '.join(arguments)} failed ({done.returncode}): {said}")
 
 
 def default_program() -> tuple[str, ...]:

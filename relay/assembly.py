@@ -1,0 +1,102 @@
+"""Joining parts: what both the daemon and single commands put together from the settings."""
+
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from relay.auth.authenticate import authenticate
+from relay.auth.dkim_key import KeyCache
+from relay.auth.dnsclient import CachingResolver
+from relay.auth.resolver import Resolver
+from relay.auth.verdict import Verdict
+from relay.clock import Clock
+from relay.errors import Misconfigured
+from relay.inbound.admit import Routes
+from relay.inbound.receive import Reception
+from relay.mail.envelope import Envelope
+from relay.mail.headers import Headers, header_end
+from relay.settings import Settings, master_secret
+from relay.signing.secrets import MasterKey, master_key
+from relay.spool import Spool
+from store import migrate
+from store.connect import open_store
+from store.engine import Store
+from store.errors import InvalidValue, StoreError
+
+
+class Judging:
+    """relay.auth over a resolver and a cache of keys."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._keys = KeyCache()
+
+    async def __call__(self, envelope: Envelope, headers: Headers, spool: Spool, *, now: datetime) -> Verdict:
+        """The verdict on the mail in *spool*."""
+        start = header_end(spool.head())
+        return await authenticate(
+            envelope,
+            headers,
+            lambda: spool.chunks(start),
+            resolver=self._resolver,
+            keys=self._keys,
+            now=now,
+            body_size=spool.size - start,
+        )
+
+
+def open_database(settings: Settings, *, may_migrate: bool | None = None) -> Store:
+    """The store of the settings, at a revision this program can work with; not yet started.
+
+    SQLite is brought to the newest revision; PostgreSQL only when *may_migrate* says so, as other
+    processes share it. Raises Misconfigured, with what to do.
+    """
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        store = open_store(settings.database)
+        _bring_up_to_date(store.engine, may_migrate=may_migrate)
+    except InvalidValue as error:
+        raise Misconfigured(f"MAILSEAL_DATABASE_URL: {error}") from error
+    except StoreError as error:
+        raise Misconfigured(f"the database cannot be used: {error}") from error
+    return store
+
+
+def _bring_up_to_date(engine: Engine, *, may_migrate: bool | None) -> None:
+    state = migrate.state(engine)
+    if state.is_current or state.is_newer:
+        return
+    if may_migrate or (may_migrate is None and engine.dialect.name == "sqlite"):
+        migrate.upgrade(engine)
+        return
+    found = f"at revision {state.found}" if state.found else "empty"
+    remedy = "run `mailseal migrate`, or `mailseal serve --migrate`"
+    raise Misconfigured(f"the database is {found}, this program needs {state.wanted}: {remedy}")
+
+
+def make_resolver(settings: Settings) -> CachingResolver:
+    """DNS by the nameservers of the settings, or the system's."""
+    return CachingResolver(settings.dns_nameservers)
+
+
+def make_master(settings: Settings) -> MasterKey:
+    """The key that opens stored secrets. Raises Misconfigured."""
+    return master_key(master_secret(settings))
+
+
+def make_routes(settings: Settings) -> Routes:
+    """Which addresses mean the operator."""
+    return Routes(hostname=settings.hostname, postmaster=settings.postmaster, shared_domain=settings.shared_domain)
+
+
+def make_reception(
+    settings: Settings, *, store: Store, resolver: Resolver, clock: Clock, master: MasterKey
+) -> Reception:
+    """Everything that receiving needs."""
+    return Reception(
+        store=store,
+        judge=Judging(resolver),
+        clock=clock,
+        master=master,
+        routes=make_routes(settings),
+    )

@@ -1,0 +1,142 @@
+"""ARC sets: the three fields each handler of a mail adds, put together and checked for form (RFC 8617 §4)."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from relay.auth.dkim_signature import Algorithm, Signature, algorithm, build_signature, selector
+from relay.auth.tags import BadTags, binary, domain, number, parse_tags, required
+from relay.mail.headers import Field, Headers
+
+SEAL: Final = "arc-seal"
+MESSAGE: Final = "arc-message-signature"
+RESULTS: Final = "arc-authentication-results"
+MAX_SETS: Final = 50  # RFC 8617 §4.2.1
+
+_INSTANCE: Final = re.compile(r"[1-9][0-9]?", re.ASCII)
+_RESULTS_INSTANCE: Final = re.compile(r"[ \t]*+i[ \t]*+=[ \t]*+([1-9][0-9]?)[ \t]*+;", re.ASCII)
+_MAX_SIGNATURE: Final = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """One ARC-Seal (RFC 8617 §4.1.3)."""
+
+    field: Field
+    algorithm: Algorithm
+    signature: bytes
+    state: Literal["none", "pass", "fail"]  # cv=
+    domain: str
+    selector: str
+
+    @property
+    def key_name(self) -> str:
+        """Where the key is published."""
+        return f"{self.selector}._domainkey.{self.domain}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArcSet:
+    """What one handler added."""
+
+    results: Field
+    message: Field
+    seal: Seal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """A complete chain, oldest set first, with the newest message signature read."""
+
+    sets: Sequence[ArcSet]
+    newest: Signature
+
+
+def read_chain(headers: Headers) -> Chain | None:
+    """The chain in *headers*; None when there is no ARC field at all. Raises BadTags for one that is out of order."""
+    fields = [field for field in headers.fields if field.name.startswith("arc-")]
+    messages = _by_instance(field for field in fields if field.name == MESSAGE)
+    seals = _by_instance(field for field in fields if field.name == SEAL)
+    results = _by_instance(field for field in fields if field.name == RESULTS)
+    if not (messages or seals or results):
+        return None
+    count = len(seals)
+    wanted = set(range(1, count + 1))
+    if count > MAX_SETS or not set(messages) == set(seals) == set(results) == wanted:
+        raise BadTags("the sets are not complete")
+    sets = [
+        ArcSet(results=results[place], message=messages[place], seal=_read_seal(seals[place]))
+        for place in range(1, count + 1)
+    ]
+    _check_states(sets)
+    return Chain(sets=sets, newest=_read_message(messages[count]))
+
+
+def newest_sealer(headers: Headers) -> str | None:
+    """The ``d=`` of the topmost seal, for a report on a chain that is broken."""
+    field = headers.first(SEAL)
+    try:
+        return None if field is None else domain(parse_tags(field.value.decode("utf-8", "replace")), "d")
+    except BadTags:
+        return None
+
+
+def _by_instance(fields: Iterable[Field]) -> dict[int, Field]:
+    """*fields* by their ``i=``. Raises BadTags when one has none or two have the same."""
+    found: dict[int, Field] = {}
+    for field in fields:
+        text = field.value.decode("utf-8", "replace")
+        if field.name == RESULTS:
+            match = _RESULTS_INSTANCE.match(text)
+            digits = match[1] if match else ""
+        else:
+            digits = required(parse_tags(text), "i")
+        if not _INSTANCE.fullmatch(digits) or int(digits) in found:
+            raise BadTags("an instance is wrong or comes twice")
+        found[int(digits)] = field
+    return found
+
+
+def _read_seal(field: Field) -> Seal:
+    tags = parse_tags(field.value.decode("utf-8", "replace"))
+    if "h" in tags:
+        raise BadTags("a seal has h=")
+    number(tags, "t")
+    signer = domain(tags, "d")
+    return Seal(
+        field=field,
+        algorithm=algorithm(tags),
+        signature=binary(tags, "b", most=_MAX_SIGNATURE),
+        state=_state(tags),
+        domain=signer,
+        selector=selector(tags, signer),
+    )
+
+
+def _state(tags: dict[str, str]) -> Literal["none", "pass", "fail"]:
+    match required(tags, "cv").lower():
+        case "none":
+            return "none"
+        case "pass":
+            return "pass"
+        case "fail":
+            return "fail"
+    raise BadTags("cv= is not a state")
+
+
+def _check_states(sets: Sequence[ArcSet]) -> None:
+    """RFC 8617 §5.2 step 3: only the first set starts a chain, and a failed one never heals."""
+    for place, arc_set in enumerate(sets):
+        if arc_set.seal.state != ("pass" if place else "none"):
+            raise BadTags("cv= does not fit its place")
+
+
+def _read_message(field: Field) -> Signature:
+    tags = parse_tags(field.value.decode("utf-8", "replace"))
+    tags.pop("i")  # the instance here, not an identity
+    tags.setdefault("c", "relaxed/relaxed")  # what sealers mean where they say nothing; DKIM's default is simple
+    signature = build_signature(field, tags)
+    if SEAL in signature.names:
+        raise BadTags("a message signature covers a seal")
+    return signature

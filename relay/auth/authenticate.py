@@ -1,0 +1,95 @@
+"""The one step: who really sent this mail?"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from relay.auth.arc import find_chain, key_names, validate
+from relay.auth.arc_set import Chain
+from relay.auth.body_hash import BodyDigest, BodyForm, hash_body
+from relay.auth.budget import BudgetedResolver
+from relay.auth.dkim import Keys, fetch_keys, judge, read_signatures
+from relay.auth.dkim_key import KeyCache
+from relay.auth.dkim_signature import Signature, Unreadable
+from relay.auth.dmarc import conclude, discover
+from relay.auth.dmarc_walk import TreeWalk
+from relay.auth.from_field import from_address
+from relay.auth.resolver import Resolver
+from relay.auth.spf import Sender, check_host
+from relay.auth.verdict import ArcResult, SpfResult, Verdict
+from relay.mail.envelope import Envelope
+from relay.mail.headers import Headers
+
+MAX_QUESTIONS: Final = 300  # SPF at its worst asks 110, a chain of fifty ARC sets 51, five alignments 48
+HASH_INLINE: Final = 256 * 1024  # bytes of body; more are hashed in a thread, off the event loop
+
+BodyReader = Callable[[], Iterable[bytes]]
+
+
+async def authenticate(
+    envelope: Envelope,
+    headers: Headers,
+    body: BodyReader,
+    *,
+    resolver: Resolver,
+    keys: KeyCache,
+    now: datetime,
+    body_size: int = 0,
+    budget_seconds: float = 20,
+) -> Verdict:
+    """Judge the sender of a mail by SPF, DKIM, DMARC and ARC (contract §3). Never raises for what a mail holds.
+
+    *body* gives a fresh reading of the bytes behind the header section; *body_size* is how many
+    there are. DNS is asked for everything at once; what has no answer after *budget_seconds*
+    is a temperror.
+    """
+    lookups = BudgetedResolver(resolver, seconds=budget_seconds, questions=MAX_QUESTIONS)
+    author = from_address(headers)
+    from_domain = author.domain if author is not None else None
+    signatures = read_signatures(headers, from_domain)
+    chain = find_chain(headers)
+    names, forms = _wanted(signatures, chain)
+    walk = TreeWalk(lookups)
+    spf, found, discovery, bodies = await asyncio.gather(
+        check_spf(envelope, resolver=lookups),
+        fetch_keys(names, resolver=lookups, keys=keys),
+        discover(from_domain, walk=walk),
+        _hash(body, forms, body_size),
+    )
+    dkim = [judge(signature, headers=headers, keys=found, bodies=bodies, now=now) for signature in signatures]
+    arc = _arc(chain, headers, found, bodies)
+    return await conclude(from_domain, spf=spf, dkim=dkim, arc=arc, discovery=discovery, walk=walk, resolver=lookups)
+
+
+async def check_spf(envelope: Envelope, *, resolver: Resolver) -> SpfResult:
+    """SPF of MAIL FROM, or of HELO for a null one (RFC 7208 §2.4)."""
+    sender, peer = envelope.mail_from, envelope.peer
+    domain = (peer.helo if sender is None else sender.domain).lower().rstrip(".")
+    local = sender.local if sender is not None and sender.local else "postmaster"
+    outcome = await check_host(Sender(local=local, domain=domain, ip=peer.ip, helo=peer.helo), resolver=resolver)
+    return SpfResult(result=outcome.result, domain=domain or None, aligned=False, detail=outcome.detail)
+
+
+def _wanted(signatures: Sequence[Signature | Unreadable], chain: Chain | ArcResult) -> tuple[set[str], set[BodyForm]]:
+    """The names of all keys, and the forms of the body, that the signatures and the chain need."""
+    readable = [signature for signature in signatures if isinstance(signature, Signature)]
+    names = {signature.key_name for signature in readable}
+    if isinstance(chain, Chain):
+        readable.append(chain.newest)
+        names |= key_names(chain)
+    return names, {signature.body for signature in readable}
+
+
+async def _hash(body: BodyReader, forms: set[BodyForm], size: int) -> Mapping[BodyForm, BodyDigest]:
+    if size <= HASH_INLINE or not forms:
+        return hash_body(body(), forms) if forms else {}
+    return await asyncio.to_thread(lambda: hash_body(body(), forms))
+
+
+def _arc(
+    chain: Chain | ArcResult, headers: Headers, keys: Mapping[str, Keys], bodies: Mapping[BodyForm, BodyDigest]
+) -> ArcResult:
+    if isinstance(chain, ArcResult):
+        return chain
+    return validate(chain, headers=headers, keys=keys, bodies=bodies)

@@ -1,0 +1,150 @@
+"""DMARC: whether what passed may speak for the From domain, and what follows (RFC 9989).
+
+`verified` is decided here and nowhere else: an SPF or DKIM pass whose domain is aligned with
+the From domain. Where no policy record is published, or the nameservers do not say, only an
+identical domain is aligned: that holds under any policy anybody could have published, so an
+identical pass with an unreachable record is a ``pass`` without a policy. Everything DNS could
+still change is a ``temperror``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from relay.auth.dmarc_record import DmarcRecord, Policy
+from relay.auth.dmarc_walk import Found, TreeWalk
+from relay.auth.resolver import RdType, Resolver
+from relay.auth.verdict import ArcResult, DkimResult, DmarcResult, Result, SpfResult, Verdict
+from relay.errors import DnsUnavailable
+
+_EXISTENCE: Final[tuple[RdType, ...]] = ("A", "AAAA", "MX")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovery:
+    """What is known of the policy for a From domain."""
+
+    found: Found | None = None
+    reachable: bool = True  # whether DNS answered
+
+    @property
+    def record(self) -> DmarcRecord | None:
+        """The record if one applies; one without a usable policy does not (RFC 9989 §4.10.1)."""
+        return self.found.record if self.found is not None and self.found.record.policy is not None else None
+
+
+async def discover(author: str | None, *, walk: TreeWalk) -> Discovery:
+    """Find the record for *author*, the From domain. Never raises."""
+    if author is None:
+        return Discovery()
+    try:
+        return Discovery(found=await walk.policy(author))
+    except DnsUnavailable:
+        return Discovery(reachable=False)
+
+
+async def conclude(
+    author: str | None,
+    *,
+    spf: SpfResult,
+    dkim: Sequence[DkimResult],
+    arc: ArcResult,
+    discovery: Discovery,
+    walk: TreeWalk,
+    resolver: Resolver,
+) -> Verdict:
+    """Align what was found with *author* and say the one sentence. Never raises."""
+    undecided = False
+    evidence: list[SpfResult | DkimResult] = []
+    candidates: list[SpfResult | DkimResult] = [spf, *dkim]
+    for one in candidates:
+        aligned = await _align(author, one, discovery=discovery, walk=walk)
+        evidence.append(replace(one, aligned=True) if aligned else one)
+        # DNS could still make this one an aligned pass: by answering for its key, or for its organisation.
+        undecided |= (aligned is None and one.result in ("pass", "temperror")) or (
+            aligned is True and one.result == "temperror"
+        )
+    verified = author is not None and any(one.aligned and one.result == "pass" for one in evidence)
+    policy = await _policy(author, discovery, resolver)
+    return Verdict(
+        verified=verified,
+        verified_domain=author if verified else None,
+        header_from=author,
+        spf=next(one for one in evidence if isinstance(one, SpfResult)),
+        dkim=tuple(one for one in evidence if isinstance(one, DkimResult)),
+        dmarc=_result(author, discovery, policy, verified=verified, undecided=undecided),
+        arc=arc,
+    )
+
+
+async def _align(
+    author: str | None, one: SpfResult | DkimResult, *, discovery: Discovery, walk: TreeWalk
+) -> bool | None:
+    """Whether *one* is aligned with *author*; None when DNS did not answer."""
+    if author is None or one.domain is None:
+        return False
+    if one.domain == author:
+        return True
+    record = discovery.record
+    if record is None:
+        return False
+    strict = record.strict_spf if isinstance(one, SpfResult) else record.strict_dkim
+    try:
+        return await walk.aligned(author, one.domain, strict=strict)
+    except DnsUnavailable:
+        return None
+
+
+async def _policy(author: str | None, discovery: Discovery, resolver: Resolver) -> Policy | None:
+    found, record = discovery.found, discovery.record
+    if author is None or found is None or record is None:
+        return None
+    if found.domain == author:
+        return record.policy_for(own=True)
+    ordinary, absent = record.policy_for(own=False), record.policy_for(own=False, exists=False)
+    if ordinary == absent or await _exists(author, resolver):
+        return ordinary
+    return absent
+
+
+async def _exists(domain: str, resolver: Resolver) -> bool:
+    """Whether *domain* has an address or a mail host (RFC 9989 §3.2.13); yes when DNS does not say."""
+    try:
+        for rdtype in _EXISTENCE:
+            if (await resolver.lookup(domain, rdtype)).records:
+                return True
+    except DnsUnavailable:
+        return True
+    return False
+
+
+def _result(
+    author: str | None, discovery: Discovery, policy: Policy | None, *, verified: bool, undecided: bool
+) -> DmarcResult:
+    where = discovery.found.domain if discovery.found is not None else None
+    result: Result
+    if author is None:
+        result, detail = "permerror", "there is not exactly one author"
+    elif verified:
+        result, detail = _passed(discovery)
+    elif undecided or not discovery.reachable:
+        result, detail = "temperror", "DNS did not answer"
+    elif policy is not None:
+        result, detail = "fail", "no aligned domain passed"
+    else:
+        result, detail = _without_policy(where)
+    return DmarcResult(result=result, policy=policy, domain=where, detail=detail)
+
+
+def _passed(discovery: Discovery) -> tuple[Result, str]:
+    if not discovery.reachable:
+        return "pass", "the author's own domain passed; DNS did not answer for its policy"
+    if discovery.record is not None:
+        return "pass", "an aligned domain passed"
+    return _without_policy(discovery.found.domain if discovery.found is not None else None)
+
+
+def _without_policy(where: str | None) -> tuple[Result, str]:
+    if where is None:
+        return "none", "no policy is published"
+    return "permerror", "the published record has no usable policy"

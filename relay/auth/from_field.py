@@ -1,0 +1,106 @@
+"""Whom a mail says it is from: one field with one address, or nobody (RFC 5322 §3.4, §3.6.2).
+
+DMARC stands on this one reading, so it is strict where lenient readers disagree with each
+other: several fields, several mailboxes, groups, routes, blanks or comments inside the
+address, or anything after it leave no sender at all. One pass, no backtracking.
+"""
+
+import re
+from typing import Final
+
+from relay.mail.address import Address
+from relay.mail.headers import Headers
+from store.names import normalise_domain
+
+MAX_ADDRESS: Final = 320  # characters
+
+# Possessive throughout, so that no input is looked at twice. "broken" stops the reading where it is met.
+_TOKEN: Final = re.compile(
+    r"""
+    (?P<blank>[ \t\r\n]++)
+  | (?P<quoted>"(?:[^"\\\x00\r\n]++|\\[^\x00\r\n])*+")
+  | (?P<word>[^\x00-\x20"(),:;<>@\[\]\\\x7f]++)
+  | (?P<sign>[<>@\[\]])
+  | (?P<comment>\()
+  | (?P<broken>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_IN_COMMENT: Final = re.compile(r"[^()\\\x00\r\n]++|\\[^\x00\r\n]|[()]")
+_ESCAPED: Final = re.compile(r"\\(.)")
+_DOT_ATOM: Final = re.compile(r"[^.]++(?:\.[^.]++)*+")
+_BLANK: Final = " "
+
+
+def from_address(headers: Headers) -> Address | None:
+    """The one author of the mail, domain as A-labels; None when there is not exactly one."""
+    fields = headers.all("from")
+    if len(fields) != 1:
+        return None
+    tokens = _tokens(fields[0].value.decode("utf-8", "surrogateescape"))
+    return None if tokens is None else _mailbox(tokens)
+
+
+def _tokens(text: str) -> list[str] | None:
+    """The tokens of *text*, each run of blanks and comments as one blank; None where there can be no address."""
+    tokens: list[str] = [_BLANK]
+    position = 0
+    while position < len(text):
+        found = _TOKEN.match(text, position)
+        if found is None or found.lastgroup == "broken":
+            return None
+        position = found.end()
+        if found.lastgroup == "comment":
+            position = _comment_end(text, position)
+            if position < 0:
+                return None
+        if found.lastgroup not in ("comment", "blank"):
+            tokens.append(found[0])
+        elif tokens[-1] != _BLANK:
+            tokens.append(_BLANK)
+    return tokens
+
+
+def _comment_end(text: str, position: int) -> int:
+    """Where the comment ends whose parenthesis stands before *position*; -1 when it does not."""
+    depth = 1
+    while depth:
+        found = _IN_COMMENT.match(text, position)
+        if found is None:
+            return -1
+        position = found.end()
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+    return position
+
+
+def _mailbox(tokens: list[str]) -> Address | None:
+    if tokens[-1] == _BLANK:
+        tokens = tokens[:-1]
+    tokens = tokens[1:]
+    if "<" not in tokens:
+        return _address(tokens)
+    start = tokens.index("<")
+    if tokens[-1] != ">" or any(token in ("@", ">") for token in tokens[:start]):
+        return None
+    inside = tokens[start + 1 : -1]
+    # Blanks just inside the brackets are allowed; anywhere else they make readers disagree.
+    inside = inside[1:] if inside[:1] == [_BLANK] else inside
+    return _address(inside[:-1] if inside[-1:] == [_BLANK] else inside)
+
+
+def _address(tokens: list[str]) -> Address | None:
+    """The addr-spec that *tokens* are, and nothing else: local part, at sign, domain."""
+    if len(tokens) != 3 or tokens[1] != "@" or sum(map(len, tokens)) > MAX_ADDRESS:
+        return None
+    local, _, domain = tokens
+    if local.startswith('"'):
+        local = _ESCAPED.sub(r"\1", local[1:-1])
+    elif not _DOT_ATOM.fullmatch(local):
+        return None
+    # Printable leaves out what is not UTF-8 and what hides: controls, zero width, direction marks.
+    if not local or domain.startswith('"') or not (local + domain).isprintable():
+        return None
+    try:
+        return Address(local=local, domain=normalise_domain(domain))
+    except ValueError:
+        return None

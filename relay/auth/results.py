@@ -1,0 +1,112 @@
+"""The Authentication-Results field: ours written, and others' recognised that claim to be ours (RFC 8601).
+
+Nothing a stranger wrote gets out of its place: a value is a token, or a quoted string of
+printable ASCII, and no comment is ever written.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from relay.auth.verdict import DkimResult, Verdict
+from relay.mail.envelope import Envelope
+from relay.mail.headers import Field
+from store.names import normalise_domain
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._+-]+(?:@[A-Za-z0-9._-]+)?", re.ASCII)
+_UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
+_QUOTED: Final = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+_TOKEN: Final = re.compile(r'[^\x00-\x20()<>@,;:\\"/\[\]?=\x7f]++')
+_IN_COMMENT: Final = re.compile(r"[^()\\]++|\\.|[()]", re.DOTALL)
+_BLANK: Final = re.compile(r"[ \t\r\n]*+")
+_VERSION: Final = re.compile(r"[0-9]++", re.ASCII)
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+_MAX_VALUE: Final = 256
+
+
+def authentication_results(verdict: Verdict, *, authserv_id: str, envelope: Envelope) -> bytes:
+    """The whole field for *verdict*, folded, with its CRLF; a line per method."""
+    lines = [f"Authentication-Results: {_value(authserv_id)}"]
+    lines.append(_spf(verdict, envelope))
+    lines.extend(_dkim(verdict))
+    policy = f" policy.dmarc={verdict.dmarc.policy}" if verdict.dmarc.policy else ""
+    lines.append(f"dmarc={verdict.dmarc.result}{policy}{_property('header.from', verdict.header_from)}")
+    lines.append(f"arc={verdict.arc.result}{_property('policy.arc-sealer', verdict.arc.sealer)}")
+    return (";\r\n ".join(lines) + "\r\n").encode("ascii")
+
+
+def claims_to_be(field: Field, authserv_id: str) -> bool:
+    """Whether *field*, an Authentication-Results, says it is *authserv_id*'s; also when it cannot be told.
+
+    Such a field is to be removed from incoming mail (RFC 8601 §5).
+    """
+    text = field.value.decode("utf-8", "replace")
+    start = _skip(text, 0)
+    found = None if start is None else (_QUOTED.match(text, start) or _TOKEN.match(text, start))
+    if found is None:
+        return True
+    behind = _skip(text, found.end())
+    if behind is None or not _ends_well(text, behind):
+        return True
+    name = found[0] if found.re is _TOKEN else _ESCAPED.sub(r"\1", found[1])
+    return _folded(name) == _folded(authserv_id)
+
+
+def _ends_well(text: str, position: int) -> bool:
+    """Whether the authserv-id is followed by what may follow it: a version, a semicolon, the end."""
+    digits = _VERSION.match(text, position)
+    behind = _skip(text, digits.end()) if digits else position
+    return behind is not None and text[behind : behind + 1] in ("", ";")
+
+
+def _skip(text: str, position: int) -> int | None:
+    """The place behind blanks and comments from *position* on; None where a comment does not end."""
+    depth = 0
+    while True:
+        if depth == 0:
+            position = _BLANK.match(text, position).end()  # type: ignore[union-attr]
+            if text[position : position + 1] != "(":
+                return position
+        found = _IN_COMMENT.match(text, position)
+        if found is None:
+            return None
+        position = found.end()
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+
+
+def _folded(name: str) -> str:
+    try:
+        return normalise_domain(name) if len(name) <= _MAX_VALUE else name.casefold()
+    except ValueError:
+        return name.strip().rstrip(".").casefold()
+
+
+def _spf(verdict: Verdict, envelope: Envelope) -> str:
+    if envelope.mail_from is None:
+        return f"spf={verdict.spf.result}{_property('smtp.helo', verdict.spf.domain)}"
+    written = str(envelope.mail_from)
+    sender = written if _PLAIN.fullmatch(written) else verdict.spf.domain
+    return f"spf={verdict.spf.result}{_property('smtp.mailfrom', sender)}"
+
+
+def _dkim(verdict: Verdict) -> Iterator[str]:
+    if not verdict.dkim:
+        yield "dkim=none"
+    for one in verdict.dkim:
+        yield f"dkim={one.result}{_properties(one)}"
+
+
+def _properties(one: DkimResult) -> str:
+    pairs = (("header.d", one.domain), ("header.s", one.selector), ("header.a", one.algorithm))
+    return "".join(_property(name, value) for name, value in pairs)
+
+
+def _property(name: str, value: str | None) -> str:
+    return f" {name}={_value(value)}" if value else ""
+
+
+def _value(text: str) -> str:
+    if len(text) <= _MAX_VALUE and _PLAIN.fullmatch(text):
+        return text
+    clean = _UNPRINTABLE.sub("?", text[:_MAX_VALUE])
+    return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'

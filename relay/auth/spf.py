@@ -1,0 +1,258 @@
+"""SPF, RFC 7208: may this peer send for this domain?
+
+An evaluation asks DNS only through the given `Resolver` and ends in one of the seven results,
+whatever a stranger publishes: ten terms that need DNS, two empty answers, ten names per MX and
+PTR, and no more (§4.6.4). Sender and domain are given apart, so no local part, however it is
+quoted, can change which domain is asked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
+from socket import AF_INET, AF_INET6, inet_pton
+from types import MappingProxyType
+from typing import Final
+
+from relay.auth.alignment import is_within
+from relay.auth.resolver import Answer, RdType, Resolver
+from relay.auth.spf_macro import Macros, SpfSyntaxError, expand, letters, parse_macros
+from relay.auth.spf_record import Directive, SpfRecord, parse_record, select
+from relay.auth.verdict import Result
+from relay.errors import DnsUnavailable
+
+MAX_LOOKUPS: Final = 10
+MAX_VOIDS: Final = 2
+MAX_NAMES: Final = 10  # of one MX or PTR answer
+_MAX_DOMAIN: Final = 253
+_MAX_LABEL: Final = 63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who claims to send: the identity and the connection it came by."""
+
+    local: str  # unquoted; "postmaster" for a HELO identity
+    domain: str  # A-labels
+    ip: IPv4Address | IPv6Address  # an IPv4-mapped address is already an IPv4Address
+    helo: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpfOutcome:
+    """How an evaluation ended."""
+
+    result: Result
+    detail: str
+    domain: str = ""  # whose record decided; needed to explain
+    explanation: Macros | None = None  # exp= of that record
+
+
+class _Broken(Exception):
+    """The record cannot be evaluated to its end: permerror."""
+
+
+async def check_host(sender: Sender, *, resolver: Resolver, single_labels: bool = False) -> SpfOutcome:
+    """Evaluate the domain of *sender* (RFC 7208 §4). Never raises.
+
+    *single_labels* takes names of one label for domains, as a private network may; RFC 7208
+    §4.3 does not.
+    """
+    evaluation = Evaluation(sender, resolver, single_labels=single_labels)
+    try:
+        return await evaluation.check(sender.domain)
+    except DnsUnavailable:
+        return SpfOutcome(result="temperror", detail="DNS did not answer")
+    except (SpfSyntaxError, _Broken) as error:
+        return SpfOutcome(result="permerror", detail=f"the record cannot be used: {error}")
+
+
+async def explain(
+    outcome: SpfOutcome, sender: Sender, *, resolver: Resolver, receiver: str, now: datetime
+) -> str | None:
+    """What the domain wants said about a fail (RFC 7208 §6.2), ASCII but not to be trusted; None without."""
+    if outcome.result != "fail" or outcome.explanation is None:
+        return None
+    evaluation = Evaluation(sender, resolver, text_values={"r": receiver, "t": str(int(now.timestamp()))})
+    try:
+        answer = await resolver.lookup(await evaluation.target(outcome.explanation, outcome.domain), "TXT")
+        if len(answer.records) != 1:
+            return None
+        return await evaluation.expand(parse_macros(answer.records[0], explanation=True), outcome.domain)
+    except (DnsUnavailable, SpfSyntaxError):
+        return None
+
+
+class Evaluation:
+    """One evaluation and what it has used up."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        resolver: Resolver,
+        *,
+        single_labels: bool = False,
+        text_values: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._sender = sender
+        self._resolver = resolver
+        self._single_labels = single_labels
+        self._text_values = text_values  # of r and t, which only an explanation may use
+        self._terms = 0
+        self._voids = 0
+        self._address = sender.ip.packed
+        self._host_type: RdType = "A" if sender.ip.version == 4 else "AAAA"
+        self._validated: list[str] | None = None
+
+    async def check(self, domain: str) -> SpfOutcome:
+        """check_host() for *domain*, which may be another than the sender's by include or redirect."""
+        record = await self._record(domain)
+        if record is None:
+            return SpfOutcome(result="none", detail="no SPF record is published")
+        for directive in record.directives:
+            if await self._matches(directive, domain):
+                detail = f"{directive.kind} of the record matches the peer"
+                return SpfOutcome(result=directive.result, detail=detail, domain=domain, explanation=record.explanation)
+        if record.redirect is None:
+            return SpfOutcome(result="neutral", detail="no term of the record matches the peer")
+        self._count_term()
+        return await self._follow(await self.target(record.redirect, domain))
+
+    async def _follow(self, target: str) -> SpfOutcome:
+        outcome = await self.check(target)
+        if outcome.result == "none":
+            raise _Broken("it points to a domain without a record")
+        return outcome
+
+    async def _record(self, domain: str) -> SpfRecord | None:
+        if not _can_be_asked(domain) or not (self._single_labels or "." in domain):
+            return None
+        answer = await self._resolver.lookup(domain, "TXT")
+        text = select(answer.records)
+        return None if text is None else parse_record(text, single_labels=self._single_labels)
+
+    async def _matches(self, directive: Directive, domain: str) -> bool:
+        if directive.kind == "all":
+            return True
+        if directive.kind in ("ip4", "ip6"):
+            return self._in_network(directive.network, directive)
+        self._count_term()
+        target = domain if directive.target is None else await self.target(directive.target, domain)
+        return await self._asks_dns(directive, target)
+
+    async def _asks_dns(self, directive: Directive, target: str) -> bool:
+        match directive.kind:
+            case "include":
+                return (await self._follow(target)).result == "pass"
+            case "a":
+                return self._any_in_network(await self._ask(target, self._host_type), directive)
+            case "mx":
+                return await self._mx_matches(target, directive)
+            case "exists":
+                return bool((await self._ask(target, "A")).records)
+        return any(is_within(name, target.lower()) for name in await self._names_of_peer())
+
+    async def _mx_matches(self, name: str, directive: Directive) -> bool:
+        hosts = [record.partition(" ")[2] for record in (await self._ask(name, "MX")).records]
+        if len(hosts) > MAX_NAMES:
+            raise _Broken("an MX answer has more than ten names")
+        # A mail host without an address is not counted as a void lookup: the MX answer was none.
+        for host in hosts:
+            if _can_be_asked(host) and self._any_in_network(
+                await self._resolver.lookup(host, self._host_type), directive
+            ):
+                return True
+        return False
+
+    async def _names_of_peer(self) -> list[str]:
+        """The names of the peer's address that lead back to it (RFC 7208 §5.5): DNS trouble means fewer names."""
+        if self._validated is None:
+            self._validated = []
+            try:
+                answer = await self._resolver.lookup(self._sender.ip.reverse_pointer, "PTR")
+            except DnsUnavailable:
+                return []
+            for name in answer.records[:MAX_NAMES]:
+                if await self._leads_back(name):
+                    self._validated.append(name.lower().rstrip("."))
+        return self._validated
+
+    async def _leads_back(self, name: str) -> bool:
+        try:
+            answer = await self._resolver.lookup(name, self._host_type) if _can_be_asked(name) else Answer(())
+        except DnsUnavailable:
+            return False
+        return any(_packed(address) == self._address for address in answer.records)
+
+    async def _ask(self, name: str, rdtype: RdType) -> Answer:
+        answer = await self._resolver.lookup(name, rdtype) if _can_be_asked(name) else Answer(())
+        if not answer.records:
+            self._voids += 1
+            if self._voids > MAX_VOIDS:
+                raise _Broken("more than two lookups found nothing")
+        return answer
+
+    def _count_term(self) -> None:
+        self._terms += 1
+        if self._terms > MAX_LOOKUPS:
+            raise _Broken("more than ten terms need DNS")
+
+    def _any_in_network(self, answer: Answer, directive: Directive) -> bool:
+        return any(self._in_network(_packed(address), directive) for address in answer.records)
+
+    def _in_network(self, network: bytes, directive: Directive) -> bool:
+        if len(network) != len(self._address):
+            return False
+        width = len(network) * 8
+        shift = width - (directive.four if width == 32 else directive.six)
+        return int.from_bytes(network) >> shift == int.from_bytes(self._address) >> shift
+
+    async def target(self, macros: Macros, domain: str) -> str:
+        """*macros* as a name to ask for: without a final dot, cut at the left to 253 characters (RFC 7208 §7.3)."""
+        name = (await self.expand(macros, domain)).removesuffix(".")
+        return name if len(name) <= _MAX_DOMAIN else name[-_MAX_DOMAIN - 1 :].partition(".")[2]
+
+    async def expand(self, macros: Macros, domain: str) -> str:
+        """*macros* with *domain* as the current one (RFC 7208 §7.2)."""
+        used = letters(macros)
+        if not used:
+            return "".join(str(token) for token in macros)
+        values = self._values(domain)
+        if "p" in used:
+            values["p"] = _best_name(await self._names_of_peer(), domain)
+        return expand(macros, values.__getitem__)
+
+    def _values(self, domain: str) -> dict[str, str]:
+        sender, ip = self._sender, self._sender.ip
+        four = ip.version == 4
+        return {
+            "s": f"{sender.local}@{sender.domain}",
+            "l": sender.local,
+            "o": sender.domain,
+            "d": domain,
+            "i": str(ip) if four else ".".join(ip.packed.hex().upper()),
+            "v": "in-addr" if four else "ip6",
+            "h": sender.helo,
+            "c": str(ip),
+            **self._text_values,
+        }
+
+
+def _best_name(names: list[str], domain: str) -> str:
+    """For ``%{p}``: the domain itself, else one below it, else any (RFC 7208 §7.3)."""
+    domain = domain.lower()
+    below = [name for name in names if is_within(name, domain)]
+    return domain if domain in below else next(iter(below + names), "unknown")
+
+
+def _can_be_asked(name: str) -> bool:
+    """Whether DNS could hold *name* at all (RFC 1035 §2.3.4)."""
+    return 0 < len(name) <= _MAX_DOMAIN and all(0 < len(label) <= _MAX_LABEL for label in name.split("."))
+
+
+def _packed(address: str) -> bytes:
+    """The octets of a textual address; empty for what is none."""
+    try:
+        return inet_pton(AF_INET6 if ":" in address else AF_INET, address)
+    except OSError:
+        return b""

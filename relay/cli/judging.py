@@ -1,0 +1,68 @@
+"""Judging by hand: a mail's sender, and a webhook request's signatures."""
+
+import asyncio
+import json
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import click
+
+from relay.assembly import Judging, make_resolver
+from relay.auth.verdict import Verdict
+from relay.cli.output import json_option, show
+from relay.cli.program import Program, pass_program
+from relay.letterfile import envelope_for, spool_of
+from relay.mail.headers import split_headers
+from relay.signing.check import check_request
+from relay.signing.secrets import parse_whsec
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@click.option("--ip", required=True, help="The address the mail came from.")
+@click.option("--mail-from", required=True, help="The envelope's sender; empty for a bounce.")
+@click.option("--helo", required=True)
+@json_option
+@pass_program
+def check(program: Program, file: Path, ip: str, mail_from: str, helo: str, *, as_json: bool) -> None:
+    """Say who really sent the mail in FILE, by DNS as it is now; nothing is kept."""
+    try:
+        peer = ip_address(ip)
+    except ValueError as error:
+        raise click.BadParameter(f"{ip!r} is not an IP address") from error
+    envelope = envelope_for((), mail_from=mail_from, ip=peer, helo=helo)
+
+    content = file.read_bytes()
+
+    async def judge() -> Verdict:
+        judging = Judging(make_resolver(program.settings))
+        with spool_of(content) as spool:
+            return await judging(envelope, split_headers(spool.head()), spool, now=program.now())
+
+    show(asyncio.run(judge()).to_dict(), as_json=as_json)
+
+
+@click.command("verify-seal")
+@click.argument("file", type=_FILE)
+@click.option("--secret", required=True, help="The agent's signing secret, whsec_…")
+@json_option
+@pass_program
+def verify_seal(program: Program, file: Path, secret: str, *, as_json: bool) -> None:
+    """Say whether both signatures of a webhook request hold.
+
+    FILE is JSON: {"headers": {…}, "body": "…"}, the body as the text that was posted.
+    """
+    found = check_request(_document(file), [parse_whsec(secret)], now=program.now())
+    show(found.to_dict(), as_json=as_json)
+    sys.exit(0 if found.holds else 1)
+
+
+def _document(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except ValueError as error:
+        raise click.BadParameter(f"{file} is not JSON: {error}") from error

@@ -1,0 +1,147 @@
+"""Mail by hand: looked at, traced, and put in without SMTP."""
+
+import asyncio
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import click
+
+from relay.assembly import make_reception, make_resolver
+from relay.cli.output import json_option, plain, show, show_all
+from relay.cli.program import Program, pass_program
+from relay.events import message_data
+from relay.inbound.receive import Reception, receive
+from relay.letterfile import envelope_for, spool_of
+from store import messages
+from store.agents import POSTMASTER
+from store.bodies import read_body, read_chunk
+from store.deliveries import list_attempts, list_deliveries_of_message
+from store.engine import Store, Tx
+from store.records import Message
+
+_COLUMNS = ("id", "received_at", "agent", "from_address", "subject", "verified_domain", "status")
+
+
+@click.group()
+def message() -> None:
+    """Mail that was received."""
+
+
+@message.command("list")
+@click.option("--agent", "address", help="Of this agent only.")
+@click.option("--postmaster", is_flag=True, help="Mail to the operator.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@json_option
+@pass_program
+def list_messages(program: Program, address: str | None, limit: int, *, postmaster: bool, as_json: bool) -> None:
+    """List messages, the newest first."""
+    agent = POSTMASTER if postmaster else address and program.agent(address).address
+    rows = program.store.run(lambda tx: messages.list_newest(tx, agent, limit=limit))
+    show_all(rows, _COLUMNS, as_json=as_json)
+
+
+@message.command("show")
+@click.argument("message_id")
+@json_option
+@pass_program
+def show_message(program: Program, message_id: str, *, as_json: bool) -> None:
+    """Show one message whole."""
+
+    def unit(tx: Tx) -> tuple[Message, bytes]:
+        found = messages.find_message(tx, message_id)
+        return found, read_body(tx, found.raw_sha256)
+
+    found, raw = program.store.run(unit)
+    document = message_data(found, raw, base_url=program.settings.base_url) | {"status": found.status}
+    show(document, as_json=as_json)
+
+
+@message.command("raw")
+@click.argument("message_id")
+@pass_program
+def raw_message(program: Program, message_id: str) -> None:
+    """Write the mail's bytes to standard output."""
+    sha256 = program.store.run(lambda tx: messages.find_message(tx, message_id)).raw_sha256
+    number = 0
+    while (part := _part(program.store, sha256, number)) is not None:
+        sys.stdout.buffer.write(part)
+        number += 1
+
+
+@message.command("trace")
+@click.argument("message_id")
+@json_option
+@pass_program
+def trace_message(program: Program, message_id: str, *, as_json: bool) -> None:
+    """Tell what happened to a message: where from, how judged, and every attempt to deliver it."""
+    document = program.store.run(lambda tx: _trace(tx, message_id))
+    if as_json:
+        show(document, as_json=True)
+        return
+    show(document["received"], as_json=False)
+    for delivery in document["deliveries"]:
+        click.echo(f"\n{delivery['id']}: {delivery['event_type']}, {delivery['status']}")
+        show_all(delivery["tried"], ("at", "status", "error", "duration_ms"), as_json=False)
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to", "recipients", multiple=True, required=True, help="An agent's address; may be given again.")
+@click.option("--mail-from", default="", help="The envelope's sender; empty for a bounce.")
+@click.option("--ip", default="127.0.0.1", show_default=True, help="Where it is said to come from.")
+@click.option("--helo", default="localhost", show_default=True)
+@json_option
+@pass_program
+def inject(
+    program: Program,
+    file: Path,
+    recipients: tuple[str, ...],
+    mail_from: str,
+    ip: str,
+    helo: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Receive the mail in FILE as if it had come by SMTP."""
+    envelope = envelope_for(recipients, mail_from=mail_from, ip=_ip(ip), helo=helo)
+
+    content = file.read_bytes()
+
+    async def run() -> list[str]:
+        program.store.start()
+        try:
+            with spool_of(content) as spool:
+                return list(await receive(envelope, spool, by=_reception(program)))
+        finally:
+            await program.store.stop()
+
+    show({"message_ids": asyncio.run(run())}, as_json=as_json)
+
+
+def _reception(program: Program) -> Reception:
+    resolver = make_resolver(program.settings)
+    return make_reception(
+        program.settings, store=program.store, resolver=resolver, clock=program.clock, master=program.master
+    )
+
+
+def _trace(tx: Tx, message_id: str) -> dict[str, Any]:
+    found = messages.find_message(tx, message_id)
+    deliveries = [
+        plain(delivery) | {"tried": plain(list_attempts(tx, delivery.id))}
+        for delivery in list_deliveries_of_message(tx, message_id)
+    ]
+    return {"received": plain(found), "deliveries": deliveries}
+
+
+def _part(store: Store, sha256: str, number: int) -> bytes | None:
+    return store.run(lambda tx: read_chunk(tx, sha256, number))
+
+
+def _ip(text: str) -> Any:
+    try:
+        return ip_address(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not an IP address") from error

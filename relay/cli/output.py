@@ -1,0 +1,73 @@
+"""What commands print: for eyes by default, with --json for programs."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from relay.clock import rfc3339
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def json_option(command: Command) -> Command:
+    """Give a command the option ``--json``, as the argument ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def plain(value: Any) -> Any:
+    """*value* as JSON can hold it: records as objects, times as RFC 3339."""
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return value
+    return [plain(each) for each in value]
+
+
+def show(document: Any, *, as_json: bool) -> None:
+    """One thing: its fields, a line each."""
+    flat = plain(document)
+    if as_json:
+        _print_json(flat)
+        return
+    width = max(map(len, flat), default=0)
+    for name, value in flat.items():
+        click.echo(f"{name.ljust(width)}  {_cell(value)}")
+
+
+def show_all(rows: Sequence[Any], columns: Sequence[str], *, as_json: bool) -> None:
+    """Several of one kind: a table of *columns*; with --json all their fields, as ``{"items": […]}``."""
+    flat = [plain(row) for row in rows]
+    if as_json:
+        _print_json({"items": flat})
+        return
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in flat:
+        table.add_row(*[_cell(row[column]) for column in columns])
+    # As wide as it needs when nobody looks: a pipe has no edge to wrap at.
+    Console(width=None if sys.stdout.isatty() else 400, highlight=False, markup=False).print(table)
+
+
+def _print_json(document: Any) -> None:
+    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict | list):
+        return orjson.dumps(value).decode()
+    # What a stranger wrote must not move this terminal's cursor.
+    return "".join(sign if sign.isprintable() else " " for sign in str(value))

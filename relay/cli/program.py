@@ -1,0 +1,61 @@
+"""What every command has at hand, each made when first asked for."""
+
+import os
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import click
+
+from relay.assembly import make_master, open_database
+from relay.clock import SystemClock
+from relay.settings import Settings, load
+from relay.signing.secrets import MasterKey
+from store.agents import get_agent_by_email
+from store.engine import Store
+from store.records import Agent, User
+from store.users import get_user_by_email
+
+
+class Program:
+    """The settings of this call, and what follows from them."""
+
+    def __init__(self, config: Path | None) -> None:
+        self._config = config
+        self.clock = SystemClock()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """From the environment and the file. Raises Misconfigured."""
+        return load(os.environ, self._config)
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, to be used with run(). Raises Misconfigured."""
+        return open_database(self.settings)
+
+    @cached_property
+    def master(self) -> MasterKey:
+        """The key that opens stored secrets. Raises Misconfigured."""
+        return make_master(self.settings)
+
+    def now(self) -> datetime:
+        """The time."""
+        return self.clock.now()
+
+    def user(self, email: str) -> User:
+        """The user with this email. Raises UserNotFound."""
+        return self.store.run(lambda tx: get_user_by_email(tx, email))
+
+    def agent(self, address: str) -> Agent:
+        """The agent at this address, whoever owns it. Raises AgentNotFound."""
+        return self.store.run(lambda tx: get_agent_by_email(tx, address))
+
+    def owner_of(self, agent: Agent) -> str:
+        """The id of the agent's user; the operator's own postmaster has none. Raises UsageError."""
+        if agent.user_id is None:
+            raise click.UsageError(f"{agent.address} is the operator's own")
+        return agent.user_id
+
+
+pass_program = click.make_pass_decorator(Program)

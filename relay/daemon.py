@@ -1,0 +1,225 @@
+"""The daemon: every part joined, started in an order in which each finds what it needs, and stopped in the other."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from relay.assembly import make_master, make_reception, make_resolver, open_database
+from relay.auth.resolver import Resolver
+from relay.clock import Clock, SystemClock
+from relay.delivery.attempt import Letterbox
+from relay.delivery.dispatch import Dispatcher
+from relay.delivery.post import Poster
+from relay.directory.agents import make_secret
+from relay.errors import Deferred, Misconfigured
+from relay.inbound.admit import admit
+from relay.inbound.receive import receive
+from relay.mail.address import Address
+from relay.mail.envelope import Envelope
+from relay.metrics import Metrics
+from relay.settings import Settings
+from relay.smtp.limits import Limits
+from relay.smtp.server import SmtpServer
+from relay.smtp.tls import Certificates
+from relay.spool import Spool
+from relay.web.app import make_app
+from relay.web.house import House
+from relay.web.server import WebServer
+from store.agents import POSTMASTER, ensure_operator_postmaster
+from store.domains import ensure_shared_domain
+from store.engine import Tx
+from store.errors import StoreError, Unavailable
+from store.listen import Listener
+
+SMTP_GRACE_SECONDS: Final = 60.0  # systemd waits 90 before it kills
+DELIVERY_GRACE_SECONDS: Final = 16.0
+WEB_GRACE_SECONDS: Final = 5.0
+_HEAVY_MAILS: Final = 2
+log = structlog.get_logger("relay.daemon")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the doors are."""
+
+    smtp: Sequence[tuple[str, int]]
+    http: Sequence[tuple[str, int]]
+
+
+class Daemon:
+    """Mailseal in one process. Make it, start it, stop it, on one event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        may_migrate: bool | None = None,
+        resolver: Resolver | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Join everything; nothing is opened but the database. Raises Misconfigured."""
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._master = make_master(settings)
+        self._metrics = Metrics()
+        certificates = _certificates(settings)
+        self.store = open_database(settings, may_migrate=may_migrate)
+        self._resolver = resolver or make_resolver(settings)
+        self._reception = make_reception(
+            settings, store=self.store, resolver=self._resolver, clock=self._clock, master=self._master
+        )
+        self._smtp = SmtpServer(
+            admit=self._admit,
+            receive=self._receive,
+            hostname=settings.hostname,
+            limits=_limits(settings),
+            certificates=certificates,
+            spool_directory=settings.spool_dir,
+        )
+        self._web = WebServer(make_app(self._house()))
+        self._stack = contextlib.AsyncExitStack()
+        self._open = False
+
+    async def start(self) -> Addresses:
+        """Open the doors, the mail's last. Raises Misconfigured, OSError when an address is taken."""
+        async with contextlib.AsyncExitStack() as stack:
+            await self._open_store(stack)
+            await self._begin_delivery(stack)
+            await self._web.start(self._settings.http_listen)
+            stack.push_async_callback(self._web.stop, WEB_GRACE_SECONDS)
+            await self._smtp.start(self._settings.smtp_listen)
+            stack.push_async_callback(self._smtp.stop, SMTP_GRACE_SECONDS)
+            self._stack = stack.pop_all()
+        self._open = True
+        addresses = Addresses(smtp=self._smtp.addresses, http=self._web.addresses)
+        log.info("started", smtp=_shown(addresses.smtp), http=_shown(addresses.http), hostname=self._settings.hostname)
+        return addresses
+
+    async def stop(self) -> None:
+        """No new mail; finish what is under way; close everything."""
+        self._open = False
+        log.info("stopping")
+        await self._stack.aclose()
+        log.info("stopped")
+
+    async def _open_store(self, stack: contextlib.AsyncExitStack) -> None:
+        self.store.start()
+        stack.push_async_callback(self.store.stop)
+        if self.store.engine.dialect.name == "postgresql":
+            listener = Listener(self.store.engine, self.store.bell)
+            listener.start()
+            stack.push_async_callback(listener.stop)
+        try:
+            await self.store.write(self._ensure_system_rows)
+        except StoreError as error:
+            raise Misconfigured(str(error)) from error
+
+    def _ensure_system_rows(self, tx: Tx) -> None:
+        now = self._clock.now()
+        ensure_operator_postmaster(tx, secret=make_secret(POSTMASTER, master=self._master, now=now), now=now)
+        if self._settings.shared_domain:
+            ensure_shared_domain(tx, self._settings.shared_domain, now=now)
+
+    async def _begin_delivery(self, stack: contextlib.AsyncExitStack) -> None:
+        settings = self._settings
+        poster = Poster(
+            clock=self._clock, allow=settings.webhook_allow_cidrs, total_seconds=settings.webhook_timeout_seconds
+        )
+        stack.push_async_callback(poster.close)
+        letterbox = Letterbox(
+            store=self.store,
+            poster=poster,
+            clock=self._clock,
+            master=self._master,
+            base_url=settings.base_url,
+            retry_seconds=settings.webhook_retry_seconds,
+            heavy=asyncio.Semaphore(_HEAVY_MAILS),
+            count=self._metrics.count_attempt,
+        )
+        dispatcher = Dispatcher(
+            letterbox, at_once=settings.webhook_max_in_flight, timeout_seconds=settings.webhook_timeout_seconds
+        )
+        dispatcher.start()
+        stack.push_async_callback(dispatcher.stop, DELIVERY_GRACE_SECONDS)
+
+    def _house(self) -> House:
+        return House(
+            store=self.store,
+            clock=self._clock,
+            base_url=self._settings.base_url,
+            metrics=self._metrics,
+            is_ready=self._is_ready,
+        )
+
+    async def _is_ready(self) -> bool:
+        try:
+            await self.store.write(lambda _tx: None)
+        except Unavailable:
+            return False
+        return self._open
+
+    async def _admit(self, address: Address) -> None:
+        await admit(address, store=self.store, routes=self._reception.routes)
+
+    async def _receive(self, envelope: Envelope, spool: Spool) -> Sequence[str]:
+        try:
+            ids = await receive(envelope, spool, by=self._reception)
+        except (Deferred, StoreError):
+            self._metrics.count_mail("deferred")
+            raise
+        except Exception:
+            self._metrics.count_mail("refused")
+            raise
+        self._metrics.count_mail("accepted")
+        return ids
+
+
+async def serve(settings: Settings, *, may_migrate: bool | None = None) -> None:
+    """Run until SIGTERM or SIGINT, then stop cleanly. Raises Misconfigured, OSError."""
+    daemon = Daemon(settings, may_migrate=may_migrate)
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    await daemon.start()
+    tell_systemd("READY=1")
+    await told.wait()
+    tell_systemd("STOPPING=1")
+    await daemon.stop()
+
+
+def tell_systemd(state: str) -> None:
+    """Say how we are to a service manager that asked to be told (sd_notify); nothing otherwise."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    address = "\0" + path[1:] if path.startswith("@") else path
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notice, contextlib.suppress(OSError):
+        notice.sendto(state.encode(), address)
+
+
+def _certificates(settings: Settings) -> Certificates | None:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    return Certificates(settings.tls_cert_file, settings.tls_key_file)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_message_bytes=settings.max_message_bytes,
+        max_recipients=settings.max_recipients,
+        max_connections=settings.max_connections,
+        max_connections_per_peer=settings.max_connections_per_peer,
+        idle_seconds=settings.smtp_idle_seconds,
+    )
+
+
+def _shown(addresses: Sequence[tuple[str, int]]) -> list[str]:
+    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses]

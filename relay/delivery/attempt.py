@@ -1,0 +1,162 @@
+"""One attempt to deliver: compose, sign, post, and record what came of it."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from relay.clock import Clock
+from relay.delivery.outcome import Answer, Dead, Delivered, Gone, Later, Outcome, outcome
+from relay.delivery.post import Poster
+from relay.events import event_body, message_data
+from relay.metrics import AttemptOutcome
+from relay.signing.agent_secret import open_secret
+from relay.signing.secrets import MasterKey, Secret
+from relay.signing.webhook import sign
+from store.agents import get_agent_by_email, list_secrets, switch_webhook_off
+from store.bodies import read_bodies, read_body
+from store.deliveries import settle_dead, settle_delivered, settle_later
+from store.engine import Store, Tx
+from store.messages import get_messages
+from store.records import Attempt, Claim, Message
+
+OFF_LOOP_BYTES: Final = 128 * 1024  # a mail above this is parsed on another thread
+_WORDS: Final[dict[type[Outcome], AttemptOutcome]] = {
+    Delivered: "delivered",
+    Later: "later",
+    Dead: "dead",
+    Gone: "gone",
+}
+log = structlog.get_logger("relay.delivery")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where an agent's events go, and what signs them."""
+
+    url: str
+    secrets: tuple[Secret, ...]  # the current one first
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message and its bytes."""
+
+    message: Message
+    raw: bytes  # empty for a large mail, whose bytes are read only when it is its turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letterbox:
+    """What delivering needs besides the claim, joined once at the start."""
+
+    store: Store
+    poster: Poster
+    clock: Clock
+    master: MasterKey
+    base_url: str
+    retry_seconds: Sequence[float]
+    heavy: asyncio.Semaphore  # how many large mails may be in memory at once
+    count: Callable[[AttemptOutcome], None]
+
+
+async def read_endpoint(agent: str, *, by: Letterbox) -> Endpoint:
+    """The agent's endpoint as it is now. Raises AgentNotFound, BadSecret."""
+
+    def unit(tx: Tx) -> Endpoint:
+        url = get_agent_by_email(tx, agent).webhook_url or ""
+        kept = list_secrets(tx, agent, now=by.clock.now())
+        return Endpoint(url=url, secrets=tuple(open_secret(secret, master=by.master) for secret in kept))
+
+    return await by.store.read(unit)
+
+
+async def read_letters(claims: Sequence[Claim], *, by: Letterbox) -> dict[str, Letter]:
+    """The messages the claims are about, by message id; of a large one the bytes are left for later."""
+    wanted = [claim.delivery.message_id for claim in claims if claim.delivery.message_id]
+
+    def unit(tx: Tx) -> dict[str, Letter]:
+        messages = get_messages(tx, wanted)
+        short = [message.raw_sha256 for message in messages.values() if message.raw_size <= OFF_LOOP_BYTES]
+        contents = read_bodies(tx, short)
+        return {key: Letter(message, contents.get(message.raw_sha256, b"")) for key, message in messages.items()}
+
+    return await by.store.read(unit)
+
+
+async def attempt(claim: Claim, letter: Letter, endpoint: Endpoint, *, by: Letterbox) -> None:
+    """Post the claimed event once and record the outcome. Raises the store's errors."""
+    message = letter.message
+    if message.raw_size <= OFF_LOOP_BYTES:
+        body = _composed(letter, claim, base_url=by.base_url)
+    else:
+        async with by.heavy:
+            raw = await by.store.read(lambda tx: read_body(tx, message.raw_sha256))
+            body = await asyncio.to_thread(_composed, Letter(message, raw), claim, base_url=by.base_url)
+    at = by.clock.now()
+    headers = sign(claim.delivery.event_id, at, body, endpoint.secrets) | message.auth_headers
+    answer = await by.poster.post(endpoint.url, headers, body)
+    await record(claim, answer, at, by=by)
+
+
+async def record(claim: Claim, answer: Answer, at: datetime, *, by: Letterbox) -> None:
+    """Write down what came of an attempt made *at*, and say so in the log."""
+    now = by.clock.now()
+    delivery = claim.delivery
+    decided = outcome(
+        answer,
+        delivery.attempts + 1,
+        by.retry_seconds,
+        now=now,
+        jitter=random.random(),  # noqa: S311 (spreads load, keeps no secret)
+        since=delivery.created_at,
+    )
+    tried = Attempt(at=at, duration_ms=answer.duration_ms, status=answer.status, error=answer.error)
+    await by.store.write(lambda tx: _settle(tx, claim, tried, decided, now=now))
+    by.count(_WORDS[type(decided)])
+    _tell(claim, tried, decided)
+
+
+def _settle(tx: Tx, claim: Claim, tried: Attempt, decided: Outcome, *, now: datetime) -> None:
+    match decided:
+        case Delivered():
+            settle_delivered(tx, claim, tried, now=now)
+        case Later(at=due_at):
+            settle_later(tx, claim, tried, due_at=due_at)
+        case Dead():
+            settle_dead(tx, claim, tried, now=now)
+        case Gone():
+            settle_dead(tx, claim, tried, now=now)
+            switch_webhook_off(tx, claim.delivery.agent, now=now)
+
+
+def _tell(claim: Claim, tried: Attempt, decided: Outcome) -> None:
+    delivery = claim.delivery
+    facts = {
+        "message_id": delivery.message_id,
+        "agent": delivery.agent,
+        "delivery_id": delivery.id,
+        "attempt": delivery.attempts + 1,
+        "status": tried.status,
+        "error": tried.error,
+        "duration_ms": tried.duration_ms,
+    }
+    match decided:
+        case Delivered():
+            log.info("delivered", **facts)
+        case Later(at=due_at):
+            log.info("put off", until=due_at.isoformat(), **facts)
+        case Dead():
+            log.warning("dead", **facts)
+        case Gone():
+            log.warning("dead", webhook="switched off", **facts)
+
+
+def _composed(letter: Letter, claim: Claim, *, base_url: str) -> bytes:
+    data = message_data(letter.message, letter.raw, base_url=base_url)
+    delivery = claim.delivery
+    return event_body(event_id=delivery.event_id, event_type=delivery.event_type, at=delivery.created_at, data=data)

@@ -1,0 +1,157 @@
+"""Handing due events to their webhooks, each endpoint by itself.
+
+An agent with something due has a *lane*: at most N posts in flight, claims of its own, nothing
+shared with any other lane. A commit wakes the lane at once; a sweep finds what no wake-up
+told of: retries that fall due, another process's work, what a crash left behind.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from relay.delivery.attempt import Endpoint, Letter, Letterbox, attempt, read_endpoint, read_letters
+from relay.errors import RelayError
+from store.deliveries import claim_due, list_due_agents, release
+from store.errors import StoreError
+from store.records import Claim
+
+TOPIC: Final = "deliveries:"
+SWEEP_SECONDS: Final = 1.0  # the longest that work from elsewhere waits to be seen
+_LEAST_SWEEP_SECONDS: Final = 0.02
+_LEASE_SLACK_SECONDS: Final = 10.0
+_BATCH: Final = 4  # claims are fetched for this many rounds of posts at once
+
+log = structlog.get_logger("relay.delivery")
+
+
+class _Lane:
+    """The deliveries of one agent."""
+
+    def __init__(self, agent: str, at_once: int) -> None:
+        self.agent = agent
+        self.slots = asyncio.Semaphore(at_once)
+        self.called = False  # something may have fallen due since the last look
+        self.open = False  # somebody is looking
+
+
+class Dispatcher:
+    """Runs from start() to stop() on the running loop."""
+
+    def __init__(self, letterbox: Letterbox, *, at_once: int, timeout_seconds: float) -> None:
+        self._by = letterbox
+        self._at_once = at_once
+        self._timeout = timedelta(seconds=timeout_seconds)
+        # Whoever holds a claim this long without a word is dead.
+        self._lease = timedelta(seconds=timeout_seconds + _LEASE_SLACK_SECONDS)
+        self._lanes: dict[str, _Lane] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin: what is due already is found at once."""
+        self._by.store.bell.listen(self._on_commit)
+        self._spawn(self._sweep())
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take nothing new, give back what is not begun, and let posts under way end within *grace_seconds*."""
+        self._stopping = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _on_commit(self, topics: frozenset[str]) -> None:
+        for topic in topics:
+            if topic.startswith(TOPIC):
+                self._call(topic.removeprefix(TOPIC))
+
+    def _call(self, agent: str) -> None:
+        """Have the agent's lane look for work, opening it if it is not open."""
+        if self._stopping:
+            return
+        lane = self._lanes.get(agent)
+        if lane is None:
+            lane = self._lanes[agent] = _Lane(agent, self._at_once)
+        lane.called = True
+        if not lane.open:
+            lane.open = True
+            self._spawn(self._run(lane))
+
+    async def _run(self, lane: _Lane) -> None:
+        """Work the lane until nothing is due in it."""
+        try:
+            while lane.called and not self._stopping:
+                lane.called = False
+                while claims := await self._claim(lane):
+                    await self._work_off(lane, claims)
+        except (StoreError, RelayError) as error:
+            # The claims that were taken fall due again; the sweep opens the lane again.
+            log.warning("lane stopped", agent=lane.agent, error=type(error).__name__)
+        finally:
+            lane.open = False
+
+    async def _claim(self, lane: _Lane) -> list[Claim]:
+        if self._stopping:
+            return []
+        now = self._by.clock.now()
+        limit = self._at_once * _BATCH
+        return await self._by.store.write(lambda tx: claim_due(tx, lane.agent, limit=limit, lease=self._lease, now=now))
+
+    async def _work_off(self, lane: _Lane, claims: list[Claim]) -> None:
+        """Start a post for each claim as slots come free; the last ones go on while the next are claimed."""
+        endpoint = await read_endpoint(lane.agent, by=self._by)
+        letters = await read_letters(claims, by=self._by)
+        for claim in claims:
+            await lane.slots.acquire()
+            letter = letters.get(claim.delivery.message_id or "")
+            if letter is None or self._stopping or self._is_stale(claim):
+                lane.slots.release()
+                await self._give_back(claim)
+                continue
+            self._spawn(self._post(lane, claim, letter, endpoint))
+
+    async def _post(self, lane: _Lane, claim: Claim, letter: Letter, endpoint: Endpoint) -> None:
+        try:
+            await attempt(claim, letter, endpoint, by=self._by)
+        except (StoreError, RelayError) as error:
+            # Not recorded, so the lease ends and it is tried again: at least once, never lost.
+            log.warning("attempt lost", delivery_id=claim.delivery.id, error=type(error).__name__)
+        finally:
+            lane.slots.release()
+
+    def _is_stale(self, claim: Claim) -> bool:
+        """Whether the lease would end before a post begun now is sure to have."""
+        return claim.until - self._by.clock.now() < self._timeout
+
+    async def _give_back(self, claim: Claim) -> None:
+        now = self._by.clock.now()
+        await self._by.store.write(lambda tx: release(tx, claim, now=now))
+
+    async def _sweep(self) -> None:
+        while not self._stopping:
+            await self._quietly(self._call_due)
+
+    async def _call_due(self) -> None:
+        due = await self._by.store.read(list_due_agents)
+        now = self._by.clock.now()
+        for agent, at in due.items():
+            if at <= now:
+                self._call(agent)
+        coming = [(at - now).total_seconds() for at in due.values() if at > now]
+        await asyncio.sleep(max(_LEAST_SWEEP_SECONDS, min([SWEEP_SECONDS, *coming])))
+
+    async def _quietly(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except StoreError as error:
+            log.warning("sweep failed", error=type(error).__name__)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,1 @@
+"""`mailseal demo`: the whole way of three mails, shown."""

@@ -1,0 +1,6 @@
+"""Demo."""
+
+
+async def run_demo(*, keep: bool) -> bool:
+    """Run."""
+    return keep

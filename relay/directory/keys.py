@@ -1,0 +1,21 @@
+"""API keys: made here, shown once, known afterwards only by their hash."""
+
+import secrets
+from datetime import datetime
+
+from relay.signing.keys import KEY_BYTES, hash_key, is_key, new_key, prefix
+from store import keys
+from store.engine import Tx
+from store.records import ApiKey, User
+
+
+def create_key(tx: Tx, user_id: str, *, name: str, now: datetime) -> tuple[ApiKey, str]:
+    """A new key and its plaintext, which nobody can show again."""
+    plaintext = new_key(secrets.token_bytes(KEY_BYTES))
+    kept = keys.create_api_key(tx, user_id, key_hash=hash_key(plaintext), prefix=prefix(plaintext), name=name, now=now)
+    return kept, plaintext
+
+
+def find_holder(tx: Tx, plaintext: str) -> tuple[User, ApiKey] | None:
+    """Who holds this key; None for one that is unknown, revoked or no key at all."""
+    return keys.get_user_by_api_key(tx, hash_key(plaintext)) if is_key(plaintext) else None

@@ -1,0 +1,60 @@
+"""Whether a recipient exists here: the answer to RCPT TO (contract §2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from relay.errors import UnknownRecipient
+from relay.mail.address import Address
+from store.agents import POSTMASTER, lookup_recipients
+from store.engine import Store
+from store.names import normalise_local
+from store.records import Recipient
+
+_CATCH_ALL: Final = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """The addresses that mean the operator rather than an agent of a user."""
+
+    hostname: str  # our own name
+    postmaster: str | None  # the agent that takes the operator's mail, if one was named
+    shared_domain: str | None  # owned by nobody, so its postmaster is the operator
+
+    def candidates(self, address: Address) -> Sequence[str]:
+        """Under which normalised addresses the agent for *address* may be found, the best first."""
+        if self._is_the_operators(address):
+            return (self.postmaster, POSTMASTER) if self.postmaster else (POSTMASTER,)
+        exact = f"{normalise_local(address.local)}@{address.domain}"
+        return tuple(dict.fromkeys((exact, address.mailbox, f"{_CATCH_ALL}@{address.domain}")))
+
+    def _is_the_operators(self, address: Address) -> bool:
+        if normalise_local(address.local) != POSTMASTER:
+            return False
+        # <Postmaster> without a domain (RFC 5321 §4.5.1), or at a name that no user can own.
+        return address.domain in {"", self.hostname, self.shared_domain}
+
+
+async def admit(address: Address, *, store: Store, routes: Routes) -> None:
+    """Return if mail for *address* would be taken.
+
+    Raises UnknownRecipient, for an agent on an unproved domain too (a stranger cannot tell the two
+    apart), and the store's Unavailable.
+    """
+    await find_recipients([address], store=store, routes=routes)
+
+
+async def find_recipients(addresses: Sequence[Address], *, store: Store, routes: Routes) -> list[Recipient]:
+    """The agents that take mail for *addresses*, in their order. Raises UnknownRecipient."""
+    wanted = [routes.candidates(address) for address in addresses]
+    names = [name for candidates in wanted for name in candidates]
+    found = await store.read(lambda tx: lookup_recipients(tx, names))
+    return [_best(candidates, found) for candidates in wanted]
+
+
+def _best(candidates: Sequence[str], found: dict[str, Recipient]) -> Recipient:
+    for name in candidates:
+        if name in found:
+            return found[name]
+    raise UnknownRecipient

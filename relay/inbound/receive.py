@@ -1,0 +1,207 @@
+"""Taking responsibility for one mail (RFC 5321 §4.2.5): when this returns, every recipient has it.
+
+The way: split the header, judge the sender, put our trace in front, seal for each recipient, and
+keep all of it in one transaction. Whatever fails before that transaction is on disk is raised,
+and nothing is kept.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import structlog
+
+from relay.auth.verdict import Verdict
+from relay.clock import Clock
+from relay.errors import Deferred, MailLoop, SenderUnproven, Unauthenticated, UndecodableMail, UnknownRecipient
+from relay.inbound.admit import Routes, find_recipients
+from relay.inbound.bytes import StoredMail, keep_ahead, stored_mail
+from relay.mail.address import Address
+from relay.mail.envelope import Envelope
+from relay.mail.headers import Headers, header_end, split_headers
+from relay.mail.summary import Summary, summarise
+from relay.mail.thread import bare_id, parent_ids
+from relay.mail.trace import hop_count
+from relay.signing.agent_secret import open_secret
+from relay.signing.seal import Statement, seal
+from relay.signing.secrets import MasterKey
+from relay.spool import HEAD_LIMIT, Spool
+from store.bodies import keep_body
+from store.engine import Store, Tx
+from store.errors import AgentNotFound
+from store.ids import new_message_id
+from store.messages import create_inbound_message
+from store.records import NewMessage, Recipient
+
+MAX_HOPS: Final = 50
+log = structlog.get_logger("relay.inbound")
+
+
+class Judge(Protocol):
+    """Whoever says who really sent a mail: relay.auth.authenticate with its collaborators given."""
+
+    async def __call__(self, envelope: Envelope, headers: Headers, spool: Spool, *, now: datetime) -> Verdict:
+        """The verdict; never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reception:
+    """What receiving needs besides the mail, joined once at the start."""
+
+    store: Store
+    judge: Judge
+    clock: Clock
+    master: MasterKey
+    routes: Routes
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """One mail, judged and ready to be kept."""
+
+    envelope: Envelope
+    summary: Summary
+    verdict: Verdict
+    mail: StoredMail
+    at: datetime
+
+    @property
+    def mail_from(self) -> str:
+        return str(self.envelope.mail_from) if self.envelope.mail_from else ""
+
+    @property
+    def sender(self) -> str:
+        return self.summary.from_.address if self.summary.from_ else ""
+
+    @property
+    def authentication(self) -> dict[str, Any]:
+        return self.verdict.to_dict()
+
+
+async def receive(envelope: Envelope, spool: Spool, *, by: Reception) -> Sequence[str]:
+    """Keep the mail in *spool* for all of the envelope's recipients; answers their message ids in RCPT order.
+
+    Raises UndecodableMail, MailLoop, Unauthenticated (550); SenderUnproven, Deferred and the store's
+    Unavailable (451). In every such case nothing is kept.
+    """
+    now = by.clock.now()
+    headers = _readable_headers(spool)
+    recipients = await _still_there(envelope, by)
+    verdict = await by.judge(envelope, headers, spool, now=now)
+    _require_trust(verdict, recipients)
+    ids = [new_message_id() for _ in recipients]
+    mail = await stored_mail(envelope, spool, verdict, by=by.routes.hostname, message_id=ids[0], at=now)
+    arrival = _Arrival(envelope, summarise(headers, null_sender=envelope.mail_from is None), verdict, mail, now)
+    letters = [
+        _as_seen_by(arrival, rcpt, recipient, message_id, master=by.master)
+        for rcpt, recipient, message_id in zip(envelope.rcpt_to, recipients, ids, strict=True)
+    ]
+    await _keep(mail, letters, store=by.store, now=now)
+    _tell(letters, verdict)
+    return ids
+
+
+def _readable_headers(spool: Spool) -> Headers:
+    head = spool.head()
+    if header_end(head) == len(head) and spool.size > HEAD_LIMIT:
+        raise UndecodableMail("the header section does not end")
+    headers = split_headers(head)
+    if hop_count(headers) > MAX_HOPS:
+        raise MailLoop
+    return headers
+
+
+async def _still_there(envelope: Envelope, by: Reception) -> list[Recipient]:
+    """The recipients as they are now, with the secrets to seal for them."""
+    try:
+        return await find_recipients(envelope.rcpt_to, store=by.store, routes=by.routes)
+    except UnknownRecipient as error:
+        # One went since its RCPT was answered. Asked again, the sender learns which; the others lose nothing.
+        raise Deferred("a recipient went away") from error
+
+
+def _require_trust(verdict: Verdict, recipients: Iterable[Recipient]) -> None:
+    """One reply answers every recipient, so one agent that takes only verified mail refuses for all."""
+    if verdict.verified or all(recipient.on_unverified == "deliver" for recipient in recipients):
+        return
+    if verdict.undecided:
+        raise SenderUnproven
+    raise Unauthenticated
+
+
+def _as_seen_by(
+    arrival: _Arrival, rcpt: Address, recipient: Recipient, message_id: str, *, master: MasterKey
+) -> NewMessage:
+    """The row of one recipient, sealed with that agent's secret."""
+    envelope, summary, verdict = arrival.envelope, arrival.summary, arrival.verdict
+    statement = _statement(arrival, recipient, message_id)
+    return NewMessage(
+        id=message_id,
+        agent=recipient.address,
+        recipient=str(rcpt),
+        tag=rcpt.tag,
+        mail_from=arrival.mail_from,
+        remote_ip=str(envelope.peer.ip),
+        helo=envelope.peer.helo,
+        tls=envelope.peer.tls,
+        from_name=summary.from_.name if summary.from_ else "",
+        from_address=arrival.sender,
+        subject=summary.subject,
+        email_message_id=next(iter(bare_id(summary.email_message_id or "")), None),
+        parent_ids=parent_ids(summary),
+        automated=summary.automated,
+        verified=verdict.verified,
+        verified_domain=verdict.verified_domain,
+        authentication=arrival.authentication,
+        auth_headers=seal(statement, open_secret(recipient, master=master)),
+        raw_sha256=arrival.mail.sha256,
+        raw_size=arrival.mail.size,
+        received_at=arrival.at,
+    )
+
+
+def _statement(arrival: _Arrival, recipient: Recipient, message_id: str) -> Statement:
+    return Statement(
+        message_id=message_id,
+        recipient=recipient.address,
+        sender=arrival.sender,
+        envelope_from=arrival.mail_from,
+        entity_type="human",
+        delegation="",
+        verified=arrival.verdict.verified,
+        verified_domain=arrival.verdict.verified_domain,
+        domain_check=arrival.verdict.domain_check,
+        timestamp=arrival.at,
+        body_hash=arrival.mail.sha256,
+        key_id=recipient.key_id,
+    )
+
+
+async def _keep(mail: StoredMail, letters: Sequence[NewMessage], *, store: Store, now: datetime) -> None:
+    await keep_ahead(mail, store=store, now=now)
+
+    def unit(tx: Tx) -> None:
+        keep_body(tx, mail.sha256, size=mail.size, content=mail.content, now=now)
+        for letter in letters:
+            create_inbound_message(tx, letter)
+
+    try:
+        await store.write(unit)
+    except AgentNotFound as error:
+        raise Deferred("a recipient went away") from error
+
+
+def _tell(letters: Iterable[NewMessage], verdict: Verdict) -> None:
+    for letter in letters:
+        log.info(
+            "accepted",
+            message_id=letter.id,
+            agent=letter.agent,
+            mail_from=letter.mail_from,
+            remote_ip=letter.remote_ip,
+            size=letter.raw_size,
+            verified=letter.verified,
+            check=verdict.domain_check,
+        )

@@ -1,0 +1,86 @@
+"""The poll queue: take messages for a while, and say what became of them (contract §6)."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from relay.clock import Clock, rfc3339
+from relay.events import message_data
+from relay.inbox.wait import wait_for
+from store import queue
+from store.bodies import read_body
+from store.engine import Store, Tx
+from store.errors import LeaseLost
+from store.records import Lease
+
+
+async def lease(
+    agent: str,
+    *,
+    limit: int,
+    lease_seconds: int,
+    wait_seconds: float,
+    base_url: str,
+    store: Store,
+    clock: Clock,
+) -> list[dict[str, Any]]:
+    """Up to *limit* messages that nobody else gets while the lease lives, oldest first, each one whole."""
+
+    async def look() -> list[Lease]:
+        now, until = clock.now(), timedelta(seconds=lease_seconds)
+        return await store.write(lambda tx: queue.lease_messages(tx, agent, limit=limit, lease=until, now=now))
+
+    leases = await wait_for(look, bool, agent=agent, wait_seconds=wait_seconds, bell=store.bell)
+    return [await _item(lease, base_url=base_url, store=store) for lease in leases]
+
+
+async def ack(agent: str, receipts: Sequence[str], *, store: Store, now: datetime) -> dict[str, bool]:
+    """Say that messages are dealt with. Answers for each receipt whether its lease still lived."""
+    return await _settle(receipts, lambda tx, receipt: queue.ack(tx, agent, receipt, now=now), store=store)
+
+
+async def nack(
+    agent: str, receipts: Sequence[str], *, delay_seconds: int, store: Store, now: datetime
+) -> dict[str, bool]:
+    """Give messages back, to be had again after *delay_seconds*. Answers like ack."""
+    delay = timedelta(seconds=delay_seconds)
+    return await _settle(
+        receipts, lambda tx, receipt: queue.nack(tx, agent, receipt, delay=delay, now=now), store=store
+    )
+
+
+async def extend(
+    agent: str, receipts: Sequence[str], *, lease_seconds: int, store: Store, now: datetime
+) -> dict[str, bool]:
+    """Keep messages for *lease_seconds* from now on. Answers like ack."""
+    longer = timedelta(seconds=lease_seconds)
+    return await _settle(
+        receipts, lambda tx, receipt: queue.extend(tx, agent, receipt, lease=longer, now=now), store=store
+    )
+
+
+async def _settle(receipts: Sequence[str], settle: Callable[[Tx, str], None], *, store: Store) -> dict[str, bool]:
+    """Every receipt by itself, all in one transaction: a lost one changes nothing for the others."""
+
+    def unit(tx: Tx) -> dict[str, bool]:
+        return {receipt: _still_held(tx, receipt, settle) for receipt in receipts}
+
+    return await store.write(unit)
+
+
+def _still_held(tx: Tx, receipt: str, settle: Callable[[Tx, str], None]) -> bool:
+    try:
+        settle(tx, receipt)
+    except LeaseLost:
+        return False
+    return True
+
+
+async def _item(leased: Lease, *, base_url: str, store: Store) -> dict[str, Any]:
+    raw = await store.read(lambda tx: read_body(tx, leased.message.raw_sha256))
+    return {
+        "receipt": leased.receipt,
+        "attempt": leased.attempt,
+        "lease_expires_at": rfc3339(leased.expires_at),
+        "message": message_data(leased.message, raw, base_url=base_url),
+    }

@@ -1,0 +1,90 @@
+"""What an agent reads: lists, a message whole, its bytes and its attachments."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from relay.clock import Clock
+from relay.events import message_data, message_item
+from relay.inbox.wait import wait_for
+from relay.mail.letter import Part
+from relay.mail.parse import attachment
+from store.bodies import read_body, read_chunk
+from store.engine import Store, Tx
+from store.errors import MessageNotFound
+from store.messages import get_inbound_message, get_messages_by_agent, mark_read
+from store.records import Message, Page
+
+OFF_LOOP_BYTES: Final = 128 * 1024  # a mail above this is parsed on another thread
+
+
+async def list_messages(
+    agent: str,
+    *,
+    status: Literal["unread", "read", "all"],
+    limit: int,
+    cursor: str | None,
+    wait_seconds: float,
+    store: Store,
+    clock: Clock,
+) -> Page[dict[str, Any]]:
+    """A page of messages without their texts; if there are none, the first is waited for. Raises InvalidValue."""
+
+    async def look() -> Page[Message]:
+        now = clock.now()
+        return await store.read(
+            lambda tx: get_messages_by_agent(tx, agent, status=status, limit=limit, cursor=cursor, now=now)
+        )
+
+    page = await wait_for(look, lambda page: bool(page.items), agent=agent, wait_seconds=wait_seconds, bell=store.bell)
+    return Page([message_item(message) for message in page.items], page.next_cursor)
+
+
+async def read_message(
+    agent: str, message_id: str, *, peek: bool, base_url: str, store: Store, now: datetime
+) -> dict[str, Any]:
+    """A message whole; unless it is only a *peek*, it is read from now on. Raises MessageNotFound."""
+    message, raw = await _with_bytes(agent, message_id, store=store, now=now)
+    if not peek and message.status == "unread":
+        await store.write(lambda tx: mark_read(tx, message.id))
+    status = message.status if peek else "read"
+    if len(raw) > OFF_LOOP_BYTES:
+        data = await asyncio.to_thread(message_data, message, raw, base_url=base_url)
+    else:
+        data = message_data(message, raw, base_url=base_url)
+    return {**data, "status": status}
+
+
+async def read_attachment(agent: str, message_id: str, index: int, *, store: Store, now: datetime) -> Part:
+    """One attachment with its bytes. Raises MessageNotFound, for an index that is not there too."""
+    _, raw = await _with_bytes(agent, message_id, store=store, now=now)
+    part = await asyncio.to_thread(attachment, raw, index)
+    if part is None:
+        raise MessageNotFound("no such attachment")
+    return part
+
+
+async def read_raw(agent: str, message_id: str, *, store: Store, now: datetime) -> tuple[Message, AsyncIterator[bytes]]:
+    """A message and its bytes, to be read on in parts of bounded size. Raises MessageNotFound."""
+    message = await store.read(lambda tx: get_inbound_message(tx, agent, message_id, now=now))
+    return message, _parts(message.raw_sha256, store=store)
+
+
+async def _parts(sha256: str, *, store: Store) -> AsyncIterator[bytes]:
+    number = 0
+    while (part := await _part(sha256, number, store=store)) is not None:
+        yield part
+        number += 1
+
+
+async def _part(sha256: str, number: int, *, store: Store) -> bytes | None:
+    return await store.read(lambda tx: read_chunk(tx, sha256, number))
+
+
+async def _with_bytes(agent: str, message_id: str, *, store: Store, now: datetime) -> tuple[Message, bytes]:
+    def unit(tx: Tx) -> tuple[Message, bytes]:
+        message = get_inbound_message(tx, agent, message_id, now=now)
+        return message, read_body(tx, message.raw_sha256)
+
+    return await store.read(unit)

@@ -1,0 +1,31 @@
+"""Long polling: look, and if there is nothing yet, look again when a commit says so."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, TypeVar
+
+from store.wake import Bell
+
+T = TypeVar("T")
+
+TOPIC: Final = "inbox:"
+LOOK_AGAIN_SECONDS: Final = 5.0  # another process on SQLite cannot wake this one
+
+
+async def wait_for(
+    look: Callable[[], Awaitable[T]], found: Callable[[T], bool], *, agent: str, wait_seconds: float, bell: Bell
+) -> T:
+    """What *look* answers as soon as *found* likes it, or its last answer after *wait_seconds*."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_seconds
+    with bell.waiting(TOPIC + agent) as changed:
+        while True:
+            changed.clear()  # before looking, so that a commit in between is not slept through
+            value = await look()
+            left = deadline - loop.time()
+            if found(value) or left <= 0:
+                return value
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, LOOK_AGAIN_SECONDS)):
+                    await changed.wait()

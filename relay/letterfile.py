@@ -1,0 +1,29 @@
+"""A mail from a file instead of SMTP: the same bytes and envelope, for `inject`, `check` and the demo."""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from relay.mail.address import parse_mailbox
+from relay.mail.envelope import Envelope, Peer
+from relay.spool import Spool
+
+_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+
+
+def spool_of(content: bytes) -> Spool:
+    """*content* as SMTP would have brought it: every line ended by CRLF, the last one too."""
+    lines = _LINE_END.sub(b"\r\n", content)
+    spool = Spool()
+    spool.write(lines if lines.endswith(b"\r\n") else lines + b"\r\n")
+    return spool
+
+
+def envelope_for(recipients: Sequence[str], *, mail_from: str, ip: IPv4Address | IPv6Address, helo: str) -> Envelope:
+    """The envelope such a mail is given. *mail_from* is empty for the null path. Raises BadAddress."""
+    return Envelope(
+        peer=Peer(ip=ip, helo=helo, tls=None, protocol="ESMTP"),
+        mail_from=parse_mailbox(mail_from) if mail_from.strip("<> ") else None,
+        rcpt_to=tuple(parse_mailbox(recipient) for recipient in recipients),
+    )

@@ -1,0 +1,50 @@
+"""One line a decision: JSON for machines, columns for a terminal; never a secret, never a body.
+
+Events are past-tense words with named values (``accepted message_id=… agent=…``). Whatever reads
+the log can rely on ``event``, ``timestamp`` and ``level``.
+"""
+
+import logging
+import sys
+from typing import Any, Final, Literal, TextIO
+
+import orjson
+import structlog
+
+_MAX_VALUE: Final = 500  # characters of any one value: a stranger writes some of them
+
+
+def configure(*, form: Literal["console", "json"] | None, level: str, stream: TextIO | None = None) -> None:
+    """Set logging up for this process; *form* None chooses by whether *stream* is a terminal."""
+    stream = stream or sys.stderr
+    lowest = logging.getLevelNamesMapping()[level.upper()]
+    console = form == "console" or (form is None and stream.isatty())
+    # Libraries speak through logging; only what they find worrying is worth a line of ours.
+    logging.basicConfig(level=max(lowest, logging.WARNING), stream=stream, format="%(name)s: %(message)s")
+    for chatty in ("mail.log", "asyncio", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _bounded,
+            structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(serializer=_serialised),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
+        logger_factory=structlog.PrintLoggerFactory(file=stream),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _bounded(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Cut long values short: a log line is for reading."""
+    for name, value in event.items():
+        if isinstance(value, str) and len(value) > _MAX_VALUE and name != "exception":
+            event[name] = value[:_MAX_VALUE] + "…"
+    return event
+
+
+def _serialised(value: Any, **_: Any) -> str:
+    return orjson.dumps(value, default=str).decode()

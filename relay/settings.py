@@ -1,0 +1,172 @@
+"""What the operator decides: `MAILSEAL_…` variables over a TOML file (contract §7).
+
+A setting that is unknown or bad stops the start, with its name and why; a value is made once, in
+the command that starts, and handed on.
+"""
+
+import base64
+import os
+import secrets
+import socket
+import tomllib
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from relay.backoff import RETRY_SECONDS
+from relay.errors import Misconfigured
+from relay.mail.address import parse_mailbox
+from store.connect import sqlite_url
+from store.names import normalise_domain
+
+PREFIX: Final = "MAILSEAL_"
+_TEST_PREFIX: Final = "MAILSEAL_TEST_"  # the suite's own, never the daemon's
+_SECRET_FILE: Final = "secret.key"  # noqa: S105 (a name, not a secret)
+_MIN_SECRET: Final = 16
+
+
+def _listed(value: Any) -> Any:
+    """A comma-separated text as its parts; anything else as it is."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _endpoint(value: Any) -> Any:
+    """``host:port`` or ``[v6]:port`` as a pair."""
+    if not isinstance(value, str):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{value!r} is not HOST:PORT")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+Endpoint = Annotated[tuple[str, int], BeforeValidator(_endpoint)]
+Endpoints = Annotated[tuple[Endpoint, ...], BeforeValidator(_listed)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_listed)]
+Seconds = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_listed), Field(min_length=1)]
+DomainName = Annotated[str, BeforeValidator(normalise_domain)]
+Mailbox = Annotated[str, BeforeValidator(lambda value: parse_mailbox(value).mailbox)]
+
+
+class Settings(BaseModel):
+    """All settings; each field is the variable of the same name behind the prefix."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Path("mailseal-data")
+    database_url: str | None = None
+    secret_key: str | None = Field(default=None, min_length=_MIN_SECRET, repr=False)
+    secret_key_file: Path | None = None
+    hostname: DomainName = Field(default_factory=lambda: normalise_domain(socket.getfqdn()))
+    smtp_listen: Endpoints = (("127.0.0.1", 2525),)
+    http_listen: Endpoints = (("127.0.0.1", 8025),)
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    public_url: str | None = None
+    postmaster: Mailbox | None = None
+    shared_domain: DomainName | None = None
+    dns_nameservers: Endpoints | None = None
+    max_message_bytes: int = Field(default=36_700_160, ge=65_536)
+    max_recipients: int = Field(default=100, ge=1)
+    max_connections: int = Field(default=1000, ge=1)
+    max_connections_per_peer: int = Field(default=50, ge=1)
+    smtp_idle_seconds: float = Field(default=300, gt=0)
+    webhook_allow_cidrs: Networks = ()
+    webhook_retry_seconds: Seconds = tuple(RETRY_SECONDS)
+    webhook_timeout_seconds: float = Field(default=15, gt=0)
+    webhook_max_in_flight: int = Field(default=8, ge=1)
+    outbound: Literal["none", "ses"] = "none"
+    ses_region: str | None = None
+    ses_endpoint_url: str | None = None
+    outbound_from_domain: DomainName | None = None
+    hitl_sweep_seconds: float = Field(default=60, gt=0)
+    log_format: Literal["console", "json"] | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _tls_is_a_pair(self) -> "Settings":
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file go together")
+        return self
+
+    @property
+    def database(self) -> str:
+        """The URL of the database: SQLite in the data directory unless told otherwise."""
+        return self.database_url or sqlite_url(self.data_dir / "mailseal.db")
+
+    @property
+    def base_url(self) -> str:
+        """Where links begin, without a final slash."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host, port = self.http_listen[0]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where large mails wait while they arrive."""
+        return self.data_dir / "spool"
+
+
+def load(environ: Mapping[str, str], config: Path | None = None) -> Settings:
+    """The settings of *environ* over those of the TOML file *config*. Raises Misconfigured."""
+    given = _from_file(config) if config else {}
+    for name, value in environ.items():
+        if name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX) and value != "":
+            given[name.removeprefix(PREFIX).lower()] = value
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise Misconfigured("\n".join(_explained(problem) for problem in error.errors())) from error
+
+
+def master_secret(settings: Settings) -> bytes:
+    """The master key's material: given, in the file given, or made once in the data directory.
+
+    Raises Misconfigured when it cannot be read, is short, or cannot be made.
+    """
+    if settings.secret_key is not None:
+        return settings.secret_key.encode()
+    path = settings.secret_key_file or settings.data_dir / _SECRET_FILE
+    try:
+        if settings.secret_key_file is None and not path.exists():
+            _make_secret(path)
+        material = path.read_bytes().strip()
+    except OSError as error:
+        raise Misconfigured(f"{PREFIX}SECRET_KEY_FILE: cannot read {path}: {error.strerror}") from error
+    if len(material) < _MIN_SECRET:
+        raise Misconfigured(f"{PREFIX}SECRET_KEY_FILE: {path} holds less than {_MIN_SECRET} bytes")
+    return material
+
+
+def _make_secret(path: Path) -> None:
+    """Write a new secret that only its owner can read; whoever comes second finds the first one's."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(base64.b64encode(secrets.token_bytes(32)) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise Misconfigured(f"--config: cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"--config: {path} is not TOML: {error}") from error
+    return {name.lower().removeprefix(PREFIX.lower()): value for name, value in document.items()}
+
+
+def _explained(problem: Any) -> str:
+    name = PREFIX + str(problem["loc"][0]).upper() if problem["loc"] else "settings"
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: no such setting"
+    return f"{name}: {problem['msg'].removeprefix('Value error, ')}"

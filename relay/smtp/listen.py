@@ -1,0 +1,31 @@
+"""Sockets the door listens on."""
+
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from relay.errors import Misconfigured
+
+_BACKLOG: Final = 512
+
+
+def bind(hosts: Sequence[tuple[str, int]]) -> list[socket.socket]:
+    """A listening socket for each of *hosts*; port 0 takes a free one. Raises Misconfigured.
+
+    ``::`` takes IPv4 too, unless ``0.0.0.0`` is asked for beside it.
+    """
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(_bind(host, port, hosts)) for host, port in hosts]
+        opened.pop_all()
+    return sockets
+
+
+def _bind(host: str, port: int, hosts: Sequence[tuple[str, int]]) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        alone = all(other != "0.0.0.0" for other, _ in hosts)  # noqa: S104 (compared, not bound)
+        dual = family == socket.AF_INET6 and host == "::" and alone and socket.has_dualstack_ipv6()
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=dual)
+    except OSError as error:
+        raise Misconfigured(f"cannot listen on {host} port {port}: {error}") from error

@@ -1,0 +1,98 @@
+"""An agent's messages: listed, read, fetched as bytes, marked."""
+
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
+
+import orjson
+from fastapi import APIRouter, Query
+from starlette.responses import Response, StreamingResponse
+
+from relay.inbox import read
+from relay.web.guard import OwnAgent, TheHouse
+from relay.web.shapes import MessagePage, StatusChange
+from store.messages import update_message_delivery_status
+
+router = APIRouter(prefix="/v1/agents/{address}/messages", tags=["messages"])
+
+# A stranger wrote these bytes: they are for saving, never for a browser to run as a page of ours.
+_FOR_SAVING: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "private, no-store",
+}
+
+
+@router.get("", response_model=MessagePage)
+async def list_messages(
+    agent: OwnAgent,
+    house: TheHouse,
+    *,
+    status: Literal["unread", "read", "all"] = "unread",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    wait: Annotated[float, Query(ge=0, le=60)] = 0,
+) -> Response:
+    """Messages in order of arrival, without their texts; `wait` seconds for the first if there is none."""
+    page = await read.list_messages(
+        agent.address,
+        status=status,
+        limit=limit,
+        cursor=cursor,
+        wait_seconds=wait,
+        store=house.store,
+        clock=house.clock,
+    )
+    return _json({"items": page.items, "next_cursor": page.next_cursor})
+
+
+@router.get("/{message_id}", response_model=dict[str, Any])
+async def get_message(agent: OwnAgent, house: TheHouse, message_id: str, *, peek: bool = False) -> Response:
+    """The whole message; it is read from now on, unless `peek=true`."""
+    document = await read.read_message(
+        agent.address, message_id, peek=peek, base_url=house.base_url, store=house.store, now=house.clock.now()
+    )
+    return _json(document)
+
+
+@router.patch("/{message_id}", response_model=dict[str, Any])
+async def mark_message(agent: OwnAgent, house: TheHouse, message_id: str, change: StatusChange) -> Response:
+    """Mark it read, or unread again: then it can be leased again too."""
+    now = house.clock.now()
+    message = await house.store.write(
+        lambda tx: update_message_delivery_status(tx, agent.address, message_id, change.status, now=now)
+    )
+    return _json({"message_id": message.id, "status": message.status})
+
+
+@router.get("/{message_id}/raw", response_class=Response, responses={200: {"content": {"message/rfc822": {}}}})
+async def get_raw(agent: OwnAgent, house: TheHouse, message_id: str) -> StreamingResponse:
+    """The mail as it is kept, byte for byte."""
+    message, parts = await read.read_raw(agent.address, message_id, store=house.store, now=house.clock.now())
+    headers = _FOR_SAVING | {
+        "Content-Length": str(message.raw_size),
+        "Content-Disposition": f'attachment; filename="{message.id}.eml"',
+    }
+    return StreamingResponse(parts, media_type="message/rfc822", headers=headers)
+
+
+@router.get("/{message_id}/attachments/{index}", response_class=Response)
+async def get_attachment(agent: OwnAgent, house: TheHouse, message_id: str, index: int) -> Response:
+    """One attachment, decoded."""
+    part = await read.read_attachment(agent.address, message_id, index, store=house.store, now=house.clock.now())
+    name = quote(part.filename or f"attachment-{index}", safe="")
+    headers = _FOR_SAVING | {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+        # Said here and not as media_type: Starlette would add a charset to text, and it is not ours to say.
+        "Content-Type": _printable_type(part.content_type),
+    }
+    return Response(part.content, headers=headers)
+
+
+def _printable_type(content_type: str) -> str:
+    """A stranger's media type, if it can stand in a header at all."""
+    usable = content_type.isascii() and content_type.isprintable() and " " not in content_type
+    return content_type if usable else "application/octet-stream"
+
+
+def _json(document: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(document), media_type="application/json")

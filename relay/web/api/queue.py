@@ -1,0 +1,73 @@
+"""The poll queue: lease, ack, nack, extend."""
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from relay.inbox import lease as queue
+from relay.web.guard import OwnAgent, TheHouse
+from relay.web.shapes import (
+    AckRequest,
+    ExtendRequest,
+    LeasePage,
+    LeaseRequest,
+    NackRequest,
+    ReceiptResults,
+)
+
+router = APIRouter(prefix="/v1/agents/{address}/queue", tags=["queue"])
+
+
+@router.post("/lease", response_model=LeasePage)
+async def lease(agent: OwnAgent, house: TheHouse, wanted: LeaseRequest | None = None) -> Response:
+    """Take messages for a while: no two callers get the same one while its lease lives."""
+    wanted = wanted or LeaseRequest()
+    items = await queue.lease(
+        agent.address,
+        limit=wanted.max,
+        lease_seconds=wanted.lease_seconds,
+        wait_seconds=wanted.wait,
+        base_url=house.base_url,
+        store=house.store,
+        clock=house.clock,
+    )
+    return _json({"items": items})
+
+
+@router.post("/ack", response_model=ReceiptResults, responses={409: {"model": ReceiptResults}})
+async def ack(agent: OwnAgent, house: TheHouse, told: AckRequest) -> Response:
+    """The messages are dealt with. 409 if the lease of any was over; the others count all the same."""
+    held = await queue.ack(agent.address, told.receipts, store=house.store, now=house.clock.now())
+    return _results(held)
+
+
+@router.post("/nack", response_model=ReceiptResults, responses={409: {"model": ReceiptResults}})
+async def nack(agent: OwnAgent, house: TheHouse, told: NackRequest) -> Response:
+    """The messages go back, to be had again after `delay_seconds`. 409 as for ack."""
+    held = await queue.nack(
+        agent.address, told.receipts, delay_seconds=told.delay_seconds, store=house.store, now=house.clock.now()
+    )
+    return _results(held)
+
+
+@router.post("/extend", response_model=ReceiptResults, responses={409: {"model": ReceiptResults}})
+async def extend(agent: OwnAgent, house: TheHouse, told: ExtendRequest) -> Response:
+    """The leases last `lease_seconds` from now on. 409 as for ack."""
+    held = await queue.extend(
+        agent.address, told.receipts, lease_seconds=told.lease_seconds, store=house.store, now=house.clock.now()
+    )
+    return _results(held)
+
+
+def _results(held: dict[str, bool]) -> Response:
+    items = [
+        {"receipt": receipt, "status": 200 if alive else 409, "code": None if alive else "lease_lost"}
+        for receipt, alive in held.items()
+    ]
+    return _json({"items": items}, 200 if all(held.values()) else 409)
+
+
+def _json(document: dict[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(document), status, media_type="application/json")

@@ -1,0 +1,108 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.mail.decode import clean_line, clean_text, codec_for, decode_bytes, decode_value
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"plain", "plain"),
+        (b"=?utf-8?q?caf=C3=A9_au_lait?=", "café au lait"),
+        (b"=?UTF-8?B?Y2Fmw6k=?=", "café"),
+        (b"=?utf-8?b?Y2Fmw6k?=", "café"),  # padding forgotten
+        (b"=?iso-8859-1*de?q?Gr=FC=DFe?=", "Grüße"),  # RFC 2231 §5
+        (b"=?utf-8?q?a?= =?utf-8?q?b?=", "ab"),  # RFC 2047 §6.2
+        (b"=?utf-8?q?a?=\r\n\t=?utf-8?q?b?=", "ab"),
+        (b"=?utf-8?q?=C3?= =?utf-8?q?=A9?=", "é"),
+        (b"=?utf-8?q?a?= and =?utf-8?q?b?=", "a and b"),
+        (b"=?iso-8859-1?q?=E9?= =?utf-8?q?=C3=A9?=", "éé"),
+        (b"a=?utf-8?q?b?=c", "abc"),
+        (b"=?klingon?q?a=FFb?=", "a\ufffdb"),
+        (b"=?klingon?q?caf=C3=A9?=", "café"),
+        (b"=?iso-2022-jp?b?GyRCRnxLXBsoQg==?=", "日本"),
+        (b"=?utf-8?q?with spaces inside?=", "with spaces inside"),
+        (b"=?utf-8?x?what?=", "=?utf-8?x?what?="),
+        (b"=?utf-8?q?unfinished", "=?utf-8?q?unfinished"),
+        (b"caf\xc3\xa9", "café"),
+        (b"caf\xe9", "café"),
+        (b"\x93quoted\x94", "“quoted”"),
+        (b"a\tb\r\n c", "a b  c"),
+        (b"a\x00b\x1bc\x7f\xc2\x85", "abc"),
+        (b"=?utf-8?q?line=0D=0Abreak=00?=", "line break"),
+        (b"=?utf-7?q?+2D0-?=", "?"),  # a lone surrogate
+    ],
+)
+def test_a_header_value_is_read_as_its_writer_meant_it(raw, expected):
+    assert expected == decode_value(raw)
+
+
+def test_a_value_is_no_longer_than_asked_for():
+    assert len(decode_value(b"x" * 50, limit=10)) == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("UTF-8", "utf_8"),
+        ('"us-ascii"', "utf_8"),
+        ("ISO-8859-1", "cp1252"),
+        ("gb2312", "gb18030"),
+        ("ks_c_5601-1987", "cp949"),
+        ("iso-8859-15", "iso_8859_15"),
+        ("klingon", None),
+        ("punycode", None),  # quadratic
+        ("idna", None),
+        ("unicode_escape", None),
+        ("base64", None),  # no character set
+        ("rot13", None),
+        ("../../etc", None),
+        ("", None),
+    ],
+)
+def test_a_charset_is_known_by_its_mail_name(name, expected):
+    assert expected == codec_for(name)
+
+
+@pytest.mark.parametrize(
+    ("data", "charset", "expected"),
+    [
+        (b"caf\xe9", "iso-8859-1", ("café", "iso-8859-1")),
+        (b"caf\xc3\xa9", None, ("café", "utf-8")),
+        (b"caf\xe9", None, ("café", "windows-1252")),
+        (b"caf\xe9", "us-ascii", ("café", "windows-1252")),
+        (b"caf\xe9", "utf-8", ("caf\ufffd", "utf-8")),
+        (b"caf\xe9", "klingon", ("café", "windows-1252")),
+        (b"plain", "utf-8", ("plain", "utf-8")),
+        (b"plain", None, ("plain", "us-ascii")),
+        (b"T\0e\0", "utf-16le", ("Te", "utf-16le")),
+        (b"\x80\x81", "windows-1252", ("€\ufffd", "windows-1252")),
+    ],
+)
+def test_bytes_are_read_by_the_declared_charset_or_the_likeliest(data, charset, expected):
+    assert expected == decode_bytes(data, charset)
+
+
+def test_a_codec_python_lists_but_lacks_is_as_good_as_unknown():
+    assert decode_bytes(b"a", "tis260") == ("a", "us-ascii")
+
+
+def test_a_text_has_only_lf_and_no_controls_but_tabs():
+    assert clean_text("a\r\nb\r\rc\x00\t\x1bd\x9fé") == "a\nb\n\nc\tdé"
+    assert clean_text("a\rb\t\x00c") == "a\nb\tc"
+
+
+@given(st.text(alphabet=st.characters()))
+def test_a_line_is_storable_and_single(text):
+    line = clean_line(text)
+
+    assert not any(ord(sign) < 0x20 or 0x7F <= ord(sign) <= 0x9F for sign in line)
+    assert line == line.encode("utf-8").decode("utf-8")
+
+
+@given(
+    st.binary(max_size=300), st.sampled_from(["utf-7", "utf-16", "hz", "iso-2022-kr", "big5", "gb18030", "cp932", "x"])
+)
+def test_no_bytes_in_no_charset_fail(data, charset):
+    assert clean_text(decode_bytes(data, charset)[0]).encode("utf-8") is not None

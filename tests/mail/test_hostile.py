@@ -1,0 +1,80 @@
+"""What a stranger can send to make a reader slow: each must cost less than a second of CPU."""
+
+import time
+
+import pytest
+
+from relay.mail.headers import split_headers
+from relay.mail.parse import attachment, parse
+from relay.mail.reply_text import reply_text
+from relay.mail.summary import summarise
+from tests.mail.letters import mail
+
+MIXED = b"Content-Type: multipart/mixed; boundary=x"
+BAD = b"--x\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!!\r\n"
+
+
+def nested(depth: int, kind: bytes = b"mixed") -> bytes:
+    levels = (b"Content-Type: multipart/%s; boundary=b%d\r\n\r\n--b%d\r\n" % (kind, n, n) for n in range(depth))
+    return b"".join(levels) + b"\r\nhi"
+
+
+HOSTILE = {
+    "quotes in From": lambda: mail(b"From: " + b'"' * 50_000),
+    "escaped quotes in From": lambda: mail(b'From: "' + b'\\"' * 50_000 + b"\\"),
+    "parentheses in From": lambda: mail(b"From: " + b"(" * 100_000),
+    "spaces in From": lambda: mail(b"From: x" + b" " * 100_000 + b"x"),
+    "50 000 recipients": lambda: mail(b"To: " + b"a@b.example, " * 50_000),
+    "commas in To": lambda: mail(b"To: " + b"," * 100_000),
+    "10 000 encoded words": lambda: mail(b"Subject: " + b"=?utf-8?q?=C3=A9?= " * 10_000),
+    "unfinished encoded words": lambda: mail(b"Subject: " + b"=?utf-8?q?" * 100_000),
+    "opened ids": lambda: mail(b"Message-ID: " + b"<" * 50_000),
+    "50 000 references": lambda: mail(b"References: " + b"<a@b>" * 50_000),
+    "20 000 parameters": lambda: mail(b"Content-Type: text/plain" + b"; a=b" * 20_000),
+    "semicolons": lambda: mail(b"Content-Type: text/plain" + b"; " * 100_000),
+    "100 000 headers": lambda: mail(*[b"X-A: b"] * 100_000),
+    "100 000 lines that are no headers": lambda: mail(*[b"junk"] * 100_000),
+    "a megabyte of folds": lambda: mail(b"Subject: " + b"\r\n a" * 250_000),
+    "100 000 empty parts": lambda: mail(MIXED, body=b"--x\r\n\r\n\r\n" * 100_000),
+    "100 000 parts": lambda: mail(MIXED, body=b"--x\r\nA: b\r\n\r\n\r\n" * 100_000),
+    "longer boundaries": lambda: mail(MIXED, body=b"--x\r\n\r\n" + b"\r\n--xy" * 1_000_000),
+    "20 000 attachments": lambda: mail(MIXED, body=b"--x\r\nContent-Type: a/b; name=x\r\n\r\nz\r\n" * 20_000),
+    "headers of parts": lambda: mail(MIXED, body=(b"--x\r\n" + b"a:\r\n" * 20_000) * 100),
+    "depth 1 000": lambda: nested(1000),
+    "alternatives 250 deep": lambda: nested(250, b"alternative"),
+    "levels around five megabytes": lambda: nested(25) + b"\r\n--b" * 1_000_000,
+    "mails within mails": lambda: b"Content-Type: message/rfc822\r\n\r\n" * 200 + b"x" * 5_000_000,
+    "25 MB of empty lines": lambda: mail(b"From: a@b.example", body=b"\r\n" * 12_500_000),
+    "25 MB of empty lines and bad base64": lambda: mail(MIXED, body=BAD + b"--x\r\n\r\n" + b"\r\n" * 12_500_000),
+    "signs less-than": lambda: mail(b"Content-Type: text/html", body=b"<" * 1_000_000),
+    "opened comments": lambda: mail(b"Content-Type: text/html", body=b"<!--" * 250_000),
+    "opened scripts": lambda: mail(b"Content-Type: text/html", body=b"<script" * 100_000),
+    "empty paragraphs": lambda: mail(b"Content-Type: text/html", body=b"<p>" * 100_000),
+    "references to characters": lambda: mail(b"Content-Type: text/html", body=b"&" * 100_000 + b"&#" + b"9" * 100_000),
+    "punycode": lambda: mail(b"Content-Type: text/plain; charset=punycode", body=b"a-" * 500_000),
+    "utf-7": lambda: mail(b"Content-Type: text/plain; charset=utf-7", body=b"+2AD-" * 500_000),
+    "iso-2022-kr": lambda: mail(b"Content-Type: text/plain; charset=iso-2022-kr", body=b"\x1b$)C\x0e!!" * 150_000),
+    "soft line breaks": lambda: mail(b"Content-Transfer-Encoding: quoted-printable", body=b"=\r\n" * 5_000_000),
+    "padding": lambda: mail(b"Content-Transfer-Encoding: base64", body=b"=" * 5_000_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_mail_costs_less_than_a_second(name):
+    raw = HOSTILE[name]()
+    start = time.process_time()
+    summarise(split_headers(raw))
+    letter = parse(raw)
+    reply_text(letter.text)
+    attachment(raw, 0)
+
+    assert time.process_time() - start < 1.0
+
+
+def test_parts_beyond_the_bounds_are_said():
+    assert "only the first 10000 parts were read" in parse(HOSTILE["100 000 parts"]()).defects
+    assert "parts nested deeper than 20 levels are not taken apart" in parse(nested(1000)).defects
+
+
+def test_what_lies_too_deep_is_still_listed():
+    assert [part.content_type for part in parse(nested(30)).attachments] == ["multipart/mixed"]

@@ -1,0 +1,57 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.mail.mailbox import MAX_MAILBOXES, Mailbox, parse_mailboxes
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"ana@example.com", [("", "ana@example.com")]),
+        (b" <ana@example.com> ", [("", "ana@example.com")]),
+        (b"Ana <ana@example.com>", [("Ana", "ana@example.com")]),
+        (b'"Lima, Ana" <ana@example.com>', [("Lima, Ana", "ana@example.com")]),
+        (rb'"Ana \"A\" Lima" <ana@example.com>', [('Ana "A" Lima', "ana@example.com")]),
+        (b"a@x.example, B <b@x.example>", [("", "a@x.example"), ("B", "b@x.example")]),
+        (b"a@x.example; b@x.example", [("", "a@x.example"), ("", "b@x.example")]),  # as Outlook writes
+        (b"a@x.example (Ana)", [("Ana", "a@x.example")]),
+        (b"(Ana (the one)) a@x.example", [("Ana  the one", "a@x.example")]),
+        (b"team: a@x.example, b@x.example;", [("", "a@x.example"), ("", "b@x.example")]),
+        (b"undisclosed-recipients:;", []),
+        (b"=?utf-8?q?J=C3=B6rg=3Cx=40y=3E?= <j@x.example>", [("Jörg<x@y>", "j@x.example")]),
+        (b"<@relay.example:a@x.example>", [("", "a@x.example")]),
+        (b'"odd local"@x.example', [("", '"oddlocal"@x.example')]),
+        (b'N <"a,b"@x.example>', [("N", '"a,b"@x.example')]),
+        (b"N <a @ x.example>", [("N", "a@x.example")]),
+        (b"MAILER-DAEMON", [("", "MAILER-DAEMON")]),
+        (b"ana@example.com <other@evil.example>", [("ana@example.com", "other@evil.example")]),
+        (b"N <a@x.example", [("N", "a@x.example")]),
+        (b'"unclosed <a@x.example>', [("", '"unclosed<a@x.example>"')]),
+        (b"(only a comment)", []),
+        (b"<>", []),
+        (b", ,,", []),
+        (b"", []),
+        (b"N <a@x.example>, <,>", [("N", "a@x.example")]),
+        ("Jörg <jörg@bücher.example>".encode(), [("Jörg", "jörg@bücher.example")]),
+    ],
+)
+def test_mailboxes_are_read_leniently(raw, expected):
+    assert tuple(Mailbox(name, address) for name, address in expected) == parse_mailboxes(raw)
+
+
+def test_a_thousand_mailboxes_are_enough():
+    assert len(parse_mailboxes(b"a@b.example, " * 50_000)) == MAX_MAILBOXES
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [b'"', b"<", b">", b",", b"(", b")", b":", b";", b"\\", b"a@b", b" ", b"=?utf-8?q?=00?=", b"\xff"]
+        )
+    )
+)
+def test_no_soup_of_signs_fails_or_leaks_a_control(pieces):
+    for mailbox in parse_mailboxes(b"".join(pieces)):
+        assert mailbox.name.isprintable()
+        assert mailbox.address.isprintable()

@@ -1,0 +1,1 @@
+"""Seals, signatures, secrets and keys."""

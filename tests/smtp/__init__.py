@@ -1,0 +1,1 @@
+"""The SMTP door, from its pure parts to real sockets."""

@@ -1,0 +1,70 @@
+"""A door on a free port, and clients of it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from relay.smtp.limits import Limits
+from relay.smtp.server import SmtpServer
+from relay.smtp.tls import Certificates
+
+from .desk import Client, Desk
+
+Open = Callable[..., Awaitable[SmtpServer]]
+Connect = Callable[[], Awaitable[Client]]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+async def open_door(desk: Desk, tmp_path: Path) -> AsyncIterator[Open]:
+    servers: list[SmtpServer] = []
+
+    async def start(limits: Limits | None = None, **more: Any) -> SmtpServer:
+        given = {"admit": desk.admit, "receive": desk.receive, "hostname": "mx.here.example"}
+        server = SmtpServer(limits=limits or Limits(), spool_directory=tmp_path / "spool", **(given | more))
+        await server.start([("127.0.0.1", 0)])
+        servers.append(server)
+        return server
+
+    yield start
+    desk.may_receive.set()
+    desk.may_admit.set()
+    for server in servers:
+        await server.stop(0)
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Callable[[SmtpServer], Awaitable[Client]]]:
+    clients: list[Client] = []
+
+    async def to(server: SmtpServer) -> Client:
+        clients.append(await Client.connect(server.addresses[0]))
+        return clients[-1]
+
+    yield to
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def pem(authority: trustme.CA, tmp_path: Path) -> Path:
+    file = tmp_path / "mx.pem"
+    authority.issue_cert("mx.here.example").private_key_and_cert_chain_pem.write_to_path(str(file))
+    return file
+
+
+@pytest.fixture
+def certificates(pem: Path) -> Certificates:
+    return Certificates(pem, pem)

@@ -1,0 +1,86 @@
+"""The table of replies, and what a stranger learns of an error."""
+
+import pytest
+
+from relay.errors import (
+    BadAddress,
+    BadSecret,
+    Deferred,
+    DnsUnavailable,
+    ForbiddenTarget,
+    Misconfigured,
+    Refused,
+    SenderUnproven,
+    SpoolFull,
+    StoreUnavailable,
+    Unauthenticated,
+    UndecodableMail,
+    UnknownRecipient,
+)
+from relay.smtp import replies
+from relay.smtp.replies import Reply, accepted, chunk_taken, greeting, hello, reply_to
+
+ALL = [value for value in vars(replies).values() if isinstance(value, Reply)]
+
+
+@pytest.mark.parametrize(
+    ("error", "wire"),
+    [
+        (UnknownRecipient(), b"550 5.1.1 "),
+        (Unauthenticated(), b"550 5.7.26 "),
+        (UndecodableMail(), b"550 5.6.0 "),
+        (BadAddress(), b"553 5.1.3 "),
+        (Refused(), b"554 5.7.1 "),
+        (SpoolFull(), b"452 4.3.1 "),
+        (SenderUnproven(), b"451 4.7.26 "),
+        (DnsUnavailable(), b"451 4.4.3 "),
+        (StoreUnavailable(), b"451 4.3.0 "),
+        (Deferred(), b"451 4.3.0 "),
+        (BadSecret(), b"451 4.3.0 "),
+        (ForbiddenTarget(), b"451 4.3.0 "),
+        (Misconfigured(), b"451 4.3.0 "),
+        (RuntimeError(), b"451 4.3.0 "),
+        (TimeoutError(), b"451 4.3.0 "),
+    ],
+)
+def test_an_error_is_answered_by_what_the_sender_should_do(error, wire):
+    assert wire == reply_to(error).wire[: len(wire)]
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, Refused, Deferred, UnknownRecipient, OSError])
+def test_nothing_of_an_errors_text_reaches_a_stranger(kind):
+    assert b"hunter2" not in reply_to(kind("password=hunter2")).wire
+
+
+@pytest.mark.parametrize("reply", ALL, ids=lambda reply: f"{reply.code}-{reply.text[:20]}")
+def test_every_reply_has_an_enhanced_code_of_its_class_but_354(reply):
+    if reply.code == 354:
+        assert reply.enhanced is None
+    else:
+        assert str(reply.code)[0] == reply.enhanced[0]
+
+
+@pytest.mark.parametrize("reply", ALL, ids=lambda reply: f"{reply.code}-{reply.text[:20]}")
+def test_every_reply_is_one_short_line_of_printable_ascii(reply):
+    assert reply.wire.endswith(b"\r\n")
+    assert reply.wire[:-2].decode("ascii").isprintable()
+    assert len(reply.wire) <= 512
+
+
+@pytest.mark.parametrize("reply", [reply for reply in ALL if reply.code in {421, 221}], ids=lambda reply: reply.text)
+def test_421_and_221_end_the_connection(reply):
+    assert reply.closes
+
+
+def test_the_promise_names_every_message():
+    assert b"250 2.0.0 Accepted as msg_1 msg_2\r\n" == accepted(["msg_1", "msg_2"]).wire
+
+
+def test_a_greeting_and_hello_have_no_enhanced_code():
+    assert b"220 mx.example ESMTP Mailseal\r\n" == greeting("mx.example").wire
+    assert b"250 mx.example greets a.example\r\n" == hello("mx.example", "a.example").wire
+    assert b"250-mx greets a\r\n250-SIZE 5\r\n250 CHUNKING\r\n" == hello("mx", "a", ("SIZE 5", "CHUNKING")).wire
+
+
+def test_a_chunk_is_answered_with_its_size():
+    assert b"250 2.0.0 17 octets received\r\n" == chunk_taken(17).wire
