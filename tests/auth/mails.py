@@ -50,27 +50,22 @@ def signed(
     *,
     domain: str = "example.com",
     selector: str = "s1",
-    algorithm: str = "rsa-sha256",
     forms: tuple[str, str] = ("relaxed", "relaxed"),
     bits: int = 2048,
     **options,
 ) -> bytes:
     """*mail* with a DKIM-Signature on top."""
-    if algorithm.startswith("ed25519"):
-        secret = base64.b64encode(ed25519_key().private_bytes_raw())
-    else:
-        secret = rsa_key(bits).private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.NoEncryption(),
-        )
+    secret = rsa_key(bits).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
     signature = dkim.sign(
         mail,
         selector.encode(),
         domain.encode(),
         secret,
         canonicalize=(forms[0].encode(), forms[1].encode()),
-        signature_algorithm=algorithm.encode(),
         **options,
     )
     return signature + mail

@@ -42,30 +42,28 @@ def retagged(old: bytes, new: bytes, mail: bytes | None = None) -> bytes:
 
 
 @pytest.mark.parametrize("forms", FORMS)
-@pytest.mark.parametrize("algorithm", ["rsa-sha256", "ed25519-sha256"])
-async def test_what_the_oracle_signs_passes(forms, algorithm):
-    record = rsa_record() if algorithm.startswith("rsa") else ed25519_record()
-
-    found = await only(signed(forms=forms, algorithm=algorithm), record)
+@pytest.mark.parametrize("bits", [1024, 2048])
+async def test_what_the_oracle_signs_passes(forms, bits):
+    found = await only(signed(forms=forms, bits=bits), rsa_record(bits=bits))
 
     assert "pass" == found.result, found.detail
-    assert ("example.com", "s1", algorithm) == (found.domain, found.selector, found.algorithm)
-    assert (2048 if algorithm.startswith("rsa") else 256) == found.bits
+    assert ("example.com", "s1", "rsa-sha256") == (found.domain, found.selector, found.algorithm)
+    assert bits == found.bits
     assert not found.aligned
 
 
 @pytest.mark.parametrize("forms", FORMS)
 @pytest.mark.parametrize("place", ["body", "subject", "from", "signature"])
 async def test_one_changed_byte_fails(forms, place):
-    mail = signed(forms=forms, algorithm="ed25519-sha256")
+    mail = signed(forms=forms, bits=1024)
     old, new = {
         "body": (b"hungry", b"angry!"),
         "subject": (b"dinner", b"winner"),
         "from": (b"ana@example", b"bna@example"),
-        "signature": (b"s=s1", b"s=S1"),  # the same key, another text
+        "signature": (b"s=s1", b"s=S1"),  # names the same key, in other bytes
     }[place]
 
-    found = await only(retagged(old, new, mail), ed25519_record())
+    found = await only(retagged(old, new, mail), rsa_record(bits=1024))
 
     assert "fail" == found.result
 
@@ -78,11 +76,11 @@ async def test_one_changed_byte_fails(forms, place):
 )
 async def test_any_body_signed_by_the_oracle_passes_until_it_is_touched(pieces, forms, data):
     body = b"".join(pieces) + b"!\r\n"
-    mail = signed(HEAD + b"\r\n" + body, forms=forms, algorithm="ed25519-sha256")
+    mail = signed(HEAD + b"\r\n" + body, forms=forms, bits=1024)
     place = len(mail) - data.draw(st.integers(3, 3 + body.count(b"!") - 1))
 
-    assert "pass" == (await only(mail, ed25519_record())).result
-    assert "fail" == (await only(mail[:place] + b"?" + mail[place + 1 :], ed25519_record())).result
+    assert "pass" == (await only(mail, rsa_record(bits=1024))).result
+    assert "fail" == (await only(mail[:place] + b"?" + mail[place + 1 :], rsa_record(bits=1024))).result
 
 
 async def test_blanks_between_relays_do_not_break_a_relaxed_signature():
@@ -124,9 +122,9 @@ async def test_a_mail_without_a_signature_has_no_result():
         (b"i=@example.com", b"i=@\xff", "permerror", "i="),
         (b"q=dns/txt", b"q=http", "permerror", "q="),
         (b"bh=", b"bh=!", "permerror", "bh="),
-        (b"; b=", b"; b=!!!", "permerror", "b="),
-        (b"; b=", b"; b=" + b"A" * 3000, "permerror", "b="),
-        (b"; b=", b"; b=" + b" " * 10_000, "permerror", "b="),
+        (b";\r\n b=", b";\r\n b=!!!", "permerror", "b="),
+        (b";\r\n b=", b";\r\n b=" + b"A" * 3000, "permerror", "b="),
+        (b";\r\n b=", b";\r\n b=A" + b" " * 10_000, "permerror", "b="),
         (b"h=from", b"h=fro", "permerror", "From"),
         (b"h=from", b"H=from", "permerror", "h="),
         (b"h=from", b"h=from" + b":x" * 1000, "permerror", "h="),
@@ -138,9 +136,7 @@ async def test_a_mail_without_a_signature_has_no_result():
     ],
 )
 async def test_a_signature_that_breaks_a_rule_is_told_by_it(old, new, result, word):
-    mail = signed(identity=b"@example.com")
-    mail = mail.replace(b"c=relaxed/relaxed;", b"c=relaxed/relaxed; q=dns/txt;", 1) if old.startswith(b"q=") else mail
-    mail = mail.replace(b"q=dns/txt; ", b"", 1) if mail.count(b"q=dns/txt") > 1 else mail
+    mail = signed().replace(b" : from;", b";", 1)  # the oracle names From twice
 
     found = await only(retagged(old, new, mail))
 
@@ -154,15 +150,10 @@ async def test_a_claim_in_a_bad_signature_is_not_repeated_when_it_could_do_harm(
     assert (None, "example.com", "s1") == (found.algorithm, found.domain, found.selector)
 
 
-@pytest.mark.parametrize(("limit", "result"), [(5, "policy"), (100_000, "permerror")])
-async def test_a_length_that_is_not_the_bodys_is_refused(limit, result):
-    body = b"12345"
-    mail = signed(HEAD + b"\r\n" + body + b"\r\n", forms=("relaxed", "simple"), length=True)
-    mail = mail[:-2] + b"and more\r\n" if limit == 5 else mail.replace(b"l=7", b"l=%d" % limit)
+async def test_a_length_beyond_the_body_is_an_error():
+    found = await only(retagged(b"l=47", b"l=48", signed(length=True)))
 
-    found = await only(mail)
-
-    assert result == ("policy" if found.result == "fail" else found.result) or found.result == result
+    assert ("permerror", "l= is longer than the body") == (found.result, found.detail)
 
 
 async def test_what_is_appended_behind_the_signed_length_is_never_a_pass():
@@ -173,12 +164,11 @@ async def test_what_is_appended_behind_the_signed_length_is_never_a_pass():
 
 
 async def test_an_expired_signature_is_refused_by_the_time_it_is_given():
-    mail = signed(retagged(b"Subject", b"Subject"), algorithm="ed25519-sha256") if False else signed()
-    mail = mail.replace(b"t=", b"x=99999999999; t=", 1)
+    mail = retagged(b"t=", b"x=99999999999; t=")
 
-    assert "fail" == (await only(mail)).result  # x= was added after signing
-    late = datetime.fromtimestamp(100_000_000_000, UTC)
-    assert ("policy", "the signature has expired") == ((found := await only(mail, now=late)).result, found.detail)
+    assert "fail" == (await only(mail)).result  # not expired, but the oracle did not sign x=
+    late = await only(mail, now=datetime.fromtimestamp(100_000_000_000, UTC))
+    assert ("policy", "the signature has expired") == (late.result, late.detail)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +293,7 @@ async def test_a_second_from_added_above_breaks_an_oversigned_mail():
         pytest.param(
             b"X: a\r\n" * 10_000 + retagged(b"h=from", b"h=from" + b":x" * 900), id="many names, many fields"
         ),
-        pytest.param(retagged(b"; b=", b"; b=" + b" " * 200_000), id="blanks in b="),
+        pytest.param(retagged(b";\r\n b=", b";\r\n b=" + b" " * 200_000), id="blanks in b="),
         pytest.param(retagged(b"v=1;", b"v=1;" + b"; \t" * 60_000), id="many semicolons"),
         pytest.param(retagged(b"h=from", b"h=" + b"x:" * 100_000 + b"from"), id="100k names"),
         pytest.param(b"DKIM-Signature: v=1; a=rsa-sha256; d=a.b; s=x; h=from; bh=AA; b=AA\r\n" * 2000 + MAIL, id="2000"),
@@ -316,4 +306,4 @@ async def test_a_mail_made_to_hurt_is_dealt_with_in_no_time(mail):
 
     # The libraries we do not use take from 2 to 80 seconds for these.
     assert perf_counter() - start < 1
-    assert "pass" not in {one.result for one in found} or b"X-Fold" in mail
+    assert len(found) <= MAX_SIGNATURES

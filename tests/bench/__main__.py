@@ -1,6 +1,7 @@
 """``python -m tests.bench``: measure the daemon against the naive server, print one table and one JSON line."""
 
 import argparse
+import shlex
 import signal
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from tests.bench.parts import FRESH, NULL, PARTS, SERVED, Bench, count_fsyncs, p
 from tests.bench.report import Results, print_table, to_json
 from tests.bench.servers import Target
 
+PROGRAM: Final = f"{shlex.quote(sys.executable)} -m relay.cli"
 _LIMIT: Final = 110  # seconds after which no further round begins
 
 
@@ -34,11 +36,11 @@ def main() -> int:
             runs=options.runs,
             parts=tuple(options.only or PARTS),
             url=options.url,
-            program=tuple(options.program or servers.default_program()),
+            program=tuple(shlex.split(options.program)),
             deadline=time.monotonic() + options.limit,
         )
         results = _run(bench)
-    print_table(results, Console(width=None if sys.stdout.isatty() else 140))
+    print_table(results, Console(width=None if sys.stdout.isatty() else 160))
     for part, why in results["failed"].items():
         print(f"{part} failed: {why}", file=sys.stderr)
     print(to_json(results), flush=True)
@@ -112,7 +114,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="rounds of each kind (3)")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts alone")
     parser.add_argument("--url", help="MAILSEAL_DATABASE_URL, to measure on PostgreSQL")
-    parser.add_argument("--program", nargs="+", help="the mailseal command to measure (the one of this Python)")
+    parser.add_argument("--program", default=PROGRAM, help=f"the mailseal command to measure ({PROGRAM})")
     parser.add_argument("--keep", type=Path, help="a new directory to keep databases and logs in, to look into after")
     parser.add_argument("--limit", type=float, default=_LIMIT, help=f"seconds for the whole ({_LIMIT})")
     return parser.parse_args()

@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.bench.measure import peak, reset_peak, resident, tree
 from tests.bench.rounds import Way, load
-from tests.bench.servers import Target, sink_count
+from tests.bench.servers import Target, sink_count, sink_report
 
 _WARMING: Final = 40  # mails
 _PERIOD: Final = 0.002  # seconds between two pings
@@ -69,7 +69,7 @@ def measure_big(target: Target, *, corpus: Path, warm: Path, sink_port: int) -> 
     """Send the one mail of *corpus* and tell what it did until its 250 and until its webhook.
 
     Some mails of *warm* go before, so that what is loaded once is not counted. Raises RuntimeError when the mail
-    is refused or its webhook does not come.
+    is refused or found unauthentic, or its webhook does not come.
     """
     _warm(target, warm, sink_port)
     pids = tree(target.pid)
@@ -85,6 +85,8 @@ def measure_big(target: Target, *, corpus: Path, warm: Path, sink_port: int) -> 
         _await(lambda: sink_count(sink_port) >= _WARMING + 1, "the large mail's webhook")
     finally:
         neighbour.stop()
+    if sink_report(sink_port)["verified"] != _WARMING + 1:
+        raise RuntimeError("the large mail was not found authentic")
     if neighbour.error is not None:
         raise RuntimeError(f"the other session failed: {neighbour.error!r}")
     _, dot, done = sent["mails"][0]

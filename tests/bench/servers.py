@@ -163,11 +163,5 @@ def _call(program: Sequence[str], env: Mapping[str, str], *arguments: str) -> No
         raise RuntimeError(f"mailseal {' '.join(arguments)} failed ({done.returncode}): {said}")
 
 
-def default_program() -> tuple[str, ...]:
-    """The mailseal command of this very environment."""
-    script = Path(sys.executable).with_name("mailseal")
-    return (str(script),) if script.exists() else (sys.executable, "-m", "relay.cli")
-
-
 def _module(name: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", f"tests.bench.{name}", *map(str, arguments)]

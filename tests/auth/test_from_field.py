@@ -1,0 +1,149 @@
+from time import perf_counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.auth.from_field import from_address
+from relay.mail.headers import split_headers
+
+
+def author(*values: bytes | str):
+    lines = [b"From: " + (value.encode() if isinstance(value, str) else value) for value in values]
+    return from_address(split_headers(b"\r\n".join([*lines, b"To: x@y.example", b"", b""])))
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("ana@example.com", "ana@example.com"),
+        ("<ana@example.com>", "ana@example.com"),
+        ("Ana <ana@example.com>", "ana@example.com"),
+        ("Ana<ana@example.com>", "ana@example.com"),
+        ("Ana Q. Example <ana@example.com>", "ana@example.com"),
+        ('"Ana, Example" <ana@example.com>', "ana@example.com"),
+        ("[List] Ana <ana@example.com>", "ana@example.com"),
+        ("ana@example.com (Ana)", "ana@example.com"),
+        ("(a) Ana (b (c)) <ana@example.com> (d)", "ana@example.com"),
+        (r"Ana (\) <x@evil.example>) <ana@example.com>", "ana@example.com"),
+        ("Ana < ana@example.com >", "ana@example.com"),
+        ("Ana\r\n\t<ana@example.com>", "ana@example.com"),
+        ("=?utf-8?q?evil=40evil.example?= <ana@example.com>", "ana@example.com"),
+        ('"victim@bank.example" <ana@example.com>', "ana@example.com"),
+        ('"<victim@bank.example>" <ana@example.com>', "ana@example.com"),
+        ('"a \\" <x@evil.example>" <ana@example.com>', "ana@example.com"),
+        ('"ana"@example.com', "ana@example.com"),
+        ('"x@evil.com"@victim.com', '"x@evil.com"@victim.com'),
+        ('"a\\"b"@example.com', '"a\\"b"@example.com'),
+        ("ana@EXAMPLE.com", "ana@example.com"),
+        ("ana@example.com.", "ana@example.com"),
+        ("ana@bücher.example", "ana@xn--bcher-kva.example"),
+        ("änä@BÜCHER.example", "änä@xn--bcher-kva.example"),
+        ("ana@xn--bcher-kva.example", "ana@xn--bcher-kva.example"),
+        ("ana@例え。テスト", "ana@xn--r8jz45g.xn--zckzah"),
+        (b"J\xfcrgen <ana@example.com>", "ana@example.com"),
+        ("a.b+c=d@my-bank.com", "a.b+c=d@my-bank.com"),
+    ],
+)
+def test_one_author_is_read(value, address):
+    assert address == str(author(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        " ",
+        "Ana",
+        "<>",
+        "<ana>",
+        "@example.com",
+        "ana@",
+        "<@example.com>",
+        "ana@example.com, bo@example.com",
+        "ana@example.com,",
+        ", ana@example.com",
+        "Ana <ana@example.com>, Bo <bo@example.com>",
+        "ana@example.com bo@example.com",
+        "<ana@example.com> <bo@example.com>",
+        "<ana@example.com> bo",
+        "<ana@example.com>>",
+        "<<ana@example.com>>",
+        "ana@example.com <bo@example.com>",
+        "Team: ana@example.com;",
+        "undisclosed-recipients:;",
+        "<@relay.example:ana@example.com>",
+        "ana@good.example@evil.example",
+        "ana @example.com",
+        "ana@ example.com",
+        "ana(x)@example.com",
+        "ana@(evil.example)example.com",
+        "ana@example.com(",
+        "(ana@example.com",
+        "ana@example.com)",
+        '"ana@example.com',
+        '"a""b"@example.com',
+        'a"b"@example.com',
+        '"a".b@example.com',
+        '""@example.com',
+        'ana@"example.com"',
+        "ana@[192.0.2.1]",
+        "ana..x@example.com",
+        ".ana@example.com",
+        "ana.@example.com",
+        "ana@example..com",
+        "ana@-example.com",
+        "ana@exa\\mple.com",
+        "Ana <ana@example.com> =?utf-8?q?x?=",
+        "=?utf-8?q?ana=40example=2Ecom?=",
+        "=?utf-8?b?PGFuYUBleGFtcGxlLmNvbT4=?=",
+        "ana\x00@example.com",
+        "ana@example.com\x00",
+        "Ana\x01 <ana@example.com>",
+        "Ana\n<ana@example.com>",
+        "Ana\r<ana@example.com>",
+        '"a\x07"@example.com',
+        "an\u202ea@example.com",
+        "an\u200ba@example.com",
+        b"ana@ex\xe4mple.com",
+        b"an\xe4@example.com",
+        "a" * 400 + "@example.com",
+        "ana@" + "a." * 200 + "com",
+        "ana@" + "ü" * 400,
+    ],
+)
+def test_what_is_not_exactly_one_address_is_nobody(value):
+    assert author(value) is None
+
+
+def test_there_must_be_one_field():
+    assert author() is None
+    assert author("ana@example.com", "ana@example.com") is None
+    assert from_address(split_headers(b"FROM : ana@example.com\r\nfrom: bo@example.com\r\n\r\n")) is None
+    assert "ana@example.com" == str(from_address(split_headers(b"From : ana@example.com\r\n\r\n")))
+
+
+@pytest.mark.parametrize("unit", ['"', "(", ")", "<", "\\", '"\\', "a", "a ", "a.", "@", '""', "()", ",", "=?", "\xfc"])
+@pytest.mark.parametrize("around", [("", ""), ('"', '"'), ("(", ")"), ("<a@b.example", ">"), ('"', "\\"), ("", "@b.c")])
+def test_no_field_costs_more_than_its_length(unit, around):
+    value = around[0] + unit * (50_000 // len(unit)) + around[1]
+    start = perf_counter()
+
+    author(value)
+
+    assert perf_counter() - start < 0.2
+
+
+def test_a_long_quoted_name_is_read_at_once():
+    start = perf_counter()
+
+    assert "ana@example.com" == str(author('"' + "x" * 50_000 + '" <ana@example.com>'))
+    assert perf_counter() - start < 0.02
+
+
+@settings(max_examples=300)
+@given(st.text('"\\()<>@,;: .a\t', max_size=30) | st.binary(max_size=30).map(lambda value: value.decode("latin-1")))
+def test_whatever_is_read_is_printable_and_its_own_domain_ends_the_value_it_came_from(value):
+    found = author(value)
+
+    assert found is None or (found.domain.isascii() and str(found).isprintable() and found.domain in value.lower())

