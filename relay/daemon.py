@@ -67,13 +67,16 @@ class Daemon:
         """Join everything; nothing is opened but the database. Raises Misconfigured."""
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._master = make_master(settings)
+        self.master = make_master(settings)
         self._metrics = Metrics()
         certificates = _certificates(settings)
         self.store = open_database(settings, may_migrate=may_migrate)
-        self._resolver = resolver or make_resolver(settings)
         self._reception = make_reception(
-            settings, store=self.store, resolver=self._resolver, clock=self._clock, master=self._master
+            settings,
+            store=self.store,
+            resolver=resolver or make_resolver(settings),
+            clock=self._clock,
+            master=self.master,
         )
         self._smtp = SmtpServer(
             admit=self._admit,
@@ -123,7 +126,7 @@ class Daemon:
 
     def _ensure_system_rows(self, tx: Tx) -> None:
         now = self._clock.now()
-        ensure_operator_postmaster(tx, secret=make_secret(POSTMASTER, master=self._master, now=now), now=now)
+        ensure_operator_postmaster(tx, secret=make_secret(POSTMASTER, master=self.master, now=now), now=now)
         if self._settings.shared_domain:
             ensure_shared_domain(tx, self._settings.shared_domain, now=now)
 
@@ -137,7 +140,7 @@ class Daemon:
             store=self.store,
             poster=poster,
             clock=self._clock,
-            master=self._master,
+            master=self.master,
             base_url=settings.base_url,
             retry_seconds=settings.webhook_retry_seconds,
             heavy=asyncio.Semaphore(_HEAVY_MAILS),

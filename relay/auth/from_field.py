@@ -17,7 +17,7 @@ MAX_ADDRESS: Final = 320  # characters
 # Possessive throughout, so that no input is looked at twice. "broken" stops the reading where it is met.
 _TOKEN: Final = re.compile(
     r"""
-    (?P<blank>[ \t\r\n]++)
+    (?P<blank>[ \t]++)
   | (?P<quoted>"(?:[^"\\\x00\r\n]++|\\[^\x00\r\n])*+")
   | (?P<word>[^\x00-\x20"(),:;<>@\[\]\\\x7f]++)
   | (?P<sign>[<>@\[\]])

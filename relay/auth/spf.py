@@ -125,7 +125,7 @@ class Evaluation:
         return outcome
 
     async def _record(self, domain: str) -> SpfRecord | None:
-        if not _can_be_asked(domain) or not (self._single_labels or "." in domain):
+        if not _can_be_asked(domain) or domain.startswith("[") or not (self._single_labels or "." in domain):
             return None
         answer = await self._resolver.lookup(domain, "TXT")
         text = select(answer.records)

@@ -107,14 +107,22 @@ class Shell(SMTP):
             self._fail(None)
             raise TlsFailed
 
+    def _abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
     def _fail(self, error: Exception | None) -> None:
         # asyncio tells the protocol of a lost connection only once TLS was up.
         self._original_transport.abort()
         self.connection_lost(error)
 
-    def _ended(self, _: "Task[None]") -> None:
+    def _ended(self, talk: "Task[None]") -> None:
         if self._lost:
             self.leave()
+        if not talk.cancelled() and (error := talk.exception()) is not None:
+            # A bug of ours, told to the loop now and not when the task is collected.
+            self._abort()
+            raise error
 
     def _set_rset_state(self) -> None:
         """Nothing: the standing of a client is kept elsewhere."""

@@ -47,6 +47,7 @@ class Wire(Shell):
         self._deadline = Deadline(loop, self._expired, bound=limits.session_seconds)
         self._out: list[bytes] = []
         self._phase = Phase.WRITING
+        self._sent_eof = False
         self._cutting = False  # no more reading, for the door stops
 
     def interrupt(self) -> None:
@@ -92,14 +93,15 @@ class Wire(Shell):
     def _write_out(self) -> None:
         gathered = b"".join(self._out)
         self._out.clear()
-        # A transport that was lost raises errors of its own kind, or warns.
-        if not self._lost and not self.transport.is_closing():
+        # A transport that was lost or half closed raises errors of its own kind, or warns.
+        if gathered and not self._lost and not self._sent_eof and not self.transport.is_closing():
             self._writer.write(gathered)
 
     async def _linger(self) -> None:
         """Let the client read what it was told last: to close on octets that were not read resets the connection."""
         await self._flush()
         if self.transport.can_write_eof():
+            self._sent_eof = True
             self.transport.write_eof()
         self._deadline.beyond(self._limits.linger_seconds)
         self._phase = Phase.CLOSING
@@ -122,7 +124,3 @@ class Wire(Shell):
             self._reader.set_exception(Interrupted(replies.TIMED_OUT))
         else:
             self._abort()
-
-    def _abort(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()

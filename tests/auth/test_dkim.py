@@ -290,13 +290,13 @@ async def test_a_second_from_added_above_breaks_an_oversigned_mail():
         pytest.param(signed().replace(BODY, b"\r\n" * 500_000 + b"x\r\n"), id="a million empty lines"),
         pytest.param(signed().replace(BODY, (b" " * 996 + b"\r\n") * 1000), id="lines of blanks"),
         pytest.param(b"X-Fold: a" + b"\r\n b" * 60_000 + b"\r\n" + signed(), id="60k folds"),
-        pytest.param(
-            b"X: a\r\n" * 10_000 + retagged(b"h=from", b"h=from" + b":x" * 900), id="many names, many fields"
-        ),
+        pytest.param(b"X: a\r\n" * 10_000 + retagged(b"h=from", b"h=from" + b":x" * 900), id="many names, many fields"),
         pytest.param(retagged(b";\r\n b=", b";\r\n b=" + b" " * 200_000), id="blanks in b="),
         pytest.param(retagged(b"v=1;", b"v=1;" + b"; \t" * 60_000), id="many semicolons"),
         pytest.param(retagged(b"h=from", b"h=" + b"x:" * 100_000 + b"from"), id="100k names"),
-        pytest.param(b"DKIM-Signature: v=1; a=rsa-sha256; d=a.b; s=x; h=from; bh=AA; b=AA\r\n" * 2000 + MAIL, id="2000"),
+        pytest.param(
+            b"DKIM-Signature: v=1; a=rsa-sha256; d=a.b; s=x; h=from; bh=AA; b=AA\r\n" * 2000 + MAIL, id="2000"
+        ),
     ],
 )
 async def test_a_mail_made_to_hurt_is_dealt_with_in_no_time(mail):

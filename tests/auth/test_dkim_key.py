@@ -63,9 +63,7 @@ def test_a_key_of_another_kind_is_not_taken_for_rsa():
     assert "permerror" == found.result
 
 
-@pytest.mark.parametrize(
-    "form", [serialization.PublicFormat.SubjectPublicKeyInfo, serialization.PublicFormat.PKCS1]
-)
+@pytest.mark.parametrize("form", [serialization.PublicFormat.SubjectPublicKeyInfo, serialization.PublicFormat.PKCS1])
 def test_both_forms_of_an_rsa_key_are_read(form):
     found = read_key(record_of(rsa.generate_private_key(65537, 1024).public_key(), form))
 

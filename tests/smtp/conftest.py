@@ -1,5 +1,6 @@
 """A door on a free port, and clients of it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ def desk() -> Desk:
 @pytest.fixture
 async def open_door(desk: Desk, tmp_path: Path) -> AsyncIterator[Open]:
     servers: list[SmtpServer] = []
+    troubles: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context))
 
     async def start(limits: Limits | None = None, **more: Any) -> SmtpServer:
         given = {"admit": desk.admit, "receive": desk.receive, "hostname": "mx.here.example"}
@@ -38,6 +41,7 @@ async def open_door(desk: Desk, tmp_path: Path) -> AsyncIterator[Open]:
     desk.may_admit.set()
     for server in servers:
         await server.stop(0)
+    assert [] == troubles
 
 
 @pytest.fixture

@@ -1,0 +1,86 @@
+"""The agents of the demo, as clients write them: one takes webhooks, the other polls."""
+
+import asyncio
+import json
+import smtplib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+from urllib.request import Request as HttpRequest
+from urllib.request import urlopen
+
+from fastapi import FastAPI, Request, Response
+
+from relay.demo.world import Letter
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """One webhook request as it arrived."""
+
+    headers: Mapping[str, str]
+    body: str
+
+
+@dataclass(slots=True)
+class Hook:
+    """A webhook endpoint that remembers."""
+
+    posted: dict[str, Posted] = field(default_factory=dict)  # by message id
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def app(self) -> FastAPI:
+        """The endpoint, as ``POST /hook``."""
+        app = FastAPI()
+        app.add_api_route("/hook", self._take, methods=["POST"], status_code=204)
+        return app
+
+    async def wait_for(self, message_id: str) -> Posted:
+        """The request about *message_id*, once it has come."""
+        while message_id not in self.posted:
+            self.changed.clear()
+            await self.changed.wait()
+        return self.posted[message_id]
+
+    async def _take(self, request: Request) -> Response:
+        body = (await request.body()).decode()
+        self.posted[request.headers["mailseal-message-id"]] = Posted(dict(request.headers), body)
+        self.changed.set()
+        return Response(status_code=204)
+
+
+def send(letter: Letter, recipients: list[str], smtp: tuple[str, int]) -> list[str]:
+    """Send by real SMTP; answers the message ids of the reply."""
+    with smtplib.SMTP(*smtp, local_hostname="sender.customer.example") as client:
+        client.ehlo_or_helo_if_needed()
+        _require(client.mail(letter.mail_from))
+        for recipient in recipients:
+            _require(client.rcpt(recipient))
+        _, reply = _require(client.data(letter.content))
+    return [word for word in reply.decode().split() if word.startswith("msg_")]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The HTTP API with one key."""
+
+    base_url: str
+    key: str
+
+    def post(self, agent: str, call: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Call ``POST /v1/agents/{agent}/{call}``."""
+        request = HttpRequest(  # noqa: S310 (our own address, always http)
+            f"{self.base_url}/v1/agents/{quote(agent, safe='')}/{call}",
+            data=json.dumps(document).encode(),
+            headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=30) as response:  # noqa: S310 (our own address, always http)
+            answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+def _require(answer: tuple[int, bytes]) -> tuple[int, bytes]:
+    if answer[0] >= 400:
+        raise smtplib.SMTPResponseException(*answer)
+    return answer

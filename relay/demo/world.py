@@ -1,0 +1,74 @@
+"""The small world of the demo: a DNS zone, a sender's key, and three letters from files."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+import dkim
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+HOSTNAME: Final = "mx.relay.example"
+DOMAIN: Final = "agents.example"
+OWNER: Final = "owner@relay.example"
+WEBHOOK_AGENT: Final = f"support@{DOMAIN}"
+POLL_AGENT: Final = f"archive@{DOMAIN}"
+_SENDER: Final = "customer.example"
+_SELECTOR: Final = b"demo"
+_KEY_LINE: Final = re.compile(r"-----[A-Z ]+-----|\s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One mail to send, and what should become of it."""
+
+    title: str
+    mail_from: str  # empty for the null path
+    content: bytes
+    verified: bool  # what the verdict must say
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside the relay."""
+
+    zone: Mapping[tuple[str, str], Sequence[str]]
+    letters: Sequence[Letter]
+
+
+def make_world() -> World:
+    """A zone that lets this machine send for customer.example, and for nobody else."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    zone = {
+        (_SENDER, "TXT"): ["v=spf1 ip4:127.0.0.1 -all"],
+        (f"{_SELECTOR.decode()}._domainkey.{_SENDER}", "TXT"): [f"v=DKIM1; k=rsa; p={_KEY_LINE.sub('', public)}"],
+        (f"_dmarc.{_SENDER}", "TXT"): ["v=DMARC1; p=reject"],
+        ("bank.example", "TXT"): ["v=spf1 -all"],
+        ("_dmarc.bank.example", "TXT"): ["v=DMARC1; p=reject"],
+        ("elsewhere.example", "TXT"): ["v=spf1 -all"],
+    }
+    return World(zone, (_signed(private), _spoofed(), _bounce()))
+
+
+def _signed(private: bytes) -> Letter:
+    content = _file("signed")
+    fields = [b"from", b"to", b"subject", b"date", b"message-id"]
+    signature = dkim.sign(content, _SELECTOR, _SENDER.encode(), private, include_headers=fields)
+    return Letter(title="signed", mail_from=f"ana@{_SENDER}", content=signature + content, verified=True)
+
+
+def _spoofed() -> Letter:
+    return Letter(title="spoofed", mail_from="accounts@bank.example", content=_file("spoofed"), verified=False)
+
+
+def _bounce() -> Letter:
+    return Letter(title="bounce <>", mail_from="", content=_file("bounce"), verified=False)
+
+
+def _file(name: str) -> bytes:
+    text = files("relay.demo").joinpath("letters", f"{name}.eml").read_bytes()
+    return text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
