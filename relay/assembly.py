@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from sqlalchemy import Engine
-
 from relay.auth.authenticate import authenticate
 from relay.auth.dkim_key import KeyCache
 from relay.auth.dnsclient import CachingResolver
@@ -54,7 +52,7 @@ def open_database(settings: Settings, *, may_migrate: bool | None = None) -> Sto
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         store = open_store(settings.database)
-        _bring_up_to_date(store.engine, may_migrate=may_migrate)
+        _bring_up_to_date(store, may_migrate=may_migrate)
     except InvalidValue as error:
         raise Misconfigured(f"MAILSEAL_DATABASE_URL: {error}") from error
     except StoreError as error:
@@ -62,12 +60,12 @@ def open_database(settings: Settings, *, may_migrate: bool | None = None) -> Sto
     return store
 
 
-def _bring_up_to_date(engine: Engine, *, may_migrate: bool | None) -> None:
-    state = migrate.state(engine)
+def _bring_up_to_date(store: Store, *, may_migrate: bool | None) -> None:
+    state = migrate.state(store.engine)
     if state.is_current or state.is_newer:
         return
-    if may_migrate or (may_migrate is None and engine.dialect.name == "sqlite"):
-        migrate.upgrade(engine)
+    if may_migrate or (may_migrate is None and store.engine.dialect.name == "sqlite"):
+        migrate.upgrade(store.engine)
         return
     found = f"at revision {state.found}" if state.found else "empty"
     remedy = "run `mailseal migrate`, or `mailseal serve --migrate`"

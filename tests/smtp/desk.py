@@ -3,6 +3,7 @@
 import asyncio
 from asyncio import Event
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Self
 
 from relay.errors import UnknownRecipient
@@ -90,7 +91,5 @@ class Client:
 
     async def close(self) -> None:
         self.writer.close()
-        try:
+        with suppress(OSError):
             await self.writer.wait_closed()
-        except OSError:
-            pass

@@ -11,6 +11,7 @@ from relay.smtp import commands as c
 from relay.smtp import replies
 from relay.smtp.commands import parse_command
 from relay.smtp.grammar import SyntaxRefused
+from relay.smtp.replies import Reply
 
 
 def refusal(line, **state):
@@ -181,7 +182,7 @@ def test_parameters_of_mail_are_read(parameters, size, smtputf8):
         (b" SIZE=1_0", replies.BAD_PARAMETER),
         ("SIZE=²".encode(), replies.BAD_SENDER),
         (" SMTPUTF8 SIZE=²".encode(), replies.BAD_PARAMETER),
-        (" SMTPUTF8 SIZE=١".encode(), replies.BAD_PARAMETER),
+        (" SMTPUTF8 SIZE=\u0661".encode(), replies.BAD_PARAMETER),
         (b" SIZE=111111111111111111111", replies.BAD_PARAMETER),
         (b" SIZE=1 SIZE=1", replies.BAD_PARAMETER),
         (b" SIZE=1 size=2", replies.BAD_PARAMETER),
@@ -307,10 +308,11 @@ def test_no_line_raises_anything_but_a_refusal(line, smtputf8):
     try:
         command = parse_command(line, smtputf8=smtputf8)
     except SyntaxRefused as refused:
-        assert refused.reply.code in {500, 501, 502, 553, 555}
-    else:
-        if isinstance(command, c.RcptTo) and command.recipient.domain:
-            assert command == parse_command(f"RCPT TO:<{command.recipient}>".encode(), smtputf8=True)
+        command = refused.reply
+    if isinstance(command, Reply):
+        assert command.code in {500, 501, 502, 553, 555}
+    elif isinstance(command, c.RcptTo) and command.recipient.domain:
+        assert command == parse_command(f"RCPT TO:<{command.recipient}>".encode(), smtputf8=True)
 
 
 @pytest.mark.parametrize("part", HOSTILE)

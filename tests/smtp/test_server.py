@@ -21,7 +21,7 @@ MAIL = b"Subject: x\r\n\r\nbody\r\n"
 
 async def until(condition):
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (what it waits for tells nobody)
             await asyncio.sleep(0.005)
 
 
@@ -269,20 +269,21 @@ async def test_replies_to_a_group_come_in_one_piece(open_door, connect):
 
 
 @pytest.mark.parametrize(
-    ("limits", "before", "answer"),
+    ("case", "answer"),
     [
-        (Limits(idle_seconds=0.1), b"", b"421 4.4.2 "),
-        (Limits(idle_seconds=0.1), b"NOO", b"421 4.4.2 "),
-        (Limits(session_seconds=0.1), b"", b"421 4.4.2 "),
-        (Limits(data_seconds=0.1), b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nDATA\r\nhalf", b"421 4.4.2 "),
-        (Limits(data_seconds=0.1), b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nBDAT 9\r\nhalf", b"421 4.4.2 "),
-        (Limits(data_seconds=0.1), b"BDAT 9\r\nhalf", b"421 4.4.2 "),
-        (Limits(max_commands=3), b"NOOP\r\n" * 4, b"421 4.7.0 "),
-        (Limits(max_errors=1), b"NOPE\r\n" * 3, b"421 4.7.0 "),
-        (Limits(max_transactions=1), b"MAIL FROM:<>\r\nRSET\r\nMAIL FROM:<>\r\n", b"421 4.7.0 "),
+        ((Limits(idle_seconds=0.1), b""), b"421 4.4.2 "),
+        ((Limits(idle_seconds=0.1), b"NOO"), b"421 4.4.2 "),
+        ((Limits(session_seconds=0.1), b""), b"421 4.4.2 "),
+        ((Limits(data_seconds=0.1), b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nDATA\r\nhalf"), b"421 4.4.2 "),
+        ((Limits(data_seconds=0.1), b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nBDAT 9\r\nhalf"), b"421 4.4.2 "),
+        ((Limits(data_seconds=0.1), b"BDAT 9\r\nhalf"), b"421 4.4.2 "),
+        ((Limits(max_commands=3, linger_seconds=0.1), b"NOOP\r\n" * 4), b"421 4.7.0 "),
+        ((Limits(max_errors=1, linger_seconds=0.1), b"NOPE\r\n" * 3), b"421 4.7.0 "),
+        ((Limits(max_transactions=1, linger_seconds=0.1), b"MAIL FROM:<>\r\nRSET\r\nMAIL FROM:<>\r\n"), b"421 4.7.0 "),
     ],
 )
-async def test_a_limit_is_told_before_the_end(open_door, connect, desk, limits, before, answer):
+async def test_a_limit_is_told_before_the_end(open_door, connect, desk, case, answer):
+    limits, before = case
     server = await open_door(limits)
     client = await connect(server)
     await client.greet()

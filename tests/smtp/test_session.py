@@ -4,9 +4,9 @@ import pytest
 
 from relay.mail.address import Address
 from relay.smtp import replies
+from relay.smtp.data import Fault
 from relay.smtp.limits import Limits
 from relay.smtp.session import FAULT_REPLIES, Admit, Session, StartChunk, StartData, StartTls
-from relay.smtp.data import Fault
 
 BOT = Address("bot", "here.example")
 

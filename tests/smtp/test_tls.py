@@ -1,6 +1,5 @@
 """The certificate in use, and its files that change under it."""
 
-import os
 import ssl
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from relay.smtp.tls import Certificates, SmallTls
 def replace(file: Path, content: bytes) -> None:
     new = file.with_suffix(".new")
     new.write_bytes(content)
-    os.replace(new, file)
+    new.replace(file)
 
 
 def another(authority) -> bytes:
