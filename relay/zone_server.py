@@ -85,13 +85,13 @@ class ZoneServer:
 
     def _fill(self, response: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> None:
         kind = dns.rdatatype.to_text(rdtype)
-        self.asked.append((_key(str(name)), kind))
-        if _key(str(name)) in self._failing:
+        self.asked.append((_plain(name), kind))
+        if _plain(name) in self._failing:
             response.set_rcode(dns.rcode.SERVFAIL)
             return
         for _ in range(_MAX_CHAIN):
-            records = self._zone.get((_key(str(name)), kind), [])
-            alias = [] if records else self._zone.get((_key(str(name)), "CNAME"), [])
+            records = self._zone.get((_plain(name), kind), [])
+            alias = [] if records else self._zone.get((_plain(name), "CNAME"), [])
             if records:
                 response.answer.append(self._rrset(name, kind, records))
             if not alias:
@@ -102,7 +102,7 @@ class ZoneServer:
             self._deny(response, name)
 
     def _deny(self, response: dns.message.Message, name: dns.name.Name) -> None:
-        key = _key(str(name))
+        key = _plain(name)
         if not any(known == key or known.endswith("." + key) for known, _ in self._zone):
             response.set_rcode(dns.rcode.NXDOMAIN)
         soa = dns.rrset.from_text(dns.name.root, self._negative_ttl, "IN", "SOA", self._soa)
@@ -153,6 +153,11 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 def _key(name: str) -> str:
     return name.lower().rstrip(".")
+
+
+def _plain(name: dns.name.Name) -> str:
+    """*name* by the bytes of its labels, without the escapes of a zone file."""
+    return _key(b".".join(name.labels).decode("latin-1"))
 
 
 def _presentation(kind: str, record: str) -> str:

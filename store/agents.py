@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, delete, insert, or_, select, update
+from sqlalchemy import Row, and_, bindparam, delete, insert, or_, select, update
 
 from store.deliveries import give_up_pending
 from store.engine import Tx
@@ -30,6 +30,14 @@ _RECIPIENT: Final = (
     .join_from(agents, agent_secrets)
     .outerjoin(domains, domains.c.name == agents.c.domain)
     .where(agent_secrets.c.expires_at.is_(None))
+    .where(or_(_PROVED, agents.c.address == POSTMASTER))
+    .where(agents.c.address.in_([bindparam("first"), bindparam("second"), bindparam("third")]))
+)
+_SECRETS: Final = (
+    select(agent_secrets)
+    .where(agent_secrets.c.agent == bindparam("address"))
+    .where(or_(agent_secrets.c.expires_at.is_(None), agent_secrets.c.expires_at > bindparam("now")))
+    .order_by(agent_secrets.c.created_at.desc(), agent_secrets.c.key_id.desc())
 )
 
 
@@ -135,11 +143,13 @@ def delete_agent(tx: Tx, user_id: str, address: str) -> None:
     tx.execute(delete(agents).where(agents.c.address == agent.address))
 
 
-def lookup_recipients(tx: Tx, candidates: Sequence[str]) -> dict[str, Recipient]:
-    """Those of the *candidates* (normalised addresses, ``*@domain`` for a catch-all) that take mail."""
-    deliverable = or_(_PROVED, agents.c.address == POSTMASTER)
-    rows = tx.execute(_RECIPIENT.where(agents.c.address.in_(candidates), deliverable))
-    return {row.address: Recipient(**row._mapping) for row in rows}
+def lookup_recipient(tx: Tx, candidates: Sequence[str]) -> Recipient | None:
+    """The first of at most three *candidates* that takes mail (normalised, ``*@domain`` for a catch-all)."""
+    names = [*candidates, None, None]
+    rows = tx.execute(_RECIPIENT, {"first": names[0], "second": names[1], "third": names[2]})
+    found = {row.address: row for row in rows}
+    best = next((found[name] for name in candidates if name in found), None)
+    return Recipient(**best._mapping) if best is not None else None
 
 
 def add_secret(tx: Tx, secret: AgentSecret) -> None:
@@ -152,9 +162,7 @@ def add_secret(tx: Tx, secret: AgentSecret) -> None:
 
 def list_secrets(tx: Tx, address: str, *, now: datetime) -> list[AgentSecret]:
     """The valid secrets of an agent, the current one first."""
-    valid = or_(agent_secrets.c.expires_at.is_(None), agent_secrets.c.expires_at > now)
-    query = select(agent_secrets).where(agent_secrets.c.agent == address, valid)
-    rows = tx.execute(query.order_by(agent_secrets.c.created_at.desc(), agent_secrets.c.key_id.desc()))
+    rows = tx.execute(_SECRETS, {"address": address, "now": now})
     return [AgentSecret(**row._mapping) for row in rows]
 
 

@@ -6,9 +6,9 @@ no commit of anybody else's waits for them; the row in ``bodies`` is what makes 
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Insert, Table, select
+from sqlalchemy import Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.engine import Tx
@@ -18,16 +18,27 @@ from store.schema import bodies, body_chunks
 CHUNK_BYTES: Final = 512 * 1024
 INLINE_BYTES: Final = CHUNK_BYTES  # up to here a mail is one row
 
+# Inserts that leave a row that is there already as it is; each database has its own words for it.
+_KEEP_BODY: Final[dict[str, Insert]] = {
+    "sqlite": sqlite.insert(bodies).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(bodies).on_conflict_do_nothing(),
+}
+_KEEP_CHUNK: Final[dict[str, Insert]] = {
+    "sqlite": sqlite.insert(body_chunks).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(body_chunks).on_conflict_do_nothing(),
+}
+
 
 def keep_body(tx: Tx, sha256: str, *, size: int, content: bytes | None, now: datetime) -> None:
     """Make a content real: *content* whole, or None when its chunks are written already."""
-    tx.execute(_insert_once(tx, bodies), {"sha256": sha256, "size": size, "content": content, "created_at": now})
+    values = {"sha256": sha256, "size": size, "content": content, "created_at": now}
+    tx.later(_KEEP_BODY[tx.connection.dialect.name], values)
 
 
 def keep_chunk(tx: Tx, sha256: str, number: int, content: bytes, *, now: datetime) -> None:
     """Write a part of a long content ahead of keep_body."""
     values = {"sha256": sha256, "number": number, "content": content, "created_at": now}
-    tx.execute(_insert_once(tx, body_chunks), values)
+    tx.execute(_KEEP_CHUNK[tx.connection.dialect.name], values)
 
 
 def read_body(tx: Tx, sha256: str) -> bytes:
@@ -59,10 +70,3 @@ def read_chunk(tx: Tx, sha256: str, number: int) -> bytes | None:
 def _chunks(tx: Tx, sha256: str) -> list[bytes]:
     query = select(body_chunks.c.content).where(body_chunks.c.sha256 == sha256).order_by(body_chunks.c.number)
     return [bytes(content) for content in tx.execute(query).scalars()]
-
-
-def _insert_once(tx: Tx, table: Table) -> Insert:
-    """An insert that leaves a row that is there already as it is."""
-    dialect: Any = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
-    statement: Insert = dialect.insert(table).on_conflict_do_nothing()
-    return statement

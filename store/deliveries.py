@@ -8,7 +8,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from store.engine import Tx
 from store.errors import DeliveryNotFound, NotReplayable
@@ -20,6 +20,20 @@ MAX_PAGE: Final = 200
 MAX_ERROR: Final = 200
 
 _COLUMNS: Final = [deliveries.c[field.name] for field in fields(Delivery)]
+_INSERT: Final = insert(deliveries)
+_TRIED: Final = insert(delivery_attempts)
+
+_PENDING: Final = update(deliveries).where(deliveries.c.id == bindparam("delivery"), PENDING)
+_OURS: Final = _PENDING.where(deliveries.c.claims == bindparam("claim"))
+_COUNTED: Final = {
+    "attempts": deliveries.c.attempts + 1,
+    "last_status": bindparam("answer"),
+    "last_error": bindparam("error"),
+}
+_ARRIVED: Final = _PENDING.values(status="delivered", settled_at=bindparam("settled"), **_COUNTED)
+_PUT_OFF: Final = _OURS.values(due_at=bindparam("due"), **_COUNTED)
+_GIVEN_UP: Final = _OURS.values(status="dead", settled_at=bindparam("settled"), **_COUNTED)
+_RELEASED: Final = _OURS.values(due_at=bindparam("due"))
 
 
 def enqueue(tx: Tx, *, agent: str, event_type: str, message_id: str, now: datetime) -> str:
@@ -35,7 +49,7 @@ def enqueue(tx: Tx, *, agent: str, event_type: str, message_id: str, now: dateti
         "due_at": now,
         "created_at": now,
     }
-    tx.execute(insert(deliveries), values)
+    tx.later(_INSERT, values)
     tx.wake(f"deliveries:{agent}")
     return delivery_id
 
@@ -79,23 +93,25 @@ def list_due_agents(tx: Tx) -> dict[str, datetime]:
 
 def settle_delivered(tx: Tx, claim: Claim, attempt: Attempt, *, now: datetime) -> None:
     """It has arrived: true even if the lease was over meanwhile, so it is not fenced by the claim's number."""
-    arrived = update(deliveries).where(deliveries.c.id == claim.delivery.id, PENDING)
-    _settle(tx, arrived, claim, attempt, status="delivered", settled_at=now)
+    tx.later(_ARRIVED, {**_told(claim, attempt), "settled": now})
+    _note_attempt(tx, claim, attempt)
 
 
 def settle_later(tx: Tx, claim: Claim, attempt: Attempt, *, due_at: datetime) -> None:
     """It has not arrived, and is tried again at *due_at*; unless another worker has it by now."""
-    _settle(tx, _still(claim), claim, attempt, due_at=due_at)
+    tx.later(_PUT_OFF, {**_told(claim, attempt), "claim": claim.number, "due": due_at})
+    _note_attempt(tx, claim, attempt)
 
 
 def settle_dead(tx: Tx, claim: Claim, attempt: Attempt, *, now: datetime) -> None:
     """It has not arrived and is not tried again by itself; kept and replayable."""
-    _settle(tx, _still(claim), claim, attempt, status="dead", settled_at=now)
+    tx.later(_GIVEN_UP, {**_told(claim, attempt), "claim": claim.number, "settled": now})
+    _note_attempt(tx, claim, attempt)
 
 
 def release(tx: Tx, claim: Claim, *, now: datetime) -> None:
     """Give a claim back untried."""
-    tx.execute(_still(claim).values(due_at=now))
+    tx.execute(_RELEASED, {"delivery": claim.delivery.id, "claim": claim.number, "due": now})
 
 
 def get_delivery(tx: Tx, delivery_id: str) -> Delivery:
@@ -174,15 +190,15 @@ def delivery_of(row: Row[Any]) -> Delivery:
     return Delivery(**{column.name: found[column.name] for column in _COLUMNS})
 
 
-def _still(claim: Claim) -> Any:
-    mine = and_(deliveries.c.id == claim.delivery.id, deliveries.c.claims == claim.number)
-    return update(deliveries).where(mine, PENDING)
+def _told(claim: Claim, attempt: Attempt) -> dict[str, Any]:
+    return {"delivery": claim.delivery.id, "answer": attempt.status, "error": _bounded(attempt.error)}
 
 
-def _settle(tx: Tx, statement: Any, claim: Claim, attempt: Attempt, **values: Any) -> None:
-    error = attempt.error[:MAX_ERROR] if attempt.error else None
-    counted = {"attempts": deliveries.c.attempts + 1, "last_status": attempt.status, "last_error": error}
-    if tx.execute(statement.values(**values, **counted)).rowcount == 0:
-        return
-    tried = {"at": attempt.at, "duration_ms": attempt.duration_ms, "status": attempt.status, "error": error}
-    tx.execute(insert(delivery_attempts), {"delivery_id": claim.delivery.id, **tried})
+def _note_attempt(tx: Tx, claim: Claim, attempt: Attempt) -> None:
+    """Write the attempt down, whoever has the delivery by now: it was made."""
+    tried = {"at": attempt.at, "duration_ms": attempt.duration_ms, "status": attempt.status}
+    tx.later(_TRIED, {"delivery_id": claim.delivery.id, **tried, "error": _bounded(attempt.error)})
+
+
+def _bounded(error: str | None) -> str | None:
+    return error[:MAX_ERROR] if error else None

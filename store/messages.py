@@ -5,11 +5,11 @@ the agent's row lock: whoever commits later has the higher one, so no reader eve
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import Row, and_, case, insert, select, update
+from sqlalchemy import Row, and_, bindparam, case, insert, select, update
 
 from store.deliveries import enqueue
 from store.engine import Tx
@@ -23,9 +23,13 @@ MAX_REFERENCES: Final = 50
 MAX_PAGE: Final = 200
 
 _COLUMNS: Final = [messages.c[field.name] for field in fields(Message)]
-_TAKE_SEQ: Final = (
-    update(agents).values(last_seq=agents.c.last_seq + 1).returning(agents.c.last_seq, agents.c.mode, agents.c.events)
+_MAILBOX: Final = (
+    select(agents.c.last_seq, agents.c.mode, agents.c.events)
+    .where(agents.c.address == bindparam("address"))
+    .with_for_update(key_share=True)
 )
+_COUNT_UP: Final = update(agents).where(agents.c.address == bindparam("mailbox")).values(last_seq=bindparam("seq"))
+_INSERT: Final = insert(messages)
 
 
 def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
@@ -33,15 +37,18 @@ def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
 
     The content must be there already. Raises AgentNotFound when the agent is gone meanwhile.
     """
-    agent = tx.execute(_TAKE_SEQ.where(agents.c.address == new.agent)).first()
-    if agent is None:
-        raise AgentNotFound
+    mailbox = _next_place(tx, new.agent)
     conversation = lookup_conversation_id(tx, new.agent, new.parent_ids) or new_conversation_id()
     values = {field.name: getattr(new, field.name) for field in fields(NewMessage) if field.name != "parent_ids"}
-    values |= {"seq": agent.last_seq, "direction": "inbound", "status": "unread", "conversation_id": conversation}
-    queue = {"queued": agent.mode == "poll", "visible_at": new.received_at, "expires_at": new.received_at + KEPT_FOR}
-    tx.execute(insert(messages), values | queue)
-    if agent.mode == "webhook" and "email.received" in agent.events:
+    values |= {
+        "seq": mailbox.counted["seq"],
+        "direction": "inbound",
+        "status": "unread",
+        "conversation_id": conversation,
+    }
+    queue = {"queued": mailbox.mode == "poll", "visible_at": new.received_at, "expires_at": new.received_at + KEPT_FOR}
+    tx.later(_INSERT, values | queue)
+    if mailbox.mode == "webhook" and "email.received" in mailbox.events:
         enqueue(tx, agent=new.agent, event_type="email.received", message_id=new.id, now=new.received_at)
     tx.wake(f"inbox:{new.agent}")
     return Message(**values)
@@ -55,7 +62,8 @@ def lookup_conversation_id(tx: Tx, agent: str, parent_ids: Sequence[str]) -> str
     query = select(messages.c.email_message_id, messages.c.conversation_id).where(
         messages.c.agent == agent, messages.c.email_message_id.in_(nearest), messages.c.conversation_id.is_not(None)
     )
-    known = {row.email_message_id: row.conversation_id for row in tx.execute(query)}
+    # A parent in the same group is too new to have been answered.
+    known = {row.email_message_id: row.conversation_id for row in tx.ahead(query)}
     return next((known[parent] for parent in nearest if parent in known), None)
 
 
@@ -135,6 +143,29 @@ def message_of(row: Row[Any]) -> Message:
     """The record of a row that has (at least) the columns of a message."""
     found = row._mapping
     return Message(**{column.name: found[column.name] for column in _COLUMNS})
+
+
+@dataclass(slots=True)
+class _Mailbox:
+    """An agent's row as messages of this transaction need it."""
+
+    mode: str
+    events: list[str]
+    counted: dict[str, Any]  # the values that the put-off update will write
+
+
+def _next_place(tx: Tx, address: str) -> _Mailbox:
+    """The agent's next sequence number, under its row's lock from the first one on."""
+    mailbox: _Mailbox | None = tx.notes.get(("mailbox", address))
+    if mailbox is None:
+        row = tx.ahead(_MAILBOX, {"address": address}).first()
+        if row is None:
+            raise AgentNotFound
+        mailbox = _Mailbox(row.mode, row.events, {"mailbox": address, "seq": row.last_seq})
+        tx.notes["mailbox", address] = mailbox
+        tx.later(_COUNT_UP, mailbox.counted)
+    mailbox.counted["seq"] += 1
+    return mailbox
 
 
 def _position(cursor: str | None) -> int:

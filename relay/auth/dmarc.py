@@ -54,24 +54,17 @@ async def conclude(
     resolver: Resolver,
 ) -> Verdict:
     """Align what was found with *author* and say the one sentence. Never raises."""
-    undecided = False
-    evidence: list[SpfResult | DkimResult] = []
-    candidates: list[SpfResult | DkimResult] = [spf, *dkim]
-    for one in candidates:
-        aligned = await _align(author, one, discovery=discovery, walk=walk)
-        evidence.append(replace(one, aligned=True) if aligned else one)
-        # DNS could still make this one an aligned pass: by answering for its key, or for its organisation.
-        undecided |= (aligned is None and one.result in ("pass", "temperror")) or (
-            aligned is True and one.result == "temperror"
-        )
-    verified = author is not None and any(one.aligned and one.result == "pass" for one in evidence)
+    evidence: list[SpfResult | DkimResult] = [spf, *dkim]
+    aligned = [await _align(author, one, discovery=discovery, walk=walk) for one in evidence]
+    verified = any(holds and one.result == "pass" for one, holds in zip(evidence, aligned, strict=True))
+    undecided = any(_is_open(one, aligned=holds) for one, holds in zip(evidence, aligned, strict=True))
     policy = await _policy(author, discovery, resolver)
     return Verdict(
         verified=verified,
         verified_domain=author if verified else None,
         header_from=author,
-        spf=next(one for one in evidence if isinstance(one, SpfResult)),
-        dkim=tuple(one for one in evidence if isinstance(one, DkimResult)),
+        spf=replace(spf, aligned=bool(aligned[0])),
+        dkim=tuple(replace(one, aligned=bool(holds)) for one, holds in zip(dkim, aligned[1:], strict=True)),
         dmarc=_result(author, discovery, policy, verified=verified, undecided=undecided),
         arc=arc,
     )
@@ -93,6 +86,13 @@ async def _align(
         return await walk.aligned(author, one.domain, strict=strict)
     except DnsUnavailable:
         return None
+
+
+def _is_open(one: SpfResult | DkimResult, *, aligned: bool | None) -> bool:
+    """Whether DNS could still make *one* an aligned pass, by answering for it or for its organisation."""
+    if aligned is None:
+        return one.result in ("pass", "temperror")
+    return aligned and one.result == "temperror"
 
 
 async def _policy(author: str | None, discovery: Discovery, resolver: Resolver) -> Policy | None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from relay.errors import UnknownRecipient
 from relay.mail.address import Address
-from store.agents import POSTMASTER, lookup_recipients
+from store.agents import POSTMASTER, lookup_recipient
 from store.engine import Store
 from store.names import normalise_local
 from store.records import Recipient
@@ -48,13 +48,8 @@ async def admit(address: Address, *, store: Store, routes: Routes) -> None:
 async def find_recipients(addresses: Sequence[Address], *, store: Store, routes: Routes) -> list[Recipient]:
     """The agents that take mail for *addresses*, in their order. Raises UnknownRecipient."""
     wanted = [routes.candidates(address) for address in addresses]
-    names = [name for candidates in wanted for name in candidates]
-    found = await store.read(lambda tx: lookup_recipients(tx, names))
-    return [_best(candidates, found) for candidates in wanted]
-
-
-def _best(candidates: Sequence[str], found: dict[str, Recipient]) -> Recipient:
-    for name in candidates:
-        if name in found:
-            return found[name]
-    raise UnknownRecipient
+    found = await store.read(lambda tx: [lookup_recipient(tx, candidates) for candidates in wanted])
+    recipients = [recipient for recipient in found if recipient is not None]
+    if len(recipients) < len(found):
+        raise UnknownRecipient
+    return recipients

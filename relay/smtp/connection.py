@@ -210,11 +210,12 @@ class Connection(Wire):
         # What came behind STARTTLS came in the clear, from whoever (RFC 3207 §4.2).
         self._lines.take()
         self._drop_intake()
+        context = self._door.certificates.current()
         self._say(replies.READY_FOR_TLS)
         self._write_out()
         self._deadline.lift()
         self._phase = Phase.HANDSHAKE
-        await self.start_tls(self._door.certificates.current(), within=self._limits.handshake_seconds)
+        await self.start_tls(context, within=self._limits.handshake_seconds)
         self._phase = Phase.WRITING
         self._state.secure()
         self._tls = self.transport.get_extra_info("ssl_object").version()

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from relay.auth.dkim import fetch_keys, judge, read_signatures
 from relay.auth.body_hash import hash_body
+from relay.auth.dkim import fetch_keys, judge, read_signatures
 from relay.auth.dkim_key import KeyCache
 from relay.auth.dkim_signature import Signature
 from relay.mail.headers import header_end, split_headers

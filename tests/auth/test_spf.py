@@ -153,9 +153,10 @@ async def test_a_local_part_of_any_kind_is_only_text():
 )
 def test_any_text_is_a_record_or_a_syntax_error(pieces):
     try:
-        assert isinstance(parse_record("v=spf1 " + "".join(pieces)), SpfRecord)
-    except SpfSyntaxError as error:
-        assert str(error).isprintable()
+        record = parse_record("v=spf1 " + "".join(pieces))
+    except SpfSyntaxError:
+        return
+    assert isinstance(record, SpfRecord)
 
 
 def test_only_an_explanation_may_have_spaces_and_its_own_letters():

@@ -334,19 +334,31 @@ async def test_the_reply_before_a_hang_up_is_read_though_more_was_sent(open_door
     assert b"502 5.5.1 This is not HTTP" in await client.rest()
 
 
-async def test_a_driver_that_breaks_says_so_to_the_log_alone(open_door, connect, desk):
-    class Broken:
-        def __iter__(self):
-            return iter([1])
-
+async def test_ids_that_are_none_are_no_promise(open_door, connect):
     async def receive(envelope, spool):
-        return Broken()
+        return [1]
 
     client = await connect(await open_door(receive=receive))
     await client.begin()
     client.send(b".\r\n")
 
     assert (await client.reply()).startswith("451 4.3.0 ")
+
+
+async def test_a_driver_that_breaks_tells_the_log_alone(open_door, connect):
+    class NoCertificates:
+        def current(self):
+            raise ZeroDivisionError("secret")
+
+    server = await open_door(certificates=NoCertificates())
+    client = await connect(server)
+    await client.greet()
+    with capture_logs() as logs:
+        client.send(b"STARTTLS\r\n")
+        assert b"421 4.3.0 Try again later\r\n" == await client.rest()
+    await until(lambda: server.connections == 0)
+
+    assert ["session_failed"] == [line["event"] for line in logs]
 
 
 async def test_it_listens_on_several_hosts_and_on_sockets_that_are_bound(desk):
