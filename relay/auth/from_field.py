@@ -13,6 +13,7 @@ from relay.mail.headers import Headers
 from store.names import normalise_domain
 
 MAX_ADDRESS: Final = 320  # characters
+MAX_TOKENS: Final = 512  # words and signs; a name of many kilobytes in one quoted string is one
 
 # Possessive throughout, so that no input is looked at twice. "broken" stops the reading where it is met.
 _TOKEN: Final = re.compile(
@@ -47,7 +48,7 @@ def _tokens(text: str) -> list[str] | None:
     position = 0
     while position < len(text):
         found = _TOKEN.match(text, position)
-        if found is None or found.lastgroup == "broken":
+        if found is None or found.lastgroup == "broken" or len(tokens) > MAX_TOKENS:
             return None
         position = found.end()
         if found.lastgroup == "comment":

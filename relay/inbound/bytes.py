@@ -1,7 +1,8 @@
 """The bytes that are kept: our trace fields, then the mail as it came (contract §2).
 
-Only one thing is ever taken out: an Authentication-Results field that claims to be ours, which
-a reader would otherwise believe (RFC 8601 §5).
+Only one thing is ever taken out: what claims to be Authentication-Results of ours, which a reader
+would otherwise believe (RFC 8601 §5). A fold on top of the mail is such a thing too, for it would go
+on with the field in front of it.
 """
 
 import asyncio
@@ -9,15 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Final
 
 from relay.auth.results import authentication_results, claims_to_be
 from relay.auth.verdict import Verdict
 from relay.mail.envelope import Envelope
-from relay.mail.headers import header_end, split_headers
+from relay.mail.headers import Field, header_end, split_headers
 from relay.mail.trace import received, return_path
 from relay.spool import Spool
 from store.bodies import CHUNK_BYTES, INLINE_BYTES, keep_chunk
 from store.engine import Store
+
+_FOLDS: Final = (b" ", b"\t")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +90,16 @@ def _digest(head: bytes, spool: Spool, body_from: int) -> str:
 
 
 def _without_forgeries(section: bytes, *, authserv_id: str) -> bytes:
-    if b"authentication-results" not in section.lower():
+    if not section.startswith(_FOLDS) and b"authentication-results" not in section.lower():
         return section
     fields = split_headers(section).fields
-    kept = [
-        field.raw for field in fields if field.name != "authentication-results" or not claims_to_be(field, authserv_id)
-    ]
+    kept = [field.raw for field in fields if not _is_forged(field, authserv_id)]
     if len(kept) == len(fields):
         return section
     return b"".join(kept) + section[sum(len(field.raw) for field in fields) :]
+
+
+def _is_forged(field: Field, authserv_id: str) -> bool:
+    if field.name == "authentication-results":
+        return claims_to_be(field, authserv_id)
+    return field.raw.startswith(_FOLDS)

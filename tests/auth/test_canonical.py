@@ -1,3 +1,4 @@
+import tracemalloc
 from hashlib import sha256
 
 import dkim.canonicalization as oracle
@@ -128,3 +129,15 @@ def test_a_field_has_its_canonical_forms(raw, relaxed):
 
 def test_blanks_are_squeezed():
     assert b"a b c " == squeeze(b"a \t b\tc\t\t")
+
+
+def test_a_body_of_many_megabytes_is_hashed_in_little_memory():
+    chunk = b"The quick brown fox jumps over the lazy dog.\r\n" * 1000
+    tracemalloc.start()
+
+    digest = hash_body((chunk for _ in range(200)), {WHOLE[True]})[WHOLE[True]]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert 200 * len(chunk) == digest.length
+    assert peak < 1_000_000

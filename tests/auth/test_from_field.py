@@ -134,6 +134,11 @@ def test_no_field_costs_more_than_its_length(unit, around):
     assert perf_counter() - start < 1
 
 
+def test_a_field_of_too_many_words_is_nobodys():
+    assert author("a " * 100 + "<ana@example.com>") is not None
+    assert author("a " * 1000 + "<ana@example.com>") is None
+
+
 def test_a_long_quoted_name_is_read_at_once():
     start = perf_counter()
 
