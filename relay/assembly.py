@@ -49,10 +49,12 @@ def open_database(settings: Settings, *, may_migrate: bool | None = None) -> Sto
     SQLite is brought to the newest revision; PostgreSQL only when *may_migrate* says so, as other
     processes share it. Raises Misconfigured, with what to do.
     """
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         store = open_store(settings.database)
         _bring_up_to_date(store, may_migrate=may_migrate)
+    except OSError as error:
+        raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot make {settings.data_dir}: {error.strerror}") from error
     except InvalidValue as error:
         raise Misconfigured(f"MAILSEAL_DATABASE_URL: {error}") from error
     except StoreError as error:

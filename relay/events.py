@@ -27,8 +27,9 @@ def event_body(*, event_id: str, event_type: str, at: datetime, data: dict[str, 
 
 def message_data(message: Message, raw: bytes, *, base_url: str) -> dict[str, Any]:
     """Everything about an inbound message. Parses *raw*: linear, but not free for a large mail."""
-    letter = parse(raw)
-    summary = summarise(split_headers(raw), null_sender=message.mail_from == "")
+    headers = split_headers(raw)
+    letter = parse(raw, headers)
+    summary = summarise(headers, null_sender=message.mail_from == "")
     links = _Links(base_url, message)
     return {
         **_identity(message),

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from store.engine import Store, Tx
+from store.engine import BEGIN_OPTION, Store, Tx
 from store.errors import InvalidValue
 
 BUSY_SECONDS: Final = 10
@@ -37,7 +37,7 @@ def open_engine(url: str) -> Engine:
     """An engine for *url*: ``sqlite:///file`` or ``postgresql://…``. Raises InvalidValue."""
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
         raise InvalidValue("not a database URL") from error
     if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
         return create_engine(
@@ -62,6 +62,9 @@ def _announce(tx: Tx) -> None:
 
 def _sqlite_engine(url: URL) -> Engine:
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
+    # Rows of a group in one statement: the driver gives the interpreter away once a statement, and
+    # getting it back from a busy loop is what a row would cost most of its time.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -74,5 +77,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get("mailseal_read_only", False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    begin = connection.get_execution_options().get(BEGIN_OPTION, "BEGIN IMMEDIATE")
+    if begin:
+        connection.exec_driver_sql(begin)

@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from relay import log
 from relay.assembly import make_reception, make_resolver
 from relay.cli.output import json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
 from relay.events import message_data
+from relay.inbound.admit import admit
 from relay.inbound.receive import Reception, receive
 from relay.letterfile import envelope_for, spool_of
 from store import messages
@@ -105,15 +107,19 @@ def inject(
     as_json: bool,
 ) -> None:
     """Receive the mail in FILE as if it had come by SMTP."""
+    log.configure(form=program.settings.log_format, level=program.settings.log_level)
     envelope = envelope_for(recipients, mail_from=mail_from, ip=_ip(ip), helo=helo)
 
     content = file.read_bytes()
 
     async def run() -> list[str]:
+        reception = _reception(program)
         program.store.start()
         try:
+            for recipient in envelope.rcpt_to:
+                await admit(recipient, store=program.store, routes=reception.routes)
             with spool_of(content) as spool:
-                return list(await receive(envelope, spool, by=_reception(program)))
+                return list(await receive(envelope, spool, by=reception))
         finally:
             await program.store.stop()
 

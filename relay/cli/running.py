@@ -17,7 +17,7 @@ from store import migrate as chain
 
 # How long one thread may keep the interpreter while another wants it. The default of 5 ms makes
 # the store's threads wait on the loop at every statement; much less costs more switches than it saves.
-_SWITCH_SECONDS: Final = 0.05
+_SWITCH_SECONDS: Final = 0.0005
 
 
 @click.command()

@@ -48,7 +48,7 @@ async def admit(address: Address, *, store: Store, routes: Routes) -> None:
 async def find_recipients(addresses: Sequence[Address], *, store: Store, routes: Routes) -> list[Recipient]:
     """The agents that take mail for *addresses*, in their order. Raises UnknownRecipient."""
     wanted = [routes.candidates(address) for address in addresses]
-    found = await store.read(lambda tx: [lookup_recipient(tx, candidates) for candidates in wanted])
+    found = await store.glance(lambda tx: [lookup_recipient(tx, candidates) for candidates in wanted])
     recipients = [recipient for recipient in found if recipient is not None]
     if len(recipients) < len(found):
         raise UnknownRecipient

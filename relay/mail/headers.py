@@ -5,11 +5,15 @@ from the same fields, so no two of them can disagree on what the mail said. Line
 the input and never raising: what is not a field is kept as a field without a name.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 END_OF_HEADERS: Final = b"\r\n\r\n"
+_FIELD_END: Final = re.compile(rb"\r\n(?![ \t])")  # not before a fold (RFC 5322 §2.2.3)
+# RFC 5322 §3.6.8: printable ASCII without the colon; §4.5 allows blanks before the colon in old mail.
+_NAME: Final = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +59,9 @@ def header_end(head: bytes) -> int:
 def split_headers(head: bytes) -> Headers:
     """The fields of *head*, which may go on into the body (that part is not looked at)."""
     section = head[: header_end(head)]
-    fields: list[Field] = []
-    parts: list[bytes] = []
-    for line in section.split(b"\r\n")[:-1]:
-        if line[:1] in (b" ", b"\t") and parts:
-            parts.append(line)
-            continue
-        if parts:
-            fields.append(_field(parts))
-        parts = [line] if line else []
-    if parts:
-        fields.append(_field(parts))
-    return Headers(tuple(fields))
+    return Headers(tuple([_field(raw) for raw in _FIELD_END.split(section) if raw]))
 
 
-def _field(lines: list[bytes]) -> Field:
-    raw = b"\r\n".join(lines) + b"\r\n"
-    name, colon, _ = lines[0].partition(b":")
-    stripped = name.rstrip(b" \t")
-    # RFC 5322 §3.6.8: printable ASCII without the colon; §4.5 allows blanks before the colon in old mail.
-    named = bool(colon) and stripped != b"" and all(0x21 <= byte <= 0x7E for byte in stripped)
-    return Field(stripped.decode("ascii").lower() if named else "", raw)
+def _field(raw: bytes) -> Field:
+    name = _NAME.match(raw)
+    return Field(name[1].decode("ascii").lower() if name else "", raw + b"\r\n")

@@ -21,9 +21,9 @@ MAX_ATTACHMENTS: Final = 1000
 MAX_HEADERS: Final = 1000
 
 
-def parse(raw: bytes) -> Letter:
+def parse(raw: bytes, headers: Headers | None = None) -> Letter:
     """What *raw* (a whole mail with CRLF line ends) says."""
-    headers = split_headers(raw)
+    headers = headers or split_headers(raw)
     tree = read_tree(raw, headers)
     found = list(leaves(tree))
     plain, html = _bodies(found)

@@ -1,0 +1,120 @@
+"""A relay's HTTP door on a free port, and a client that holds a key."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from relay.directory.keys import create_key
+from relay.metrics import Metrics
+from relay.web.app import make_app
+from relay.web.house import House
+from relay.web.server import WebServer
+from store.engine import Store
+from store.records import Message
+from tests.fakes import FakeClock
+from tests.places import Places
+
+BOT = "bot@agents.example"
+OWNER = "ana@owner.example"
+BASE_URL = "https://relay.example"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, read to its end."""
+
+    status: int
+    headers: Any
+    body: bytes
+    json: Any  # None where the body is none
+
+    @property
+    def problem(self) -> tuple[int, str]:
+        """Status and code, of what must be a whole problem document."""
+        assert self.headers["Content-Type"] == "application/problem+json"
+        assert self.json.keys() >= {"type", "title", "status", "code", "detail"}
+        assert self.json["status"] == self.status
+        return self.status, self.json["code"]
+
+
+class Door:
+    """An open HTTP door over a store, and requests to it."""
+
+    def __init__(self, store: Store, clock: FakeClock, places: Places) -> None:
+        self.store = store
+        self.clock = clock
+        self.places = places
+        self.metrics = Metrics()
+        self.ready = True
+        house = House(
+            store=store, clock=clock, base_url=BASE_URL, metrics=self.metrics, is_ready=self._is_ready
+        )
+        self.server = WebServer(make_app(house))
+        self.session: aiohttp.ClientSession
+        self.key = ""
+
+    async def open(self) -> None:
+        await self.server.start([("127.0.0.1", 0)])
+        self.session = aiohttp.ClientSession()
+        self.key = await self.new_key()
+
+    async def close(self) -> None:
+        await self.session.close()
+        await self.server.stop(1)
+
+    async def new_key(self, email: str = OWNER) -> str:
+        """A fresh key of this user, who is made if need be."""
+
+        def unit(tx):
+            return create_key(tx, self.places.user(tx, email).id, name="", now=self.clock.now())
+
+        return (await self.store.write(unit))[1]
+
+    async def agent(self, address: str = BOT, *, owner: str = OWNER, **more: Any) -> None:
+        def unit(tx):
+            user = self.places.user(tx, owner)
+            self.places.domain(tx, user, address.rpartition("@")[2])
+            self.places.agent(tx, user, address, **more)
+
+        await self.store.write(unit)
+
+    async def message(self, raw: bytes = b"Subject: hi\r\n\r\nhello\r\n", *, agent: str = BOT, **changes: Any) -> Message:
+        return await self.store.write(lambda tx: self.places.message(tx, agent, raw, **changes))
+
+    async def ask(self, method: str, path: str, *, key: str | None = "", **more: Any) -> Answer:
+        """One request; with the owner's key unless another, or None for none, is given."""
+        headers = dict(more.pop("headers", {}))
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key or self.key}"
+        host, port = self.server.addresses[0]
+        url = URL(f"http://{host}:{port}{path}", encoded=True)
+        async with self.session.request(method, url, headers=headers, **more) as response:
+            body = await response.read()
+            is_json = "json" in response.headers.get("Content-Type", "")
+            return Answer(response.status, response.headers, body, await response.json(content_type=None) if is_json else None)
+
+    async def get(self, path: str, **more: Any) -> Answer:
+        return await self.ask("GET", path, **more)
+
+    async def post(self, path: str, json: Any = None, **more: Any) -> Answer:
+        return await self.ask("POST", path, json=json, **more)
+
+    async def patch(self, path: str, json: Any = None, **more: Any) -> Answer:
+        return await self.ask("PATCH", path, json=json, **more)
+
+    async def _is_ready(self) -> bool:
+        return self.ready
+
+
+def messages(rest: str = "", agent: str = BOT) -> str:
+    """The path of an agent's messages, or of something of them."""
+    return f"/v1/agents/{quote(agent, safe='')}/messages{rest}"
+
+
+def queue(verb: str, agent: str = BOT) -> str:
+    """The path of a verb of an agent's queue."""
+    return f"/v1/agents/{quote(agent, safe='')}/queue/{verb}"
+

@@ -1,0 +1,327 @@
+"""An agent's messages over HTTP: listed, waited for, read, fetched and marked."""
+
+import asyncio
+import base64
+from hashlib import sha256
+
+import pytest
+
+from tests.web.client import BASE_URL, BOT, messages
+
+PAGE = b"<html><script>alert(1)</script></html>"
+WITH_FILES = (
+    b"Subject: files\r\nFrom: Bo <bo@sender.example>\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+    b"--x\r\n\r\nSee the files.\r\n"
+    b"--x\r\nContent-Type: text/html; charset=utf-8\r\n"
+    b'Content-Disposition: attachment; filename="page.html"\r\n\r\n' + PAGE + b"\r\n"
+    b"--x\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n"
+    b"Content-Disposition: attachment; filename*=utf-8''%C3%BCber%0D%0Aa%22b.pdf\r\n\r\n"
+    + base64.b64encode(bytes(range(256)))
+    + b"\r\n--x\r\nContent-Type: image/svg+xml\r\nContent-Disposition: attachment\r\n\r\n<svg/>\r\n"
+    b"--x\r\nContent-Type: te\xffxt/h\xe9 ; x\r\nContent-Disposition: attachment; filename=odd\r\n\r\nodd\r\n--x--\r\n"
+)
+
+
+async def ids(door, query=""):
+    answer = await door.get(messages(query))
+    assert answer.status == 200, answer.body
+    return [item["message_id"] for item in answer.json["items"]]
+
+
+async def test_unread_messages_are_listed_oldest_first(door):
+    await door.agent()
+    kept = [(await door.message(subject=str(number))).id for number in range(3)]
+
+    assert kept == await ids(door)
+
+
+async def test_an_agent_without_messages_has_an_empty_list(door):
+    await door.agent()
+
+    answer = await door.get(messages())
+
+    assert {"items": [], "next_cursor": None} == answer.json
+
+
+async def test_a_listed_message_has_no_text(door):
+    await door.agent()
+    message = await door.message()
+
+    (item,) = (await door.get(messages())).json["items"]
+
+    assert item.keys().isdisjoint({"text", "html", "reply_text", "raw", "headers"})
+    assert (message.id, BOT, "unread", "hi", {"name": "Bo", "address": "bo@sender.example"}) == (
+        item["message_id"], item["agent"], item["status"], item["subject"], item["from"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "expected"), [("unread", [1]), ("read", [0]), ("all", [0, 1])])
+async def test_a_status_chooses_messages(door, status, expected):
+    await door.agent()
+    kept = [(await door.message()).id for _ in range(2)]
+    await door.get(messages(f"/{kept[0]}"))
+
+    assert [kept[number] for number in expected] == await ids(door, f"?status={status}")
+
+
+async def test_pages_follow_each_other_without_gap_or_repetition(door):
+    await door.agent()
+    kept = [(await door.message()).id for _ in range(5)]
+    seen, cursor, pages = [], "", 0
+
+    while cursor is not None:
+        answer = await door.get(messages(f"?status=all&limit=2{cursor and '&cursor='}{cursor}"))
+        seen += [item["message_id"] for item in answer.json["items"]]
+        cursor, pages = answer.json["next_cursor"], pages + 1
+
+    assert (kept, 3) == (seen, pages)
+
+
+async def test_a_message_that_comes_between_two_pages_is_not_skipped(door):
+    await door.agent()
+    kept = [(await door.message()).id for _ in range(2)]
+    first = (await door.get(messages("?status=all&limit=1"))).json
+    kept.append((await door.message()).id)
+
+    second = await ids(door, f"?status=all&cursor={first['next_cursor']}")
+
+    assert kept == [first["items"][0]["message_id"], *second]
+
+
+async def test_a_list_is_fifty_long_by_default_and_two_hundred_at_most(sqlite_door):
+    await sqlite_door.agent()
+
+    def many(tx):
+        for _ in range(201):
+            sqlite_door.places.message(tx, BOT)
+
+    await sqlite_door.store.write(many)
+
+    assert [50, 200] == [len(await ids(sqlite_door)), len(await ids(sqlite_door, "?limit=200"))]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=201", "limit=-1", "limit=ten", "limit=", "status=new", "status=", "cursor=x", "cursor=", "cursor=-1",
+     "cursor=1.5", "cursor=%C2%B2", "cursor=%00", "cursor=" + "9" * 101, "cursor=" + "9" * 30, "wait=-1", "wait=61", "wait=nan",
+     "wait=inf", "wait=x"],
+)  # fmt: skip
+async def test_a_query_that_does_not_fit_is_a_problem(sqlite_door, query):
+    await sqlite_door.agent()
+
+    answer = await sqlite_door.get(messages("?" + query))
+
+    status, code = answer.problem
+    assert (422, True) == (status, code in {"invalid_request", "invalid_value"})
+
+
+async def test_an_old_message_is_not_listed_any_more(door):
+    await door.agent()
+    message = await door.message()
+    door.clock.advance(days=30)
+
+    assert [] == await ids(door, "?status=all")
+    assert (404, "message_not_found") == (await door.get(messages(f"/{message.id}"))).problem
+
+
+async def test_a_long_poll_is_woken_by_the_commit_of_a_message(door):
+    await door.agent()
+    waiting = asyncio.create_task(ids(door, "?wait=60"))
+    await waits(door)
+
+    message = await door.message()
+
+    async with asyncio.timeout(4):  # less than it would take to look again without being woken
+        assert [message.id] == await waiting
+
+
+async def test_a_long_poll_is_not_woken_by_another_agents_mail(door):
+    await door.agent()
+    await door.agent("other@agents.example")
+    waiting = asyncio.create_task(ids(door, "?wait=60"))
+    await waits(door)
+
+    await door.message(agent="other@agents.example")
+    message = await door.message()
+
+    assert [message.id] == await waiting
+
+
+async def test_a_long_poll_finds_what_is_there_at_once(door):
+    await door.agent()
+    message = await door.message()
+
+    async with asyncio.timeout(4):
+        assert [message.id] == await ids(door, "?wait=60")
+
+
+async def test_a_long_poll_ends_empty_when_nothing_comes(sqlite_door):
+    await sqlite_door.agent()
+
+    assert [] == await ids(sqlite_door, "?wait=0.05")
+
+
+async def test_getting_a_message_marks_it_read(door):
+    await door.agent()
+    message = await door.message()
+
+    answer = await door.get(messages(f"/{message.id}"))
+
+    assert ("read", []) == (answer.json["status"], await ids(door))
+
+
+async def test_peeking_at_a_message_leaves_it_unread(door):
+    await door.agent()
+    message = await door.message()
+
+    answer = await door.get(messages(f"/{message.id}?peek=true"))
+
+    assert ("unread", [message.id]) == (answer.json["status"], await ids(door))
+
+
+async def test_a_message_is_told_whole(door):
+    await door.agent()
+    message = await door.message(WITH_FILES, tag="eu", recipient="bot+eu@agents.example")
+
+    found = (await door.get(messages(f"/{message.id}"))).json
+
+    link = f"{BASE_URL}/v1/agents/bot%40agents.example/messages/{message.id}"
+    assert ("files", "See the files.", "eu", "bot+eu@agents.example", BOT) == (
+        found["subject"], found["text"].strip(), found["tag"], found["recipient"], found["agent"],
+    )  # fmt: skip
+    assert (f"{link}/raw", f"{link}/attachments/1") == (found["raw_url"], found["attachments"][1]["url"])
+    assert WITH_FILES == base64.b64decode(found["raw"])
+    assert (message.authentication, message.auth_headers) == (found["authentication"], found["auth_headers"])
+
+
+async def test_the_raw_mail_is_the_stored_bytes(door):
+    await door.agent()
+    message = await door.message(WITH_FILES)
+
+    answer = await door.get(messages(f"/{message.id}/raw"))
+
+    assert WITH_FILES == answer.body
+    assert {
+        "Content-Type": "message/rfc822",
+        "Content-Length": str(len(WITH_FILES)),
+        "Content-Disposition": f'attachment; filename="{message.id}.eml"',
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cache-Control": "private, no-store",
+    }.items() <= dict(answer.headers).items()
+
+
+async def test_fetching_the_raw_mail_leaves_it_unread(door):
+    await door.agent()
+    message = await door.message()
+
+    await door.get(messages(f"/{message.id}/raw"))
+
+    assert [message.id] == await ids(door)
+
+
+async def test_a_large_message_is_told_whole_too(door):
+    await door.agent()
+    message = await door.message(b"Subject: hi\r\n\r\n" + b"0123456789\r\n" * 40_000)
+
+    found = (await door.get(messages(f"/{message.id}"))).json
+
+    assert (True, None, 480_015) == (found["truncated"], found["raw"], found["raw_size"])
+
+
+@pytest.mark.parametrize(
+    ("index", "content", "content_type", "filename"),
+    [
+        (0, PAGE, "text/html", "page.html"),
+        (1, bytes(range(256)), "application/pdf", None),
+        (2, b"<svg/>", "image/svg+xml", "attachment-2"),
+        (3, b"odd", None, "odd"),
+    ],
+)
+async def test_an_attachment_is_for_saving_and_never_for_showing(sqlite_door, index, content, content_type, filename):
+    await sqlite_door.agent()
+    message = await sqlite_door.message(WITH_FILES)
+
+    answer = await sqlite_door.get(messages(f"/{message.id}/attachments/{index}"))
+
+    assert (200, content) == (answer.status, answer.body)
+    assert content_type is None or content_type == answer.headers["Content-Type"]
+    assert answer.headers["Content-Disposition"].startswith("attachment; filename*=UTF-8''" + (filename or ""))
+    assert ("nosniff", "default-src 'none'; sandbox") == (
+        answer.headers["X-Content-Type-Options"],
+        answer.headers["Content-Security-Policy"],
+    )
+
+
+async def test_a_listed_attachment_is_the_one_that_is_fetched(door):
+    await door.agent()
+    message = await door.message(WITH_FILES)
+
+    for listed in (await door.get(messages(f"/{message.id}"))).json["attachments"]:
+        body = (await door.get(messages(f"/{message.id}/attachments/{listed['index']}"))).body
+        assert (listed["size"], listed["sha256"]) == (len(body), sha256(body).hexdigest())
+
+
+@pytest.mark.parametrize("index", ["4", "-1", "99999999999999999999999"])
+async def test_an_attachment_that_is_not_there_is_not_found(sqlite_door, index):
+    await sqlite_door.agent()
+    message = await sqlite_door.message(WITH_FILES)
+
+    assert (404, "message_not_found") == (await sqlite_door.get(messages(f"/{message.id}/attachments/{index}"))).problem
+
+
+async def test_an_attachments_index_is_a_number(sqlite_door):
+    await sqlite_door.agent()
+    message = await sqlite_door.message(WITH_FILES)
+
+    assert (422, "invalid_request") == (await sqlite_door.get(messages(f"/{message.id}/attachments/one"))).problem
+
+
+async def test_a_message_can_be_marked_and_marked_again(door):
+    await door.agent()
+    message = await door.message()
+
+    read = await door.patch(messages(f"/{message.id}"), {"status": "read"})
+    assert ({"message_id": message.id, "status": "read"}, []) == (read.json, await ids(door))
+
+    unread = await door.patch(messages(f"/{message.id}"), {"status": "unread"})
+    assert ({"message_id": message.id, "status": "unread"}, [message.id]) == (unread.json, await ids(door))
+
+
+@pytest.mark.parametrize("body", [{"status": "gone"}, {}, {"status": "read", "more": 1}, [], None, "read", {"status": None}])
+async def test_a_mark_that_does_not_fit_is_a_problem_and_marks_nothing(sqlite_door, body):
+    await sqlite_door.agent()
+    message = await sqlite_door.message()
+
+    answer = await sqlite_door.patch(messages(f"/{message.id}"), body)
+
+    assert ((422, "invalid_request"), [message.id]) == (answer.problem, await ids(sqlite_door))
+
+
+@pytest.mark.parametrize(
+    ("method", "rest"), [("GET", ""), ("GET", "/raw"), ("GET", "/attachments/0"), ("PATCH", "")]
+)
+@pytest.mark.parametrize("message_id", ["msg_0", "x", "%F0%9F%98%80"])
+async def test_a_message_that_is_not_there_is_not_found(sqlite_door, method, rest, message_id):
+    await sqlite_door.agent()
+    body = {"json": {"status": "read"}} if method == "PATCH" else {}
+
+    answer = await sqlite_door.ask(method, messages(f"/{message_id}{rest}"), **body)
+
+    assert (404, "message_not_found") == answer.problem
+
+
+@pytest.mark.parametrize("rest", ["", "/raw", "/attachments/0"])
+async def test_another_agents_message_is_not_found(door, rest):
+    await door.agent()
+    await door.agent("other@agents.example")
+    message = await door.message(agent="other@agents.example")
+
+    assert (404, "message_not_found") == (await door.get(messages(f"/{message.id}{rest}"))).problem
+
+
+async def waits(door):
+    """Return once somebody waits for the agent's mail."""
+    async with asyncio.timeout(10):
+        while not door.store.bell._waiting:
+            await asyncio.sleep(0.005)
