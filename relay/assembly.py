@@ -52,7 +52,11 @@ def open_database(settings: Settings, *, may_migrate: bool | None = None) -> Sto
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         store = open_store(settings.database)
-        _bring_up_to_date(store, may_migrate=may_migrate)
+        try:
+            _bring_up_to_date(store, may_migrate=may_migrate)
+        except Exception:
+            store.engine.dispose()
+            raise
     except OSError as error:
         raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot make {settings.data_dir}: {error.strerror}") from error
     except InvalidValue as error:

@@ -37,6 +37,7 @@ from store.domains import ensure_shared_domain
 from store.engine import Tx
 from store.errors import StoreError, Unavailable
 from store.listen import Listener
+from store.records import Recipient
 
 SMTP_GRACE_SECONDS: Final = 60.0  # systemd waits 90 before it kills
 DELIVERY_GRACE_SECONDS: Final = 16.0
@@ -168,12 +169,12 @@ class Daemon:
             return False
         return self._open
 
-    async def _admit(self, address: Address) -> None:
-        await admit(address, store=self.store, routes=self._reception.routes)
+    async def _admit(self, address: Address) -> Recipient:
+        return await admit(address, store=self.store, routes=self._reception.routes)
 
-    async def _receive(self, envelope: Envelope, spool: Spool) -> Sequence[str]:
+    async def _receive(self, envelope: Envelope, spool: Spool, recipients: Sequence[Recipient]) -> Sequence[str]:
         try:
-            ids = await receive(envelope, spool, by=self._reception)
+            ids = await receive(envelope, spool, recipients, by=self._reception)
         except (Deferred, StoreError):
             self._metrics.count_mail("deferred")
             raise

@@ -10,14 +10,14 @@ import secrets
 import socket
 import tomllib
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from relay.backoff import RETRY_SECONDS
-from relay.errors import Misconfigured
+from relay.errors import BadAddress, Misconfigured
 from relay.mail.address import parse_mailbox
 from store.connect import sqlite_url
 from store.names import normalise_domain
@@ -43,12 +43,21 @@ def _endpoint(value: Any) -> Any:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def _mailbox(value: str) -> str:
+    """An address as agents are found by."""
+    try:
+        return parse_mailbox(value).mailbox
+    except BadAddress as error:
+        raise ValueError(str(error)) from error
+
+
 Endpoint = Annotated[tuple[str, int], BeforeValidator(_endpoint)]
 Endpoints = Annotated[tuple[Endpoint, ...], BeforeValidator(_listed)]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_listed)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(ip_network)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_listed)]
 Seconds = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_listed), Field(min_length=1)]
 DomainName = Annotated[str, BeforeValidator(normalise_domain)]
-Mailbox = Annotated[str, BeforeValidator(lambda value: parse_mailbox(value).mailbox)]
+Mailbox = Annotated[str, BeforeValidator(_mailbox)]
 
 
 class Settings(BaseModel):

@@ -18,6 +18,8 @@ from store.errors import InvalidValue
 BUSY_SECONDS: Final = 10
 NOTIFY_CHANNEL: Final = "mailseal"
 _NOTIFY: Final = text(f"SELECT pg_notify('{NOTIFY_CHANNEL}', :topic)")
+# Errors end in the log, and values are mails and secrets.
+_DISCREET: Final = {"hide_parameters": True}
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -40,9 +42,8 @@ def open_engine(url: str) -> Engine:
     except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
         raise InvalidValue("not a database URL") from error
     if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
-        return create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=4, pool_pre_ping=True
-        )
+        url_for_psycopg = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(url_for_psycopg, pool_size=8, max_overflow=4, pool_pre_ping=True, **_DISCREET)
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
         return _sqlite_engine(parsed)
     raise InvalidValue("a database URL starts with sqlite:/// or postgresql://")
@@ -61,7 +62,7 @@ def _announce(tx: Tx) -> None:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS}, **_DISCREET)
     # Rows of a group in one statement: the driver gives the interpreter away once a statement, and
     # getting it back from a busy loop is what a row would cost most of its time.
     engine.dialect.use_insertmanyvalues_wo_returning = True

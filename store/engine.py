@@ -17,14 +17,16 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from store.errors import InvalidValue, StoreError, Unavailable
 from store.wake import Bell
 
 T = TypeVar("T")
 
-_RACE_LOST: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock (PostgreSQL, appendix A)
+# Serialization failure, deadlock, unique violation (PostgreSQL, appendix A): another's row was not to be seen
+# when the unit looked; when it looks again, it is.
+_RACE_LOST: Final = frozenset({"40001", "40P01", "23505"})
 BEGIN_OPTION: Final = "mailseal_begin"  # how a SQLite transaction is opened; None opens none
 MAX_GROUP: Final = 64  # units in one transaction; more would only make the first wait for the last
 
@@ -93,7 +95,10 @@ class Store:
         self.bell = Bell()
         self._announce = announce or (lambda _tx: None)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = False
         self._is_sqlite = engine.dialect.name == "sqlite"
+        # What makes a reader's transaction one snapshot.
+        self._for_reading = {BEGIN_OPTION: "BEGIN"} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._glance: Connection | None = None
         self._writing: SimpleQueue[_Ticket | None] = SimpleQueue()
         self._reading: SimpleQueue[_Ticket | None] = SimpleQueue()
@@ -109,7 +114,8 @@ class Store:
             thread.start()
 
     async def stop(self) -> None:
-        """Finish what is in line, then close every connection."""
+        """Finish what is in line, then close every connection. Whoever comes later gets Unavailable."""
+        self._stopped = True
         self._writing.put(None)
         for _ in self._threads[1:]:
             self._reading.put(None)
@@ -139,7 +145,7 @@ class Store:
         if self._is_sqlite:
             try:
                 return unit(Tx(self._glancing()))
-            except SQLAlchemyError:
+            except (SQLAlchemyError, UnicodeError):
                 self._close_glance()
         return await self.read(unit)
 
@@ -168,6 +174,8 @@ class Store:
 
     async def _ask(self, line: "SimpleQueue[_Ticket | None]", unit: Unit[T]) -> T:
         assert self._loop is not None, "start() first"
+        if self._stopped:
+            raise Unavailable("the store is closed")
         answer: asyncio.Future[T] = self._loop.create_future()
         line.put(_Ticket(unit, answer))
         # A caller that goes away does not take its unit back: it is run all the same, and nobody is told.
@@ -219,7 +227,7 @@ class Store:
     def _read_group(self, group: Sequence[_Ticket]) -> None:
         try:
             with self.engine.connect() as connection:
-                tx = Tx(connection.execution_options(**{BEGIN_OPTION: "BEGIN"}))
+                tx = Tx(connection.execution_options(**self._for_reading))
                 for ticket in group:
                     _run_reading(tx, ticket)
         except Exception as error:  # noqa: BLE001 (no connection: nobody was answered)
@@ -255,15 +263,21 @@ def _next_group(line: "SimpleQueue[_Ticket | None]") -> list[_Ticket] | None:
 
 
 def _run_apart(tx: Tx, ticket: _Ticket) -> None:
-    """Run one unit in a savepoint: its failure, and what it wanted to wake, stay its own."""
+    """Run one unit in a savepoint: its failure, and what it wanted to wake, stay its own.
+
+    Raises when the savepoint cannot be left: then the database has undone the whole transaction, as
+    SQLite does on a full disk, and what the units before have done is gone too.
+    """
     apart = Tx(tx.connection)
+    savepoint = tx.connection.begin_nested()
     try:
-        with tx.connection.begin_nested():
-            ticket.value = ticket.unit(apart)
-            apart.flush()
+        ticket.value = ticket.unit(apart)
+        apart.flush()
     except Exception as error:  # noqa: BLE001 (goes to whoever asked)
+        savepoint.rollback()
         ticket.error = _translated(error)
     else:
+        savepoint.commit()
         tx.topics |= apart.topics
 
 
@@ -287,7 +301,7 @@ def _answer(group: Sequence[_Ticket]) -> None:
 
 def _lost_a_race(error: Exception) -> bool:
     """Whether the database undid a transaction only because of another one: a second try will do."""
-    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) in _RACE_LOST
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _RACE_LOST
 
 
 def _translated(error: Exception) -> Exception:

@@ -58,11 +58,17 @@ def state(engine: Engine) -> State:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the database to the newest revision in one transaction; several processes may try at once."""
+    """Bring the database to the newest revision in one transaction; several processes may try at once.
+
+    Raises Unavailable when the database lets nothing be made.
+    """
     config = Config()
     config.set_main_option("script_location", str(chain()).replace("%", "%%"))
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(_LOCK)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(_LOCK)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except SQLAlchemyError as error:
+        raise Unavailable("the database cannot be migrated") from error

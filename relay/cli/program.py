@@ -32,12 +32,18 @@ class Program:
     @cached_property
     def store(self) -> Store:
         """The store, to be used with run(). Raises Misconfigured."""
-        return open_database(self.settings)
+        return self.open_store()
 
     @cached_property
     def master(self) -> MasterKey:
         """The key that opens stored secrets. Raises Misconfigured."""
         return make_master(self.settings)
+
+    def open_store(self, *, may_migrate: bool | None = None) -> Store:
+        """A store whose connections end with the command. Raises Misconfigured."""
+        store = open_database(self.settings, may_migrate=may_migrate)
+        click.get_current_context().call_on_close(store.engine.dispose)
+        return store
 
     def now(self) -> datetime:
         """The time."""

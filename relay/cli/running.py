@@ -8,7 +8,7 @@ import click
 import uvloop
 
 from relay import daemon, log
-from relay.assembly import make_master, open_database
+from relay.assembly import make_master
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
 from relay.demo.run import run_demo
@@ -50,7 +50,7 @@ def init(program: Program, *, as_json: bool) -> None:
     """Make the data directory, the secret key and the database."""
     settings = program.settings
     make_master(settings)
-    store = open_database(settings, may_migrate=True)
+    store = program.open_store(may_migrate=True)
     document = {
         "data_dir": str(settings.data_dir.resolve()),
         "database": store.engine.url.render_as_string(hide_password=True),
@@ -65,5 +65,5 @@ def init(program: Program, *, as_json: bool) -> None:
 @pass_program
 def migrate(program: Program, *, as_json: bool) -> None:
     """Bring the database to the newest revision."""
-    store = open_database(program.settings, may_migrate=True)
+    store = program.open_store(may_migrate=True)
     show({"revision": chain.state(store.engine).found}, as_json=as_json)

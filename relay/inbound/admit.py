@@ -36,20 +36,14 @@ class Routes:
         return address.domain in {"", self.hostname, self.shared_domain}
 
 
-async def admit(address: Address, *, store: Store, routes: Routes) -> None:
-    """Return if mail for *address* would be taken.
+async def admit(address: Address, *, store: Store, routes: Routes) -> Recipient:
+    """The agent that takes mail for *address*, with the secret that seals for it.
 
     Raises UnknownRecipient, for an agent on an unproved domain too (a stranger cannot tell the two
     apart), and the store's Unavailable.
     """
-    await find_recipients([address], store=store, routes=routes)
-
-
-async def find_recipients(addresses: Sequence[Address], *, store: Store, routes: Routes) -> list[Recipient]:
-    """The agents that take mail for *addresses*, in their order. Raises UnknownRecipient."""
-    wanted = [routes.candidates(address) for address in addresses]
-    found = await store.glance(lambda tx: [lookup_recipient(tx, candidates) for candidates in wanted])
-    recipients = [recipient for recipient in found if recipient is not None]
-    if len(recipients) < len(found):
+    candidates = routes.candidates(address)
+    recipient = await store.glance(lambda tx: lookup_recipient(tx, candidates))
+    if recipient is None:
         raise UnknownRecipient
-    return recipients
+    return recipient

@@ -14,8 +14,8 @@ import structlog
 
 from relay.auth.verdict import Verdict
 from relay.clock import Clock
-from relay.errors import Deferred, MailLoop, SenderUnproven, Unauthenticated, UndecodableMail, UnknownRecipient
-from relay.inbound.admit import Routes, find_recipients
+from relay.errors import Deferred, MailLoop, SenderUnproven, Unauthenticated, UndecodableMail
+from relay.inbound.admit import Routes
 from relay.inbound.bytes import StoredMail, keep_ahead, stored_mail
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
@@ -80,15 +80,16 @@ class _Arrival:
         return self.verdict.to_dict()
 
 
-async def receive(envelope: Envelope, spool: Spool, *, by: Reception) -> Sequence[str]:
+async def receive(envelope: Envelope, spool: Spool, recipients: Sequence[Recipient], *, by: Reception) -> Sequence[str]:
     """Keep the mail in *spool* for all of the envelope's recipients; answers their message ids in RCPT order.
+
+    *recipients* are the agents that admitting those answered, in the same order.
 
     Raises UndecodableMail, MailLoop, Unauthenticated (550); SenderUnproven, Deferred and the store's
     Unavailable (451). In every such case nothing is kept.
     """
     now = by.clock.now()
     headers = _readable_headers(spool)
-    recipients = await _still_there(envelope, by)
     verdict = await by.judge(envelope, headers, spool, now=now)
     _require_trust(verdict, recipients)
     ids = [new_message_id() for _ in recipients]
@@ -111,15 +112,6 @@ def _readable_headers(spool: Spool) -> Headers:
     if hop_count(headers) > MAX_HOPS:
         raise MailLoop
     return headers
-
-
-async def _still_there(envelope: Envelope, by: Reception) -> list[Recipient]:
-    """The recipients as they are now, with the secrets to seal for them."""
-    try:
-        return await find_recipients(envelope.rcpt_to, store=by.store, routes=by.routes)
-    except UnknownRecipient as error:
-        # One went since its RCPT was answered. Asked again, the sender learns which; the others lose nothing.
-        raise Deferred("a recipient went away") from error
 
 
 def _require_trust(verdict: Verdict, recipients: Iterable[Recipient]) -> None:
@@ -190,6 +182,7 @@ async def _keep(mail: StoredMail, letters: Sequence[NewMessage], *, store: Store
     try:
         await store.write(unit)
     except AgentNotFound as error:
+        # It went since its RCPT was answered. Asked again, the sender learns which; the others lose nothing.
         raise Deferred("a recipient went away") from error
 
 

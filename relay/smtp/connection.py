@@ -128,12 +128,12 @@ class Connection(Wire):
         self._deadline.lift()
         self._phase = Phase.ASKING
         try:
-            await self._door.admit(recipient)
+            admission = await self._door.admit(recipient)
         except Exception as error:  # noqa: BLE001 (a stranger gets an answer whatever happens)
             return self._answer_to(error)
         finally:
             self._phase = Phase.WRITING
-        return self._state.admitted(recipient)
+        return self._state.admitted(recipient, admission)
 
     async def _take_data(self) -> Reply:
         limits = self._limits
@@ -199,7 +199,7 @@ class Connection(Wire):
         self._deadline.lift()
         self._phase = Phase.KEEPING
         try:
-            return replies.accepted(await self._door.receive(envelope, spool))
+            return replies.accepted(await self._door.receive(envelope, spool, transaction.admissions))
         except Exception as error:  # noqa: BLE001 (a stranger gets an answer whatever happens)
             return self._answer_to(error)
         finally:

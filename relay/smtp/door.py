@@ -16,11 +16,14 @@ from relay.spool import Spool
 if TYPE_CHECKING:
     from relay.smtp.connection import Connection
 
-AdmitRecipient = Callable[[Address], Awaitable[None]]
-"""Returns for a recipient that exists. Raises UnknownRecipient, Deferred, or an error of the store."""
+AdmitRecipient = Callable[[Address], Awaitable[object]]
+"""Answers what is known of a recipient that exists. Raises UnknownRecipient, Deferred, or an error of the store."""
 
-ReceiveMail = Callable[[Envelope, Spool], Awaitable[Sequence[str]]]
-"""Takes responsibility for a mail: message ids in RCPT order, once they are on disk. The spool is closed behind it."""
+ReceiveMail = Callable[[Envelope, Spool, Sequence[Any]], Awaitable[Sequence[str]]]
+"""Takes responsibility for a mail: message ids in RCPT order, once they are on disk. The spool is closed behind it.
+
+The third is what admitting the recipients answered, in RCPT order: the door only carries it.
+"""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -78,6 +78,7 @@ class Transaction:
     size: int  # octets as declared, 0 when not
     smtputf8: bool
     recipients: list[Address] = field(default_factory=list)  # admitted ones, in RCPT order
+    admissions: list[object] = field(default_factory=list)  # what admitting each of them answered
     chunked: bool = False  # BDAT has begun
 
 
@@ -124,10 +125,11 @@ class Session:
                 return replies.TOO_MANY_ERRORS
         return reply
 
-    def admitted(self, recipient: Address) -> Reply:
-        """The recipient exists."""
+    def admitted(self, recipient: Address, admission: object = None) -> Reply:
+        """The recipient exists; *admission* is kept for whoever receives."""
         assert self.transaction is not None
         self.transaction.recipients.append(recipient)
+        self.transaction.admissions.append(admission)
         return replies.RECIPIENT_OK
 
     def finish(self, *, kept: bool) -> None:

@@ -260,8 +260,9 @@ def test_a_secret_is_not_stored_in_clear(store, make, clock, master):
     assert open_secret(kept, master=master).value not in kept.sealed
 
 
-@pytest.mark.parametrize(("hours", "valid"), [(0, 2), (23.9, 2), (24, 1)])
-def test_after_a_rotation_the_old_secret_is_valid_for_a_day(store, make, clock, master, hours, valid):
+@pytest.mark.parametrize("after", [(0, 2), (23.9, 2), (24, 1)])
+def test_after_a_rotation_the_old_secret_is_valid_for_a_day(store, make, clock, master, after):
+    hours, valid = after
     make()
     clock.advance(minutes=1)
     fresh = make_secret(BOT, master=master, now=clock.now())

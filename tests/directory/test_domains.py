@@ -7,7 +7,14 @@ from relay.directory.zone import records_for
 from relay.errors import DnsUnavailable
 from store.agents import get_agent_by_email
 from store.domains import delete_domain, list_domains_by_user
-from store.errors import AgentNotFound, DomainHasAgents, DomainNotAvailable, DomainNotFound, DomainUnproven, InvalidValue
+from store.errors import (
+    AgentNotFound,
+    DomainHasAgents,
+    DomainNotAvailable,
+    DomainNotFound,
+    DomainUnproven,
+    InvalidValue,
+)
 from tests.fakes import FakeResolver
 
 NAME = "agents.example"
@@ -48,7 +55,9 @@ def test_a_claim_is_unverified(claimed, ana):
     assert (NAME, ana.id, False, None) == (domain.domain, domain.user_id, domain.verified, domain.verified_at)
 
 
-@pytest.mark.parametrize("name", ["", "localhost", "a b.example", "-a.example", "a..example", "x" * 64 + ".example", "ex@mple.org"])
+@pytest.mark.parametrize(
+    "name", ["", "localhost", "a b.example", "-a.example", "a..example", "x" * 64 + ".example", "ex@mple.org"]
+)
 def test_what_is_no_domain_cannot_be_claimed(claimed, ana, name):
     with pytest.raises(InvalidValue):
         claimed(ana, name)
@@ -150,7 +159,8 @@ def test_a_postmaster_of_the_owners_own_stays(store, places, claimed, accepted, 
     assert (made.webhook_url, True) == (agent.webhook_url, agent.domain_verified)
 
 
-def test_a_strangers_postmaster_makes_place_for_the_owners(store, places, claimed, accepted, ana, eve):
+def test_a_strangers_postmaster_makes_place_for_the_owners(store, places, claimed, accepted, ana):
+    eve = store.run(lambda tx: places.user(tx, "eve@evil.example"))
     claimed(eve)
     claimed(ana)
     store.run(lambda tx: places.agent(tx, eve, "postmaster@agents.example"))

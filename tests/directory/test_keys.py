@@ -13,7 +13,7 @@ UNKNOWN = new_key(bytes(KEY_BYTES))
 
 @pytest.fixture
 def ana(store, places):
-    return store.run(lambda tx: places.user(tx))
+    return store.run(places.user)
 
 
 @pytest.fixture

@@ -92,7 +92,8 @@ async def test_a_mail_without_one_author_is_never_verified(way_in, name):
 
 
 @pytest.mark.parametrize(
-    "sender", ["zoë@example.com", "a%b@example.com", "a b@example.com", 'q"uo\\te@example.com', "ä" * 30 + "@example.com"]
+    "sender",
+    ["zoë@example.com", "a%b@example.com", "a b@example.com", 'q"uo\\te@example.com', "ä" * 30 + "@example.com"],
 )
 async def test_an_odd_sender_of_the_envelope_stands_in_the_seal_as_printable_ascii(way_in, sender):
     await way_in.agent(BOT)

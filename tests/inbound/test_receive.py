@@ -328,7 +328,12 @@ async def test_a_mail_of_three_megabytes_is_kept_in_parts_and_read_back_the_same
     message, raw = await way_in.receive_one(MAIL + lines)
 
     assert front(raw, MAIL + lines).startswith(b"Return-Path:")
-    assert {"messages": 1, "bodies": 1, "body_chunks": -(-len(raw) // CHUNK_BYTES), "deliveries": 0} == await way_in.kept()
+    assert {
+        "messages": 1,
+        "bodies": 1,
+        "body_chunks": -(-len(raw) // CHUNK_BYTES),
+        "deliveries": 0,
+    } == await way_in.kept()
     assert verify_seal(message.auth_headers, [await way_in.secret(BOT)], raw).holds
 
 
@@ -347,11 +352,11 @@ async def test_a_mail_about_as_large_as_a_part_is_read_back_the_same(way_in, mor
 async def test_an_agent_that_goes_between_rcpt_and_data_makes_the_sender_try_again(way_in):
     await way_in.agent(BOT)
     await way_in.agent("gone@agents.example")
-    await way_in.admit("gone@agents.example")
+    admitted = [await way_in.admit(BOT), await way_in.admit("gone@agents.example")]
     await way_in.store.write(lambda tx: delete_agent(tx, way_in.places.user(tx, OWNER).id, "gone@agents.example"))
 
     with pytest.raises(Deferred):
-        await way_in.receive(to=[BOT, "gone@agents.example"])
+        await way_in.receive(to=[BOT, "gone@agents.example"], admitted=admitted)
 
     assert NOTHING == await way_in.kept()
 

@@ -15,7 +15,7 @@ from relay.spool import Spool
 from store.agents import list_secrets
 from store.bodies import read_body
 from store.messages import find_message
-from store.records import Message
+from store.records import Message, Recipient
 from tests.broken_store import kept
 from tests.fakes import FakeResolver
 from tests.places import Places
@@ -84,12 +84,20 @@ class WayIn:
 
         await self.store.write(unit)
 
-    async def admit(self, text: str) -> None:
-        await admit(address(text), store=self.store, routes=self.reception.routes)
+    async def admit(self, text: str) -> Recipient:
+        return await admit(address(text), store=self.store, routes=self.reception.routes)
 
-    async def receive(self, mail: bytes = MAIL, *, to: Sequence[str] = ("bot@agents.example",), **more) -> list[str]:
+    async def receive(
+        self,
+        mail: bytes = MAIL,
+        *,
+        to: Sequence[str] = ("bot@agents.example",),
+        admitted: Sequence[Recipient] | None = None,
+        **more,
+    ) -> list[str]:
+        recipients = admitted or [await self.admit(each) for each in to]
         with spool_with(mail) as spool:
-            return list(await receive(envelope(*to, **more), spool, by=self.reception))
+            return list(await receive(envelope(*to, **more), spool, recipients, by=self.reception))
 
     async def receive_one(self, mail: bytes = MAIL, **more) -> tuple[Message, bytes]:
         """The one message that comes of *mail*, and its stored bytes."""

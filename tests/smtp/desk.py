@@ -37,7 +37,7 @@ class Desk:
         if address.local.startswith("nobody"):
             raise UnknownRecipient
 
-    async def receive(self, envelope: Envelope, spool: Spool) -> Sequence[str]:
+    async def receive(self, envelope: Envelope, spool: Spool, _admissions: Sequence[object]) -> Sequence[str]:
         self.spools.append(spool)
         self.receiving.set()
         await self.may_receive.wait()

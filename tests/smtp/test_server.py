@@ -335,7 +335,7 @@ async def test_the_reply_before_a_hang_up_is_read_though_more_was_sent(open_door
 
 
 async def test_ids_that_are_none_are_no_promise(open_door, connect):
-    async def receive(envelope, spool):
+    async def receive(envelope, spool, admissions):
         return [1]
 
     client = await connect(await open_door(receive=receive))

@@ -1,5 +1,6 @@
 """A relay's HTTP door on a free port, and a client that holds a key."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -48,10 +49,8 @@ class Door:
         self.clock = clock
         self.places = places
         self.metrics = Metrics()
-        self.ready = True
-        house = House(
-            store=store, clock=clock, base_url=BASE_URL, metrics=self.metrics, is_ready=self._is_ready
-        )
+        self.ready: bool | Exception = True
+        house = House(store=store, clock=clock, base_url=BASE_URL, metrics=self.metrics, is_ready=self._is_ready)
         self.server = WebServer(make_app(house))
         self.session: aiohttp.ClientSession
         self.key = ""
@@ -81,7 +80,9 @@ class Door:
 
         await self.store.write(unit)
 
-    async def message(self, raw: bytes = b"Subject: hi\r\n\r\nhello\r\n", *, agent: str = BOT, **changes: Any) -> Message:
+    async def message(
+        self, raw: bytes = b"Subject: hi\r\n\r\nhello\r\n", *, agent: str = BOT, **changes: Any
+    ) -> Message:
         return await self.store.write(lambda tx: self.places.message(tx, agent, raw, **changes))
 
     async def ask(self, method: str, path: str, *, key: str | None = "", **more: Any) -> Answer:
@@ -94,7 +95,9 @@ class Door:
         async with self.session.request(method, url, headers=headers, **more) as response:
             body = await response.read()
             is_json = "json" in response.headers.get("Content-Type", "")
-            return Answer(response.status, response.headers, body, await response.json(content_type=None) if is_json else None)
+            return Answer(
+                response.status, response.headers, body, await response.json(content_type=None) if is_json else None
+            )
 
     async def get(self, path: str, **more: Any) -> Answer:
         return await self.ask("GET", path, **more)
@@ -105,7 +108,15 @@ class Door:
     async def patch(self, path: str, json: Any = None, **more: Any) -> Answer:
         return await self.ask("PATCH", path, json=json, **more)
 
+    async def somebody_waits(self) -> None:
+        """Return once a long poll is waiting for mail."""
+        async with asyncio.timeout(10):
+            while not self.store.bell._waiting:  # noqa: ASYNC110 (the bell has no event for a new waiter)
+                await asyncio.sleep(0.005)
+
     async def _is_ready(self) -> bool:
+        if isinstance(self.ready, Exception):
+            raise self.ready
         return self.ready
 
 
@@ -117,4 +128,3 @@ def messages(rest: str = "", agent: str = BOT) -> str:
 def queue(verb: str, agent: str = BOT) -> str:
     """The path of a verb of an agent's queue."""
     return f"/v1/agents/{quote(agent, safe='')}/queue/{verb}"
-

@@ -127,7 +127,7 @@ async def test_an_old_message_is_not_listed_any_more(door):
 async def test_a_long_poll_is_woken_by_the_commit_of_a_message(door):
     await door.agent()
     waiting = asyncio.create_task(ids(door, "?wait=60"))
-    await waits(door)
+    await door.somebody_waits()
 
     message = await door.message()
 
@@ -139,7 +139,7 @@ async def test_a_long_poll_is_not_woken_by_another_agents_mail(door):
     await door.agent()
     await door.agent("other@agents.example")
     waiting = asyncio.create_task(ids(door, "?wait=60"))
-    await waits(door)
+    await door.somebody_waits()
 
     await door.message(agent="other@agents.example")
     message = await door.message()
@@ -288,7 +288,9 @@ async def test_a_message_can_be_marked_and_marked_again(door):
     assert ({"message_id": message.id, "status": "unread"}, [message.id]) == (unread.json, await ids(door))
 
 
-@pytest.mark.parametrize("body", [{"status": "gone"}, {}, {"status": "read", "more": 1}, [], None, "read", {"status": None}])
+@pytest.mark.parametrize(
+    "body", [{"status": "gone"}, {}, {"status": "read", "more": 1}, [], None, "read", {"status": None}]
+)
 async def test_a_mark_that_does_not_fit_is_a_problem_and_marks_nothing(sqlite_door, body):
     await sqlite_door.agent()
     message = await sqlite_door.message()
@@ -298,9 +300,7 @@ async def test_a_mark_that_does_not_fit_is_a_problem_and_marks_nothing(sqlite_do
     assert ((422, "invalid_request"), [message.id]) == (answer.problem, await ids(sqlite_door))
 
 
-@pytest.mark.parametrize(
-    ("method", "rest"), [("GET", ""), ("GET", "/raw"), ("GET", "/attachments/0"), ("PATCH", "")]
-)
+@pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("GET", "/raw"), ("GET", "/attachments/0"), ("PATCH", "")])
 @pytest.mark.parametrize("message_id", ["msg_0", "x", "%F0%9F%98%80"])
 async def test_a_message_that_is_not_there_is_not_found(sqlite_door, method, rest, message_id):
     await sqlite_door.agent()
@@ -318,10 +318,3 @@ async def test_another_agents_message_is_not_found(door, rest):
     message = await door.message(agent="other@agents.example")
 
     assert (404, "message_not_found") == (await door.get(messages(f"/{message.id}{rest}"))).problem
-
-
-async def waits(door):
-    """Return once somebody waits for the agent's mail."""
-    async with asyncio.timeout(10):
-        while not door.store.bell._waiting:
-            await asyncio.sleep(0.005)

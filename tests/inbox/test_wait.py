@@ -1,0 +1,101 @@
+"""Long polling without a door: looked at again when a commit says so, and not before."""
+
+import asyncio
+
+from relay.inbox.wait import TOPIC, wait_for
+from store.wake import Bell
+
+AGENT = "bot@agents.example"
+PATIENCE = 10  # seconds that nothing here should take
+
+
+class Looks:
+    """Answers one value after the other, and tells when it is asked."""
+
+    def __init__(self, *values, ring=lambda: None):
+        self.values, self.ring = list(values), ring
+        self.count = 0
+        self.asked = asyncio.Event()
+
+    async def __call__(self):
+        self.count += 1
+        self.asked.set()
+        self.ring()
+        return self.values.pop(0) if len(self.values) > 1 else self.values[0]
+
+
+def waiting(look, bell, seconds=60):
+    return asyncio.create_task(wait_for(look, bool, agent=AGENT, wait_seconds=seconds, bell=bell))
+
+
+async def test_what_is_there_is_answered_at_once():
+    look = Looks([1])
+
+    assert [1] == await waiting(look, Bell())
+    assert 1 == look.count
+
+
+async def test_without_waiting_it_is_looked_at_once():
+    look = Looks([])
+
+    assert [] == await waiting(look, Bell(), 0)
+    assert 1 == look.count
+
+
+async def test_a_ring_makes_it_look_again():
+    bell, look = Bell(), Looks([], [1])
+    waiter = waiting(look, bell)
+    await look.asked.wait()
+    await asyncio.sleep(0)
+
+    bell.ring([TOPIC + AGENT])
+
+    async with asyncio.timeout(4):
+        assert [1] == await waiter
+
+
+async def test_a_ring_while_looking_is_not_slept_through():
+    bell = Bell()
+    look = Looks([], [1], ring=lambda: bell.ring([TOPIC + AGENT]))
+
+    async with asyncio.timeout(4):
+        assert [1] == await waiting(look, bell)
+
+
+async def test_a_ring_for_another_agent_does_not_wake():
+    bell, look = Bell(), Looks([], [1])
+    waiter = waiting(look, bell, 0.2)
+    await look.asked.wait()
+
+    bell.ring([TOPIC + "other@agents.example"])
+    await asyncio.sleep(0)
+
+    assert 1 == look.count
+    assert [1] == await waiter
+
+
+async def test_a_ring_without_anything_found_goes_on_waiting():
+    bell, look = Bell(), Looks([], [], [1])
+    waiter = waiting(look, bell)
+    async with asyncio.timeout(PATIENCE):
+        while look.count < 3 and not waiter.done():
+            bell.ring([TOPIC + AGENT])
+            await asyncio.sleep(0)
+
+        assert [1] == await waiter
+
+
+async def test_when_the_time_is_over_the_last_look_is_the_answer():
+    async with asyncio.timeout(PATIENCE):
+        assert [] == await waiting(Looks([]), Bell(), 0.01)
+
+
+async def test_who_goes_away_waits_no_more():
+    bell, look = Bell(), Looks([])
+    waiter = waiting(look, bell)
+    await look.asked.wait()
+
+    waiter.cancel()
+    await asyncio.gather(waiter, return_exceptions=True)
+
+    assert not bell._waiting

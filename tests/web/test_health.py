@@ -1,0 +1,117 @@
+"""Alive, ready, counted; and what the door says of itself and of its errors."""
+
+import asyncio
+import json
+
+import pytest
+
+from tests.broken_store import lose_table
+from tests.web.client import messages, queue
+
+
+async def test_it_is_alive(sqlite_door):
+    answer = await sqlite_door.get("/healthz", key=None)
+
+    assert (200, {"status": "ok"}) == (answer.status, answer.json)
+
+
+async def test_it_is_ready(sqlite_door):
+    answer = await sqlite_door.get("/readyz", key=None)
+
+    assert (200, {"status": "ok"}) == (answer.status, answer.json)
+
+
+async def test_it_says_when_it_could_take_no_mail(sqlite_door):
+    sqlite_door.ready = False
+
+    answer = await sqlite_door.get("/readyz", key=None)
+
+    assert ((503, "not_ready"), "5") == (answer.problem, answer.headers["Retry-After"])
+
+
+async def test_it_is_alive_with_a_broken_store(sqlite_door):
+    lose_table(sqlite_door.store, "api_keys")
+
+    assert 200 == (await sqlite_door.get("/healthz", key=None)).status
+
+
+async def test_the_counters_are_there_for_prometheus(sqlite_door):
+    sqlite_door.metrics.count_mail("accepted")
+
+    answer = await sqlite_door.get("/metrics", key=None)
+
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    assert b'mailseal_mails_total{outcome="accepted"} 1.0' in answer.body
+
+
+@pytest.mark.parametrize("table", ["api_keys", "messages"])
+async def test_a_store_that_cannot_answer_is_a_problem_that_passes(door, table):
+    await door.agent()
+    lose_table(door.store, table)
+
+    for answer in (await door.get(messages()), await door.post(queue("lease"), {})):
+        assert ((503, "store_unavailable"), "5") == (answer.problem, answer.headers["Retry-After"])
+        assert b"table" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "problem"),
+    [
+        ("GET", "/", (404, "not_found")),
+        ("GET", "/v1", (404, "not_found")),
+        ("GET", "/docs", (404, "not_found")),
+        ("GET", "/v2/agents", (404, "not_found")),
+        ("DELETE", "/healthz", (405, "method_not_allowed")),
+        ("PUT", messages(), (405, "method_not_allowed")),
+    ],
+)
+async def test_what_is_no_route_is_a_problem(sqlite_door, method, path, problem):
+    assert problem == (await sqlite_door.ask(method, path)).problem
+
+
+async def test_an_error_of_our_own_tells_nothing_of_itself(sqlite_door):
+    sqlite_door.ready = RuntimeError("the password is swordfish")
+
+    answer = await sqlite_door.get("/readyz", key=None)
+
+    assert ((500, "internal_error"), False) == (answer.problem, b"swordfish" in answer.body)
+
+
+async def test_the_api_describes_itself(sqlite_door):
+    answer = await sqlite_door.get("/openapi.json", key=None)
+
+    described = {(method.upper(), path) for path, verbs in answer.json["paths"].items() for method in verbs}
+    agent = "/v1/agents/{address}"
+    assert {
+        ("GET", f"{agent}/messages"),
+        ("GET", f"{agent}/messages/{{message_id}}"),
+        ("PATCH", f"{agent}/messages/{{message_id}}"),
+        ("GET", f"{agent}/messages/{{message_id}}/raw"),
+        ("GET", f"{agent}/messages/{{message_id}}/attachments/{{index}}"),
+        ("POST", f"{agent}/queue/lease"),
+        ("POST", f"{agent}/queue/ack"),
+        ("POST", f"{agent}/queue/nack"),
+        ("POST", f"{agent}/queue/extend"),
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("GET", "/metrics"),
+    } <= described
+    assert json.loads(answer.body)["openapi"].startswith("3.")
+
+
+async def test_the_description_names_the_key(sqlite_door):
+    document = (await sqlite_door.get("/openapi.json", key=None)).json
+
+    schemes = document["components"]["securitySchemes"]
+    used = document["paths"]["/v1/agents/{address}/messages"]["get"]["security"]
+    assert ["bearer"] == [schemes[name]["scheme"] for each in used for name in each]
+
+
+async def test_a_long_poll_does_not_hold_up_a_stop(sqlite_door):
+    await sqlite_door.agent()
+    waiting = asyncio.create_task(sqlite_door.get(messages("?wait=60")))
+    async with asyncio.timeout(10):
+        await sqlite_door.somebody_waits()
+
+        await sqlite_door.server.stop(1)
+        await asyncio.gather(waiting, return_exceptions=True)

@@ -1,0 +1,280 @@
+"""The poll queue over HTTP."""
+
+import asyncio
+
+import pytest
+
+from tests.web.client import BOT, queue
+
+OTHER = "other@agents.example"
+LOST = {"status": 409, "code": "lease_lost"}
+
+
+async def lease(door, agent=BOT, **wanted):
+    answer = await door.post(queue("lease", agent), wanted)
+    assert answer.status == 200, answer.body
+    return answer.json["items"]
+
+
+async def lease_one(door, **wanted):
+    (item,) = await lease(door, **wanted)
+    return item
+
+
+async def test_a_lease_holds_the_whole_message(door):
+    await door.agent()
+    message = await door.message()
+
+    item = await lease_one(door, lease_seconds=30)
+
+    assert (1, "2026-11-23T15:17:30Z", message.id, "hello") == (
+        item["attempt"], item["lease_expires_at"], item["message"]["message_id"], item["message"]["text"].strip(),
+    )  # fmt: skip
+
+
+async def test_a_lease_needs_no_body(door):
+    await door.agent()
+    await door.message()
+
+    answer = await door.ask("POST", queue("lease"))
+
+    assert 1 == len(answer.json["items"])
+
+
+async def test_messages_are_leased_oldest_first_and_as_many_as_asked_for(door):
+    await door.agent()
+    kept = [(await door.message()).id for _ in range(3)]
+
+    assert kept[:2] == [item["message"]["message_id"] for item in await lease(door, max=2)]
+    assert kept[2:] == [item["message"]["message_id"] for item in await lease(door, max=100)]
+
+
+async def test_two_pollers_at_once_never_get_the_same_message(door):
+    await door.agent()
+    kept = [(await door.message()).id for _ in range(12)]
+
+    leases = await asyncio.gather(*[lease(door, max=2) for _ in range(8)])
+
+    assert sorted(kept) == sorted(item["message"]["message_id"] for items in leases for item in items)
+
+
+async def test_a_leased_message_is_nobody_elses_until_the_lease_ends(door):
+    await door.agent()
+    await door.message()
+    await lease_one(door, lease_seconds=60)
+
+    door.clock.advance(seconds=59)
+    assert [] == await lease(door)
+    door.clock.advance(seconds=1)
+    assert 2 == (await lease_one(door))["attempt"]
+
+
+async def test_an_acked_message_never_comes_back(door):
+    await door.agent()
+    await door.message()
+    receipt = (await lease_one(door))["receipt"]
+
+    answer = await door.post(queue("ack"), {"receipts": [receipt]})
+
+    assert (200, [{"receipt": receipt, "status": 200, "code": None}]) == (answer.status, answer.json["items"])
+    door.clock.advance(days=1)
+    assert [] == await lease(door)
+
+
+async def test_acking_twice_is_no_error(door):
+    await door.agent()
+    await door.message()
+    receipt = (await lease_one(door))["receipt"]
+    await door.post(queue("ack"), {"receipts": [receipt]})
+
+    assert 200 == (await door.post(queue("ack"), {"receipts": [receipt]})).status
+
+
+@pytest.mark.parametrize("delay", [0, 90])
+async def test_a_message_given_back_comes_again_after_its_delay(door, delay):
+    await door.agent()
+    await door.message()
+    receipt = (await lease_one(door))["receipt"]
+
+    answer = await door.post(queue("nack"), {"receipts": [receipt], "delay_seconds": delay})
+
+    assert 200 == answer.status
+    door.clock.advance(seconds=delay - 1)
+    assert delay == 0 or await lease(door) == []
+    door.clock.advance(seconds=1)
+    assert 2 == (await lease_one(door))["attempt"]
+
+
+async def test_an_extended_lease_lasts_from_now_on(door):
+    await door.agent()
+    await door.message()
+    receipt = (await lease_one(door, lease_seconds=60))["receipt"]
+    door.clock.advance(seconds=50)
+
+    assert 200 == (await door.post(queue("extend"), {"receipts": [receipt], "lease_seconds": 60})).status
+
+    door.clock.advance(seconds=59)
+    assert [] == await lease(door)
+    door.clock.advance(seconds=1)
+    assert 2 == (await lease_one(door))["attempt"]
+
+
+@pytest.mark.parametrize("verb", ["ack", "nack", "extend"])
+async def test_an_expired_receipt_changes_nothing(door, verb):
+    await door.agent()
+    await door.message()
+    receipt = (await lease_one(door, lease_seconds=60))["receipt"]
+    door.clock.advance(seconds=60)
+
+    answer = await door.post(queue(verb), {"receipts": [receipt]})
+
+    assert (409, [{"receipt": receipt, **LOST}]) == (answer.status, answer.json["items"])
+    assert 2 == (await lease_one(door))["attempt"]
+
+
+@pytest.mark.parametrize("verb", ["ack", "nack", "extend"])
+async def test_a_receipt_of_an_older_lease_changes_nothing(door, verb):
+    await door.agent()
+    await door.message()
+    old = (await lease_one(door, lease_seconds=60))["receipt"]
+    door.clock.advance(seconds=60)
+    new = (await lease_one(door, lease_seconds=60))["receipt"]
+
+    assert 409 == (await door.post(queue(verb), {"receipts": [old]})).status
+
+    assert [] == await lease(door)
+    assert 200 == (await door.post(queue("ack"), {"receipts": [new]})).status
+
+
+async def test_a_lost_receipt_does_not_hurt_the_others(door):
+    await door.agent()
+    await door.message()
+    receipt = (await lease_one(door))["receipt"]
+
+    answer = await door.post(queue("ack"), {"receipts": ["nonsense", receipt, "msg_0.0"]})
+
+    assert [409, 200, 409] == [item["status"] for item in answer.json["items"]]
+    door.clock.advance(days=1)
+    assert [] == await lease(door)
+
+
+@pytest.mark.parametrize("verb", ["ack", "nack", "extend"])
+async def test_another_agents_receipt_changes_nothing(door, verb):
+    await door.agent()
+    await door.agent(OTHER)
+    await door.message(agent=OTHER)
+    (item,) = await lease(door, OTHER)
+
+    assert 409 == (await door.post(queue(verb), {"receipts": [item["receipt"]]})).status
+
+    assert 200 == (await door.post(queue("extend", OTHER), {"receipts": [item["receipt"]]})).status
+
+
+async def test_a_waiting_lease_is_woken_by_the_commit_of_a_message(door):
+    await door.agent()
+    waiting = asyncio.create_task(lease_one(door, wait=60))
+    await door.somebody_waits()
+
+    message = await door.message()
+
+    async with asyncio.timeout(4):  # less than it would take to look again without being woken
+        assert message.id == (await waiting)["message"]["message_id"]
+
+
+async def test_a_waiting_lease_is_woken_by_a_message_given_back(door):
+    await door.agent()
+    message = await door.message()
+    receipt = (await lease_one(door))["receipt"]
+    waiting = asyncio.create_task(lease_one(door, wait=60))
+    await door.somebody_waits()
+
+    await door.post(queue("nack"), {"receipts": [receipt]})
+
+    async with asyncio.timeout(4):
+        assert message.id == (await waiting)["message"]["message_id"]
+
+
+async def test_one_message_wakes_two_waiting_leases_and_goes_to_one(door):
+    await door.agent()
+    pollers = [asyncio.create_task(lease(door, wait=wait)) for wait in (0.5, 0.5)]
+    await door.somebody_waits()
+
+    await door.message()
+
+    assert 1 == sum(map(len, await asyncio.gather(*pollers)))
+
+
+async def test_a_message_marked_unread_can_be_leased_again(door):
+    await door.agent()
+    message = await door.message()
+    await door.post(queue("ack"), {"receipts": [(await lease_one(door))["receipt"]]})
+
+    await door.patch(f"/v1/agents/{BOT}/messages/{message.id}", {"status": "unread"})
+
+    assert message.id == (await lease_one(door))["message"]["message_id"]
+
+
+async def test_a_message_that_was_read_is_not_leased(door):
+    await door.agent()
+    message = await door.message()
+
+    await door.get(f"/v1/agents/{BOT}/messages/{message.id}")
+
+    assert [] == await lease(door)
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("lease", {"max": 0}),
+        ("lease", {"max": 101}),
+        ("lease", {"max": "many"}),
+        ("lease", {"lease_seconds": 0}),
+        ("lease", {"lease_seconds": 3601}),
+        ("lease", {"wait": -1}),
+        ("lease", {"wait": 61}),
+        ("lease", {"limit": 1}),
+        ("lease", []),
+        ("ack", {}),
+        ("ack", {"receipts": []}),
+        ("ack", {"receipts": ["x"] * 101}),
+        ("ack", {"receipts": ["x" * 101]}),
+        ("ack", {"receipts": [1]}),
+        ("ack", {"receipts": "x"}),
+        ("ack", {"receipts": ["x"], "delay_seconds": 1}),
+        ("nack", {"receipts": ["x"], "delay_seconds": -1}),
+        ("nack", {"receipts": ["x"], "delay_seconds": 86_401}),
+        ("extend", {"receipts": ["x"], "lease_seconds": 0}),
+        ("extend", {"receipts": ["x"], "lease_seconds": 3601}),
+        ("extend", None),
+    ],
+)
+async def test_a_body_that_does_not_fit_is_a_problem(sqlite_door, verb, body):
+    await sqlite_door.agent()
+
+    answer = await sqlite_door.post(queue(verb), body)
+
+    assert (422, "invalid_request") == answer.problem
+    assert all(each["at"].startswith("body") and each["problem"] for each in answer.json["errors"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"", b"\xff", b'{"receipts": ["\\ud800"]}', b'{"receipts": ["x"]}trailing', b"[" * 100_000, b'{"receipts": [' + b"9" * 5000 + b"]}"],
+    ids=["open", "empty", "no UTF-8", "surrogate", "trailing", "deep", "long number"],
+)  # fmt: skip
+async def test_a_body_that_is_no_json_is_a_problem(sqlite_door, body):
+    await sqlite_door.agent()
+
+    answer = await sqlite_door.ask("POST", queue("ack"), data=body, headers={"Content-Type": "application/json"})
+
+    status, code = answer.problem
+    assert (True, True) == (status in {400, 422}, code in {"invalid_request", "http_error"})
+
+
+async def test_a_receipt_with_a_nul_is_a_problem_or_lost(door):
+    await door.agent()
+
+    answer = await door.post(queue("ack"), {"receipts": ["msg_\0.x"]})
+
+    assert answer.status in {409, 422}
