@@ -142,7 +142,7 @@ class Store:
         On SQLite that is right here: a reader never waits for a writer, and handing so little over
         to another thread costs more than doing it. Whatever goes wrong here is tried again there.
         """
-        if self._is_sqlite:
+        if self._is_sqlite and not self._stopped:
             try:
                 return unit(Tx(self._glancing()))
             except (SQLAlchemyError, UnicodeError):
@@ -314,6 +314,8 @@ def _translated(error: Exception) -> Exception:
         return _because(InvalidValue("a value has the wrong type"), error)
     if isinstance(error, SQLAlchemyError | OSError):
         return _because(Unavailable("the database cannot answer"), error)
+    if isinstance(error, StopIteration):  # a Future does not take one, and nobody behind it would be answered
+        return RuntimeError("a unit raised StopIteration")
     return error
 
 
