@@ -1,6 +1,6 @@
 """What is counted for Prometheus. One registry a daemon, made at start and handed on."""
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -18,18 +18,21 @@ class Metrics:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        self._mails = Counter("mailseal_mails", "Mails by what DATA was answered.", ["outcome"], registry=self.registry)
-        self._attempts = Counter(
+        mails = Counter("mailseal_mails", "Mails by what DATA was answered.", ["outcome"], registry=self.registry)
+        attempts = Counter(
             "mailseal_delivery_attempts", "Webhook attempts by what followed.", ["outcome"], registry=self.registry
         )
+        # Every series from the start: a counter that is missing looks like one that never counts.
+        self._mails = {outcome: mails.labels(outcome) for outcome in get_args(MailOutcome)}
+        self._attempts = {outcome: attempts.labels(outcome) for outcome in get_args(AttemptOutcome)}
 
     def count_mail(self, outcome: MailOutcome) -> None:
         """One mail was answered."""
-        self._mails.labels(outcome).inc()
+        self._mails[outcome].inc()
 
     def count_attempt(self, outcome: AttemptOutcome) -> None:
         """One delivery was tried."""
-        self._attempts.labels(outcome).inc()
+        self._attempts[outcome].inc()
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""

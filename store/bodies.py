@@ -6,9 +6,10 @@ no commit of anybody else's waits for them; the row in ``bodies`` is what makes 
 
 from collections.abc import Sequence
 from datetime import datetime
+from io import BytesIO
 from typing import Final
 
-from sqlalchemy import Insert, select
+from sqlalchemy import Insert, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.engine import Tx
@@ -23,6 +24,9 @@ _KEEP_BODY: Final[dict[str, Insert]] = {
     "sqlite": sqlite.insert(bodies).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(bodies).on_conflict_do_nothing(),
 }
+_PART: Final = select(body_chunks.c.content).where(
+    body_chunks.c.sha256 == bindparam("sha256"), body_chunks.c.number == bindparam("number")
+)
 _KEEP_CHUNK: Final[dict[str, Insert]] = {
     "sqlite": sqlite.insert(body_chunks).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(body_chunks).on_conflict_do_nothing(),
@@ -48,14 +52,14 @@ def read_body(tx: Tx, sha256: str) -> bytes:
         raise MessageNotFound
     if row.content is not None:
         return bytes(row.content)
-    return b"".join(_chunks(tx, sha256))
+    return _joined(tx, sha256)
 
 
 def read_bodies(tx: Tx, contents: Sequence[str]) -> dict[str, bytes]:
     """All bytes of several contents, by their SHA-256; a long one is fetched in parts."""
     rows = tx.execute(select(bodies.c.sha256, bodies.c.content).where(bodies.c.sha256.in_(contents)))
     found = {row.sha256: row.content for row in rows}
-    return {sha256: b"".join(_chunks(tx, sha256)) if content is None else content for sha256, content in found.items()}
+    return {sha256: _joined(tx, sha256) if content is None else content for sha256, content in found.items()}
 
 
 def read_chunk(tx: Tx, sha256: str, number: int) -> bytes | None:
@@ -63,10 +67,14 @@ def read_chunk(tx: Tx, sha256: str, number: int) -> bytes | None:
     row = tx.execute(select(bodies.c.content).where(bodies.c.sha256 == sha256)).first()
     if row is not None and row.content is not None:
         return bytes(row.content) if number == 0 else None
-    part = select(body_chunks.c.content).where(body_chunks.c.sha256 == sha256, body_chunks.c.number == number)
-    return tx.execute(part).scalar()  # type: ignore[no-any-return]
+    return tx.execute(_PART, {"sha256": sha256, "number": number}).scalar()  # type: ignore[no-any-return]
 
 
-def _chunks(tx: Tx, sha256: str) -> list[bytes]:
-    query = select(body_chunks.c.content).where(body_chunks.c.sha256 == sha256).order_by(body_chunks.c.number)
-    return [bytes(content) for content in tx.execute(query).scalars()]
+def _joined(tx: Tx, sha256: str) -> bytes:
+    """The parts of a long content as one, fetched one by one: at no time is any of it here twice."""
+    whole = BytesIO()
+    number = 0
+    while part := tx.execute(_PART, {"sha256": sha256, "number": number}).scalar():
+        whole.write(part)
+        number += 1
+    return whole.getvalue()

@@ -1,0 +1,183 @@
+import asyncio
+
+import psycopg
+import pytest
+
+from store.connect import open_store
+from store.listen import Listener
+from store.wake import Bell
+from tests.store.gate import PATIENCE_SECONDS, Gate, eventually, in_one_group
+from tests.store.notes import note, noted
+from tests.store.test_engine import Mishap
+
+
+def rings(topic, *, then=None):
+    def unit(tx):
+        tx.wake(topic)
+        if then is not None:
+            raise then
+
+    return unit
+
+
+async def rung(event):
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await event.wait()
+    return True
+
+
+@pytest.fixture
+def heard(notes):
+    """Every topic that rings, in order."""
+    topics = []
+    notes.bell.listen(lambda found: topics.extend(sorted(found)))
+    return topics
+
+
+def test_a_bell_wakes_everybody_who_waits_for_the_topic_and_nobody_else():
+    bell = Bell()
+    with bell.waiting("a") as one, bell.waiting("a") as two, bell.waiting("b") as other:
+        bell.ring(["a", "c"])
+
+        assert [True, True, False] == [one.is_set(), two.is_set(), other.is_set()]
+
+
+def test_a_bell_rung_before_anybody_waits_wakes_nobody():
+    bell = Bell()
+    bell.ring(["a"])
+
+    with bell.waiting("a") as event:
+        assert not event.is_set()
+
+
+def test_a_bell_rung_after_the_waiting_wakes_nobody():
+    bell = Bell()
+    with bell.waiting("a") as event:
+        pass
+
+    bell.ring(["a"])
+
+    assert not event.is_set()
+
+
+def test_a_bell_remembers_no_topic_that_nobody_waits_for():
+    bell = Bell()
+    with bell.waiting("a"), bell.waiting("a"):
+        pass
+
+    assert {} == bell._waiting
+
+
+def test_a_bell_tells_listeners_all_topics_at_once():
+    bell, heard = Bell(), []
+    bell.listen(heard.append)
+
+    bell.ring(["a", "b"])
+
+    assert [{"a", "b"}] == heard
+
+
+async def test_a_commit_wakes_who_waits(notes):
+    with notes.bell.waiting("inbox:a") as event:
+        await notes.write(rings("inbox:a"))
+
+        assert await rung(event)
+
+
+async def test_nobody_is_woken_before_the_commit(notes):
+    gate = Gate(rings("inbox:a"))
+    with notes.bell.waiting("inbox:a") as event:
+        writing = asyncio.ensure_future(notes.write(gate.unit))
+        await gate.is_reached()
+        await notes.read(noted)  # there and back: the loop has had its turn
+
+        assert not event.is_set()
+
+        gate.open()
+        await writing
+        assert await rung(event)
+
+
+async def test_the_topic_of_a_unit_that_failed_is_not_rung(notes, heard):
+    with pytest.raises(Mishap):
+        await notes.write(rings("bad", then=Mishap()))
+    await notes.write(rings("good"))
+
+    assert ["good"] == heard
+
+
+async def test_the_topics_of_failed_units_are_left_out_of_their_groups(notes, heard):
+    await in_one_group(notes.write, rings("one"), rings("bad", then=Mishap()), rings("two"))
+
+    assert ["one", "two"] == heard
+
+
+async def test_a_reader_wakes_nobody(notes, heard):
+    await notes.read(rings("inbox:a"))
+
+    assert [] == heard
+
+
+def listening(url):
+    """The number of the server's process that listens, once there is one."""
+
+    def look():
+        with psycopg.connect(url) as connection:
+            row = connection.execute(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+            ).fetchone()
+        return row and row[0]
+
+    return look
+
+
+async def test_a_commit_in_another_process_wakes_who_waits_here_and_again_after_the_line_was_cut(
+    postgres_notes, postgres_url
+):
+    here = open_store(postgres_url)
+    ear = Listener(here.engine, here.bell)
+    ear.start()
+    try:
+        first = await asyncio.to_thread(eventually, listening(postgres_url), of_what="a listener")
+        with here.bell.waiting("inbox:a") as event:
+            await in_one_group(postgres_notes.write, rings("inbox:a"), rings("inbox:b", then=Mishap()))
+            assert await rung(event)
+
+        def other_ear():
+            now = listening(postgres_url)()
+            return now if now != first else None
+
+        with psycopg.connect(postgres_url, autocommit=True) as operator:
+            operator.execute("SELECT pg_terminate_backend(%s, 10000)", [first])
+        await asyncio.to_thread(eventually, other_ear, of_what="a new listener")
+        with here.bell.waiting("inbox:a") as event:
+            await postgres_notes.write(rings("inbox:a"))
+            assert await rung(event)
+    finally:
+        await ear.stop()
+        here.engine.dispose()
+
+
+async def test_a_unit_that_failed_wakes_no_other_process(postgres_notes, postgres_url):
+    with psycopg.connect(postgres_url, autocommit=True) as ear:
+        ear.execute("LISTEN mailseal")
+        await in_one_group(postgres_notes.write, rings("bad", then=Mishap()), rings("good"))
+
+        heard = [notice.payload for notice in ear.notifies(timeout=PATIENCE_SECONDS, stop_after=1)]
+
+    assert ["good"] == heard
+
+
+async def test_nobody_elsewhere_is_told_of_a_commit_that_failed(postgres_notes, postgres_url):
+    def breaks(tx):
+        tx.wake("bad")
+        note(1, parent=404)(tx)
+
+    with psycopg.connect(postgres_url, autocommit=True) as ear:
+        ear.execute("LISTEN mailseal")
+        await asyncio.gather(postgres_notes.write(breaks), return_exceptions=True)
+        await postgres_notes.write(rings("good"))
+
+        heard = [notice.payload for notice in ear.notifies(timeout=PATIENCE_SECONDS, stop_after=1)]
+
+    assert ["good"] == heard
