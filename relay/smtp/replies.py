@@ -14,6 +14,7 @@ from relay.errors import (
     BadSecret,
     DnsUnavailable,
     ForbiddenTarget,
+    MailLoop,
     Refused,
     SenderUnproven,
     SpoolFull,
@@ -107,6 +108,7 @@ UNAUTHENTICATED: Final = Reply(550, "5.7.26", "The sender is not verified")
 TOO_LARGE: Final = Reply(552, "5.3.4", "The mail is too large")
 BAD_MAILBOX: Final = Reply(553, "5.1.3", "The address cannot be used")
 NEED_SMTPUTF8: Final = Reply(553, "5.6.7", "A non-ASCII address needs SMTPUTF8")
+TOO_MANY_HOPS: Final = Reply(554, "5.4.6", "The mail goes round in circles")
 REFUSED: Final = Reply(554, "5.7.1", "Refused")
 
 # The first that fits counts, so leaves stand before their branch. Secrets and targets are the
@@ -115,6 +117,7 @@ _BY_ERROR: Final[tuple[tuple[type[Exception], Reply], ...]] = (
     (UnknownRecipient, UNKNOWN_RECIPIENT),
     (Unauthenticated, UNAUTHENTICATED),
     (UndecodableMail, UNDECODABLE),
+    (MailLoop, TOO_MANY_HOPS),
     (BadAddress, BAD_MAILBOX),
     (BadSecret, TRY_LATER),
     (ForbiddenTarget, TRY_LATER),

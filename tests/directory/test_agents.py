@@ -11,6 +11,7 @@ from relay.signing.secrets import parse_whsec
 from store.agents import add_secret, get_agent_by_email, list_secrets
 from store.deliveries import list_deliveries
 from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidValue
+from tests.one_database import on_sqlite
 from tests.places import Places
 
 BOT = "bot@agents.example"
@@ -44,6 +45,9 @@ def change(store, owner, clock):
     return to
 
 
+@on_sqlite
+@on_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("written", "address"),
     [

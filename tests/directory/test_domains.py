@@ -16,6 +16,7 @@ from store.errors import (
     InvalidValue,
 )
 from tests.fakes import FakeResolver
+from tests.one_database import on_sqlite
 
 NAME = "agents.example"
 PROOF = "_mailseal.agents.example"
@@ -55,6 +56,8 @@ def test_a_claim_is_unverified(claimed, ana):
     assert (NAME, ana.id, False, None) == (domain.domain, domain.user_id, domain.verified, domain.verified_at)
 
 
+@on_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     "name", ["", "localhost", "a b.example", "-a.example", "a..example", "x" * 64 + ".example", "ex@mple.org"]
 )
@@ -75,6 +78,7 @@ def test_a_token_is_too_long_to_be_guessed(claimed, ana):
     assert len(bytes.fromhex(claimed(ana).token)) >= 16
 
 
+@on_sqlite
 @pytest.mark.parametrize("before", [(), ("v=spf1 -all",), ("mailseal-verify=", "mailseal-verify=other")])
 async def test_a_token_in_dns_is_proof(claimed, ana, before):
     domain = claimed(ana)

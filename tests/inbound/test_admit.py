@@ -6,8 +6,12 @@ from relay.errors import UnknownRecipient
 from store.errors import Unavailable
 from tests.broken_store import lose_table
 from tests.inbound.way_in import HOSTNAME, OWNER, SHARED
+from tests.one_database import on_sqlite
 
 
+@on_sqlite
+@on_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("agent", "written"),
     [
@@ -101,6 +105,7 @@ async def test_mail_for_the_operator_is_taken(way_in, written):
     await way_in.admit(written)
 
 
+@on_sqlite
 @pytest.mark.parametrize("named", [None, "ops@agents.example"])
 @pytest.mark.parametrize("written", ["postmaster", "Postmaster@" + HOSTNAME, "postmaster@" + SHARED])
 async def test_mail_for_the_operator_reaches_whom_the_settings_name(way_in, named, written):

@@ -21,6 +21,7 @@ from store.schema import bodies, messages
 from tests.auth.mails import signed
 from tests.broken_store import lose_table
 from tests.inbound.way_in import HOSTNAME, MAIL, OWNER
+from tests.one_database import on_sqlite
 
 BOT = "bot@agents.example"
 CRITIC = "critic@agents.example"
@@ -75,6 +76,8 @@ async def test_a_bounce_has_an_empty_return_path(way_in):
     assert ("", True) == (message.mail_from, message.automated)
 
 
+@on_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     "forged",
     [
@@ -147,6 +150,7 @@ async def test_every_forged_field_is_taken_out_and_all_else_keeps_its_order(way_
     assert forged not in raw
 
 
+@on_sqlite
 @pytest.mark.parametrize("fold", [b" ", b"\t", b" ;\r\n ", b"\t;\r\n\t\r\n "])
 async def test_a_mail_that_begins_with_a_fold_cannot_go_on_with_our_results(way_in, fold):
     await way_in.agent(BOT)

@@ -1,12 +1,16 @@
 """Stores with something in them, and agents to start from."""
 
+import shutil
+import uuid
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from store.connect import open_store
+from store import migrate
+from store.connect import open_engine, open_store, sqlite_url
 from store.engine import Store
 from store.records import Agent
 from store.schema import metadata
@@ -17,11 +21,12 @@ from tests.store.notes import make_notes
 @pytest.fixture(scope="session")
 def postgres_of_all(postgres: str, postgres_template: str) -> Iterator[str]:
     """A migrated PostgreSQL database for the whole folder: making one takes longer than most tests here."""
+    name = f"store_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE all_of_store TEMPLATE {postgres_template}")
-    yield make_url(postgres).set(database="all_of_store").render_as_string(hide_password=False)
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    yield make_url(postgres).set(database=name).render_as_string(hide_password=False)
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("DROP DATABASE all_of_store WITH (FORCE)")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -36,6 +41,22 @@ def postgres_url(postgres_of_all: str) -> Iterator[str]:
         connection.execute("DROP TABLE IF EXISTS notes")
         for table in reversed(metadata.sorted_tables):
             connection.execute(f"DELETE FROM {table.name}")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file that tests' own are copied from."""
+    path = tmp_path_factory.mktemp("template") / "mailseal.db"
+    engine = open_engine(sqlite_url(path))
+    migrate.upgrade(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def sqlite_file_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated SQLite database of this test alone."""
+    return sqlite_url(Path(shutil.copy(sqlite_template, tmp_path / "mailseal.db")))
 
 
 @pytest.fixture

@@ -1,1 +1,0 @@
-"""The clock's door: work that is due because time has passed."""

@@ -1,0 +1,31 @@
+"""The shape of a database as it says itself, for holding two beside each other."""
+
+from sqlalchemy import inspect
+
+
+def shape(engine):
+    """Every table with its columns, keys, indexes and checks; without the chain's own."""
+    inspector = inspect(engine)
+    return {
+        table: {
+            "columns": {
+                column["name"]: (str(column["type"]), column["nullable"], column["default"], column["autoincrement"])
+                for column in inspector.get_columns(table)
+            },
+            "primary key": _without_order(inspector.get_pk_constraint(table)),
+            "foreign keys": _by_name(inspector.get_foreign_keys(table)),
+            "unique": _by_name(inspector.get_unique_constraints(table)),
+            "indexes": _by_name(inspector.get_indexes(table)),
+            "checks": _by_name(inspector.get_check_constraints(table)),
+        }
+        for table in inspector.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def _by_name(found):
+    return {item["name"]: {key: str(value) for key, value in sorted(item.items())} for item in found}
+
+
+def _without_order(found):
+    return {key: str(value) for key, value in sorted(found.items())}

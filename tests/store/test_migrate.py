@@ -1,0 +1,295 @@
+import asyncio
+import shutil
+import sys
+import tomllib
+import uuid
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import make_url, text
+
+from store import migrate
+from store.connect import open_engine, sqlite_url
+from store.errors import Unavailable
+from store.schema import metadata
+from tests.store.shapes import shape
+
+ROOT = Path(__file__).resolve().parents[2]
+
+UPGRADE = """
+import sys
+from store import migrate
+from store.connect import open_engine
+engine = open_engine(sys.argv[1])
+migrate.upgrade(engine)
+assert migrate.state(engine).is_current
+print(migrate.chain())
+"""
+
+
+@pytest.fixture
+def empty_postgres_urls(postgres):
+    names = [f"empty_{uuid.uuid4().hex[:12]}" for _ in range(2)]
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"CREATE DATABASE {name}")
+    yield [make_url(postgres).set(database=name).render_as_string(hide_password=False) for name in names]
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_sqlite_urls(tmp_path):
+    return [sqlite_url(tmp_path / name) for name in ("one.db", "two.db")]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_engines(request):
+    """Two empty databases of one kind."""
+    kind = "sqlite" if request.param == "sqlite" else "postgres"
+    engines = [open_engine(url) for url in request.getfixturevalue(f"empty_{kind}_urls")]
+    yield engines
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture
+def engine(store):
+    """A migrated database."""
+    return store.engine
+
+
+async def run_upgrade(url, *, path=ROOT, cwd=ROOT):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        UPGRADE,
+        url,
+        cwd=cwd,
+        env={"PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, complaint = await process.communicate()
+    return process.returncode, out.decode().strip(), complaint.decode()
+
+
+# The chain makes what the schema declares
+
+
+def test_the_chain_makes_the_very_shape_that_is_declared(empty_engines):
+    by_chain, declared = empty_engines
+    migrate.upgrade(by_chain)
+    with declared.begin() as connection:
+        metadata.create_all(connection)
+
+    assert shape(declared) == shape(by_chain)
+
+
+def test_alembic_finds_nothing_left_to_do(engine):
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+
+        assert [] == compare_metadata(context, metadata)
+
+
+def test_the_chain_has_one_end_and_one_beginning():
+    script = ScriptDirectory(str(migrate.chain()))
+
+    assert (1, 1) == (len(script.get_heads()), len(script.get_bases()))
+
+
+USER = "INSERT INTO users (id, email, subject, created_at) VALUES ('usr_1', 'a@a.example', 's', :now)"
+DOMAIN = "INSERT INTO domains (name, created_at) VALUES ('a.example', :now)"
+AGENT = (
+    "INSERT INTO agents (address, user_id, domain, mode, events, created_at)"
+    " VALUES ('a@a.example', 'usr_1', 'a.example', 'poll', '[]', :now)"
+)
+BODY = "INSERT INTO bodies (sha256, size, created_at) VALUES ('00', 0, :now)"
+MESSAGE = (
+    "INSERT INTO messages (id, agent, seq, direction, status, recipient, raw_sha256, received_at, expires_at, visible_at)"
+    " VALUES ('msg_1', 'a@a.example', 1, 'inbound', 'unread', 'a@a.example', '00', :now, :now, :now)"
+)
+DELIVERY = (
+    "INSERT INTO deliveries (id, event_id, event_type, agent, message_id, status, due_at, created_at)"
+    " VALUES ('dlv_1', 'evt_1', 'email.received', 'a@a.example', 'msg_1', 'pending', :now, :now)"
+)
+ROWS = (USER, DOMAIN, AGENT, BODY, MESSAGE, DELIVERY)
+
+
+@pytest.fixture
+def filled(engine, clock):
+    """A connection in a transaction with a row in every table that has rules."""
+    with engine.connect() as connection:
+        for row in ROWS:
+            connection.execute(text(row), {"now": clock.now().replace(tzinfo=None)})
+        yield connection
+
+
+REFUSED = [
+    "UPDATE domains SET is_shared = true",  # and not verified
+    "UPDATE domains SET is_shared = true, verified_at = created_at, user_id = 'usr_1'",
+    "UPDATE agents SET mode = 'push'",
+    "UPDATE agents SET mode = 'webhook'",  # without a URL
+    "UPDATE agents SET on_unverified = 'drop'",
+    "UPDATE agents SET hitl_ttl_seconds = 0",
+    "UPDATE agents SET hitl_ttl_seconds = 604801",
+    "UPDATE agents SET hitl_expiration_action = 'ask'",
+    "UPDATE agents SET user_id = NULL",
+    "UPDATE agents SET domain = NULL",
+    "UPDATE agents SET user_id = 'usr_404'",
+    "UPDATE agents SET domain = 'b.example'",
+    "UPDATE bodies SET size = -1",
+    "UPDATE messages SET direction = 'sideways'",
+    "UPDATE messages SET status = 'sent'",  # of an inbound one
+    "UPDATE messages SET leases = -1",
+    "UPDATE messages SET raw_sha256 = '11'",
+    "UPDATE deliveries SET status = 'lost'",
+    "UPDATE deliveries SET attempts = -1",
+    "UPDATE deliveries SET message_id = 'msg_404'",
+    "DELETE FROM bodies",  # a message has it
+    "DELETE FROM domains",  # an agent lives there
+    USER,
+    DOMAIN,
+    MESSAGE.replace("msg_1", "msg_2"),  # the agent's sequence number again
+    DELIVERY.replace("dlv_1", "dlv_2"),  # the event again
+]
+TAKEN = [
+    "UPDATE domains SET is_shared = true, verified_at = created_at",
+    "UPDATE agents SET mode = 'webhook', webhook_url = 'https://hooks.example/'",
+    "UPDATE agents SET on_unverified = 'reject'",
+    "UPDATE agents SET hitl_ttl_seconds = 1",
+    "UPDATE agents SET hitl_ttl_seconds = 604800",
+    "UPDATE agents SET hitl_expiration_action = 'approve'",
+    "UPDATE messages SET direction = 'outbound', status = 'pending_approval'",
+    "UPDATE messages SET status = 'read'",
+    "UPDATE deliveries SET status = 'dead'",
+    "UPDATE deliveries SET message_id = NULL",
+    MESSAGE.replace("msg_1", "msg_2").replace(", 1,", ", 2,"),
+    "DELETE FROM users WHERE id = 'usr_404'",
+]
+
+
+@pytest.mark.parametrize("statement", REFUSED)
+def test_the_database_refuses(filled, clock, statement):
+    with pytest.raises(Exception, match=r"(?i)constraint"):
+        filled.execute(text(statement), {"now": clock.now().replace(tzinfo=None)} if ":now" in statement else {})
+
+
+@pytest.mark.parametrize("statement", TAKEN)
+def test_the_database_takes(filled, clock, statement):
+    assert 0 <= filled.execute(
+        text(statement), {"now": clock.now().replace(tzinfo=None)} if ":now" in statement else {}
+    ).rowcount
+
+
+def test_what_an_agent_had_goes_with_it(filled):
+    filled.execute(text("DELETE FROM agents"))
+
+    left = {table: filled.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in ("messages", "deliveries")}
+    assert {"messages": 0, "deliveries": 0} == left
+
+
+def test_a_user_who_goes_takes_agents_along_and_leaves_the_domain(filled):
+    filled.execute(text("UPDATE domains SET user_id = 'usr_1', verified_at = created_at"))
+    filled.execute(text("DELETE FROM users"))
+
+    assert [(None,)] == filled.execute(text("SELECT user_id FROM domains")).all()
+    assert 0 == filled.execute(text("SELECT count(*) FROM agents")).scalar_one()
+
+
+# Where a database stands
+
+
+def test_an_empty_database_has_no_revision(empty_engines):
+    found = migrate.state(empty_engines[0])
+
+    assert (None, False, False) == (found.found, found.is_current, found.is_newer)
+
+
+def test_a_migrated_database_is_current(engine):
+    found = migrate.state(engine)
+
+    assert (found.wanted, True, False) == (found.found, found.is_current, found.is_newer)
+
+
+def test_a_database_of_a_later_release_is_newer(empty_engines):
+    migrate.upgrade(empty_engines[0])
+    with empty_engines[0].begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    found = migrate.state(empty_engines[0])
+
+    assert ("9999", False, True) == (found.found, found.is_current, found.is_newer)
+
+
+def test_a_database_is_current_after_the_upgrade_and_after_another(empty_engines):
+    for _ in range(2):
+        migrate.upgrade(empty_engines[0])
+
+    assert migrate.state(empty_engines[0]).is_current
+
+
+@pytest.mark.parametrize("ask", [migrate.state, migrate.upgrade])
+@pytest.mark.parametrize("url", ["sqlite:////no/such/folder/mailseal.db", "postgresql://nobody@127.0.0.1:{port}/mail"])
+def test_a_database_that_cannot_be_opened_is_unavailable(ask, url, unused_tcp_port):
+    with pytest.raises(Unavailable):
+        ask(open_engine(url.format(port=unused_tcp_port)))
+
+
+def test_a_file_that_is_no_database_is_unavailable(tmp_path):
+    (tmp_path / "mailseal.db").write_bytes(b"no database " * 500)
+
+    with pytest.raises(Unavailable):
+        migrate.state(open_engine(sqlite_url(tmp_path / "mailseal.db")))
+
+
+def test_an_upgrade_that_fails_leaves_nothing_behind(empty_engines):
+    engine = empty_engines[0]
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE deliveries (somebody_elses INTEGER)"))
+
+    with pytest.raises(Unavailable):
+        migrate.upgrade(engine)
+
+    assert {"deliveries"} == set(shape(engine))
+    assert migrate.state(engine).found is None
+
+
+# Several at once, and installed
+
+
+async def test_several_processes_may_upgrade_at_once(empty_engines):
+    url = empty_engines[0].url.set(drivername=empty_engines[0].dialect.name).render_as_string(hide_password=False)
+
+    ends = await asyncio.gather(*[run_upgrade(url) for _ in range(3)])
+
+    assert [(0, "")] * 3 == [(code, complaint) for code, _, complaint in ends]
+    assert migrate.state(empty_engines[0]).is_current
+
+
+async def test_an_installed_wheel_brings_its_chain_along(tmp_path):
+    site = tmp_path / "site"
+    shutil.copytree(ROOT / "store", site / "store", ignore=shutil.ignore_patterns("__pycache__"))
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for source, inside in wheel["force-include"].items():
+        shutil.copytree(ROOT / source, site / inside, ignore=shutil.ignore_patterns("__pycache__"))
+
+    code, chain, complaint = await run_upgrade(sqlite_url(tmp_path / "mail.db"), path=site, cwd=tmp_path)
+
+    assert (0, str(site / "store" / "_alembic"), "") == (code, chain, complaint)
+
+
+async def test_an_installation_without_its_chain_says_so(tmp_path):
+    site = tmp_path / "site"
+    shutil.copytree(ROOT / "store", site / "store", ignore=shutil.ignore_patterns("__pycache__", "_alembic"))
+
+    code, _, complaint = await run_upgrade(sqlite_url(tmp_path / "mail.db"), path=site, cwd=tmp_path)
+
+    assert 1 == code
+    assert "Unavailable: the installation lacks its migration chain" in complaint
