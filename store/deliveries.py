@@ -20,6 +20,25 @@ MAX_PAGE: Final = 200
 MAX_ERROR: Final = 200
 
 _COLUMNS: Final = [deliveries.c[field.name] for field in fields(Delivery)]
+_WEBHOOK_IS_ON: Final = (
+    select(agents.c.address)
+    .where(agents.c.address == bindparam("whose"), agents.c.mode == "webhook", agents.c.webhook_off_at.is_(None))
+    .exists()
+)
+_DUE: Final = (
+    select(deliveries.c.id)
+    .where(deliveries.c.agent == bindparam("whose"), PENDING, deliveries.c.due_at <= bindparam("now"), _WEBHOOK_IS_ON)
+    .order_by(deliveries.c.due_at, deliveries.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_CLAIM: Final = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(select(_DUE.c.id)))
+    .values(due_at=bindparam("until"), claims=deliveries.c.claims + 1)
+    .returning(*_COLUMNS, deliveries.c.claims)
+)
 _INSERT: Final = insert(deliveries)
 _TRIED: Final = insert(delivery_attempts)
 
@@ -55,23 +74,13 @@ def enqueue(tx: Tx, *, agent: str, event_type: str, message_id: str, now: dateti
 
 
 def claim_due(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: datetime) -> list[Claim]:
-    """Up to *limit* due deliveries of one agent, oldest due first, taken until *lease* from now."""
+    """Up to *limit* due deliveries of one agent, oldest due first, taken until *lease* from now.
+
+    None while its webhook is off, or it polls.
+    """
     until = now + lease
-    due = (
-        select(deliveries.c.id)
-        .where(deliveries.c.agent == agent, PENDING, deliveries.c.due_at <= now)
-        .order_by(deliveries.c.due_at, deliveries.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    taken = (
-        update(deliveries)
-        .where(deliveries.c.id.in_(select(due.c.id)))
-        .values(due_at=until, claims=deliveries.c.claims + 1)
-        .returning(*_COLUMNS, deliveries.c.claims)
-    )
-    rows = sorted(tx.execute(taken).all(), key=lambda row: row.id)
+    found = tx.execute(_CLAIM, {"whose": agent, "now": now, "most": limit, "until": until})
+    rows = sorted(found.all(), key=lambda row: row.id)
     return [Claim(delivery=delivery_of(row), number=row.claims, until=until) for row in rows]
 
 

@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("size >= 0", name="bodies_size_check"),
+        sa.CheckConstraint("size >= 0", name=op.f("bodies_size_check")),
         sa.PrimaryKeyConstraint("sha256", name="bodies_pkey"),
     )
     op.create_table(
@@ -67,7 +67,7 @@ def upgrade() -> None:
         sa.Column("is_shared", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "NOT is_shared OR (user_id IS NULL AND verified_at IS NOT NULL)", name="domains_shared_check"
+            "NOT is_shared OR (user_id IS NULL AND verified_at IS NOT NULL)", name=op.f("domains_shared_check")
         ),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="domains_user_id_fkey", ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("name", name="domains_pkey"),
@@ -92,13 +92,13 @@ def upgrade() -> None:
         sa.Column("last_seq", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "address = 'postmaster' OR (user_id IS NOT NULL AND domain IS NOT NULL)", name="agents_owner_check"
+            "address = 'postmaster' OR (user_id IS NOT NULL AND domain IS NOT NULL)", name=op.f("agents_owner_check")
         ),
-        sa.CheckConstraint("hitl_expiration_action IN ('approve', 'reject')", name="agents_hitl_action_check"),
-        sa.CheckConstraint("mode <> 'webhook' OR webhook_url IS NOT NULL", name="agents_webhook_url_check"),
-        sa.CheckConstraint("mode IN ('webhook', 'poll')", name="agents_mode_check"),
-        sa.CheckConstraint("on_unverified IN ('deliver', 'reject')", name="agents_on_unverified_check"),
-        sa.CheckConstraint("hitl_ttl_seconds BETWEEN 1 AND 604800", name="agents_hitl_ttl_check"),
+        sa.CheckConstraint("hitl_expiration_action IN ('approve', 'reject')", name=op.f("agents_hitl_action_check")),
+        sa.CheckConstraint("mode <> 'webhook' OR webhook_url IS NOT NULL", name=op.f("agents_webhook_url_check")),
+        sa.CheckConstraint("mode IN ('webhook', 'poll')", name=op.f("agents_mode_check")),
+        sa.CheckConstraint("on_unverified IN ('deliver', 'reject')", name=op.f("agents_on_unverified_check")),
+        sa.CheckConstraint("hitl_ttl_seconds BETWEEN 1 AND 604800", name=op.f("agents_hitl_ttl_check")),
         sa.ForeignKeyConstraint(["domain"], ["domains.name"], name="agents_domain_fkey", ondelete="RESTRICT"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="agents_user_id_fkey", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("address", name="agents_pkey"),
@@ -163,10 +163,10 @@ def upgrade() -> None:
         sa.Column("lease_token", sa.Text(), nullable=True),
         sa.Column("visible_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "direction <> 'inbound' OR status IN ('unread', 'read')", name="messages_inbound_status_check"
+            "direction <> 'inbound' OR status IN ('unread', 'read')", name=op.f("messages_inbound_status_check")
         ),
-        sa.CheckConstraint("direction IN ('inbound', 'outbound')", name="messages_direction_check"),
-        sa.CheckConstraint("leases >= 0", name="messages_leases_check"),
+        sa.CheckConstraint("direction IN ('inbound', 'outbound')", name=op.f("messages_direction_check")),
+        sa.CheckConstraint("leases >= 0", name=op.f("messages_leases_check")),
         sa.ForeignKeyConstraint(["agent"], ["agents.address"], name="messages_agent_fkey", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
             ["raw_sha256"], ["bodies.sha256"], name="messages_raw_sha256_fkey", ondelete="RESTRICT"
@@ -209,8 +209,8 @@ def upgrade() -> None:
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_status", sa.Integer(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
-        sa.CheckConstraint("status IN ('pending', 'delivered', 'dead')", name="deliveries_status_check"),
-        sa.CheckConstraint("attempts >= 0", name="deliveries_attempts_check"),
+        sa.CheckConstraint("status IN ('pending', 'delivered', 'dead')", name=op.f("deliveries_status_check")),
+        sa.CheckConstraint("attempts >= 0", name=op.f("deliveries_attempts_check")),
         sa.ForeignKeyConstraint(["agent"], ["agents.address"], name="deliveries_agent_fkey", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name="deliveries_message_id_fkey", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="deliveries_pkey"),

@@ -108,11 +108,12 @@ class Dispatcher:
         for claim in claims:
             await lane.slots.acquire()
             letter = letters.get(claim.delivery.message_id or "")
-            if letter is None or self._stopping or self._is_stale(claim):
-                lane.slots.release()
-                await self._give_back(claim)
+            if letter is not None and not self._stopping and not self._is_stale(claim):
+                self._spawn(self._post(lane, claim, letter, endpoint))
                 continue
-            self._spawn(self._post(lane, claim, letter, endpoint))
+            lane.slots.release()
+            if letter is not None:  # one without its message would come back at once, for ever
+                await self._give_back(claim)
 
     async def _post(self, lane: _Lane, claim: Claim, letter: Letter, endpoint: Endpoint) -> None:
         try:

@@ -45,9 +45,6 @@ def change(store, owner, clock):
     return to
 
 
-@on_sqlite
-@on_sqlite
-@on_sqlite
 @pytest.mark.parametrize(
     ("written", "address"),
     [
@@ -64,6 +61,7 @@ def test_an_agent_is_known_by_its_normalised_address(make, written, address):
     assert (address, "agents.example", True) == (agent.address, agent.domain, agent.domain_verified)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "written",
     ["bot", "@agents.example", "bot@", "a b@agents.example", "a@b@agents.example", "a..b@agents.example", "a\0@agents.example",
@@ -86,6 +84,7 @@ def test_an_address_is_given_once(make):
         make("BOT@agents.example")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "url",
     [
@@ -135,6 +134,7 @@ def test_the_operator_can_open_a_network_for_webhooks(store, clock, master, url,
     assert url == store.run(unit).webhook_url
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("values", "why"),
     [

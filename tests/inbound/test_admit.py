@@ -9,9 +9,6 @@ from tests.inbound.way_in import HOSTNAME, OWNER, SHARED
 from tests.one_database import on_sqlite
 
 
-@on_sqlite
-@on_sqlite
-@on_sqlite
 @pytest.mark.parametrize(
     ("agent", "written"),
     [
@@ -39,6 +36,7 @@ async def test_mail_for_an_agent_is_taken(way_in, agent, written):
     await way_in.admit(written)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "written",
     [
@@ -98,6 +96,7 @@ async def test_an_agent_on_the_shared_domain_needs_no_proof(way_in):
     await way_in.admit(f"slug@{SHARED}")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "written", ["postmaster", "Postmaster", "POSTMASTER@" + HOSTNAME, "postmaster@" + HOSTNAME, "postmaster@" + SHARED]
 )
@@ -154,6 +153,7 @@ async def test_the_nearest_agent_takes_the_mail(way_in, written, taken_by):
     assert (taken_by, written) == (message.agent, message.recipient)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("written", "tag"),
     [

@@ -77,7 +77,6 @@ async def test_a_bounce_has_an_empty_return_path(way_in):
 
 
 @on_sqlite
-@on_sqlite
 @pytest.mark.parametrize(
     "forged",
     [
@@ -109,6 +108,7 @@ async def test_results_that_claim_to_be_ours_are_taken_out(way_in, forged):
     assert 1 == len(split_headers(raw).all("authentication-results"))
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "others",
     [

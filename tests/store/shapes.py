@@ -9,10 +9,10 @@ def shape(engine):
     return {
         table: {
             "columns": {
-                column["name"]: (str(column["type"]), column["nullable"], column["default"], column["autoincrement"])
+                column["name"]: (str(column["type"]), column["nullable"], column["default"], column.get("autoincrement"))
                 for column in inspector.get_columns(table)
             },
-            "primary key": _without_order(inspector.get_pk_constraint(table)),
+            "primary key": _texts(inspector.get_pk_constraint(table)),
             "foreign keys": _by_name(inspector.get_foreign_keys(table)),
             "unique": _by_name(inspector.get_unique_constraints(table)),
             "indexes": _by_name(inspector.get_indexes(table)),
@@ -24,8 +24,8 @@ def shape(engine):
 
 
 def _by_name(found):
-    return {item["name"]: {key: str(value) for key, value in sorted(item.items())} for item in found}
+    return {item["name"]: _texts(item) for item in found}
 
 
-def _without_order(found):
-    return {key: str(value) for key, value in sorted(found.items())}
+def _texts(item):
+    return {key: _texts(value) if isinstance(value, dict) else str(value) for key, value in item.items()}

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import OperationalError
 
 from store.connect import BUSY_SECONDS, open_engine, open_store, sqlite_url
 from store.errors import InvalidValue
@@ -112,15 +111,3 @@ def test_an_odd_file_name_is_the_one_that_is_made(tmp_path):
     engine.dispose()
 
     assert path.exists()
-
-
-def test_a_file_that_cannot_be_prepared_leaves_no_connection_behind(tmp_path):
-    path = tmp_path / "mailseal.db"
-    path.write_bytes(b"no database " * 500)
-    engine = open_engine(sqlite_url(path))
-
-    with pytest.raises(Exception, match="not a database") as caught:
-        engine.connect()
-
-    assert not isinstance(caught.value, OperationalError)
-    assert 0 == engine.pool.checkedout()

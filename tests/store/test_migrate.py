@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import IntegrityError
 
 from store import migrate
 from store.connect import open_engine, sqlite_url
@@ -92,8 +93,10 @@ def test_the_chain_makes_the_very_shape_that_is_declared(empty_engines):
 
 
 def test_alembic_finds_nothing_left_to_do(engine):
+    # On SQLite Alembic takes '' and "" for two defaults; there the shapes beside each other have to do.
+    options = {"compare_type": True, "compare_server_default": engine.dialect.name != "sqlite"}
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        context = MigrationContext.configure(connection, opts=options)
 
         assert [] == compare_metadata(context, metadata)
 
@@ -123,11 +126,16 @@ ROWS = (USER, DOMAIN, AGENT, BODY, MESSAGE, DELIVERY)
 
 
 @pytest.fixture
-def filled(engine, clock):
+def now(clock):
+    return {"now": clock.now().replace(tzinfo=None)}
+
+
+@pytest.fixture
+def filled(engine, now):
     """A connection in a transaction with a row in every table that has rules."""
     with engine.connect() as connection:
         for row in ROWS:
-            connection.execute(text(row), {"now": clock.now().replace(tzinfo=None)})
+            connection.execute(text(row), now)
         yield connection
 
 
@@ -176,16 +184,14 @@ TAKEN = [
 
 
 @pytest.mark.parametrize("statement", REFUSED)
-def test_the_database_refuses(filled, clock, statement):
-    with pytest.raises(Exception, match=r"(?i)constraint"):
-        filled.execute(text(statement), {"now": clock.now().replace(tzinfo=None)} if ":now" in statement else {})
+def test_the_database_refuses(filled, now, statement):
+    with pytest.raises(IntegrityError):
+        filled.execute(text(statement), now)
 
 
 @pytest.mark.parametrize("statement", TAKEN)
-def test_the_database_takes(filled, clock, statement):
-    assert 0 <= filled.execute(
-        text(statement), {"now": clock.now().replace(tzinfo=None)} if ":now" in statement else {}
-    ).rowcount
+def test_the_database_takes(filled, now, statement):
+    filled.execute(text(statement), now)  # and raises nothing
 
 
 def test_what_an_agent_had_goes_with_it(filled):

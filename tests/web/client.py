@@ -1,6 +1,7 @@
 """A relay's HTTP door on a free port, and a client that holds a key."""
 
 import asyncio
+import base64
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +22,18 @@ from tests.places import Places
 BOT = "bot@agents.example"
 OWNER = "ana@owner.example"
 BASE_URL = "https://relay.example"
+PAGE = b"<html><script>alert(1)</script></html>"
+WITH_FILES = (
+    b"Subject: files\r\nFrom: Bo <bo@sender.example>\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+    b"--x\r\n\r\nSee the files.\r\n"
+    b"--x\r\nContent-Type: text/html; charset=utf-8\r\n"
+    b'Content-Disposition: attachment; filename="page.html"\r\n\r\n' + PAGE + b"\r\n"
+    b"--x\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n"
+    b"Content-Disposition: attachment; filename*=utf-8''%C3%BCber%0D%0Aa%22b.pdf\r\n\r\n"
+    + base64.b64encode(bytes(range(256)))
+    + b"\r\n--x\r\nContent-Type: image/svg+xml\r\nContent-Disposition: attachment\r\n\r\n<svg/>\r\n"
+    b"--x\r\nContent-Type: te\xffxt/h\xe9 ; x\r\nContent-Disposition: attachment; filename=odd\r\n\r\nodd\r\n--x--\r\n"
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,7 @@ class Door:
         self.server = WebServer(make_app(house))
         self.session: aiohttp.ClientSession
         self.key = ""
+        self.message_id = ""  # of the one message, where a door is only looked at
 
     async def open(self) -> None:
         await self.server.start([("127.0.0.1", 0)])

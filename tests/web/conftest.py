@@ -1,9 +1,14 @@
 """Open doors: over both databases, and over SQLite alone where the database makes no difference."""
 
 import pytest
+import pytest_asyncio
 
+from relay.signing.secrets import master_key
+from store import migrate
+from store.connect import open_store, sqlite_url
+from tests.fakes import FakeClock
 from tests.places import Places
-from tests.web.client import Door
+from tests.web.client import WITH_FILES, Door
 
 
 @pytest.fixture
@@ -25,3 +30,19 @@ async def sqlite_door(sqlite_store, clock, places):
     await opened.open()
     yield opened
     await opened.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def still_door(tmp_path_factory):
+    """A door with an agent and an unread message, shared by tests that change nothing."""
+    store = open_store(sqlite_url(tmp_path_factory.mktemp("still") / "mailseal.db"))
+    migrate.upgrade(store.engine)
+    store.start()
+    clock = FakeClock()
+    opened = Door(store, clock, Places(clock, master_key(b"a master key for tests only")))
+    await opened.open()
+    await opened.agent()
+    opened.message_id = (await opened.message(WITH_FILES)).id
+    yield opened
+    await opened.close()
+    await store.stop()

@@ -27,31 +27,28 @@ def body_for(method, path):
     return {} if found is None else {"json": found}
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_no_route_answers_without_a_key(sqlite_door, method, path):
-    await sqlite_door.agent()
-
-    answer = await sqlite_door.ask(method, path, key=None, **body_for(method, path))
+async def test_no_route_answers_without_a_key(still_door, method, path):
+    answer = await still_door.ask(method, path, key=None, **body_for(method, path))
 
     assert (401, "unauthorized") == answer.problem
     assert 'Bearer realm="mailseal"' == answer.headers["WWW-Authenticate"]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", f"Bearer {UNKNOWN}", f"Basic {UNKNOWN}", UNKNOWN, "Bearer mk_x", "Bearer \xe9"]
 )
-async def test_a_header_without_a_valid_key_is_unauthorized(sqlite_door, header):
-    await sqlite_door.agent()
-
-    answer = await sqlite_door.get(messages(), key=None, headers={"Authorization": header})
+async def test_a_header_without_a_valid_key_is_unauthorized(still_door, header):
+    answer = await still_door.get(messages(), key=None, headers={"Authorization": header})
 
     assert (401, "unauthorized") == answer.problem
 
 
-async def test_the_scheme_is_read_in_any_case(sqlite_door):
-    await sqlite_door.agent()
-
-    answer = await sqlite_door.get(messages(), key=None, headers={"Authorization": f"bEARER {sqlite_door.key}"})
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_scheme_is_read_in_any_case(still_door):
+    answer = await still_door.get(messages(), key=None, headers={"Authorization": f"bEARER {still_door.key}"})
 
     assert 200 == answer.status
 
@@ -99,11 +96,10 @@ async def test_anothers_agent_cannot_be_told_from_none(sqlite_door, method, path
     assert (unknown.status, unknown.body) == (anothers.status, anothers.body)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("agent", ["postmaster", "nobody@agents.example", "*@agents.example"])
-async def test_an_agent_that_is_not_the_callers_is_not_found(sqlite_door, agent):
-    await sqlite_door.agent()
-
-    assert (404, "agent_not_found") == (await sqlite_door.get(messages(agent=agent))).problem
+async def test_an_agent_that_is_not_the_callers_is_not_found(still_door, agent):
+    assert (404, "agent_not_found") == (await still_door.get(messages(agent=agent))).problem
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,16 @@ from tests.broken_store import lose_table
 from tests.web.client import messages, queue
 
 
-async def test_it_is_alive(sqlite_door):
-    answer = await sqlite_door.get("/healthz", key=None)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_it_is_alive(still_door):
+    answer = await still_door.get("/healthz", key=None)
 
     assert (200, {"status": "ok"}) == (answer.status, answer.json)
 
 
-async def test_it_is_ready(sqlite_door):
-    answer = await sqlite_door.get("/readyz", key=None)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_it_is_ready(still_door):
+    answer = await still_door.get("/readyz", key=None)
 
     assert (200, {"status": "ok"}) == (answer.status, answer.json)
 
@@ -54,6 +56,7 @@ async def test_a_store_that_cannot_answer_is_a_problem_that_passes(door, table):
         assert b"table" not in answer.body
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("method", "path", "problem"),
     [
@@ -65,8 +68,8 @@ async def test_a_store_that_cannot_answer_is_a_problem_that_passes(door, table):
         ("PUT", messages(), (405, "method_not_allowed")),
     ],
 )
-async def test_what_is_no_route_is_a_problem(sqlite_door, method, path, problem):
-    assert problem == (await sqlite_door.ask(method, path)).problem
+async def test_what_is_no_route_is_a_problem(still_door, method, path, problem):
+    assert problem == (await still_door.ask(method, path)).problem
 
 
 async def test_an_error_of_our_own_tells_nothing_of_itself(sqlite_door):
@@ -77,8 +80,9 @@ async def test_an_error_of_our_own_tells_nothing_of_itself(sqlite_door):
     assert ((500, "internal_error"), False) == (answer.problem, b"swordfish" in answer.body)
 
 
-async def test_the_api_describes_itself(sqlite_door):
-    answer = await sqlite_door.get("/openapi.json", key=None)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_api_describes_itself(still_door):
+    answer = await still_door.get("/openapi.json", key=None)
 
     described = {(method.upper(), path) for path, verbs in answer.json["paths"].items() for method in verbs}
     agent = "/v1/agents/{address}"
@@ -99,8 +103,9 @@ async def test_the_api_describes_itself(sqlite_door):
     assert json.loads(answer.body)["openapi"].startswith("3.")
 
 
-async def test_the_description_names_the_key(sqlite_door):
-    document = (await sqlite_door.get("/openapi.json", key=None)).json
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_description_names_the_key(still_door):
+    document = (await still_door.get("/openapi.json", key=None)).json
 
     schemes = document["components"]["securitySchemes"]
     used = document["paths"]["/v1/agents/{address}/messages"]["get"]["security"]

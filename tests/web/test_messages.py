@@ -6,20 +6,8 @@ from hashlib import sha256
 
 import pytest
 
-from tests.web.client import BASE_URL, BOT, messages
-
-PAGE = b"<html><script>alert(1)</script></html>"
-WITH_FILES = (
-    b"Subject: files\r\nFrom: Bo <bo@sender.example>\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
-    b"--x\r\n\r\nSee the files.\r\n"
-    b"--x\r\nContent-Type: text/html; charset=utf-8\r\n"
-    b'Content-Disposition: attachment; filename="page.html"\r\n\r\n' + PAGE + b"\r\n"
-    b"--x\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n"
-    b"Content-Disposition: attachment; filename*=utf-8''%C3%BCber%0D%0Aa%22b.pdf\r\n\r\n"
-    + base64.b64encode(bytes(range(256)))
-    + b"\r\n--x\r\nContent-Type: image/svg+xml\r\nContent-Disposition: attachment\r\n\r\n<svg/>\r\n"
-    b"--x\r\nContent-Type: te\xffxt/h\xe9 ; x\r\nContent-Disposition: attachment; filename=odd\r\n\r\nodd\r\n--x--\r\n"
-)
+from tests.one_database import on_sqlite
+from tests.web.client import BASE_URL, BOT, PAGE, WITH_FILES, messages
 
 
 async def ids(door, query=""):
@@ -35,6 +23,7 @@ async def test_unread_messages_are_listed_oldest_first(door):
     assert kept == await ids(door)
 
 
+@on_sqlite
 async def test_an_agent_without_messages_has_an_empty_list(door):
     await door.agent()
 
@@ -43,6 +32,7 @@ async def test_an_agent_without_messages_has_an_empty_list(door):
     assert {"items": [], "next_cursor": None} == answer.json
 
 
+@on_sqlite
 async def test_a_listed_message_has_no_text(door):
     await door.agent()
     message = await door.message()
@@ -100,16 +90,15 @@ async def test_a_list_is_fifty_long_by_default_and_two_hundred_at_most(sqlite_do
     assert [50, 200] == [len(await ids(sqlite_door)), len(await ids(sqlite_door, "?limit=200"))]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=201", "limit=-1", "limit=ten", "limit=", "status=new", "status=", "cursor=x", "cursor=", "cursor=-1",
      "cursor=1.5", "cursor=%C2%B2", "cursor=%00", "cursor=" + "9" * 101, "cursor=" + "9" * 30, "wait=-1", "wait=61", "wait=nan",
      "wait=inf", "wait=x"],
 )  # fmt: skip
-async def test_a_query_that_does_not_fit_is_a_problem(sqlite_door, query):
-    await sqlite_door.agent()
-
-    answer = await sqlite_door.get(messages("?" + query))
+async def test_a_query_that_does_not_fit_is_a_problem(still_door, query):
+    answer = await still_door.get(messages("?" + query))
 
     status, code = answer.problem
     assert (422, True) == (status, code in {"invalid_request", "invalid_value"})
@@ -147,6 +136,7 @@ async def test_a_long_poll_is_not_woken_by_another_agents_mail(door):
     assert [message.id] == await waiting
 
 
+@on_sqlite
 async def test_a_long_poll_finds_what_is_there_at_once(door):
     await door.agent()
     message = await door.message()
@@ -179,6 +169,7 @@ async def test_peeking_at_a_message_leaves_it_unread(door):
     assert ("unread", [message.id]) == (answer.json["status"], await ids(door))
 
 
+@on_sqlite
 async def test_a_message_is_told_whole(door):
     await door.agent()
     message = await door.message(WITH_FILES, tag="eu", recipient="bot+eu@agents.example")
@@ -220,6 +211,7 @@ async def test_fetching_the_raw_mail_leaves_it_unread(door):
     assert [message.id] == await ids(door)
 
 
+@on_sqlite
 async def test_a_large_message_is_told_whole_too(door):
     await door.agent()
     message = await door.message(b"Subject: hi\r\n\r\n" + b"0123456789\r\n" * 40_000)
@@ -229,6 +221,7 @@ async def test_a_large_message_is_told_whole_too(door):
     assert (True, None, 480_015) == (found["truncated"], found["raw"], found["raw_size"])
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("index", "content", "content_type", "filename"),
     [
@@ -238,11 +231,8 @@ async def test_a_large_message_is_told_whole_too(door):
         (3, b"odd", None, "odd"),
     ],
 )
-async def test_an_attachment_is_for_saving_and_never_for_showing(sqlite_door, index, content, content_type, filename):
-    await sqlite_door.agent()
-    message = await sqlite_door.message(WITH_FILES)
-
-    answer = await sqlite_door.get(messages(f"/{message.id}/attachments/{index}"))
+async def test_an_attachment_is_for_saving_and_never_for_showing(still_door, index, content, content_type, filename):
+    answer = await still_door.get(messages(f"/{still_door.message_id}/attachments/{index}"))
 
     assert (200, content) == (answer.status, answer.body)
     assert content_type is None or content_type == answer.headers["Content-Type"]
@@ -253,6 +243,7 @@ async def test_an_attachment_is_for_saving_and_never_for_showing(sqlite_door, in
     )
 
 
+@on_sqlite
 async def test_a_listed_attachment_is_the_one_that_is_fetched(door):
     await door.agent()
     message = await door.message(WITH_FILES)
@@ -262,19 +253,19 @@ async def test_a_listed_attachment_is_the_one_that_is_fetched(door):
         assert (listed["size"], listed["sha256"]) == (len(body), sha256(body).hexdigest())
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("index", ["4", "-1", "99999999999999999999999"])
-async def test_an_attachment_that_is_not_there_is_not_found(sqlite_door, index):
-    await sqlite_door.agent()
-    message = await sqlite_door.message(WITH_FILES)
+async def test_an_attachment_that_is_not_there_is_not_found(still_door, index):
+    assert (404, "message_not_found") == (
+        await still_door.get(messages(f"/{still_door.message_id}/attachments/{index}"))
+    ).problem
 
-    assert (404, "message_not_found") == (await sqlite_door.get(messages(f"/{message.id}/attachments/{index}"))).problem
 
-
-async def test_an_attachments_index_is_a_number(sqlite_door):
-    await sqlite_door.agent()
-    message = await sqlite_door.message(WITH_FILES)
-
-    assert (422, "invalid_request") == (await sqlite_door.get(messages(f"/{message.id}/attachments/one"))).problem
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_attachments_index_is_a_number(still_door):
+    assert (422, "invalid_request") == (
+        await still_door.get(messages(f"/{still_door.message_id}/attachments/one"))
+    ).problem
 
 
 async def test_a_message_can_be_marked_and_marked_again(door):
@@ -288,29 +279,28 @@ async def test_a_message_can_be_marked_and_marked_again(door):
     assert ({"message_id": message.id, "status": "unread"}, [message.id]) == (unread.json, await ids(door))
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "body", [{"status": "gone"}, {}, {"status": "read", "more": 1}, [], None, "read", {"status": None}]
 )
-async def test_a_mark_that_does_not_fit_is_a_problem_and_marks_nothing(sqlite_door, body):
-    await sqlite_door.agent()
-    message = await sqlite_door.message()
+async def test_a_mark_that_does_not_fit_is_a_problem_and_marks_nothing(still_door, body):
+    answer = await still_door.patch(messages(f"/{still_door.message_id}"), body)
 
-    answer = await sqlite_door.patch(messages(f"/{message.id}"), body)
-
-    assert ((422, "invalid_request"), [message.id]) == (answer.problem, await ids(sqlite_door))
+    assert ((422, "invalid_request"), [still_door.message_id]) == (answer.problem, await ids(still_door))
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("GET", "/raw"), ("GET", "/attachments/0"), ("PATCH", "")])
 @pytest.mark.parametrize("message_id", ["msg_0", "x", "%F0%9F%98%80"])
-async def test_a_message_that_is_not_there_is_not_found(sqlite_door, method, rest, message_id):
-    await sqlite_door.agent()
+async def test_a_message_that_is_not_there_is_not_found(still_door, method, rest, message_id):
     body = {"json": {"status": "read"}} if method == "PATCH" else {}
 
-    answer = await sqlite_door.ask(method, messages(f"/{message_id}{rest}"), **body)
+    answer = await still_door.ask(method, messages(f"/{message_id}{rest}"), **body)
 
     assert (404, "message_not_found") == answer.problem
 
 
+@on_sqlite
 @pytest.mark.parametrize("rest", ["", "/raw", "/attachments/0"])
 async def test_another_agents_message_is_not_found(door, rest):
     await door.agent()

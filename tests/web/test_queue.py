@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.one_database import on_sqlite
 from tests.web.client import BOT, queue
 
 OTHER = "other@agents.example"
@@ -21,6 +22,7 @@ async def lease_one(door, **wanted):
     return item
 
 
+@on_sqlite
 async def test_a_lease_holds_the_whole_message(door):
     await door.agent()
     message = await door.message()
@@ -32,6 +34,7 @@ async def test_a_lease_holds_the_whole_message(door):
     )  # fmt: skip
 
 
+@on_sqlite
 async def test_a_lease_needs_no_body(door):
     await door.agent()
     await door.message()
@@ -81,6 +84,7 @@ async def test_an_acked_message_never_comes_back(door):
     assert [] == await lease(door)
 
 
+@on_sqlite
 async def test_acking_twice_is_no_error(door):
     await door.agent()
     await door.message()
@@ -119,6 +123,7 @@ async def test_an_extended_lease_lasts_from_now_on(door):
     assert 2 == (await lease_one(door))["attempt"]
 
 
+@on_sqlite
 @pytest.mark.parametrize("verb", ["ack", "nack", "extend"])
 async def test_an_expired_receipt_changes_nothing(door, verb):
     await door.agent()
@@ -158,6 +163,7 @@ async def test_a_lost_receipt_does_not_hurt_the_others(door):
     assert [] == await lease(door)
 
 
+@on_sqlite
 @pytest.mark.parametrize("verb", ["ack", "nack", "extend"])
 async def test_another_agents_receipt_changes_nothing(door, verb):
     await door.agent()
@@ -181,6 +187,7 @@ async def test_a_waiting_lease_is_woken_by_the_commit_of_a_message(door):
         assert message.id == (await waiting)["message"]["message_id"]
 
 
+@on_sqlite
 async def test_a_waiting_lease_is_woken_by_a_message_given_back(door):
     await door.agent()
     message = await door.message()
@@ -214,6 +221,7 @@ async def test_a_message_marked_unread_can_be_leased_again(door):
     assert message.id == (await lease_one(door))["message"]["message_id"]
 
 
+@on_sqlite
 async def test_a_message_that_was_read_is_not_leased(door):
     await door.agent()
     message = await door.message()
@@ -223,6 +231,7 @@ async def test_a_message_that_was_read_is_not_leased(door):
     assert [] == await lease(door)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("verb", "body"),
     [
@@ -249,24 +258,21 @@ async def test_a_message_that_was_read_is_not_leased(door):
         ("extend", None),
     ],
 )
-async def test_a_body_that_does_not_fit_is_a_problem(sqlite_door, verb, body):
-    await sqlite_door.agent()
-
-    answer = await sqlite_door.post(queue(verb), body)
+async def test_a_body_that_does_not_fit_is_a_problem(still_door, verb, body):
+    answer = await still_door.post(queue(verb), body)
 
     assert (422, "invalid_request") == answer.problem
     assert all(each["at"].startswith("body") and each["problem"] for each in answer.json["errors"])
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "body",
     [b"{", b"", b"\xff", b'{"receipts": ["\\ud800"]}', b'{"receipts": ["x"]}trailing', b"[" * 100_000, b'{"receipts": [' + b"9" * 5000 + b"]}"],
     ids=["open", "empty", "no UTF-8", "surrogate", "trailing", "deep", "long number"],
 )  # fmt: skip
-async def test_a_body_that_is_no_json_is_a_problem(sqlite_door, body):
-    await sqlite_door.agent()
-
-    answer = await sqlite_door.ask("POST", queue("ack"), data=body, headers={"Content-Type": "application/json"})
+async def test_a_body_that_is_no_json_is_a_problem(still_door, body):
+    answer = await still_door.ask("POST", queue("ack"), data=body, headers={"Content-Type": "application/json"})
 
     status, code = answer.problem
     assert (True, True) == (status in {400, 422}, code in {"invalid_request", "http_error"})

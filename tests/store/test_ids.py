@@ -1,0 +1,51 @@
+import re
+import time
+
+import pytest
+
+from store import ids
+
+MAKERS = [
+    (ids.new_message_id, "msg_"),
+    (ids.new_user_id, "usr_"),
+    (ids.new_key_id, "key_"),
+    (ids.new_event_id, "evt_"),
+    (ids.new_delivery_id, "dlv_"),
+    (ids.new_conversation_id, "conv_"),
+]
+
+
+@pytest.mark.parametrize(("make", "prefix"), MAKERS)
+def test_an_id_says_of_what_it_is_and_is_lower_case_letters_and_digits(make, prefix):
+    assert re.fullmatch(prefix + "[0-9a-z]+", make())
+
+
+@pytest.mark.parametrize(("make", "prefix"), MAKERS)
+def test_an_id_is_at_most_36_characters(make, prefix):
+    assert 36 >= len(make())
+
+
+@pytest.mark.parametrize(("make", "prefix"), MAKERS)
+def test_all_ids_of_a_kind_are_of_one_length(make, prefix):
+    assert 1 == len({len(make()) for _ in range(200)})
+
+
+def test_no_id_comes_twice():
+    assert 20_000 == len({ids.new_message_id() for _ in range(20_000)})
+
+
+def test_ids_of_the_same_moment_have_nothing_else_in_common():
+    chance = [made[len("msg_") + 9 :] for made in (ids.new_message_id() for _ in range(200))]
+
+    assert 200 == len({piece[:6] for piece in chance}) == len({piece[-6:] for piece in chance})
+
+
+def test_an_id_made_later_sorts_behind():
+    made = [ids.new_message_id()]
+    for _ in range(5):
+        before = time.time_ns() // 1_000_000
+        while time.time_ns() // 1_000_000 == before:  # within a millisecond ids have no order
+            pass
+        made.append(ids.new_message_id())
+
+    assert sorted(made) == made
