@@ -25,6 +25,7 @@ _PRAGMAS: Final = (
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
+    "PRAGMA wal_autocheckpoint=8000",  # pages: 32 MB of log, so that a busy page is copied back once and not ten times
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-16384",
 )

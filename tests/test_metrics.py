@@ -29,7 +29,7 @@ def test_two_daemons_of_one_process_count_apart():
 
     one.count_mail("accepted")
 
-    assert b"mailseal_mails_total{" not in other.render()
+    assert b'mailseal_mails_total{outcome="accepted"} 0.0' in other.render()
 
 
 def test_the_process_is_told_too():

@@ -7,7 +7,6 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import select, union_all
 
-from relay.directory.agents import change_agent
 from relay.errors import Deferred, MailLoop, SenderUnproven, Unauthenticated, UndecodableMail
 from relay.mail.headers import split_headers
 from relay.signing.seal import NAMES, SIGNATURE, verify_seal
@@ -450,22 +449,6 @@ async def test_an_answer_joins_the_conversation_it_answers(way_in):
     second, _ = await way_in.receive_one(answer)
 
     assert first.conversation_id == second.conversation_id
-
-
-async def test_an_agent_that_became_strict_since_rcpt_is_strict(way_in):
-    await way_in.agent(BOT)
-    await way_in.admit(BOT)
-
-    def become_strict(tx):
-        owner = way_in.places.user(tx, OWNER).id
-        change_agent(
-            tx, owner, BOT, mode=None, webhook_url=None, allow=(), on_unverified="reject", now=way_in.places.clock.now()
-        )
-
-    await way_in.store.write(become_strict)
-
-    with pytest.raises(Unauthenticated):
-        await way_in.receive(**FORGER)
 
 
 async def lease_one(way_in):

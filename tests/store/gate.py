@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from concurrent.futures import Future
 
 from sqlalchemy import event, text
 
@@ -84,3 +85,17 @@ def wait_until_blocked(engine):
             return connection.execute(waiting).scalar_one()
 
     eventually(look, of_what="a transaction that waits for another")
+
+
+def run_beside(store, unit):
+    """*unit* on a thread of its own, begun; ``.result()`` waits for its answer."""
+    answer = Future()
+
+    def run():
+        try:
+            answer.set_result(store.run(unit))
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer
