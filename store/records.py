@@ -115,12 +115,12 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewMessage:
-    """One inbound mail as one agent will see it, before it is kept."""
+class Receipt:
+    """What is known of a received mail, for one agent, from the moment it was taken."""
 
     id: str
     agent: str
-    recipient: str
+    recipient: str  # as RCPT TO had it
     tag: str | None
     mail_from: str  # "" is the null path
     remote_ip: str | None
@@ -129,8 +129,7 @@ class NewMessage:
     from_name: str
     from_address: str
     subject: str
-    email_message_id: str | None
-    parent_ids: tuple[str, ...]  # In-Reply-To and References, nearest first
+    email_message_id: str | None  # without angle brackets
     automated: bool
     verified: bool
     verified_domain: str | None
@@ -142,33 +141,20 @@ class NewMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class NewMessage(Receipt):
+    """One inbound mail as one agent will see it, before it is kept."""
+
+    parent_ids: tuple[str, ...]  # In-Reply-To and References, nearest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message(Receipt):
     """One mail as one agent sees it, without its bytes."""
 
-    id: str
-    agent: str
-    seq: int
+    seq: int  # of the agent, in order of commit
     direction: Literal["inbound", "outbound"]
     status: MessageStatus
     conversation_id: str | None
-    recipient: str
-    tag: str | None
-    mail_from: str
-    remote_ip: str | None
-    helo: str | None
-    tls: str | None
-    from_name: str
-    from_address: str
-    subject: str
-    email_message_id: str | None
-    automated: bool
-    verified: bool
-    verified_domain: str | None
-    authentication: dict[str, Any]
-    auth_headers: dict[str, str]
-    raw_sha256: str
-    raw_size: int
-    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

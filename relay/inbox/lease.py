@@ -1,12 +1,12 @@
 """The poll queue: take messages for a while, and say what became of them (contract §6)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from relay.clock import Clock, rfc3339
 from relay.events import message_data
-from relay.inbox.wait import wait_for
+from relay.inbox.wait import nobody_left, wait_for
 from store import queue
 from store.bodies import read_body
 from store.engine import Store, Tx
@@ -23,6 +23,7 @@ async def lease(
     base_url: str,
     store: Store,
     clock: Clock,
+    has_left: Callable[[], Awaitable[bool]] = nobody_left,
 ) -> list[dict[str, Any]]:
     """Up to *limit* messages that nobody else gets while the lease lives, oldest first, each one whole."""
 
@@ -30,7 +31,7 @@ async def lease(
         now, until = clock.now(), timedelta(seconds=lease_seconds)
         return await store.write(lambda tx: queue.lease_messages(tx, agent, limit=limit, lease=until, now=now))
 
-    leases = await wait_for(look, bool, agent=agent, wait_seconds=wait_seconds, bell=store.bell)
+    leases = await wait_for(look, bool, agent=agent, wait_seconds=wait_seconds, bell=store.bell, has_left=has_left)
     return [await _item(lease, base_url=base_url, store=store) for lease in leases]
 
 

@@ -13,10 +13,24 @@ TOPIC: Final = "inbox:"
 LOOK_AGAIN_SECONDS: Final = 5.0  # another process on SQLite cannot wake this one
 
 
+async def nobody_left() -> bool:
+    """Whether an asker who cannot hang up has done so."""
+    return False
+
+
 async def wait_for(
-    look: Callable[[], Awaitable[T]], found: Callable[[T], bool], *, agent: str, wait_seconds: float, bell: Bell
+    look: Callable[[], Awaitable[T]],
+    found: Callable[[T], bool],
+    *,
+    agent: str,
+    wait_seconds: float,
+    bell: Bell,
+    has_left: Callable[[], Awaitable[bool]] = nobody_left,
 ) -> T:
-    """What *look* answers as soon as *found* likes it, or its last answer after *wait_seconds*."""
+    """What *look* answers as soon as *found* likes it, or its last answer after *wait_seconds*.
+
+    Once *has_left* says that the asker hung up, nothing is looked at any more: a lease would be taken for nobody.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_seconds
     with bell.waiting(TOPIC + agent) as changed:
@@ -29,3 +43,5 @@ async def wait_for(
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, LOOK_AGAIN_SECONDS)):
                     await changed.wait()
+            if await has_left():
+                return value

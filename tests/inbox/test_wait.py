@@ -99,3 +99,18 @@ async def test_who_goes_away_waits_no_more():
     await asyncio.gather(waiter, return_exceptions=True)
 
     assert not bell._waiting
+
+
+async def test_nothing_is_looked_at_for_somebody_who_left():
+    bell, look = Bell(), Looks([], [1])
+
+    async def has_left():
+        return True
+
+    waiter = asyncio.create_task(wait_for(look, bool, agent=AGENT, wait_seconds=60, bell=bell, has_left=has_left))
+    await look.asked.wait()
+    await asyncio.sleep(0)
+    bell.ring([TOPIC + AGENT])
+
+    assert [] == await waiter
+    assert 1 == look.count

@@ -165,7 +165,7 @@ def test_a_webhook_agent_has_a_url(store, ana, master, clock):
         )
 
 
-def test_agents_are_listed_by_address_and_only_one_s_own(store, make, ana, squatter):
+def test_agents_are_listed_by_address_and_only_one_s_own(store, make, squatter, ana):
     for name in ("b", "a"):
         make(ana, f"{name}@{NAME}")
 
@@ -413,7 +413,7 @@ def test_a_change_changes_that_and_nothing_else(store, make, ana, change):
     assert {key: tuple(value) if isinstance(value, list) else value for key, value in change.items()} == changed
 
 
-@pytest.mark.parametrize("change", [{"user_id": "usr_1"}, {"address": "x@y.example"}, {"mode": "webhook"}, {"x": 1}])
+@pytest.mark.parametrize("change", [{"mode": "webhook"}, {"webhook_url": None}, {"hitl_enabled": True}, {"x": 1}])
 def test_other_things_are_not_changed_that_way(store, make, ana, change):
     make(ana, SUPPORT)
 

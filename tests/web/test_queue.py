@@ -284,3 +284,16 @@ async def test_a_receipt_with_a_nul_is_a_problem_or_lost(door):
     answer = await door.post(queue("ack"), {"receipts": ["msg_\0.x"]})
 
     assert answer.status in {409, 422}
+
+
+async def test_a_client_that_hung_up_takes_no_message_with_it(door):
+    await door.agent()
+    waiter = asyncio.create_task(door.post(queue("lease"), {"max": 1, "wait": 30}))
+    await door.somebody_waits()
+    waiter.cancel()
+    await asyncio.gather(waiter, return_exceptions=True)
+    await door.message()
+
+    leased = await lease_one(door, wait=5)
+
+    assert 1 == leased["attempt"]

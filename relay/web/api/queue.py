@@ -3,7 +3,7 @@
 from typing import Any
 
 import orjson
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from relay.inbox import lease as queue
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/agents/{address}/queue", tags=["queue"])
 
 
 @router.post("/lease", response_model=LeasePage)
-async def lease(agent: OwnAgent, house: TheHouse, wanted: LeaseRequest | None = None) -> Response:
+async def lease(agent: OwnAgent, house: TheHouse, request: Request, wanted: LeaseRequest | None = None) -> Response:
     """Take messages for a while: no two callers get the same one while its lease lives."""
     wanted = wanted or LeaseRequest()
     items = await queue.lease(
@@ -32,6 +32,7 @@ async def lease(agent: OwnAgent, house: TheHouse, wanted: LeaseRequest | None = 
         base_url=house.base_url,
         store=house.store,
         clock=house.clock,
+        has_left=request.is_disconnected,
     )
     return _json({"items": items})
 
