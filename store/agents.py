@@ -132,9 +132,14 @@ def update_agent(tx: Tx, user_id: str, address: str, **values: Any) -> Agent:
     return _update(tx, get_agent_by_id(tx, user_id, address), **values)
 
 
-def switch_webhook_off(tx: Tx, address: str, *, now: datetime) -> None:
-    """The endpoint said it is gone: nothing more is sent there until its owner sets a URL again."""
-    tx.execute(update(agents).where(agents.c.address == address).values(webhook_off_at=now))
+def switch_webhook_off(tx: Tx, address: str, *, now: datetime, url: str | None = None) -> None:
+    """The endpoint said it is gone: nothing more is sent there until its owner sets a URL again.
+
+    With *url*, the endpoint that said so, one that has taken its place meanwhile stays on.
+    """
+    asked = agents.c.address == address
+    still = asked if url is None else and_(asked, agents.c.webhook_url == url)
+    tx.execute(update(agents).where(still).values(webhook_off_at=now))
 
 
 def delete_agent(tx: Tx, user_id: str, address: str) -> None:

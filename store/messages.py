@@ -59,12 +59,13 @@ def lookup_conversation_id(tx: Tx, agent: str, parent_ids: Sequence[str]) -> str
     nearest = list(parent_ids[:MAX_REFERENCES])
     if not nearest:
         return None
-    query = select(messages.c.email_message_id, messages.c.conversation_id).where(
+    query = select(messages.c.email_message_id, messages.c.conversation_id, messages.c.seq).where(
         messages.c.agent == agent, messages.c.email_message_id.in_(nearest), messages.c.conversation_id.is_not(None)
     )
     # A parent in the same group is too new to have been answered. Of several mails with one id the oldest is
     # meant: whoever repeats an id does not draw answers to it into another conversation.
-    rows = tx.ahead(query.order_by(messages.c.seq.desc()))
+    # Sorted here: ORDER BY would have SQLite walk all of the agent's messages in that order.
+    rows = sorted(tx.ahead(query), key=lambda row: row.seq, reverse=True)
     known = {row.email_message_id: row.conversation_id for row in rows}
     return next((known[parent] for parent in nearest if parent in known), None)
 

@@ -88,8 +88,8 @@ async def read_letters(claims: Sequence[Claim], *, by: Letterbox) -> dict[str, L
     return await by.store.read(unit)
 
 
-async def attempt(claim: Claim, letter: Letter, endpoint: Endpoint, *, by: Letterbox) -> None:
-    """Post the claimed event once and record the outcome. Raises the store's errors."""
+async def attempt(claim: Claim, letter: Letter, endpoint: Endpoint, *, by: Letterbox) -> Outcome:
+    """Post the claimed event once, record the outcome and answer it. Raises the store's errors."""
     message = letter.message
     if message.raw_size <= OFF_LOOP_BYTES:
         body = _composed(letter, claim, base_url=by.base_url)
@@ -100,10 +100,10 @@ async def attempt(claim: Claim, letter: Letter, endpoint: Endpoint, *, by: Lette
     at = by.clock.now()
     headers = sign(claim.delivery.event_id, at, body, endpoint.secrets) | message.auth_headers
     answer = await by.poster.post(endpoint.url, headers, body)
-    await record(claim, answer, at, by=by)
+    return await record(claim, answer, at, endpoint, by=by)
 
 
-async def record(claim: Claim, answer: Answer, at: datetime, *, by: Letterbox) -> None:
+async def record(claim: Claim, answer: Answer, at: datetime, endpoint: Endpoint, *, by: Letterbox) -> Outcome:
     """Write down what came of an attempt made *at*, and say so in the log."""
     now = by.clock.now()
     delivery = claim.delivery
@@ -116,12 +116,13 @@ async def record(claim: Claim, answer: Answer, at: datetime, *, by: Letterbox) -
         since=delivery.created_at,
     )
     tried = Attempt(at=at, duration_ms=answer.duration_ms, status=answer.status, error=answer.error)
-    await by.store.write(lambda tx: _settle(tx, claim, tried, decided, now=now))
+    await by.store.write(lambda tx: _settle(tx, claim, tried, decided, url=endpoint.url, now=now))
     by.count(_WORDS[type(decided)])
     _tell(claim, tried, decided)
+    return decided
 
 
-def _settle(tx: Tx, claim: Claim, tried: Attempt, decided: Outcome, *, now: datetime) -> None:
+def _settle(tx: Tx, claim: Claim, tried: Attempt, decided: Outcome, *, url: str, now: datetime) -> None:
     match decided:
         case Delivered():
             settle_delivered(tx, claim, tried, now=now)
@@ -131,7 +132,7 @@ def _settle(tx: Tx, claim: Claim, tried: Attempt, decided: Outcome, *, now: date
             settle_dead(tx, claim, tried, now=now)
         case Gone():
             settle_dead(tx, claim, tried, now=now)
-            switch_webhook_off(tx, claim.delivery.agent, now=now)
+            switch_webhook_off(tx, claim.delivery.agent, url=url, now=now)
 
 
 def _tell(claim: Claim, tried: Attempt, decided: Outcome) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from relay.delivery.attempt import Endpoint, Letter, Letterbox, attempt, read_endpoint, read_letters
+from relay.delivery.outcome import Gone
 from relay.errors import RelayError
 from store.deliveries import claim_due, list_due_agents, release
 from store.errors import StoreError
@@ -34,6 +35,7 @@ class _Lane:
         self.agent = agent
         self.slots = asyncio.Semaphore(at_once)
         self.called = False  # something may have fallen due since the last look
+        self.gone = False  # the endpoint has said so since it was last looked up
         self.open = False  # somebody is looking
 
 
@@ -48,16 +50,22 @@ class Dispatcher:
         self._lease = timedelta(seconds=timeout_seconds + _LEASE_SLACK_SECONDS)
         self._lanes: dict[str, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.Task[None] | None = None
         self._stopping = False
 
     def start(self) -> None:
         """Begin: what is due already is found at once."""
         self._by.store.bell.listen(self._on_commit)
-        self._spawn(self._sweep())
+        self._sweeper = asyncio.ensure_future(self._sweep())
 
     async def stop(self, grace_seconds: float) -> None:
         """Take nothing new, give back what is not begun, and let posts under way end within *grace_seconds*."""
         self._stopping = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        for lane in self._lanes.values():
+            lane.slots.release()  # who waits for one has nothing to post any more, only to give back
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
         for task in self._tasks:
@@ -103,12 +111,13 @@ class Dispatcher:
 
     async def _work_off(self, lane: _Lane, claims: list[Claim]) -> None:
         """Start a post for each claim as slots come free; the last ones go on while the next are claimed."""
+        lane.gone = False
         endpoint = await read_endpoint(lane.agent, by=self._by)
         letters = await read_letters(claims, by=self._by)
         for claim in claims:
             await lane.slots.acquire()
             letter = letters.get(claim.delivery.message_id or "")
-            if letter is not None and not self._stopping and not self._is_stale(claim):
+            if letter is not None and not self._stopping and not lane.gone and not self._is_stale(claim):
                 self._spawn(self._post(lane, claim, letter, endpoint))
                 continue
             lane.slots.release()
@@ -117,7 +126,8 @@ class Dispatcher:
 
     async def _post(self, lane: _Lane, claim: Claim, letter: Letter, endpoint: Endpoint) -> None:
         try:
-            await attempt(claim, letter, endpoint, by=self._by)
+            decided = await attempt(claim, letter, endpoint, by=self._by)
+            lane.gone = lane.gone or isinstance(decided, Gone)
         except (StoreError, RelayError) as error:
             # Not recorded, so the lease ends and it is tried again: at least once, never lost.
             log.warning("attempt lost", delivery_id=claim.delivery.id, error=type(error).__name__)

@@ -44,7 +44,8 @@ def _join(sections: Mapping[int, tuple[str, bool]]) -> str:
         text, extended = sections[number]
         if number == 0 and extended and text.count("'") >= 2:
             charset, _, text = text.split("'", 2)
-        data += unquote_to_bytes(text) if extended else text.encode("utf-8", "surrogateescape")
+        octets = text.encode("utf-8", "surrogateescape")
+        data += unquote_to_bytes(octets) if extended else octets
     return clean_line(decode_bytes(data, charset or None)[0])
 
 

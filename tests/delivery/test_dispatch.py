@@ -194,7 +194,7 @@ async def test_mail_for_an_endpoint_that_is_gone_waits_for_a_new_one(way_out, si
     sink.answers("/hook", 410)
     gone = await way_out.mail()
     async with way_out.dispatching():
-        assert ["dead"] == [("dead" if each == "gone" else each) for each in await way_out.outcomes.of(1)]
+        assert ["gone"] == await way_out.outcomes.of(1)
         later = await way_out.mail()
         await way_out.mail(OTHER)
         await sink.got(1, "/other")
@@ -216,7 +216,7 @@ async def test_what_was_taken_but_not_begun_does_not_go_to_an_endpoint_that_is_g
         await sink.got(3, "/new")
 
     assert 1 == len(sink.at("/hook"))
-    assert ["dead", "delivered", "delivered", "delivered"] == await way_out.statuses(mails)
+    assert ["dead", "delivered", "delivered", "delivered"] == sorted(await way_out.statuses(mails))
 
 
 async def test_an_endpoint_that_is_gone_does_not_switch_off_the_one_that_took_its_place(way_out, sink, hook):
@@ -333,7 +333,7 @@ async def test_a_claim_that_grew_old_in_line_is_taken_anew_and_not_twice(way_out
         sink.let_go("/hook")
         await way_out.outcomes.of(2)
 
-    assert [mail.id for mail in mails] == [posted.message_id for posted in sink.posted]
+    assert sorted(mail.id for mail in mails) == sorted(posted.message_id for posted in sink.posted)
     assert ["delivered"] * 2 == await way_out.statuses(mails)
 
 

@@ -63,3 +63,10 @@ def test_no_filename_is_a_path(name):
 
     assert not set(safe) & set("/\\\x00\r\n")
     assert safe not in (".", "..")
+
+
+def test_an_extended_value_may_hold_any_octet():
+    found = parse_parameters(b"attachment; filename*=utf-8''a%20\xff\xc3b.txt".decode("utf-8", "surrogateescape"))
+
+    assert found["filename"].startswith("a ")
+    assert found["filename"].endswith("b.txt")

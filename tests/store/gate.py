@@ -94,7 +94,7 @@ def run_beside(store, unit):
     def run():
         try:
             answer.set_result(store.run(unit))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (goes to whoever asks for the answer)
             answer.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()

@@ -9,7 +9,12 @@ def shape(engine):
     return {
         table: {
             "columns": {
-                column["name"]: (str(column["type"]), column["nullable"], column["default"], column.get("autoincrement"))
+                column["name"]: (
+                    str(column["type"]),
+                    column["nullable"],
+                    column["default"],
+                    column.get("autoincrement"),
+                )
                 for column in inspector.get_columns(table)
             },
             "primary key": _texts(inspector.get_pk_constraint(table)),

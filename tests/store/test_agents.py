@@ -1,3 +1,5 @@
+# ruff: noqa: PLR0917 (pytest hands fixtures over by name)
+
 from datetime import timedelta
 
 import pytest
@@ -148,9 +150,7 @@ def test_nobody_has_an_agent_where_they_have_no_claim(store, ana, master, clock,
 
     with pytest.raises(DomainNotFound):
         store.run(
-            lambda tx: create_agent(
-                tx, ana.id, address, mode="poll", webhook_url=None, secret=secret, now=clock.now()
-            )
+            lambda tx: create_agent(tx, ana.id, address, mode="poll", webhook_url=None, secret=secret, now=clock.now())
         )
 
 
@@ -181,7 +181,7 @@ def test_an_agent_goes_with_its_messages_and_deliveries(store, places, hook):
 
     with pytest.raises(Exception, match="message"):
         store.run(lambda tx: find_message(tx, message.id))
-    assert [] == store.run(lambda tx: list_deliveries(tx)).items
+    assert [] == store.run(list_deliveries).items
 
 
 @pytest.mark.parametrize(
@@ -487,9 +487,7 @@ def test_what_a_webhook_has_had_is_not_given_again(store, places, hook, to_poll,
 
     assert [waits] == queued()
     assert ["delivered"] == [
-        delivery.status
-        for delivery in store.run(lambda tx: list_deliveries(tx)).items
-        if delivery.message_id == had
+        delivery.status for delivery in store.run(list_deliveries).items if delivery.message_id == had
     ]
 
 
@@ -497,7 +495,7 @@ def test_deliveries_of_an_agent_that_polls_now_are_dead_and_say_why(store, place
     store.run(lambda tx: places.message(tx, hook.address))
     to_poll()
 
-    (delivery,) = store.run(lambda tx: list_deliveries(tx)).items
+    (delivery,) = store.run(list_deliveries).items
     assert ("dead", "the agent polls now", clock.now()) == (delivery.status, delivery.last_error, delivery.settled_at)
 
 
@@ -509,7 +507,7 @@ def test_what_waits_for_other_agents_is_left_alone_when_one_begins_to_poll(store
     store.run(unit)
     to_poll()
 
-    assert ["pending"] == [delivery.status for delivery in store.run(lambda tx: list_deliveries(tx)).items]
+    assert ["pending"] == [delivery.status for delivery in store.run(list_deliveries).items]
 
 
 def test_mail_for_an_agent_that_polls_now_goes_to_the_queue(store, places, hook, to_poll, queued):

@@ -6,8 +6,8 @@ from sqlalchemy import func, select
 from store.bodies import CHUNK_BYTES, keep_body, keep_chunk, read_bodies, read_body, read_chunk
 from store.errors import MessageNotFound
 from store.schema import bodies, body_chunks
-from tests.store.notes import note, noted
 from tests.store.gate import Gate, in_one_group, run_beside, wait_until_blocked
+from tests.store.notes import note, noted
 
 SHORT = bytes(range(256)) + b"\r\n.\r\n"  # every byte there is
 LONG = SHORT * 6000  # three chunks and a bit

@@ -1,3 +1,5 @@
+# ruff: noqa: PLR0917 (pytest hands fixtures over by name)
+
 import pytest
 
 from store.agents import list_agents_by_user
@@ -61,9 +63,7 @@ def test_a_claim_is_unverified_and_has_the_token(claim, ana, clock):
     )
 
 
-@pytest.mark.parametrize(
-    ("given", "kept"), [("Agents.EXAMPLE.", NAME), ("bücher.example", "xn--bcher-kva.example")]
-)
+@pytest.mark.parametrize(("given", "kept"), [("Agents.EXAMPLE.", NAME), ("bücher.example", "xn--bcher-kva.example")])
 def test_a_domain_is_claimed_in_any_spelling_and_kept_in_one(claim, look, ana, given, kept):
     claim(ana, given)
 
@@ -109,9 +109,7 @@ def test_who_proves_second_gets_nothing(claim, verify, look, ana, bo):
     assert look(bo).verified
 
 
-def test_the_pending_token_of_another_outlives_the_proof_and_the_end_of_ownership(
-    store, claim, verify, look, ana, bo
-):
+def test_the_pending_token_of_another_outlives_the_proof_and_the_end_of_ownership(store, claim, verify, look, ana, bo):
     claim(ana)
     claim(bo)
     verify(bo)

@@ -249,7 +249,11 @@ async def test_a_failing_reader_hurts_only_itself(database_url):
 
     missing = text("SELECT 1 FROM no_such_table")
     answers = await in_one_group(
-        store.read, lambda tx: 1, lambda tx: tx.execute(missing), fails, lambda tx: tx.execute(text("SELECT 2")).scalar()
+        store.read,
+        lambda tx: 1,
+        lambda tx: tx.execute(missing),
+        fails,
+        lambda tx: tx.execute(text("SELECT 2")).scalar(),
     )
     await store.stop()
 
@@ -318,7 +322,7 @@ UNWANTED = [
 async def test_callers_see_errors_of_the_store_alone(sqlite_notes, way, unit, error):
     ask = getattr(sqlite_notes, way)
 
-    with pytest.raises(Exception) as caught:  # noqa: PT011 (its kind is what is looked at)
+    with pytest.raises(Exception) as caught:
         await (asyncio.to_thread(ask, unit) if way == "run" else ask(unit))
 
     assert error in {type(caught.value), type(caught.value).__name__}
@@ -326,7 +330,7 @@ async def test_callers_see_errors_of_the_store_alone(sqlite_notes, way, unit, er
 
 @pytest.mark.parametrize(("unit", "error"), UNWANTED)
 async def test_callers_see_the_same_errors_of_postgresql(postgres_notes, unit, error):
-    with pytest.raises(Exception) as caught:  # noqa: PT011 (its kind is what is looked at)
+    with pytest.raises(Exception) as caught:
         await postgres_notes.write(unit)
 
     assert error in {type(caught.value), type(caught.value).__name__}

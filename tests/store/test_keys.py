@@ -5,6 +5,8 @@ from store.keys import create_api_key, delete_api_key, get_user_by_api_key, list
 from store.users import bootstrap_user
 from tests.store.gate import Commits
 
+HASH = "0123456789abcdef" * 4
+
 
 @pytest.fixture
 def user(store, clock):
@@ -14,7 +16,7 @@ def user(store, clock):
 @pytest.fixture
 def key(store, user, clock):
     return store.run(
-        lambda tx: create_api_key(tx, user.id, key_hash="aa", prefix="mk_abcdefghi", name="ci", now=clock.now())
+        lambda tx: create_api_key(tx, user.id, key_hash=HASH, prefix="mk_abcdefghi", name="ci", now=clock.now())
     )
 
 
@@ -23,14 +25,14 @@ def last_used(store, user):
 
 
 def test_a_key_opens_for_its_user(store, user, key):
-    assert (user, key) == store.run(lambda tx: get_user_by_api_key(tx, "aa"))
+    assert (user, key) == store.run(lambda tx: get_user_by_api_key(tx, HASH))
 
 
 def test_a_key_is_told_without_its_hash(store, user, key):
-    assert "aa" not in repr(store.run(lambda tx: list_api_keys(tx, user.id)))
+    assert HASH not in repr(store.run(lambda tx: list_api_keys(tx, user.id)))
 
 
-@pytest.mark.parametrize("key_hash", ["", "ab", "AA", "a"])
+@pytest.mark.parametrize("key_hash", ["", "ab", HASH.upper(), HASH[:-1], HASH + "0"])
 def test_an_unknown_key_opens_for_nobody(store, key, key_hash):
     assert store.run(lambda tx: get_user_by_api_key(tx, key_hash)) is None
 
@@ -38,7 +40,7 @@ def test_an_unknown_key_opens_for_nobody(store, key, key_hash):
 def test_a_revoked_key_opens_for_nobody_from_then_on(store, user, key):
     store.run(lambda tx: delete_api_key(tx, user.id, key.id))
 
-    assert store.run(lambda tx: get_user_by_api_key(tx, "aa")) is None
+    assert store.run(lambda tx: get_user_by_api_key(tx, HASH)) is None
 
 
 def test_nobody_revokes_the_key_of_another(store, key, clock):
@@ -47,7 +49,7 @@ def test_nobody_revokes_the_key_of_another(store, key, clock):
     with pytest.raises(KeyNotFound):
         store.run(lambda tx: delete_api_key(tx, bo.id, key.id))
 
-    assert store.run(lambda tx: get_user_by_api_key(tx, "aa")) is not None
+    assert store.run(lambda tx: get_user_by_api_key(tx, HASH)) is not None
 
 
 def test_a_key_is_revoked_once(store, user, key):
@@ -59,12 +61,12 @@ def test_a_key_is_revoked_once(store, user, key):
 
 def test_a_hash_is_kept_for_one_key_only(store, user, key, clock):
     with pytest.raises(InvalidValue):
-        store.run(lambda tx: create_api_key(tx, user.id, key_hash="aa", prefix="mk_", name="", now=clock.now()))
+        store.run(lambda tx: create_api_key(tx, user.id, key_hash=HASH, prefix="mk_", name="", now=clock.now()))
 
 
 def test_a_key_belongs_to_somebody(store, clock):
     with pytest.raises(InvalidValue):
-        store.run(lambda tx: create_api_key(tx, "usr_404", key_hash="aa", prefix="mk_", name="", now=clock.now()))
+        store.run(lambda tx: create_api_key(tx, "usr_404", key_hash=HASH, prefix="mk_", name="", now=clock.now()))
 
 
 def test_keys_are_listed_oldest_first_and_only_one_s_own(store, user, key, clock):

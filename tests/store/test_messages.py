@@ -1,3 +1,5 @@
+# ruff: noqa: PLR0917 (pytest hands fixtures over by name)
+
 import asyncio
 import threading
 from dataclasses import fields
@@ -469,10 +471,7 @@ async def test_an_answer_finds_its_parent_of_an_earlier_group(live_store, places
     parent = await live_store.write(lambda tx: places.message(tx, agent.address, email_message_id="one@sender"))
 
     answers = await asyncio.gather(
-        *[
-            live_store.write(lambda tx: places.message(tx, agent.address, parent_ids=("one@sender",)))
-            for _ in range(3)
-        ]
+        *[live_store.write(lambda tx: places.message(tx, agent.address, parent_ids=("one@sender",))) for _ in range(3)]
     )
 
     assert {parent.conversation_id} == {answer.conversation_id for answer in answers}

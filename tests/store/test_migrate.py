@@ -197,7 +197,10 @@ def test_the_database_takes(filled, now, statement):
 def test_what_an_agent_had_goes_with_it(filled):
     filled.execute(text("DELETE FROM agents"))
 
-    left = {table: filled.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in ("messages", "deliveries")}
+    left = {
+        table: filled.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+        for table in ("messages", "deliveries")
+    }
     assert {"messages": 0, "deliveries": 0} == left
 
 

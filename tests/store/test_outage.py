@@ -134,7 +134,9 @@ async def test_a_file_that_is_no_database_is_unavailable(tmp_path):
     store = open_store(f"sqlite:///{path}")
     store.start()
 
-    answers = await asyncio.gather(*[ask(noted) for ask in (store.write, store.read, store.glance)], return_exceptions=True)
+    answers = await asyncio.gather(
+        *[ask(noted) for ask in (store.write, store.read, store.glance)], return_exceptions=True
+    )
     await store.stop()
 
     assert [Unavailable] * 3 == [type(answer) for answer in answers]
@@ -209,7 +211,9 @@ async def test_a_server_that_does_not_answer_is_unavailable(unused_tcp_port):
     store = open_store(f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/mailseal")
     store.start()
 
-    answers = await asyncio.gather(*[ask(noted) for ask in (store.write, store.read, store.glance)], return_exceptions=True)
+    answers = await asyncio.gather(
+        *[ask(noted) for ask in (store.write, store.read, store.glance)], return_exceptions=True
+    )
     await store.stop()
 
     assert [Unavailable] * 3 == [type(answer) for answer in answers]

@@ -32,7 +32,8 @@ def test_a_user_is_found_by_email_however_it_is_written(store, clock):
 
 
 @pytest.mark.parametrize(
-    "email", ["", "ana", "@owner.example", "ana@", "a na@owner.example", "ana\n@owner.example", "a" * 320 + "@o.example"]
+    "email",
+    ["", "ana", "@owner.example", "ana@", "a na@owner.example", "ana\n@owner.example", "a" * 320 + "@o.example"],
 )
 def test_what_is_no_email_makes_no_user(store, clock, email):
     with pytest.raises(InvalidValue):
