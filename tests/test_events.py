@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,7 @@ DATA_KEYS = {
 def kept(raw: bytes, **changes) -> Message:
     """The row of a mail."""
     new = new_message("bot@agents.example", raw, at=AT)
-    values = {name: getattr(new, name) for name in new.__slots__ if name != "parent_ids"}
+    values = {name: getattr(new, name) for name in [each.name for each in fields(new)] if name != "parent_ids"}
     row = {"seq": 1, "direction": "inbound", "status": "unread", "conversation_id": "conv_1"}
     return Message(**(values | row | changes))
 

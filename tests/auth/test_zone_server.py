@@ -78,7 +78,9 @@ def test_what_does_not_fit_is_truncated_in_a_datagram_only():
 
 
 @pytest.mark.parametrize(
-    "wire", [b"", b"x", b"\x00" * 12, dns.message.make_response(dns.message.make_query("a", "A")).to_wire()]
+    "wire",
+    [b"", b"x", b"\x00" * 12, dns.message.make_response(dns.message.make_query("a", "A", id=7)).to_wire()],
+    ids=["nothing", "one octet", "an empty header", "a response"],
 )
 def test_what_is_no_query_has_no_answer(wire):
     assert ZoneServer(ZONE).answer(wire, datagram=True) is None

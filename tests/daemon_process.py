@@ -1,0 +1,127 @@
+"""``mailseal serve`` as a process of its own: started, watched, told to stop, killed, started again."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 30
+STOP_SECONDS = 30
+
+Line = Mapping[str, Any]
+
+
+class DaemonProcess:
+    """One daemon at a time on one set of settings. A context manager: nothing of it is left behind."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILSEAL_")}
+        # Port 0: the daemon says where it listens, and no two tests ever want the same port.
+        listen = {"MAILSEAL_SMTP_LISTEN": "127.0.0.1:0", "MAILSEAL_HTTP_LISTEN": "127.0.0.1:0"}
+        self._env = kept | listen | {"MAILSEAL_LOG_FORMAT": "json"} | dict(settings)
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+        self._changed = threading.Condition()
+        self._ended = False  # the present process has closed its log
+        self.log: list[Line] = []  # of all processes so far
+        self.noise: list[str] = []  # what it printed that is no line of the log
+        self.smtp = ("", 0)
+        self.http = ("", 0)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> Self:
+        """Start, and return once both doors are open."""
+        command = [sys.executable, "-m", "relay.cli", "serve"]
+        self._ended = False
+        since = len(self.log)
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, env=self._env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
+        started = self.wait_for("started", since=since, seconds=START_SECONDS)
+        self.smtp, self.http = _address(started["smtp"][0]), _address(started["http"][0])
+        return self
+
+    def wait_for(
+        self, event: str, *, since: int = 0, seconds: float = 20, where: Callable[[Line], bool] = lambda _: True
+    ) -> Line:
+        """The first line of the log about *event*, from line *since* on, once it is there."""
+
+        def found() -> Line | None:
+            return next((line for line in self.log[since:] if line["event"] == event and where(line)), None)
+
+        with self._changed:
+            self._changed.wait_for(lambda: found() is not None or self._ended, seconds)
+            line = found()
+        assert line is not None, (f"no {event!r}", [*self.log[-10:]], self.noise)
+        return line
+
+    def terminate(self) -> None:
+        """Ask it to stop, as a service manager does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+
+    def ended(self) -> int:
+        """The exit status, once it has stopped."""
+        assert self._process is not None
+        assert self._reader is not None
+        status = self._process.wait(STOP_SECONDS)
+        self._reader.join(STOP_SECONDS)
+        return status
+
+    def stop(self) -> int:
+        """Ask it to stop, and wait for it."""
+        self.terminate()
+        return self.ended()
+
+    def kill(self) -> None:
+        """End it with SIGKILL: it does not get to do anything any more."""
+        if self._process is not None:
+            self._process.kill()
+            self.ended()
+
+    def limit_files(self, size: int | None) -> None:
+        """Let no file of it grow beyond *size* bytes, as a full disk would; None makes room again."""
+        soft = resource.RLIM_INFINITY if size is None else size
+        _, hard = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (soft, hard))
+
+    def _read(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stderr is not None
+        with process.stderr as lines:
+            for line in lines:
+                with self._changed:
+                    self._keep(line)
+                    self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _keep(self, line: str) -> None:
+        try:
+            self.log.append(json.loads(line))
+        except ValueError:
+            self.noise.append(line)
+
+
+def _address(shown: str) -> tuple[str, int]:
+    host, _, port = shown.rpartition(":")
+    return host, int(port)

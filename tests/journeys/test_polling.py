@@ -1,0 +1,68 @@
+"""Letters to an agent that asks for them itself."""
+
+import asyncio
+
+import pytest
+
+from tests.journeys.home import BOT
+from tests.journeys.sender import letter, sent, signed_letter
+from tests.one_database import on_sqlite
+
+TOPIC = f"inbox:{BOT}"
+
+
+@pytest.fixture
+def bot(home):
+    home.agent()
+
+
+async def until_it_waits(relay):
+    """Return once a poller of the agent waits in this daemon."""
+    async with asyncio.timeout(20):
+        while TOPIC not in relay.daemon.store.bell._waiting:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_poller_takes_a_letter_and_says_so_and_it_is_gone(home, bot):
+    async with home.daemon() as relay, home.poller(relay.http) as agent:
+        (message_id,) = await sent(relay.smtp, signed_letter(), BOT)
+        (item,) = await agent.lease()
+
+        assert (message_id, 1) == (item["message"]["message_id"], item["attempt"])
+        assert (True, "example.com") == (item["message"]["verified"], item["message"]["verified_domain"])
+        assert 200 == await agent.ack([item])
+        assert [] == await agent.lease()
+
+
+async def test_a_poller_that_says_nothing_gets_the_letter_again(home, bot, clock):
+    home.clock = clock
+    async with home.daemon() as relay, home.poller(relay.http) as agent:
+        (message_id,) = await sent(relay.smtp, letter(), BOT)
+        (first,) = await agent.lease(seconds=60)
+        assert [] == await agent.lease()
+        clock.advance(seconds=60)
+        (second,) = await agent.lease(seconds=60)
+
+        assert [message_id] * 2 == [item["message"]["message_id"] for item in (first, second)]
+        assert (1, 2) == (first["attempt"], second["attempt"])
+        assert 409 == await agent.ack([first])
+        assert 200 == await agent.ack([second])
+        clock.advance(seconds=60)
+        assert [] == await agent.lease()
+
+
+async def test_two_pollers_never_get_the_same_letter(home, bot):
+    async with home.daemon() as relay, home.poller(relay.http) as one, home.poller(relay.http) as two:
+        ids = [(await sent(relay.smtp, letter(number), BOT))[0] for number in range(20)]
+        taken = [taken for both in zip(*await asyncio.gather(drain(one), drain(two)), strict=False) for taken in both]
+        everything = [item["message"]["message_id"] for item in await left_over(relay, home, taken)]
+
+    assert sorted(ids) == sorted(everything)
+
+
+async def drain(agent):
+    """Everything one poller gets, one by one."""
+    found = []
+    while items := await agent.lease():
+        found += items
+    return found
