@@ -10,8 +10,8 @@ group rolled back and run again with a savepoint each, so that a failure hurts i
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
@@ -75,6 +75,14 @@ class Tx:
 
 
 Unit = Callable[[Tx], T]
+
+
+class _NotBegunError(Exception):
+    """The database does not even open a transaction: it is gone, or locked for too long."""
+
+    def __init__(self, reason: SQLAlchemyError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -194,6 +202,10 @@ class Store:
     def _commit_group(self, group: Sequence[_Ticket]) -> None:
         try:
             topics = self._try_plain(group)
+        except _NotBegunError as error:
+            for ticket in group:  # to try each apart would only make everybody wait a second time
+                ticket.error = _translated(error.reason)
+            return
         except Exception as error:  # noqa: BLE001 (whatever it was, it has a ticket to go to)
             if len(group) == 1 and not _lost_a_race(error):
                 group[0].error = _translated(error)
@@ -203,13 +215,24 @@ class Store:
             self._on_loop(self.bell.ring, topics)
 
     def _try_plain(self, group: Sequence[_Ticket]) -> set[str]:
-        with self.engine.begin() as connection:
+        with self._begun() as connection:
             tx = Tx(connection)
             for ticket in group:
                 ticket.value = ticket.unit(tx)
             tx.flush()
             self._announce(tx)
         return tx.topics
+
+    @contextmanager
+    def _begun(self) -> Iterator[Connection]:
+        """A connection in a transaction that is committed at the end. Raises _NotBegunError."""
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(self.engine.connect())
+                stack.enter_context(connection.begin())
+            except SQLAlchemyError as error:
+                raise _NotBegunError(error) from error
+            yield connection
 
     def _with_savepoints(self, group: Sequence[_Ticket]) -> set[str]:
         try:
