@@ -229,7 +229,9 @@ async def test_the_mail_itself_is_in_the_event_up_to_its_limit(way_out, sink, ho
 
 async def test_a_mail_of_many_parts_is_delivered_without_its_bytes(way_out, sink, received, hook):
     file = b"\r\n".join([base64.b64encode(bytes(57))] * 27_000)
-    head = b'From: ana@example.com\r\nContent-Type: application/zip; name="a.zip"\r\nContent-Transfer-Encoding: base64\r\n'
+    head = (
+        b'From: ana@example.com\r\nContent-Type: application/zip; name="a.zip"\r\nContent-Transfer-Encoding: base64\r\n'
+    )
     mail = await received(head + b"\r\n" + file + b"\r\n")
 
     delivery = await way_out.attempt()
@@ -348,7 +350,7 @@ async def test_a_retry_has_the_same_id_and_body_and_its_own_time(way_out, sink, 
         ("pending", 60, 66, Reply(302, (("Location", "/elsewhere"),))),
     ],
 )
-async def test_an_answer_is_recorded_with_what_follows(way_out, sink, clock, hook, status, least, most, reply):
+async def test_an_answer_is_recorded_with_what_follows(way_out, sink, clock, hook, *, status, least, most, reply):
     sink.answers("/hook", reply)
     await way_out.mail()
     delivery = await way_out.attempt(retry_seconds=TABLE)
@@ -367,7 +369,7 @@ async def test_an_answer_is_recorded_with_what_follows(way_out, sink, clock, hoo
     ("outcome", "statuses"), [("delivered", [204]), ("later", [500]), ("dead", [500, 500, 500]), ("gone", [410])]
 )
 @on_sqlite
-async def test_what_came_of_an_attempt_is_counted(way_out, sink, clock, hook, outcome, statuses):
+async def test_what_came_of_an_attempt_is_counted(way_out, sink, clock, hook, *, outcome, statuses):
     sink.answers("/hook", *statuses)
     await way_out.mail()
     for _ in statuses:

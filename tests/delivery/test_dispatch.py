@@ -176,7 +176,7 @@ async def test_a_delivery_is_dead_once_the_table_is_used_up(way_out, sink, clock
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [(500, "dead"), (204, "delivered")])
-async def test_a_replay_delivers_again_under_the_same_webhook_id(way_out, sink, clock, hook, answer, outcome):
+async def test_a_replay_delivers_again_under_the_same_webhook_id(way_out, sink, clock, hook, *, answer, outcome):
     sink.answers("/hook", answer, 204)
     mail = await way_out.mail()
     async with way_out.dispatching(retry_seconds=()):
@@ -335,6 +335,19 @@ async def test_a_claim_that_grew_old_in_line_is_taken_anew_and_not_twice(way_out
 
     assert sorted(mail.id for mail in mails) == sorted(posted.message_id for posted in sink.posted)
     assert ["delivered"] * 2 == await way_out.statuses(mails)
+
+
+async def test_a_claim_that_ended_in_line_is_left_to_its_next_owner(way_out, sink, clock, hook):
+    sink.hang("/hook")
+    await way_out.mails(2)
+    async with way_out.dispatching(at_once=1):
+        await sink.got(1)
+        clock.advance(seconds=LEASE.total_seconds())
+        assert 2 == len(await way_out.claims())
+        sink.let_go("/hook")
+        await way_out.outcomes.of(1)
+
+    assert 1 == len(sink.posted)
 
 
 async def test_a_delivery_without_its_message_does_not_hold_up_the_others(way_out, sink, clock, hook):

@@ -30,3 +30,17 @@ def home(tmp_path, database_url, nameserver):
     made = Home(tmp_path / "data", database_url, nameserver)
     yield made
     made.close()
+
+
+@pytest.fixture
+def postgres_home(tmp_path, postgres_url, nameserver):
+    made = Home(tmp_path / "data", postgres_url, nameserver)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sqlite_home(tmp_path, sqlite_file_url, nameserver):
+    made = Home(tmp_path / "data", sqlite_file_url, nameserver)
+    yield made
+    made.close()

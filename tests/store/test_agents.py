@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert
 
 from relay.directory.agents import make_secret
 from relay.directory.domains import accept, claim
@@ -29,6 +30,7 @@ from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidVal
 from store.messages import find_message, update_message_delivery_status
 from store.queue import lease_messages
 from store.records import Attempt
+from store.schema import agent_secrets
 from store.users import bootstrap_user
 
 NAME = "agents.example"
@@ -387,6 +389,15 @@ def test_mail_is_sealed_with_the_newest_secret(store, make, ana, rotate):
     assert new == store.run(lambda tx: lookup_recipient(tx, [SUPPORT])).key_id
 
 
+def test_mail_is_never_sealed_with_a_secret_that_has_an_end(store, make, ana, valid, clock):
+    make(ana, SUPPORT)
+    current = valid()[0][0]
+    old = {"agent": SUPPORT, "sealed": b"old", "created_at": clock.now(), "expires_at": clock.now() + ROTATION}
+    store.run(lambda tx: tx.execute(insert(agent_secrets), [{"key_id": "key_", **old}, {"key_id": "key_z", **old}]))
+
+    assert current == store.run(lambda tx: lookup_recipient(tx, [SUPPORT])).key_id
+
+
 def test_rotating_one_agent_s_secret_leaves_that_of_another(store, make, ana, rotate, valid, clock):
     make(ana, SUPPORT)
     make(ana, f"sales@{NAME}")
@@ -446,6 +457,13 @@ def test_a_webhook_that_said_gone_is_off_until_it_gets_a_url_again(store, hook, 
     store.run(lambda tx: update_agent_webhook(tx, hook.user_id, hook.address, "https://hooks.example/new"))
 
     assert store.run(lambda tx: get_agent_by_email(tx, hook.address)).webhook_off_at is None
+
+
+@pytest.mark.parametrize(("said_so", "is_off"), [("https://hooks.example/in", True), ("https://old.example/", False)])
+def test_a_webhook_that_took_the_place_of_one_that_said_gone_stays_on(store, hook, clock, said_so, is_off):
+    store.run(lambda tx: switch_webhook_off(tx, hook.address, now=clock.now(), url=said_so))
+
+    assert is_off == (store.run(lambda tx: get_agent_by_email(tx, hook.address)).webhook_off_at is not None)
 
 
 # From webhook to poll

@@ -395,6 +395,14 @@ def test_a_message_marked_unread_is_taken_from_who_has_it(mails, queue, settle):
     assert unchanged(queue, mails[0], settle, receipt)
 
 
+def test_a_receipt_from_before_a_message_was_marked_unread_does_not_come_to_life_again(mails, queue, settle):
+    receipt = queue.lease(1)[0].receipt
+    for status in ("unread", "read"):
+        queue.mark(mails[0], status)
+
+    assert unchanged(queue, mails[0], settle, receipt)
+
+
 def test_a_webhook_agent_s_message_marked_unread_is_in_no_queue(store, places, hook, clock):
     line = Line(store, hook.address, clock)
     message = store.run(lambda tx: places.message(tx, hook.address))
