@@ -13,7 +13,6 @@ from typing import Final
 import structlog
 
 from relay.assembly import make_master, make_reception, make_resolver, open_database
-from relay.auth.resolver import Resolver
 from relay.clock import Clock, SystemClock
 from relay.delivery.attempt import Letterbox
 from relay.delivery.dispatch import Dispatcher
@@ -64,7 +63,6 @@ class Daemon:
         settings: Settings,
         *,
         may_migrate: bool | None = None,
-        resolver: Resolver | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Join everything; nothing is opened but the database. Raises Misconfigured."""
@@ -74,10 +72,11 @@ class Daemon:
         self._metrics = Metrics()
         certificates = _certificates(settings)
         self.store = open_database(settings, may_migrate=may_migrate)
+        self._resolver = make_resolver(settings)
         self._reception = make_reception(
             settings,
             store=self.store,
-            resolver=resolver or make_resolver(settings),
+            resolver=self._resolver,
             clock=self._clock,
             master=self.master,
         )
@@ -97,6 +96,7 @@ class Daemon:
         """Open the doors, the mail's last. Raises Misconfigured, OSError when an address is taken."""
         async with contextlib.AsyncExitStack() as stack:
             await self._open_store(stack)
+            stack.push_async_callback(self._resolver.close)
             await self._begin_delivery(stack)
             await self._web.start(self._settings.http_listen)
             stack.push_async_callback(self._web.stop, WEB_GRACE_SECONDS)

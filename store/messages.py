@@ -28,6 +28,14 @@ _MAILBOX: Final = (
     .where(agents.c.address == bindparam("address"))
     .with_for_update(key_share=True)
 )
+# Of several mails with one id the oldest is meant: whoever repeats an id does not draw answers to it
+# into another conversation.
+_CONVERSATION: Final = (
+    select(messages.c.conversation_id)
+    .where(messages.c.agent == bindparam("whose"), messages.c.email_message_id == bindparam("parent"))
+    .order_by(messages.c.agent, messages.c.email_message_id, messages.c.seq)
+    .limit(1)
+)
 _COUNT_UP: Final = update(agents).where(agents.c.address == bindparam("mailbox")).values(last_seq=bindparam("seq"))
 _INSERT: Final = insert(messages)
 
@@ -56,18 +64,12 @@ def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
 
 def lookup_conversation_id(tx: Tx, agent: str, parent_ids: Sequence[str]) -> str | None:
     """The conversation of the nearest of *parent_ids* (bare, nearest first) that this agent knows."""
-    nearest = list(parent_ids[:MAX_REFERENCES])
-    if not nearest:
-        return None
-    query = select(messages.c.email_message_id, messages.c.conversation_id, messages.c.seq).where(
-        messages.c.agent == agent, messages.c.email_message_id.in_(nearest), messages.c.conversation_id.is_not(None)
-    )
-    # A parent in the same group is too new to have been answered. Of several mails with one id the oldest is
-    # meant: whoever repeats an id does not draw answers to it into another conversation.
-    # Sorted here: ORDER BY would have SQLite walk all of the agent's messages in that order.
-    rows = sorted(tx.ahead(query), key=lambda row: row.seq, reverse=True)
-    known = {row.email_message_id: row.conversation_id for row in rows}
-    return next((known[parent] for parent in nearest if parent in known), None)
+    # A parent in the same group is too new to have been answered.
+    for parent in parent_ids[:MAX_REFERENCES]:
+        conversation: str | None = tx.ahead(_CONVERSATION, {"whose": agent, "parent": parent}).scalar()
+        if conversation is not None:
+            return conversation
+    return None
 
 
 def get_inbound_message(tx: Tx, agent: str, message_id: str, *, now: datetime) -> Message:

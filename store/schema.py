@@ -198,7 +198,7 @@ Index(
     sqlite_where=QUEUED,
     postgresql_where=QUEUED,
 )
-Index("messages_thread", messages.c.agent, messages.c.email_message_id)
+Index("messages_thread", messages.c.agent, messages.c.email_message_id, messages.c.seq)
 
 deliveries: Final = Table(
     "deliveries",

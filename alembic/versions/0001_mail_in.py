@@ -184,7 +184,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("queued"),
     )
     op.create_index("messages_raw_sha256", "messages", ["raw_sha256"], unique=False)
-    op.create_index("messages_thread", "messages", ["agent", "email_message_id"], unique=False)
+    op.create_index("messages_thread", "messages", ["agent", "email_message_id", "seq"], unique=False)
     op.create_index(
         "messages_unread",
         "messages",

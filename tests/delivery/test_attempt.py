@@ -365,6 +365,20 @@ async def test_an_answer_is_recorded_with_what_follows(way_out, sink, clock, hoo
     assert 0 <= tried.duration_ms < 20_000
 
 
+@on_sqlite
+async def test_an_endpoint_that_asks_for_patience_often_is_heard_until_the_tables_time_is_over(
+    way_out, sink, clock, hook
+):
+    sink.answers("/hook", Reply(503, (("Retry-After", "50"),)))
+    await way_out.mail()
+    statuses = []
+    for _ in range(3):
+        statuses.append((await way_out.attempt(retry_seconds=(60,))).status)
+        clock.advance(seconds=50)
+
+    assert ["pending", "pending", "dead"] == statuses
+
+
 @pytest.mark.parametrize(
     ("outcome", "statuses"), [("delivered", [204]), ("later", [500]), ("dead", [500, 500, 500]), ("gone", [410])]
 )

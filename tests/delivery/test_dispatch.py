@@ -190,6 +190,20 @@ async def test_a_replay_delivers_again_under_the_same_webhook_id(way_out, sink, 
     assert ["delivered"] == await way_out.statuses([mail])
 
 
+async def test_a_replay_has_the_whole_table_before_it(way_out, sink, clock, hook):
+    sink.answers("/hook", 500)
+    mail = await way_out.mail()
+    async with way_out.dispatching(retry_seconds=(60,)):
+        await way_out.outcomes.of(1)
+        clock.advance(seconds=66)
+        way_out.wake()
+        await way_out.outcomes.of(2)
+        delivery = await way_out.delivery(mail.id)
+        await way_out.store.write(lambda tx: replay(tx, delivery.id, now=clock.now()))
+
+        assert ["later", "dead", "later"] == await way_out.outcomes.of(3)
+
+
 async def test_mail_for_an_endpoint_that_is_gone_waits_for_a_new_one(way_out, sink, hook, other):
     sink.answers("/hook", 410)
     gone = await way_out.mail()
@@ -337,7 +351,7 @@ async def test_a_claim_that_grew_old_in_line_is_taken_anew_and_not_twice(way_out
     assert ["delivered"] * 2 == await way_out.statuses(mails)
 
 
-async def test_a_claim_that_ended_in_line_is_left_to_its_next_owner(way_out, sink, clock, hook):
+async def test_a_claim_that_ended_in_line_is_left_to_its_next_owner(way_out, sink, clock, hook, other):
     sink.hang("/hook")
     await way_out.mails(2)
     async with way_out.dispatching(at_once=1):
@@ -346,8 +360,10 @@ async def test_a_claim_that_ended_in_line_is_left_to_its_next_owner(way_out, sin
         assert 2 == len(await way_out.claims())
         sink.let_go("/hook")
         await way_out.outcomes.of(1)
+        await way_out.mail(OTHER)
+        await sink.got(1, "/other")
 
-    assert 1 == len(sink.posted)
+    assert 1 == len(sink.at("/hook"))
 
 
 async def test_a_delivery_without_its_message_does_not_hold_up_the_others(way_out, sink, clock, hook):
