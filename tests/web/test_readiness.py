@@ -9,7 +9,6 @@ from sqlalchemy import make_url
 
 from relay.daemon import Daemon
 from relay.settings import load
-from tests.fakes import FakeResolver
 
 
 @pytest.fixture
@@ -21,9 +20,10 @@ async def daemon(postgres_url, tmp_path):
             "MAILSEAL_HOSTNAME": "mx.here.example",
             "MAILSEAL_SMTP_LISTEN": "127.0.0.1:0",
             "MAILSEAL_HTTP_LISTEN": "127.0.0.1:0",
+            "MAILSEAL_DNS_NAMESERVERS": "127.0.0.1:9",
         }
     )
-    running = Daemon(settings, resolver=FakeResolver({}))
+    running = Daemon(settings)
     addresses = await running.start()
     yield "http://{}:{}/readyz".format(*addresses.http[0])
     await running.stop()
