@@ -32,7 +32,7 @@ from relay.spool import Spool
 from relay.web.app import make_app
 from relay.web.house import House
 from relay.web.server import WebServer
-from store.agents import POSTMASTER, ensure_operator_postmaster
+from store.agents import POSTMASTER, ensure_operator_postmaster, probe
 from store.domains import ensure_shared_domain
 from store.engine import Tx
 from store.errors import StoreError, Unavailable
@@ -166,7 +166,7 @@ class Daemon:
 
     async def _is_ready(self) -> bool:
         try:
-            await self.store.write(lambda _tx: None)
+            await self.store.write(probe)
         except Unavailable:
             return False
         return self._open

@@ -90,6 +90,11 @@ def ensure_operator_postmaster(tx: Tx, *, secret: AgentSecret, now: datetime) ->
         add_secret(tx, secret)
 
 
+def probe(tx: Tx) -> None:
+    """Write a row as it is: what an empty transaction would not notice, a full disk, fails here."""
+    tx.execute(update(agents).where(agents.c.address == POSTMASTER).values(last_seq=agents.c.last_seq))
+
+
 def get_agent_by_id(tx: Tx, user_id: str, address: str) -> Agent:
     """This user's agent. Raises AgentNotFound, for another's too."""
     return _one(tx, and_(agents.c.address == normalised(address), agents.c.user_id == user_id))

@@ -376,6 +376,7 @@ async def test_a_delivery_without_its_message_does_not_hold_up_the_others(way_ou
         await way_out.outcomes.of(1)
 
     assert [mail.id] == [posted.message_id for posted in sink.posted]
+    assert [] == await way_out.claims()  # nor does it come back at once, for ever
 
 
 async def test_an_agent_whose_secret_cannot_be_opened_does_not_hold_up_another(way_out, sink, clock, hook, other):

@@ -16,7 +16,7 @@ SETTINGS = {
 ROOM = 256 * 1024
 
 
-async def test_a_full_disk_puts_senders_off_and_loses_nothing(sqlite_home, sink):
+async def test_a_full_disk_puts_senders_off_and_loses_nothing(sqlite_home, sink, capsys):
     home = sqlite_home
     home.more = SETTINGS
     home.agent(HOOK, webhook=sink.url())
@@ -43,7 +43,8 @@ async def test_a_full_disk_puts_senders_off_and_loses_nothing(sqlite_home, sink)
         async with home.poller(daemon.http) as agent:
             leased = await drain(agent)
 
-    print(f"\n{len(load.accepted)} mails accepted, {load.put_off} put off, {len(sink.posted)} requests")
+    with capsys.disabled():
+        print(f"\n{len(load.accepted)} mails accepted, {load.put_off} put off, {len(sink.posted)} requests")
     assert [] == load.refused
     assert set() == {again, *(bot for _, bot in load.accepted)} - set(leased)
 

@@ -19,7 +19,7 @@ SETTINGS = {
 
 
 @pytest.mark.timeout(120 + 10 * ROUNDS)
-async def test_what_was_promised_survives_any_number_of_deaths(home, sink):
+async def test_what_was_promised_survives_any_number_of_deaths(home, sink, capsys):
     home.more = SETTINGS
     home.agent(HOOK, webhook=sink.url("/hook"))
     home.agent(SECOND, webhook=sink.url("/second"))
@@ -43,11 +43,12 @@ async def test_what_was_promised_survives_any_number_of_deaths(home, sink):
     posted = [each.webhook_id for each in sink.posted]
     ids = {each.message_id for each in sink.posted}
     promised = {message_id for hook, second, _ in load.accepted for message_id in (hook, second)}
-    print(
-        f"\n{len(load.accepted)} mails accepted in {ROUNDS} deaths, {load.put_off} put off; "
-        f"{len(posted)} requests for {len(set(posted))} events; "
-        f"{[len(recorded) for _, recorded in deaths]} recorded as delivered at each death; {len(leased)} leased"
-    )
+    with capsys.disabled():
+        print(
+            f"\n{len(load.accepted)} mails accepted in {ROUNDS} deaths, {load.put_off} put off; "
+            f"{len(posted)} requests for {len(set(posted))} events; "
+            f"{[len(recorded) for _, recorded in deaths]} recorded as delivered at each death; {len(leased)} leased"
+        )
     assert len(load.accepted) > ROUNDS
     assert [] == load.refused
     assert set() == promised - ids
