@@ -231,7 +231,11 @@ def _limits(settings: Settings) -> Limits:
         max_recipients=settings.max_recipients,
         max_connections=settings.max_connections,
         max_connections_per_peer=settings.max_connections_per_peer,
+        max_commands=settings.smtp_max_commands,
+        max_errors=settings.smtp_max_errors,
+        data_line_bytes=settings.max_line_bytes,
         idle_seconds=settings.smtp_idle_seconds,
+        data_seconds=settings.smtp_data_seconds,
     )
 
 

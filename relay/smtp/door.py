@@ -4,7 +4,7 @@ from asyncio import Event
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
@@ -12,9 +12,6 @@ from relay.smtp.limits import Limits
 from relay.smtp.room import Budget, Room
 from relay.smtp.tls import Certificates
 from relay.spool import Spool
-
-if TYPE_CHECKING:
-    from relay.smtp.connection import Connection
 
 AdmitRecipient = Callable[[Address], Awaitable[object]]
 """Answers what is known of a recipient that exists. Raises UnknownRecipient, Deferred, or an error of the store."""
@@ -24,6 +21,18 @@ ReceiveMail = Callable[[Envelope, Spool, Sequence[Any]], Awaitable[Sequence[str]
 
 The third is what admitting the recipients answered, in RCPT order: the door only carries it.
 """
+
+
+class Guest(Protocol):
+    """A client inside, as far as the door needs to know."""
+
+    def interrupt(self) -> None:
+        """The door closes: end at the next command."""
+        ...
+
+    def cut(self) -> None:
+        """The grace is over: end now."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,16 +49,16 @@ class Door:
     budget: Budget
     log: Any  # a structlog logger
     stopping: bool = False
-    inside: "set[Connection]" = field(default_factory=set)
+    inside: set[Guest] = field(default_factory=set)
     emptied: Event = field(default_factory=Event)  # set while nobody is inside
 
-    def entered(self, connection: "Connection") -> None:
-        """*connection* has been let in."""
-        self.inside.add(connection)
+    def entered(self, guest: Guest) -> None:
+        """*guest* has been let in."""
+        self.inside.add(guest)
         self.emptied.clear()
 
-    def left(self, connection: "Connection") -> None:
-        """*connection* is over."""
-        self.inside.discard(connection)
+    def left(self, guest: Guest) -> None:
+        """*guest* is gone."""
+        self.inside.discard(guest)
         if not self.inside:
             self.emptied.set()

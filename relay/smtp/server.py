@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -81,16 +81,14 @@ class SmtpServer:
         self._door.stopping = True
         for server in self._servers:
             server.close()
-        self._each(Connection.interrupt)
+        for guest in tuple(self._door.inside):
+            guest.interrupt()
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):
                 await self._door.emptied.wait()
-        self._each(Connection.cut)
+        for guest in tuple(self._door.inside):
+            guest.cut()
         await self._door.emptied.wait()
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()
-
-    def _each(self, action: Callable[[Connection], None]) -> None:
-        for connection in tuple(self._door.inside):
-            action(connection)
