@@ -34,10 +34,10 @@ from relay.web.house import House
 from relay.web.server import WebServer
 from store.agents import POSTMASTER, ensure_operator_postmaster, probe
 from store.domains import ensure_shared_domain
-from store.engine import Tx
 from store.errors import StoreError, Unavailable
 from store.listen import Listener
 from store.records import Recipient
+from store.transaction import Tx
 
 SMTP_GRACE_SECONDS: Final = 60.0  # systemd waits 90 before it kills
 DELIVERY_GRACE_SECONDS: Final = 16.0

@@ -7,11 +7,11 @@ from typing import Any, Final
 from sqlalchemy import Row, and_, bindparam, delete, insert, or_, select, update
 
 from store.deliveries import give_up_pending
-from store.engine import Tx
 from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidValue
 from store.names import normalise_address
 from store.records import Agent, AgentSecret, Mode, Recipient
 from store.schema import agent_secrets, agents, domain_claims, domains, messages
+from store.transaction import Tx
 
 ROTATION: Final = timedelta(hours=24)  # how long an old secret stays valid
 DEFAULT_EVENTS: Final = ("email.received",)

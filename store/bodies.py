@@ -12,9 +12,9 @@ from typing import Final
 from sqlalchemy import Insert, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store.engine import Tx
 from store.errors import MessageNotFound
 from store.schema import bodies, body_chunks
+from store.transaction import Tx
 
 CHUNK_BYTES: Final = 512 * 1024
 INLINE_BYTES: Final = CHUNK_BYTES  # up to here a mail is one row

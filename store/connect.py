@@ -12,10 +12,11 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from store.engine import BEGIN_OPTION, Store, Tx
+from store.engine import BEGIN_OPTION, Store
 from store.errors import InvalidValue
+from store.transaction import Tx
 
-BUSY_SECONDS: Final = 10
+BUSY_SECONDS: Final = 5
 NOTIFY_CHANNEL: Final = "mailseal"
 _NOTIFY: Final = text(f"SELECT pg_notify('{NOTIFY_CHANNEL}', :topic)")
 # Errors end in the log, and values are mails and secrets.

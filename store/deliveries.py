@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
-from store.engine import Tx
 from store.errors import DeliveryNotFound, NotReplayable
 from store.ids import new_delivery_id, new_event_id
 from store.records import Attempt, Claim, Delivery, DeliveryStatus, Page
 from store.schema import PENDING, agents, deliveries, delivery_attempts
+from store.transaction import Tx
 
 MAX_PAGE: Final = 200
 MAX_ERROR: Final = 200

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from sqlalchemy import Row, and_, delete, func, insert, or_, select, update
 
-from store.engine import Tx
 from store.errors import DomainHasAgents, DomainNotAvailable, DomainNotFound, InvalidValue
 from store.names import normalise_domain
 from store.records import Domain
 from store.schema import agents, domain_claims, domains
+from store.transaction import Tx
 
 # A domain as a user sees it: the claim is the user's, the proof the domain's.
 _SEEN: Final = select(

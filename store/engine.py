@@ -12,69 +12,22 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import SQLAlchemyError
 
-from store.errors import InvalidValue, StoreError, Unavailable
+from store.errors import Unavailable
+from store.failure import lost_a_race, translated
+from store.transaction import Tx, Unit
 from store.wake import Bell
 
 T = TypeVar("T")
 
-# Serialization failure, deadlock, unique violation (PostgreSQL, appendix A): another's row was not to be seen
-# when the unit looked; when it looks again, it is.
-_RACE_LOST: Final = frozenset({"40001", "40P01", "23505"})
 BEGIN_OPTION: Final = "mailseal_begin"  # how a SQLite transaction is opened; None opens none
 MAX_GROUP: Final = 64  # units in one transaction; more would only make the first wait for the last
-
-
-@dataclass(slots=True)
-class Tx:
-    """An open transaction, handed to every query first.
-
-    Half of the cost of a mail would be sending rows one by one. Statements that nobody waits for
-    are put off with ``later`` and run once for the rows of the whole group.
-    """
-
-    connection: Connection
-    topics: set[str] = field(default_factory=set)
-    notes: dict[Any, Any] = field(default_factory=dict)  # what queries know of this very transaction
-    _put_off: dict[Any, list[dict[str, Any]]] = field(default_factory=dict)
-
-    def execute(self, statement: Any, parameters: Any = None) -> Any:
-        """Run one Core statement, behind everything that was put off."""
-        self.flush()
-        return self.connection.execute(statement, parameters)
-
-    def ahead(self, statement: Any, parameters: Any = None) -> Any:
-        """Run a statement that does not care about rows put off: it neither sees nor touches them."""
-        return self.connection.execute(statement, parameters)
-
-    def later(self, statement: Any, values: dict[str, Any]) -> None:
-        """Run *statement* with *values* before the next execute, or at the end, together with all of its kind.
-
-        *statement* is the same object each time; kinds run in the order in which they were first put off.
-        *values* may be changed until then.
-        """
-        self._put_off.setdefault(statement, []).append(values)
-
-    def flush(self) -> None:
-        """Run what was put off."""
-        if self._put_off:
-            put_off, self._put_off = self._put_off, {}
-            self.notes.clear()  # what was counted here is in the rows now
-            for statement, rows in put_off.items():
-                self.connection.execute(statement, rows)
-
-    def wake(self, topic: str) -> None:
-        """Wake whoever waits for *topic*, here and in other processes, once this is committed."""
-        self.topics.add(topic)
-
-
-Unit = Callable[[Tx], T]
 
 
 class _NotBegunError(Exception):
@@ -204,11 +157,11 @@ class Store:
             topics = self._try_plain(group)
         except _NotBegunError as error:
             for ticket in group:  # to try each apart would only make everybody wait a second time
-                ticket.error = _translated(error.reason)
+                ticket.error = translated(error.reason)
             return
         except Exception as error:  # noqa: BLE001 (whatever it was, it has a ticket to go to)
-            if len(group) == 1 and not _lost_a_race(error):
-                group[0].error = _translated(error)
+            if len(group) == 1 and not lost_a_race(error):
+                group[0].error = translated(error)
                 return
             topics = self._with_savepoints(group)
         if topics and self._loop is not None:
@@ -243,7 +196,7 @@ class Store:
                 self._announce(tx)
         except Exception as error:  # noqa: BLE001 (the commit failed: everybody has to know)
             for ticket in group:
-                ticket.error = _translated(error)
+                ticket.error = translated(error)
             return set()
         return tx.topics
 
@@ -255,7 +208,7 @@ class Store:
                     _run_reading(tx, ticket)
         except Exception as error:  # noqa: BLE001 (no connection: nobody was answered)
             for ticket in group:
-                ticket.error = ticket.error or _translated(error)
+                ticket.error = ticket.error or translated(error)
 
     def _tell(self, group: Sequence[_Ticket]) -> None:
         self._on_loop(_answer, group)
@@ -298,7 +251,7 @@ def _run_apart(tx: Tx, ticket: _Ticket) -> None:
         apart.flush()
     except Exception as error:  # noqa: BLE001 (goes to whoever asked)
         savepoint.rollback()
-        ticket.error = _translated(error)
+        ticket.error = translated(error)
     else:
         savepoint.commit()
         tx.topics |= apart.topics
@@ -308,7 +261,7 @@ def _run_reading(tx: Tx, ticket: _Ticket) -> None:
     try:
         ticket.value = ticket.unit(tx)
     except Exception as error:  # noqa: BLE001 (goes to whoever asked)
-        ticket.error = _translated(error)
+        ticket.error = translated(error)
         tx.connection.rollback()
 
 
@@ -320,28 +273,3 @@ def _answer(group: Sequence[_Ticket]) -> None:
             ticket.answer.set_exception(ticket.error)
         else:
             ticket.answer.set_result(ticket.value)
-
-
-def _lost_a_race(error: Exception) -> bool:
-    """Whether the database undid a transaction only because of another one: a second try will do."""
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _RACE_LOST
-
-
-def _translated(error: Exception) -> Exception:
-    """*error* as callers may see it: nothing of SQLAlchemy or a driver."""
-    if isinstance(error, IntegrityError | DataError | UnicodeError):
-        return _because(InvalidValue("the database refused a value"), error)
-    if isinstance(error, DBAPIError):
-        return _because(Unavailable("the database cannot answer"), error)
-    if isinstance(error, StatementError):
-        return _because(InvalidValue("a value has the wrong type"), error)
-    if isinstance(error, SQLAlchemyError | OSError):
-        return _because(Unavailable("the database cannot answer"), error)
-    if isinstance(error, StopIteration):  # a Future does not take one, and nobody behind it would be answered
-        return RuntimeError("a unit raised StopIteration")
-    return error
-
-
-def _because(told: StoreError, error: Exception) -> StoreError:
-    told.__cause__ = error
-    return told

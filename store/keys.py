@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from sqlalchemy import Row, delete, insert, or_, select, update
 
-from store.engine import Tx
 from store.errors import KeyNotFound
 from store.ids import new_key_id
 from store.records import ApiKey, User
 from store.schema import api_keys, users
+from store.transaction import Tx
 
 TOUCH_EVERY: Final = timedelta(minutes=1)
 

@@ -12,11 +12,11 @@ from typing import Any, Final, Literal
 from sqlalchemy import Row, and_, bindparam, case, insert, select, update
 
 from store.deliveries import enqueue
-from store.engine import Tx
 from store.errors import AgentNotFound, InvalidValue, MessageNotFound
 from store.ids import new_conversation_id
 from store.records import Message, MessageStatus, NewMessage, Page
 from store.schema import UNREAD, agents, messages
+from store.transaction import Tx
 
 KEPT_FOR: Final = timedelta(days=30)
 MAX_REFERENCES: Final = 50

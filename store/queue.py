@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, false, or_, select, update
 
-from store.engine import Tx
 from store.errors import LeaseLost
 from store.messages import message_of
 from store.records import Lease, Message
 from store.schema import QUEUED, messages
+from store.transaction import Tx
 
 _RETURNED: Final = [messages.c[field.name] for field in fields(Message)]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from store.engine import Tx
 from store.errors import InvalidValue, UserNotFound
 from store.ids import new_user_id
 from store.records import User
 from store.schema import users
+from store.transaction import Tx
 
 MAX_TEXT = 320
 

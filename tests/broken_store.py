@@ -2,8 +2,9 @@
 
 from sqlalchemy import func, select, text
 
-from store.engine import Store, Tx
+from store.engine import Store
 from store.schema import bodies, body_chunks, deliveries, messages
+from store.transaction import Tx
 
 
 def lose_table(store: Store, table: str) -> None:

@@ -10,10 +10,10 @@ from relay.directory import domains as proving
 from relay.signing.secrets import MasterKey
 from store import users
 from store.bodies import keep_body
-from store.engine import Tx
 from store.ids import new_message_id
 from store.messages import create_inbound_message
 from store.records import Agent, Message, NewMessage, User
+from store.transaction import Tx
 
 ANYWHERE: Sequence = ()
 

@@ -12,8 +12,8 @@ from relay.directory import domains as proving
 from relay.directory.keys import create_key
 from relay.directory.zone import records_for
 from store import agents, domains, keys, users
-from store.engine import Tx
 from store.records import Domain
+from store.transaction import Tx
 
 _AGENT_COLUMNS = ("address", "mode", "webhook_url", "on_unverified", "domain_verified")
 

@@ -20,8 +20,9 @@ from store import messages
 from store.agents import POSTMASTER
 from store.bodies import read_body, read_chunk
 from store.deliveries import list_attempts, list_deliveries_of_message
-from store.engine import Store, Tx
+from store.engine import Store
 from store.records import Message
+from store.transaction import Tx
 
 _COLUMNS = ("id", "received_at", "agent", "from_address", "subject", "verified_domain", "status")
 

@@ -20,9 +20,10 @@ from relay.signing.webhook import sign
 from store.agents import get_agent_by_email, list_secrets, switch_webhook_off
 from store.bodies import read_bodies, read_body
 from store.deliveries import settle_dead, settle_delivered, settle_later
-from store.engine import Store, Tx
+from store.engine import Store
 from store.messages import get_messages
 from store.records import Attempt, Claim, Message
+from store.transaction import Tx
 
 OFF_LOOP_BYTES: Final = 128 * 1024  # a mail above this is parsed on another thread
 _WORDS: Final[dict[type[Outcome], AttemptOutcome]] = {

@@ -27,7 +27,7 @@ from relay.signing.check import check_request
 from relay.signing.secrets import Secret, parse_whsec
 from relay.web.server import WebServer
 from relay.zone_server import Zone, ZoneServer
-from store.engine import Tx
+from store.transaction import Tx
 from store.users import bootstrap_user
 
 _LOOPBACK: Final = "127.0.0.1"

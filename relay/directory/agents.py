@@ -11,10 +11,10 @@ from relay.errors import ForbiddenTarget
 from relay.signing.agent_secret import agent_secret, open_secret
 from relay.signing.secrets import NONCE_BYTES, SECRET_BYTES, MasterKey, whsec
 from store import agents
-from store.engine import Tx
 from store.errors import InvalidValue
 from store.ids import new_key_id
 from store.records import Agent, AgentSecret, Mode
+from store.transaction import Tx
 
 EVENT_TYPES: Final = (
     "email.received",

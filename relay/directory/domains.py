@@ -9,9 +9,9 @@ from relay.auth.resolver import Resolver
 from relay.directory.agents import make_secret
 from relay.signing.secrets import MasterKey
 from store import agents, domains
-from store.engine import Tx
 from store.errors import AddressTaken, DomainUnproven
 from store.records import Domain
+from store.transaction import Tx
 
 TOKEN_BYTES: Final = 20
 PROOF_NAME: Final = "_mailseal"

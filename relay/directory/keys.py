@@ -5,8 +5,8 @@ from datetime import datetime
 
 from relay.signing.keys import KEY_BYTES, hash_key, is_key, new_key, prefix
 from store import keys
-from store.engine import Tx
 from store.records import ApiKey, User
+from store.transaction import Tx
 
 
 def create_key(tx: Tx, user_id: str, *, name: str, now: datetime) -> tuple[ApiKey, str]:

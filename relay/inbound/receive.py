@@ -28,11 +28,12 @@ from relay.signing.seal import Statement, seal
 from relay.signing.secrets import MasterKey
 from relay.spool import HEAD_LIMIT, Spool
 from store.bodies import keep_body
-from store.engine import Store, Tx
+from store.engine import Store
 from store.errors import AgentNotFound
 from store.ids import new_message_id
 from store.messages import create_inbound_message
 from store.records import NewMessage, Recipient
+from store.transaction import Tx
 
 MAX_HOPS: Final = 50
 log = structlog.get_logger("relay.inbound")

@@ -9,9 +9,10 @@ from relay.events import message_data
 from relay.inbox.wait import nobody_left, wait_for
 from store import queue
 from store.bodies import read_body
-from store.engine import Store, Tx
+from store.engine import Store
 from store.errors import LeaseLost
 from store.records import Lease
+from store.transaction import Tx
 
 
 async def lease(

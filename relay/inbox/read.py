@@ -11,10 +11,11 @@ from relay.inbox.wait import wait_for
 from relay.mail.letter import Part
 from relay.mail.parse import attachment
 from store.bodies import read_body, read_chunk
-from store.engine import Store, Tx
+from store.engine import Store
 from store.errors import MessageNotFound
 from store.messages import get_inbound_message, get_messages_by_agent, mark_read
 from store.records import Message, Page
+from store.transaction import Tx
 
 OFF_LOOP_BYTES: Final = 128 * 1024  # a mail above this is parsed on another thread
 
