@@ -10,13 +10,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import make_url, text
+from sqlalchemy import bindparam, make_url, text
 from sqlalchemy.exc import IntegrityError
 
 from store import migrate
 from store.connect import open_engine, sqlite_url
 from store.errors import Unavailable
 from store.schema import metadata
+from store.types import UtcDateTime
 from tests.store.shapes import shape
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,6 +108,12 @@ def test_the_chain_has_one_end_and_one_beginning():
     assert (1, 1) == (len(script.get_heads()), len(script.get_bases()))
 
 
+def timed(statement: str):
+    """*statement* with its time, if it has one, bound as the schema's own columns bind it."""
+    typed = [bindparam("now", type_=UtcDateTime())] if ":now" in statement else []
+    return text(statement).bindparams(*typed)
+
+
 USER = "INSERT INTO users (id, email, subject, created_at) VALUES ('usr_1', 'a@a.example', 's', :now)"
 DOMAIN = "INSERT INTO domains (name, created_at) VALUES ('a.example', :now)"
 AGENT = (
@@ -127,7 +134,7 @@ ROWS = (USER, DOMAIN, AGENT, BODY, MESSAGE, DELIVERY)
 
 @pytest.fixture
 def now(clock):
-    return {"now": clock.now().replace(tzinfo=None)}
+    return {"now": clock.now()}
 
 
 @pytest.fixture
@@ -135,7 +142,7 @@ def filled(engine, now):
     """A connection in a transaction with a row in every table that has rules."""
     with engine.connect() as connection:
         for row in ROWS:
-            connection.execute(text(row), now)
+            connection.execute(timed(row), now)
         yield connection
 
 
@@ -186,12 +193,12 @@ TAKEN = [
 @pytest.mark.parametrize("statement", REFUSED)
 def test_the_database_refuses(filled, now, statement):
     with pytest.raises(IntegrityError):
-        filled.execute(text(statement), now)
+        filled.execute(timed(statement), now)
 
 
 @pytest.mark.parametrize("statement", TAKEN)
 def test_the_database_takes(filled, now, statement):
-    filled.execute(text(statement), now)  # and raises nothing
+    filled.execute(timed(statement), now)  # and raises nothing
 
 
 def test_what_an_agent_had_goes_with_it(filled):
