@@ -1,11 +1,12 @@
 """The program's face: its commands, and how an error ends it."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 import click
 
-from relay.cli import deliveries, directory, judging, mails, running
 from relay.cli.program import Program
 from relay.errors import Misconfigured, RelayError
 from store.errors import StoreError
@@ -13,8 +14,39 @@ from store.errors import StoreError
 _MISCONFIGURED = 78  # EX_CONFIG of sysexits.h: systemd shows it by name
 
 
+# Where each command is. Only the one that is asked for is loaded: the daemon's libraries are half of
+# a second, which a script that makes ten agents would wait for ten times.
+_COMMANDS: Final = {
+    "serve": "running:serve",
+    "demo": "running:demo",
+    "init": "running:init",
+    "migrate": "running:migrate",
+    "user": "directory:user",
+    "key": "directory:key",
+    "domain": "directory:domain",
+    "agent": "directory:agent",
+    "message": "mails:message",
+    "inject": "mails:inject",
+    "delivery": "deliveries:delivery",
+    "check": "judging:check",
+    "verify-seal": "judging:verify_seal",
+}
+
+
 class _Group(click.Group):
-    """Ends with one clear line for every error of ours."""
+    """Loads its commands when they are asked for, and ends with one clear line for every error of ours."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Every command, in the order of a first day."""
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"relay.cli.{module}"), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; what it raises of ours becomes a line and an exit status."""
@@ -35,21 +67,3 @@ class _Group(click.Group):
 def main(ctx: click.Context, config: Path | None) -> None:
     """The mail exchanger for AI agents."""
     ctx.obj = Program(config)
-
-
-for command in (
-    running.serve,
-    running.demo,
-    running.init,
-    running.migrate,
-    directory.user,
-    directory.key,
-    directory.domain,
-    directory.agent,
-    mails.message,
-    mails.inject,
-    deliveries.delivery,
-    judging.check,
-    judging.verify_seal,
-):
-    main.add_command(command)
