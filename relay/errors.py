@@ -12,7 +12,6 @@
     │   ├── BadSecret          not a secret this relay can open
     │   └── ForbiddenTarget    a webhook URL that must not be asked
     ├── Deferred           cannot be done now; trying again can help
-    │   ├── StoreUnavailable   the store cannot answer
     │   ├── SpoolFull          no room for more mail on this machine
     │   ├── SenderUnproven     DNS could not say who the sender is
     │   └── DnsUnavailable     no nameserver gave an answer
@@ -64,10 +63,6 @@ class ForbiddenTarget(Refused):
 
 class Deferred(RelayError):
     """Cannot be done now; trying again can help."""
-
-
-class StoreUnavailable(Deferred):
-    """The store cannot answer."""
 
 
 class SpoolFull(Deferred):

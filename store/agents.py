@@ -12,6 +12,7 @@ from store.names import normalise_address
 from store.records import Agent, AgentSecret, Mode, Recipient
 from store.schema import agent_secrets, agents, domain_claims, domains, messages
 from store.transaction import Tx
+from store.wake import DELIVERIES
 
 ROTATION: Final = timedelta(hours=24)  # how long an old secret stays valid
 DEFAULT_EVENTS: Final = ("email.received",)
@@ -207,7 +208,7 @@ def _require_free(tx: Tx, user_id: str, address: str) -> None:
 def _update(tx: Tx, agent: Agent, **values: Any) -> Agent:
     if values:
         tx.execute(update(agents).where(agents.c.address == agent.address).values(**values))
-    tx.wake(f"deliveries:{agent.address}")
+    tx.wake(DELIVERIES + agent.address)
     return get_agent_by_email(tx, agent.address)
 
 

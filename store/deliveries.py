@@ -15,6 +15,7 @@ from store.ids import new_delivery_id, new_event_id
 from store.records import Attempt, Claim, Delivery, DeliveryStatus, Page
 from store.schema import PENDING, agents, deliveries, delivery_attempts
 from store.transaction import Tx
+from store.wake import DELIVERIES
 
 MAX_PAGE: Final = 200
 MAX_ERROR: Final = 200
@@ -69,7 +70,7 @@ def enqueue(tx: Tx, *, agent: str, event_type: str, message_id: str, now: dateti
         "created_at": now,
     }
     tx.later(_INSERT, values)
-    tx.wake(f"deliveries:{agent}")
+    tx.wake(DELIVERIES + agent)
     return delivery_id
 
 
@@ -176,7 +177,7 @@ def replay(tx: Tx, delivery_id: str, *, now: datetime) -> Delivery:
     if tx.execute(settled.values(status="pending", attempts=0, due_at=now, settled_at=None)).rowcount == 0:
         raise NotReplayable
     delivery = get_delivery(tx, delivery_id)
-    tx.wake(f"deliveries:{delivery.agent}")
+    tx.wake(DELIVERIES + delivery.agent)
     return delivery
 
 

@@ -17,6 +17,7 @@ from store.ids import new_conversation_id
 from store.records import Message, MessageStatus, NewMessage, Page
 from store.schema import UNREAD, agents, messages
 from store.transaction import Tx
+from store.wake import INBOX
 
 KEPT_FOR: Final = timedelta(days=30)
 MAX_REFERENCES: Final = 50
@@ -58,7 +59,7 @@ def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
     tx.later(_INSERT, values | queue)
     if mailbox.mode == "webhook" and "email.received" in mailbox.events:
         enqueue(tx, agent=new.agent, event_type="email.received", message_id=new.id, now=new.received_at)
-    tx.wake(f"inbox:{new.agent}")
+    tx.wake(INBOX + new.agent)
     return Message(**values)
 
 
@@ -134,7 +135,7 @@ def update_message_delivery_status(
         waits = select(agents.c.mode == "poll").where(agents.c.address == agent).scalar_subquery()
         fresh = {"status": "unread", "queued": waits, "leases": 0, "lease_token": None, "visible_at": now}
         tx.execute(update(messages).where(messages.c.id == message.id).values(fresh))
-        tx.wake(f"inbox:{agent}")
+        tx.wake(INBOX + agent)
     return get_inbound_message(tx, agent, message_id, now=now)
 
 

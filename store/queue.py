@@ -16,6 +16,7 @@ from store.messages import message_of
 from store.records import Lease, Message
 from store.schema import QUEUED, messages
 from store.transaction import Tx
+from store.wake import INBOX
 
 _RETURNED: Final = [messages.c[field.name] for field in fields(Message)]
 
@@ -53,7 +54,7 @@ def ack(tx: Tx, agent: str, receipt: str, *, now: datetime) -> None:
 def nack(tx: Tx, agent: str, receipt: str, *, delay: timedelta, now: datetime) -> None:
     """Give the message back, to be had again after *delay*. Raises LeaseLost."""
     _settle(tx, agent, receipt, _held(now), lease_token=None, visible_at=now + delay)
-    tx.wake(f"inbox:{agent}")
+    tx.wake(INBOX + agent)
 
 
 def extend(tx: Tx, agent: str, receipt: str, *, lease: timedelta, now: datetime) -> None:

@@ -8,6 +8,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Final
+
+INBOX: Final = "inbox:"  # and an agent's address: mail can be listed or leased
+DELIVERIES: Final = "deliveries:"  # and an agent's address: something may be due to its webhook
 
 Listener = Callable[[frozenset[str]], None]
 

@@ -5,6 +5,7 @@ import asyncio
 import click
 
 from relay.assembly import make_resolver
+from relay.cli.arguments import whose
 from relay.cli.output import json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
 from relay.directory import agents as making
@@ -53,7 +54,7 @@ def key() -> None:
 
 
 @key.command("create")
-@click.option("--user", "email", required=True, help="Whose, by email.")
+@whose
 @click.option("--name", default="", help="To tell it apart.")
 @json_option
 @pass_program
@@ -65,7 +66,7 @@ def create_api_key(program: Program, email: str, name: str, *, as_json: bool) ->
 
 
 @key.command("list")
-@click.option("--user", "email", required=True, help="Whose, by email.")
+@whose
 @json_option
 @pass_program
 def list_keys(program: Program, email: str, *, as_json: bool) -> None:
@@ -77,7 +78,7 @@ def list_keys(program: Program, email: str, *, as_json: bool) -> None:
 
 @key.command("revoke")
 @click.argument("key_id")
-@click.option("--user", "email", required=True, help="Whose, by email.")
+@whose
 @pass_program
 def revoke_key(program: Program, key_id: str, email: str) -> None:
     """Make a key worthless, at once."""
@@ -93,7 +94,7 @@ def domain() -> None:
 
 @domain.command("add")
 @click.argument("name", metavar="DOMAIN")
-@click.option("--user", "email", required=True, help="Whose, by email.")
+@whose
 @json_option
 @pass_program
 def add_domain(program: Program, name: str, email: str, *, as_json: bool) -> None:
@@ -104,7 +105,7 @@ def add_domain(program: Program, name: str, email: str, *, as_json: bool) -> Non
 
 
 @domain.command("list")
-@click.option("--user", "email", required=True, help="Whose, by email.")
+@whose
 @json_option
 @pass_program
 def list_domains(program: Program, email: str, *, as_json: bool) -> None:
@@ -116,7 +117,7 @@ def list_domains(program: Program, email: str, *, as_json: bool) -> None:
 
 @domain.command("verify")
 @click.argument("name", metavar="DOMAIN")
-@click.option("--user", "email", required=True, help="Whose, by email.")
+@whose
 @click.option("--force", is_flag=True, help="Take your word for it instead of DNS's.")
 @json_option
 @pass_program
@@ -132,7 +133,7 @@ def verify_domain(program: Program, name: str, email: str, *, force: bool, as_js
 
 @domain.command("remove")
 @click.argument("name", metavar="DOMAIN")
-@click.option("--user", "email", required=True, help="Whose, by email.")
+@whose
 @pass_program
 def remove_domain(program: Program, name: str, email: str) -> None:
     """Give a domain up; its agents must be gone."""
@@ -148,7 +149,7 @@ def agent() -> None:
 
 @agent.command("create")
 @click.argument("address")
-@click.option("--user", "email", required=True, help="Whose, by email.")
+@whose
 @click.option("--webhook", "url", help="Hand its mail to this URL.")
 @click.option("--poll", is_flag=True, help="Keep its mail until it asks.")
 @click.option("--name", default="", help="For people to read.")
@@ -188,7 +189,7 @@ def create_agent(
 
 
 @agent.command("list")
-@click.option("--user", "email", required=True, help="Whose, by email.")
+@whose
 @json_option
 @pass_program
 def list_agents(program: Program, email: str, *, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import click
 
 from relay.assembly import Judging, make_resolver
 from relay.auth.verdict import Verdict
+from relay.cli.arguments import ip_type
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
 from relay.letterfile import envelope_for, spool_of
@@ -23,18 +24,16 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("file", type=_FILE)
-@click.option("--ip", required=True, help="The address the mail came from.")
+@click.option("--ip", type=ip_type, required=True, help="The address the mail came from.")
 @click.option("--mail-from", required=True, help="The envelope's sender; empty for a bounce.")
 @click.option("--helo", required=True)
 @json_option
 @pass_program
-def check(program: Program, file: Path, ip: str, mail_from: str, helo: str, *, as_json: bool) -> None:
+def check(
+    program: Program, file: Path, ip: IPv4Address | IPv6Address, mail_from: str, helo: str, *, as_json: bool
+) -> None:
     """Say who really sent the mail in FILE, by DNS as it is now; nothing is kept."""
-    try:
-        peer = ip_address(ip)
-    except ValueError as error:
-        raise click.BadParameter(f"{ip!r} is not an IP address") from error
-    envelope = envelope_for((), mail_from=mail_from, ip=peer, helo=helo)
+    envelope = envelope_for((), mail_from=mail_from, ip=ip, helo=helo)
 
     content = file.read_bytes()
 

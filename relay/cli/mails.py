@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import click
 
 from relay import log
 from relay.assembly import make_reception, make_resolver
+from relay.cli.arguments import ip_type
 from relay.cli.output import json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
 from relay.events import message_data
@@ -93,7 +94,7 @@ def trace_message(program: Program, message_id: str, *, as_json: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--to", "recipients", multiple=True, required=True, help="An agent's address; may be given again.")
 @click.option("--mail-from", default="", help="The envelope's sender; empty for a bounce.")
-@click.option("--ip", default="127.0.0.1", show_default=True, help="Where it is said to come from.")
+@click.option("--ip", type=ip_type, default="127.0.0.1", show_default=True, help="Where it is said to come from.")
 @click.option("--helo", default="localhost", show_default=True)
 @json_option
 @pass_program
@@ -102,14 +103,14 @@ def inject(
     file: Path,
     recipients: tuple[str, ...],
     mail_from: str,
-    ip: str,
+    ip: IPv4Address | IPv6Address,
     helo: str,
     *,
     as_json: bool,
 ) -> None:
     """Receive the mail in FILE as if it had come by SMTP."""
     log.configure(form=program.settings.log_format, level=program.settings.log_level)
-    envelope = envelope_for(recipients, mail_from=mail_from, ip=_ip(ip), helo=helo)
+    envelope = envelope_for(recipients, mail_from=mail_from, ip=ip, helo=helo)
 
     content = file.read_bytes()
 
@@ -144,10 +145,3 @@ def _trace(tx: Tx, message_id: str) -> dict[str, Any]:
 
 def _part(store: Store, sha256: str, number: int) -> bytes | None:
     return store.run(lambda tx: read_chunk(tx, sha256, number))
-
-
-def _ip(text: str) -> Any:
-    try:
-        return ip_address(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not an IP address") from error

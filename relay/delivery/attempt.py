@@ -14,6 +14,7 @@ from relay.delivery.outcome import Answer, Dead, Delivered, Gone, Later, Outcome
 from relay.delivery.post import Poster
 from relay.events import event_body, message_data
 from relay.metrics import AttemptOutcome
+from relay.offloop import OFF_LOOP_BYTES
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret
 from relay.signing.webhook import sign
@@ -25,7 +26,6 @@ from store.messages import get_messages
 from store.records import Attempt, Claim, Message
 from store.transaction import Tx
 
-OFF_LOOP_BYTES: Final = 128 * 1024  # a mail above this is parsed on another thread
 _WORDS: Final[dict[type[Outcome], AttemptOutcome]] = {
     Delivered: "delivered",
     Later: "later",

@@ -18,8 +18,8 @@ from relay.errors import RelayError
 from store.deliveries import claim_due, list_due_agents, release
 from store.errors import StoreError
 from store.records import Claim
+from store.wake import DELIVERIES
 
-TOPIC: Final = "deliveries:"
 SWEEP_SECONDS: Final = 1.0  # the longest that work from elsewhere waits to be seen
 _LEAST_SWEEP_SECONDS: Final = 0.02
 _LEASE_SLACK_SECONDS: Final = 10.0
@@ -74,8 +74,8 @@ class Dispatcher:
 
     def _on_commit(self, topics: frozenset[str]) -> None:
         for topic in topics:
-            if topic.startswith(TOPIC):
-                self._call(topic.removeprefix(TOPIC))
+            if topic.startswith(DELIVERIES):
+                self._call(topic.removeprefix(DELIVERIES))
 
     def _call(self, agent: str) -> None:
         """Have the agent's lane look for work, opening it if it is not open."""

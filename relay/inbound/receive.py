@@ -58,27 +58,19 @@ class Reception:
     routes: Routes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Arrival:
-    """One mail, judged and ready to be kept."""
+    """One mail, judged and ready to be kept: everything that is the same for all its recipients."""
 
     envelope: Envelope
     summary: Summary
     verdict: Verdict
     mail: StoredMail
     at: datetime
-
-    @property
-    def mail_from(self) -> str:
-        return str(self.envelope.mail_from) if self.envelope.mail_from else ""
-
-    @property
-    def sender(self) -> str:
-        return self.summary.from_.address if self.summary.from_ else ""
-
-    @property
-    def authentication(self) -> dict[str, Any]:
-        return self.verdict.to_dict()
+    mail_from: str  # "" is the null path
+    sender: str  # the address of From, or empty
+    authentication: dict[str, Any]
+    parent_ids: tuple[str, ...]
 
 
 async def receive(envelope: Envelope, spool: Spool, recipients: Sequence[Recipient], *, by: Reception) -> Sequence[str]:
@@ -95,7 +87,7 @@ async def receive(envelope: Envelope, spool: Spool, recipients: Sequence[Recipie
     _require_trust(verdict, recipients)
     ids = [new_message_id() for _ in recipients]
     mail = await stored_mail(envelope, spool, verdict, by=by.routes.hostname, message_id=ids[0], at=now)
-    arrival = _Arrival(envelope, summarise(headers, null_sender=envelope.mail_from is None), verdict, mail, now)
+    arrival = _arrived(envelope, headers, verdict, mail, at=now)
     letters = [
         _as_seen_by(arrival, rcpt, recipient, message_id, master=by.master)
         for rcpt, recipient, message_id in zip(envelope.rcpt_to, recipients, ids, strict=True)
@@ -124,6 +116,21 @@ def _require_trust(verdict: Verdict, recipients: Iterable[Recipient]) -> None:
     raise Unauthenticated
 
 
+def _arrived(envelope: Envelope, headers: Headers, verdict: Verdict, mail: StoredMail, *, at: datetime) -> _Arrival:
+    summary = summarise(headers, null_sender=envelope.mail_from is None)
+    return _Arrival(
+        envelope=envelope,
+        summary=summary,
+        verdict=verdict,
+        mail=mail,
+        at=at,
+        mail_from=str(envelope.mail_from) if envelope.mail_from else "",
+        sender=summary.from_.address if summary.from_ else "",
+        authentication=verdict.to_dict(),
+        parent_ids=parent_ids(summary),
+    )
+
+
 def _as_seen_by(
     arrival: _Arrival, rcpt: Address, recipient: Recipient, message_id: str, *, master: MasterKey
 ) -> NewMessage:
@@ -143,7 +150,7 @@ def _as_seen_by(
         from_address=arrival.sender,
         subject=summary.subject,
         email_message_id=next(iter(bare_id(summary.email_message_id or "")), None),
-        parent_ids=parent_ids(summary),
+        parent_ids=arrival.parent_ids,
         automated=summary.automated,
         verified=verdict.verified,
         verified_domain=verdict.verified_domain,

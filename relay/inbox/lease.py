@@ -7,6 +7,7 @@ from typing import Any
 from relay.clock import Clock, rfc3339
 from relay.events import message_data
 from relay.inbox.wait import nobody_left, wait_for
+from relay.offloop import by_size
 from store import queue
 from store.bodies import read_body
 from store.engine import Store
@@ -80,9 +81,10 @@ def _still_held(tx: Tx, receipt: str, settle: Callable[[Tx, str], None]) -> bool
 
 async def _item(leased: Lease, *, base_url: str, store: Store) -> dict[str, Any]:
     raw = await store.read(lambda tx: read_body(tx, leased.message.raw_sha256))
+    data = await by_size(len(raw), lambda: message_data(leased.message, raw, base_url=base_url))
     return {
         "receipt": leased.receipt,
         "attempt": leased.attempt,
         "lease_expires_at": rfc3339(leased.expires_at),
-        "message": message_data(leased.message, raw, base_url=base_url),
+        "message": data,
     }

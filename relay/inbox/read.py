@@ -3,21 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from relay.clock import Clock
 from relay.events import message_data, message_item
 from relay.inbox.wait import wait_for
 from relay.mail.letter import Part
 from relay.mail.parse import attachment
+from relay.offloop import by_size
 from store.bodies import read_body, read_chunk
 from store.engine import Store
 from store.errors import MessageNotFound
 from store.messages import get_inbound_message, get_messages_by_agent, mark_read
 from store.records import Message, Page
 from store.transaction import Tx
-
-OFF_LOOP_BYTES: Final = 128 * 1024  # a mail above this is parsed on another thread
 
 
 async def list_messages(
@@ -50,10 +49,7 @@ async def read_message(
     if not peek and message.status == "unread":
         await store.write(lambda tx: mark_read(tx, message.id))
     status = message.status if peek else "read"
-    if len(raw) > OFF_LOOP_BYTES:
-        data = await asyncio.to_thread(message_data, message, raw, base_url=base_url)
-    else:
-        data = message_data(message, raw, base_url=base_url)
+    data = await by_size(len(raw), lambda: message_data(message, raw, base_url=base_url))
     return {**data, "status": status}
 
 

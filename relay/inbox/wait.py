@@ -5,11 +5,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from store.wake import Bell
+from store.wake import INBOX, Bell
 
 T = TypeVar("T")
 
-TOPIC: Final = "inbox:"
 LOOK_AGAIN_SECONDS: Final = 5.0  # another process on SQLite cannot wake this one
 
 
@@ -33,7 +32,7 @@ async def wait_for(
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_seconds
-    with bell.waiting(TOPIC + agent) as changed:
+    with bell.waiting(INBOX + agent) as changed:
         while True:
             changed.clear()  # before looking, so that a commit in between is not slept through
             value = await look()

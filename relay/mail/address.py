@@ -37,11 +37,6 @@ class Address:
         _, plus, tag = self.local.partition("+")
         return tag if plus else None
 
-    @property
-    def is_ascii(self) -> bool:
-        """Whether it can be written without SMTPUTF8 (RFC 6531)."""
-        return self.local.isascii()
-
 
 def parse_mailbox(text: str) -> Address:
     """``local@domain`` without angle brackets, comments or quotes. Raises BadAddress."""

@@ -3,7 +3,8 @@
 import pytest
 
 from relay.inbox.lease import ack, lease
-from relay.inbox.read import OFF_LOOP_BYTES, read_attachment, read_message, read_raw
+from relay.inbox.read import read_attachment, read_message, read_raw
+from relay.offloop import OFF_LOOP_BYTES
 from store.bodies import CHUNK_BYTES, keep_body, keep_chunk
 from store.errors import MessageNotFound, Unavailable
 from store.messages import create_inbound_message

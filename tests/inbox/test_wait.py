@@ -2,8 +2,8 @@
 
 import asyncio
 
-from relay.inbox.wait import TOPIC, wait_for
-from store.wake import Bell
+from relay.inbox.wait import wait_for
+from store.wake import INBOX, Bell
 
 AGENT = "bot@agents.example"
 PATIENCE = 10  # seconds that nothing here should take
@@ -48,7 +48,7 @@ async def test_a_ring_makes_it_look_again():
     await look.asked.wait()
     await asyncio.sleep(0)
 
-    bell.ring([TOPIC + AGENT])
+    bell.ring([INBOX + AGENT])
 
     async with asyncio.timeout(4):
         assert [1] == await waiter
@@ -56,7 +56,7 @@ async def test_a_ring_makes_it_look_again():
 
 async def test_a_ring_while_looking_is_not_slept_through():
     bell = Bell()
-    look = Looks([], [1], ring=lambda: bell.ring([TOPIC + AGENT]))
+    look = Looks([], [1], ring=lambda: bell.ring([INBOX + AGENT]))
 
     async with asyncio.timeout(4):
         assert [1] == await waiting(look, bell)
@@ -67,7 +67,7 @@ async def test_a_ring_for_another_agent_does_not_wake():
     waiter = waiting(look, bell, 0.2)
     await look.asked.wait()
 
-    bell.ring([TOPIC + "other@agents.example"])
+    bell.ring([INBOX + "other@agents.example"])
     await asyncio.sleep(0)
 
     assert 1 == look.count
@@ -79,7 +79,7 @@ async def test_a_ring_without_anything_found_goes_on_waiting():
     waiter = waiting(look, bell)
     async with asyncio.timeout(PATIENCE):
         while look.count < 3 and not waiter.done():
-            bell.ring([TOPIC + AGENT])
+            bell.ring([INBOX + AGENT])
             await asyncio.sleep(0)
 
         assert [1] == await waiter
@@ -110,7 +110,7 @@ async def test_nothing_is_looked_at_for_somebody_who_left():
     waiter = asyncio.create_task(wait_for(look, bool, agent=AGENT, wait_seconds=60, bell=bell, has_left=has_left))
     await look.asked.wait()
     await asyncio.sleep(0)
-    bell.ring([TOPIC + AGENT])
+    bell.ring([INBOX + AGENT])
 
     assert [] == await waiter
     assert 1 == look.count

@@ -12,13 +12,13 @@ from relay.errors import (
     Refused,
     SenderUnproven,
     SpoolFull,
-    StoreUnavailable,
     Unauthenticated,
     UndecodableMail,
     UnknownRecipient,
 )
 from relay.smtp import replies
 from relay.smtp.replies import Reply, accepted, chunk_taken, greeting, hello, reply_to
+from store.errors import Unavailable
 
 ALL = [value for value in vars(replies).values() if isinstance(value, Reply)]
 
@@ -34,7 +34,7 @@ ALL = [value for value in vars(replies).values() if isinstance(value, Reply)]
         (SpoolFull(), b"452 4.3.1 "),
         (SenderUnproven(), b"451 4.7.26 "),
         (DnsUnavailable(), b"451 4.4.3 "),
-        (StoreUnavailable(), b"451 4.3.0 "),
+        (Unavailable(), b"451 4.3.0 "),
         (Deferred(), b"451 4.3.0 "),
         (BadSecret(), b"451 4.3.0 "),
         (ForbiddenTarget(), b"451 4.3.0 "),

@@ -3,11 +3,11 @@
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-import orjson
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
 from relay.inbox import read
+from relay.web.answers import json_answer
 from relay.web.guard import OwnAgent, TheHouse
 from relay.web.shapes import MessagePage, StatusChange
 from store.messages import update_message_delivery_status
@@ -42,7 +42,7 @@ async def list_messages(
         store=house.store,
         clock=house.clock,
     )
-    return _json({"items": page.items, "next_cursor": page.next_cursor})
+    return json_answer({"items": page.items, "next_cursor": page.next_cursor})
 
 
 @router.get("/{message_id}", response_model=dict[str, Any])
@@ -51,7 +51,7 @@ async def get_message(agent: OwnAgent, house: TheHouse, message_id: str, *, peek
     document = await read.read_message(
         agent.address, message_id, peek=peek, base_url=house.base_url, store=house.store, now=house.clock.now()
     )
-    return _json(document)
+    return json_answer(document)
 
 
 @router.patch("/{message_id}", response_model=dict[str, Any])
@@ -61,7 +61,7 @@ async def mark_message(agent: OwnAgent, house: TheHouse, message_id: str, change
     message = await house.store.write(
         lambda tx: update_message_delivery_status(tx, agent.address, message_id, change.status, now=now)
     )
-    return _json({"message_id": message.id, "status": message.status})
+    return json_answer({"message_id": message.id, "status": message.status})
 
 
 @router.get("/{message_id}/raw", response_class=Response, responses={200: {"content": {"message/rfc822": {}}}})
@@ -92,7 +92,3 @@ def _printable_type(content_type: str) -> str:
     """A stranger's media type, if it can stand in a header at all."""
     usable = content_type.isascii() and content_type.isprintable() and " " not in content_type
     return content_type if usable else "application/octet-stream"
-
-
-def _json(document: dict[str, Any]) -> Response:
-    return Response(orjson.dumps(document), media_type="application/json")

@@ -1,12 +1,10 @@
 """The poll queue: lease, ack, nack, extend."""
 
-from typing import Any
-
-import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from relay.inbox import lease as queue
+from relay.web.answers import json_answer
 from relay.web.guard import OwnAgent, TheHouse
 from relay.web.shapes import (
     AckRequest,
@@ -34,7 +32,7 @@ async def lease(agent: OwnAgent, house: TheHouse, request: Request, wanted: Leas
         clock=house.clock,
         has_left=request.is_disconnected,
     )
-    return _json({"items": items})
+    return json_answer({"items": items})
 
 
 @router.post("/ack", response_model=ReceiptResults, responses={409: {"model": ReceiptResults}})
@@ -67,8 +65,4 @@ def _results(held: dict[str, bool]) -> Response:
         {"receipt": receipt, "status": 200 if alive else 409, "code": None if alive else "lease_lost"}
         for receipt, alive in held.items()
     ]
-    return _json({"items": items}, 200 if all(held.values()) else 409)
-
-
-def _json(document: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(document), status, media_type="application/json")
+    return json_answer({"items": items}, 200 if all(held.values()) else 409)
