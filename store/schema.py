@@ -11,11 +11,11 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
@@ -23,23 +23,19 @@ from sqlalchemy import (
     text,
 )
 
+import store.schema_outbound  # noqa: F401 (its tables belong to the same metadata)
+from store.schema_base import metadata
 from store.types import Json, UtcDateTime
-
-metadata: Final = MetaData(
-    naming_convention={
-        "ix": "%(table_name)s_%(column_0_N_name)s",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-        "fk": "%(table_name)s_%(column_0_name)s_fkey",
-        "pk": "%(table_name)s_pkey",
-    }
-)
 
 # Conditions of partial indexes. Queries say them in these very words: a bound parameter in their
 # place would keep SQLite from seeing that the index answers.
 UNREAD: Final = text("direction = 'inbound' AND status = 'unread'")
 QUEUED: Final = text("queued")
+READ: Final = text("direction = 'inbound' AND status = 'read'")
 PENDING: Final = text("status = 'pending'")
+DEAD: Final = text("status = 'dead'")
+HELD: Final = text("status = 'pending_approval'")
+SENDING: Final = text("status = 'sending'")
 
 # SQLite counts rows by itself only in a column called INTEGER PRIMARY KEY.
 _Counter: Final = BigInteger().with_variant(Integer(), "sqlite")
@@ -52,6 +48,20 @@ users: Final = Table(
     Column("name", Text, nullable=False, server_default=""),
     Column("subject", Text, nullable=False, unique=True),  # of OIDC, or "local:" and the id
     Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime),  # when OIDC last told another name or email
+    CheckConstraint("length(email) BETWEEN 3 AND 320", name="email"),
+    CheckConstraint("length(name) <= 320", name="name"),
+)
+
+user_sessions: Final = Table(
+    "user_sessions",
+    metadata,
+    Column("token_hash", Text, primary_key=True),  # hex SHA-256 of the token, which is nowhere else
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    CheckConstraint("length(token_hash) = 64", name="token_hash"),
+    CheckConstraint("expires_at > created_at", name="expires_at"),
 )
 
 api_keys: Final = Table(
@@ -64,6 +74,27 @@ api_keys: Final = Table(
     Column("prefix", Text, nullable=False),  # the plaintext's first 12 characters
     Column("created_at", UtcDateTime, nullable=False),
     Column("last_used_at", UtcDateTime),
+    # For this agent alone; NULL is for all of the user's. A restricted key goes with its agent.
+    Column("agent", ForeignKey("agents.address", ondelete="CASCADE"), index=True),
+    Column("scopes", Text, nullable=False, server_default="read,send,admin"),
+    CheckConstraint("length(name) <= 200", name="name"),
+    CheckConstraint(
+        "scopes IN ('read', 'send', 'admin', 'read,send', 'read,admin', 'send,admin', 'read,send,admin')", name="scopes"
+    ),
+)
+
+idempotency_keys: Final = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),  # as the client chose it
+    Column("request_hash", Text, nullable=False),  # hex SHA-256 of what was asked for
+    Column("status", Integer),  # of the answer; NULL while the first request is under way
+    Column("answer", Text),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+    CheckConstraint("length(key) BETWEEN 1 AND 255", name="key"),
+    CheckConstraint("length(request_hash) = 64", name="request_hash"),
+    CheckConstraint("status BETWEEN 200 AND 599", name="status"),
 )
 
 domains: Final = Table(
@@ -107,6 +138,9 @@ agents: Final = Table(
     # sequence the order of commit, so a reader's cursor can never pass one that commits late.
     Column("last_seq", BigInteger, nullable=False, server_default="0"),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime),  # when its owner last changed it
+    CheckConstraint("length(name) <= 200", name="name"),
+    CheckConstraint("last_seq >= 0", name="last_seq"),
     CheckConstraint("mode IN ('webhook', 'poll')", name="mode"),
     CheckConstraint("mode <> 'webhook' OR webhook_url IS NOT NULL", name="webhook_url"),
     CheckConstraint("on_unverified IN ('deliver', 'reject')", name="on_unverified"),
@@ -140,7 +174,7 @@ body_chunks: Final = Table(
     "body_chunks",
     metadata,
     Column("sha256", Text, primary_key=True),
-    Column("number", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True),  # from 0
     Column("content", LargeBinary, nullable=False),
     # No foreign key: a long mail's chunks are written ahead, bodies' row makes them real.
     Column("created_at", UtcDateTime, nullable=False),
@@ -179,10 +213,25 @@ messages: Final = Table(
     Column("leases", Integer, nullable=False, server_default="0"),
     Column("lease_token", Text),
     Column("visible_at", UtcDateTime, nullable=False),
+    # Of an outbound one. store/lifecycle.py tells the moves from status to status.
+    Column("provider_message_id", Text),  # store.names.normalise_message_id of what the provider answered
+    Column("hold_expires_at", UtcDateTime),  # when nobody's decision becomes one
+    Column("send_attempt", Text),  # the id of the last attempt: whoever settles another changes nothing
+    Column("send_until", UtcDateTime),  # the end of that attempt's lease
     UniqueConstraint("agent", "seq"),
     CheckConstraint("direction IN ('inbound', 'outbound')", name="direction"),
     CheckConstraint("direction <> 'inbound' OR status IN ('unread', 'read')", name="inbound_status"),
+    CheckConstraint(
+        "direction <> 'outbound' OR status IN ('queued', 'pending_approval', 'sending', 'sent', 'failed',"
+        " 'unconfirmed', 'rejected', 'expired_approved', 'expired_rejected')",
+        name="outbound_status",
+    ),
+    CheckConstraint("provider_message_id IS NULL OR direction = 'outbound'", name="provider_message_id"),
+    CheckConstraint("status <> 'pending_approval' OR hold_expires_at IS NOT NULL", name="held"),
+    CheckConstraint("status <> 'sending' OR (send_attempt IS NOT NULL AND send_until IS NOT NULL)", name="sending"),
     CheckConstraint("leases >= 0", name="leases"),
+    CheckConstraint("raw_size >= 0", name="raw_size"),
+    CheckConstraint("seq > 0", name="seq"),
 )
 Index(
     "messages_unread",
@@ -198,7 +247,20 @@ Index(
     sqlite_where=QUEUED,
     postgresql_where=QUEUED,
 )
+Index("messages_read", messages.c.agent, messages.c.seq, sqlite_where=READ, postgresql_where=READ)
 Index("messages_thread", messages.c.agent, messages.c.email_message_id, messages.c.seq)
+_PROVIDED: Final = text("provider_message_id IS NOT NULL")
+Index(
+    "messages_provider_thread",
+    messages.c.agent,
+    messages.c.provider_message_id,
+    messages.c.seq,
+    sqlite_where=_PROVIDED,
+    postgresql_where=_PROVIDED,
+)
+Index("messages_held", messages.c.hold_expires_at, sqlite_where=HELD, postgresql_where=HELD)
+Index("messages_held_of_agent", messages.c.agent, messages.c.hold_expires_at, sqlite_where=HELD, postgresql_where=HELD)
+Index("messages_sending", messages.c.send_until, sqlite_where=SENDING, postgresql_where=SENDING)
 
 deliveries: Final = Table(
     "deliveries",
@@ -218,8 +280,16 @@ deliveries: Final = Table(
     Column("settled_at", UtcDateTime),
     Column("last_status", Integer),
     Column("last_error", Text),
+    Column("details", Json),  # what the event says beside the message: a bounce's words, who decided
     CheckConstraint("status IN ('pending', 'delivered', 'dead')", name="status"),
     CheckConstraint("attempts >= 0", name="attempts"),
+    CheckConstraint("claims >= 0", name="claims"),
+    CheckConstraint("last_status BETWEEN 100 AND 599", name="last_status"),
+    CheckConstraint(
+        "event_type IN ('email.received', 'email.sent', 'email.failed', 'email.pending_approval', 'email.approved',"
+        " 'email.rejected', 'email.expired', 'email.delivered', 'email.bounced', 'email.complained')",
+        name="event_type",
+    ),
 )
 Index(
     "deliveries_due",
@@ -229,6 +299,7 @@ Index(
     postgresql_where=PENDING,
 )
 Index("deliveries_by_agent", deliveries.c.agent, deliveries.c.id)
+Index("deliveries_dead", deliveries.c.agent, deliveries.c.id, sqlite_where=DEAD, postgresql_where=DEAD)
 
 delivery_attempts: Final = Table(
     "delivery_attempts",
@@ -239,4 +310,32 @@ delivery_attempts: Final = Table(
     Column("duration_ms", Integer, nullable=False),
     Column("status", Integer),  # of HTTP; NULL where no answer came
     Column("error", Text),
+)
+
+# What users are counted by. Neither has a foreign key to agents or messages: both go, and the count stays.
+usage_events: Final = Table(
+    "usage_events",
+    metadata,
+    Column("number", _Counter, primary_key=True, autoincrement=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    CheckConstraint("kind IN ('received', 'sent', 'failed', 'bounced', 'complained')", name="kind"),
+    CheckConstraint("bytes >= 0", name="bytes"),
+)
+Index("usage_events_by_user", usage_events.c.user_id, usage_events.c.number)
+
+usage_days: Final = Table(
+    "usage_days",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Date, primary_key=True),  # of UTC
+    Column("kind", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    CheckConstraint("kind IN ('received', 'sent', 'failed', 'bounced', 'complained')", name="kind"),
+    CheckConstraint("count >= 0 AND bytes >= 0", name="counts"),
 )

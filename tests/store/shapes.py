@@ -3,6 +3,15 @@
 from sqlalchemy import inspect
 
 
+def foreign_keys(engine, inspector, table):
+    """What a table refers to. SQLite is asked itself: of one written behind its column SQLAlchemy reads only half."""
+    if engine.dialect.name != "sqlite":
+        return _by_name(inspector.get_foreign_keys(table))
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql(f"PRAGMA foreign_key_list({table})").mappings().all()
+    return {row["from"]: (row["table"], row["to"], row["on_delete"], row["on_update"]) for row in rows}
+
+
 def shape(engine):
     """Every table with its columns, keys, indexes and checks; without the chain's own."""
     inspector = inspect(engine)
@@ -18,7 +27,7 @@ def shape(engine):
                 for column in inspector.get_columns(table)
             },
             "primary key": _texts(inspector.get_pk_constraint(table)),
-            "foreign keys": _by_name(inspector.get_foreign_keys(table)),
+            "foreign keys": foreign_keys(engine, inspector, table),
             "unique": _by_name(inspector.get_unique_constraints(table)),
             "indexes": _by_name(inspector.get_indexes(table)),
             "checks": _by_name(inspector.get_check_constraints(table)),

@@ -98,8 +98,12 @@ def test_alembic_finds_nothing_left_to_do(engine):
     options = {"compare_type": True, "compare_server_default": engine.dialect.name != "sqlite"}
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts=options)
+        found = compare_metadata(context, metadata)
 
-        assert [] == compare_metadata(context, metadata)
+    if engine.dialect.name == "sqlite":
+        # Nor does SQLAlchemy read what a foreign key behind its column does on delete; again the shapes do.
+        found = [change for change in found if change[0] not in {"add_fk", "remove_fk"}]
+    assert [] == found
 
 
 def test_the_chain_has_one_end_and_one_beginning():
@@ -162,6 +166,13 @@ REFUSED = [
     "UPDATE bodies SET size = -1",
     "UPDATE messages SET direction = 'sideways'",
     "UPDATE messages SET status = 'sent'",  # of an inbound one
+    "UPDATE messages SET direction = 'outbound', status = 'unread'",
+    "UPDATE messages SET direction = 'outbound', status = 'pending_approval'",  # and no end of it
+    "UPDATE messages SET direction = 'outbound', status = 'sending', send_until = expires_at",  # and no attempt
+    "UPDATE messages SET direction = 'outbound', status = 'sending', send_attempt = 'a'",  # for ever
+    "UPDATE messages SET provider_message_id = '0100'",  # of an inbound one
+    "UPDATE messages SET raw_size = -1",
+    "UPDATE messages SET seq = 0",
     "UPDATE messages SET leases = -1",
     "UPDATE messages SET raw_sha256 = '11'",
     "UPDATE deliveries SET status = 'lost'",
@@ -181,7 +192,8 @@ TAKEN = [
     "UPDATE agents SET hitl_ttl_seconds = 1",
     "UPDATE agents SET hitl_ttl_seconds = 604800",
     "UPDATE agents SET hitl_expiration_action = 'approve'",
-    "UPDATE messages SET direction = 'outbound', status = 'pending_approval'",
+    "UPDATE messages SET direction = 'outbound', status = 'pending_approval', hold_expires_at = expires_at",
+    "UPDATE messages SET direction = 'outbound', status = 'queued', provider_message_id = '0100'",
     "UPDATE messages SET status = 'read'",
     "UPDATE deliveries SET status = 'dead'",
     "UPDATE deliveries SET message_id = NULL",
