@@ -9,12 +9,14 @@ from sqlalchemy import Row, and_, bindparam, delete, insert, or_, select, update
 from store.deliveries import give_up_pending
 from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidValue
 from store.names import normalise_address
-from store.records import Agent, AgentSecret, Mode, Recipient
+from store.records import Agent, AgentSecret, Mode, Page, Recipient
 from store.schema import agent_secrets, agents, domain_claims, domains, messages
 from store.transaction import Tx
-from store.wake import DELIVERIES
+from store.wake import DELIVERIES, INBOX
 
 ROTATION: Final = timedelta(hours=24)  # how long an old secret stays valid
+MAX_SECRETS: Final = 3  # valid at once: the one that signs, and those of the last two rotations
+MAX_PAGE: Final = 200
 DEFAULT_EVENTS: Final = ("email.received",)
 POSTMASTER: Final = "postmaster"  # the address of the agent that keeps the operator's own mail
 
@@ -38,7 +40,8 @@ _SECRETS: Final = (
     select(agent_secrets)
     .where(agent_secrets.c.agent == bindparam("address"))
     .where(or_(agent_secrets.c.expires_at.is_(None), agent_secrets.c.expires_at > bindparam("now")))
-    .order_by(agent_secrets.c.created_at.desc(), agent_secrets.c.key_id.desc())
+    # Two may be of the same moment; the one without an end is the one that signs.
+    .order_by(agent_secrets.c.expires_at.is_not(None), agent_secrets.c.created_at.desc(), agent_secrets.c.key_id.desc())
 )
 
 
@@ -112,6 +115,17 @@ def list_agents_by_user(tx: Tx, user_id: str) -> list[Agent]:
     return [_agent(row) for row in tx.execute(query)]
 
 
+def page_agents_by_user(tx: Tx, user_id: str, *, limit: int, cursor: str | None) -> Page[Agent]:
+    """A user's agents, by address, from behind *cursor* on. Raises InvalidValue for no cursor of this list."""
+    query = _AGENT.where(agents.c.user_id == user_id).order_by(agents.c.address)
+    if cursor is not None:
+        query = query.where(agents.c.address > normalised(cursor))
+    count = max(1, min(limit, MAX_PAGE))
+    rows = tx.execute(query.limit(count + 1)).all()
+    items = [_agent(row) for row in rows[:count]]
+    return Page(items, items[-1].address if len(rows) > count else None)
+
+
 def update_agent_mode(tx: Tx, user_id: str, address: str, mode: Mode, *, now: datetime) -> Agent:
     """Change how the agent gets its mail. What its webhook has not had yet waits in the queue from now on.
 
@@ -123,19 +137,20 @@ def update_agent_mode(tx: Tx, user_id: str, address: str, mode: Mode, *, now: da
     if mode == "poll" and agent.mode == "webhook":
         undelivered = give_up_pending(tx, agent.address, reason="the agent polls now", now=now)
         tx.execute(update(messages).where(messages.c.id.in_(undelivered)).values(queued=True))
-    return _update(tx, agent, mode=mode)
+        tx.wake(INBOX + agent.address)
+    return _update(tx, agent, now=now, mode=mode)
 
 
-def update_agent_webhook(tx: Tx, user_id: str, address: str, url: str) -> Agent:
+def update_agent_webhook(tx: Tx, user_id: str, address: str, url: str, *, now: datetime) -> Agent:
     """Change where events go; a webhook that was switched off by 410 is on again. Raises AgentNotFound."""
-    return _update(tx, get_agent_by_id(tx, user_id, address), webhook_url=url, webhook_off_at=None)
+    return _update(tx, get_agent_by_id(tx, user_id, address), now=now, webhook_url=url, webhook_off_at=None)
 
 
-def update_agent(tx: Tx, user_id: str, address: str, **values: Any) -> Agent:
+def update_agent(tx: Tx, user_id: str, address: str, *, now: datetime, **values: Any) -> Agent:
     """Change any of name, events and on_unverified. Raises AgentNotFound, InvalidValue."""
     if not values.keys() <= {"name", "events", "on_unverified"}:
         raise InvalidValue("only name, events and on_unverified can be changed here")
-    return _update(tx, get_agent_by_id(tx, user_id, address), **values)
+    return _update(tx, get_agent_by_id(tx, user_id, address), now=now, **values)
 
 
 def switch_webhook_off(tx: Tx, address: str, *, now: datetime, url: str | None = None) -> None:
@@ -152,6 +167,7 @@ def delete_agent(tx: Tx, user_id: str, address: str) -> None:
     """Remove the agent with its messages and deliveries. Raises AgentNotFound."""
     agent = get_agent_by_id(tx, user_id, address)
     tx.execute(delete(agents).where(agents.c.address == agent.address))
+    tx.wake(INBOX + agent.address)
 
 
 def lookup_recipient(tx: Tx, candidates: Sequence[str]) -> Recipient | None:
@@ -169,6 +185,22 @@ def add_secret(tx: Tx, secret: AgentSecret) -> None:
     tx.execute(update(agent_secrets).where(current).values(expires_at=secret.created_at + ROTATION))
     values = {name: getattr(secret, name) for name in ("key_id", "agent", "sealed", "created_at", "expires_at")}
     tx.execute(insert(agent_secrets), values)
+
+
+def rotate_secret(tx: Tx, user_id: str, secret: AgentSecret) -> None:
+    """Make *secret* the one that signs for this user's agent; the one before stays valid for 24 hours.
+
+    At most three are valid at once: one rotation more ends the oldest. Raises AgentNotFound.
+    """
+    # Two rotations at once come one after the other: each would find the same secret to put an end to.
+    held = select(agents.c.address).where(agents.c.address == secret.agent, agents.c.user_id == user_id)
+    if tx.execute(held.with_for_update()).first() is None:
+        raise AgentNotFound
+    add_secret(tx, secret)
+    now = secret.created_at
+    surplus = [each.key_id for each in list_secrets(tx, secret.agent, now=now)[MAX_SECRETS:]]
+    if surplus:
+        tx.execute(update(agent_secrets).where(agent_secrets.c.key_id.in_(surplus)).values(expires_at=now))
 
 
 def list_secrets(tx: Tx, address: str, *, now: datetime) -> list[AgentSecret]:
@@ -205,9 +237,9 @@ def _require_free(tx: Tx, user_id: str, address: str) -> None:
     tx.execute(delete(agents).where(agents.c.address == address))
 
 
-def _update(tx: Tx, agent: Agent, **values: Any) -> Agent:
+def _update(tx: Tx, agent: Agent, *, now: datetime, **values: Any) -> Agent:
     if values:
-        tx.execute(update(agents).where(agents.c.address == agent.address).values(**values))
+        tx.execute(update(agents).where(agents.c.address == agent.address).values(**values, updated_at=now))
     tx.wake(DELIVERIES + agent.address)
     return get_agent_by_email(tx, agent.address)
 

@@ -2,45 +2,71 @@
 
 A short mail is one row. The bytes of a long one are written ahead, a chunk a transaction, so that
 no commit of anybody else's waits for them; the row in ``bodies`` is what makes them real.
+
+What comes again is touched: ``created_at`` is when it came last, and a touched row is locked, so that
+whoever removes what nothing points to (store/collection.py) waits, and then finds that something does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
-from sqlalchemy import Insert, bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store.errors import MessageNotFound
+from store.errors import MessageNotFound, Unavailable
 from store.schema import bodies, body_chunks
 from store.transaction import Tx
 
 CHUNK_BYTES: Final = 512 * 1024
 INLINE_BYTES: Final = CHUNK_BYTES  # up to here a mail is one row
 
-# Inserts that leave a row that is there already as it is; each database has its own words for it.
-_KEEP_BODY: Final[dict[str, Insert]] = {
-    "sqlite": sqlite.insert(bodies).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(bodies).on_conflict_do_nothing(),
+
+def _touch(new: postgresql.Insert | sqlite.Insert) -> Any:
+    """Insert, or where it is there already only say when it came last."""
+    return new.on_conflict_do_update(
+        index_elements=list(new.table.primary_key), set_={"created_at": new.excluded.created_at}
+    )
+
+
+_KEEP_BODY: Final[Mapping[str, Any]] = {
+    "sqlite": _touch(sqlite.insert(bodies)),
+    "postgresql": _touch(postgresql.insert(bodies)),
 }
+_KEEP_CHUNK: Final[Mapping[str, Any]] = {
+    "sqlite": _touch(sqlite.insert(body_chunks)),
+    "postgresql": _touch(postgresql.insert(body_chunks)),
+}
+_BY_CONTENT: Final = itemgetter("sha256")
 _PART: Final = select(body_chunks.c.content).where(
     body_chunks.c.sha256 == bindparam("sha256"), body_chunks.c.number == bindparam("number")
 )
-_KEEP_CHUNK: Final[dict[str, Insert]] = {
-    "sqlite": sqlite.insert(body_chunks).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(body_chunks).on_conflict_do_nothing(),
-}
+_LENGTHS: Final = (
+    select(func.length(body_chunks.c.content))
+    .where(body_chunks.c.sha256 == bindparam("sha256"))
+    .order_by(body_chunks.c.number)
+    .with_for_update()
+)
 
 
 def keep_body(tx: Tx, sha256: str, *, size: int, content: bytes | None, now: datetime) -> None:
-    """Make a content real: *content* whole, or None when its chunks are written already."""
+    """Make a content real: *content* whole, or None when its chunks are written already.
+
+    What points to it belongs in the same transaction. Raises Unavailable when a chunk is not there (any more).
+    """
+    if content is None:
+        _require_chunks(tx, sha256, size)
+    if ("body", sha256) in tx.notes:  # put off already, and PostgreSQL touches no row twice in one statement
+        return
+    tx.notes["body", sha256] = size
     values = {"sha256": sha256, "size": size, "content": content, "created_at": now}
-    tx.later(_KEEP_BODY[tx.connection.dialect.name], values)
+    tx.later(_KEEP_BODY[tx.connection.dialect.name], values, order=_BY_CONTENT)
 
 
 def keep_chunk(tx: Tx, sha256: str, number: int, content: bytes, *, now: datetime) -> None:
-    """Write a part of a long content ahead of keep_body."""
+    """Write a part of a long content ahead of keep_body, which is given the same *now*."""
     values = {"sha256": sha256, "number": number, "content": content, "created_at": now}
     tx.execute(_KEEP_CHUNK[tx.connection.dialect.name], values)
 
@@ -68,6 +94,12 @@ def read_chunk(tx: Tx, sha256: str, number: int) -> bytes | None:
     if row is not None and row.content is not None:
         return bytes(row.content) if number == 0 else None
     return tx.execute(_PART, {"sha256": sha256, "number": number}).scalar()  # type: ignore[no-any-return]
+
+
+def _require_chunks(tx: Tx, sha256: str, size: int) -> None:
+    """Hold all chunks of a content, so that none is removed before its row is there."""
+    if sum(tx.ahead(_LENGTHS, {"sha256": sha256}).scalars()) != size:
+        raise Unavailable("a part of the content is missing: send it again")
 
 
 def _joined(tx: Tx, sha256: str) -> bytes:

@@ -37,18 +37,29 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
+def database_file(url: str) -> Path | None:
+    """The file of a SQLite store; None for PostgreSQL, and for one in memory. Raises InvalidValue."""
+    parsed = _parsed(url)
+    in_a_file = parsed.drivername in {"sqlite", "sqlite+pysqlite"} and parsed.database not in {None, "", ":memory:"}
+    return Path(str(parsed.database)) if in_a_file else None
+
+
 def open_engine(url: str) -> Engine:
     """An engine for *url*: ``sqlite:///file`` or ``postgresql://…``. Raises InvalidValue."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
-        raise InvalidValue("not a database URL") from error
+    parsed = _parsed(url)
     if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
         url_for_psycopg = parsed.set(drivername="postgresql+psycopg")
         return create_engine(url_for_psycopg, pool_size=8, max_overflow=4, pool_pre_ping=True, **_DISCREET)
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
         return _sqlite_engine(parsed)
     raise InvalidValue("a database URL starts with sqlite:/// or postgresql://")
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
+        raise InvalidValue("not a database URL") from error
 
 
 def open_store(url: str, *, readers: int = 2) -> Store:

@@ -6,6 +6,8 @@ again by itself. Only recorded attempts count towards giving up.
 
 from dataclasses import fields
 from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
@@ -13,12 +15,13 @@ from sqlalchemy import Row, bindparam, func, insert, select, update
 from store.errors import DeliveryNotFound, NotReplayable
 from store.ids import new_delivery_id, new_event_id
 from store.records import Attempt, Claim, Delivery, DeliveryStatus, Page
-from store.schema import PENDING, agents, deliveries, delivery_attempts
+from store.schema import DEAD, PENDING, agents, deliveries, delivery_attempts
 from store.transaction import Tx
 from store.wake import DELIVERIES
 
 MAX_PAGE: Final = 200
 MAX_ERROR: Final = 200
+MAX_REPLAYS: Final = 200  # in one transaction
 
 _COLUMNS: Final = [deliveries.c[field.name] for field in fields(Delivery)]
 _WEBHOOK_IS_ON: Final = (
@@ -40,6 +43,7 @@ _CLAIM: Final = (
     .values(due_at=bindparam("until"), claims=deliveries.c.claims + 1)
     .returning(*_COLUMNS, deliveries.c.claims)
 )
+_STATUS: Final[dict[str, Any]] = {"pending": PENDING, "dead": DEAD, "delivered": deliveries.c.status == "delivered"}
 _INSERT: Final = insert(deliveries)
 _TRIED: Final = insert(delivery_attempts)
 
@@ -152,13 +156,36 @@ def list_deliveries(
     if agent is not None:
         query = query.where(deliveries.c.agent == agent)
     if status is not None:
-        query = query.where(deliveries.c.status == status)
+        query = query.where(_STATUS[status])
     if cursor is not None:
         query = query.where(deliveries.c.id < cursor)
     count = max(1, min(limit, MAX_PAGE))
     rows = tx.execute(query.limit(count + 1)).all()
     items = [delivery_of(row) for row in rows[:count]]
     return Page(items, items[-1].id if len(rows) > count else None)
+
+
+def list_deliveries_by_user(
+    tx: Tx, user_id: str, *, status: DeliveryStatus | None = None, limit: int = 50, cursor: str | None = None
+) -> Page[Delivery]:
+    """Deliveries of all of a user's agents, newest first, from behind *cursor* on."""
+    count = max(1, min(limit, MAX_PAGE))
+    # A question an agent, along that agent's index: one for all of them would read through other users' rows.
+    owned = tx.execute(select(agents.c.address).where(agents.c.user_id == user_id)).scalars().all()
+    pages = [list_deliveries(tx, agent=agent, status=status, limit=count, cursor=cursor) for agent in owned]
+    newest = merge(*[page.items for page in pages], key=lambda delivery: delivery.id, reverse=True)
+    items = list(islice(newest, count + 1))
+    is_more = len(items) > count or any(page.next_cursor for page in pages)
+    return Page(items[:count], items[:count][-1].id if is_more else None)
+
+
+def get_delivery_for_user(tx: Tx, user_id: str, delivery_id: str) -> Delivery:
+    """One delivery of one of this user's agents. Raises DeliveryNotFound, for another's too."""
+    delivery = get_delivery(tx, delivery_id)
+    mine = select(agents.c.address).where(agents.c.address == delivery.agent, agents.c.user_id == user_id)
+    if tx.execute(mine).first() is None:
+        raise DeliveryNotFound
+    return delivery
 
 
 def list_deliveries_of_message(tx: Tx, message_id: str) -> list[Delivery]:
@@ -181,9 +208,9 @@ def replay(tx: Tx, delivery_id: str, *, now: datetime) -> Delivery:
     return delivery
 
 
-def replay_dead(tx: Tx, agent: str, *, now: datetime) -> list[Delivery]:
-    """Replay every dead delivery of an agent."""
-    dead = select(deliveries.c.id).where(deliveries.c.agent == agent, deliveries.c.status == "dead")
+def replay_dead(tx: Tx, agent: str, *, limit: int = MAX_REPLAYS, now: datetime) -> list[Delivery]:
+    """Replay an agent's dead deliveries, the oldest first, so many at once: ask again for the rest."""
+    dead = select(deliveries.c.id).where(deliveries.c.agent == agent, DEAD).order_by(deliveries.c.id).limit(limit)
     return [replay(tx, delivery_id, now=now) for delivery_id in tx.execute(dead).scalars().all()]
 
 

@@ -11,9 +11,11 @@ from sqlalchemy import Row, and_, delete, func, insert, or_, select, update
 
 from store.errors import DomainHasAgents, DomainNotAvailable, DomainNotFound, InvalidValue
 from store.names import normalise_domain
-from store.records import Domain
+from store.records import Domain, Page
 from store.schema import agents, domain_claims, domains
 from store.transaction import Tx
+
+MAX_PAGE: Final = 200
 
 # A domain as a user sees it: the claim is the user's, the proof the domain's.
 _SEEN: Final = select(
@@ -23,6 +25,7 @@ _SEEN: Final = select(
     domains.c.verified_at,
     domains.c.is_shared,
     domain_claims.c.created_at,
+    domain_claims.c.next_check_at,
     domains.c.user_id.label("owner"),
 ).join_from(domain_claims, domains)
 
@@ -38,13 +41,19 @@ def ensure_shared_domain(tx: Tx, name: str, *, now: datetime) -> str:
     return domain
 
 
-def claim_or_create_domain(tx: Tx, user_id: str, name: str, *, token: str, now: datetime) -> Domain:
+def claim_or_create_domain(
+    tx: Tx, user_id: str, name: str, *, token: str, now: datetime, next_check_at: datetime | None = None
+) -> Domain:
     """A claim of this user on the domain, with *token* if it is new; an older claim keeps its own.
+
+    Of a new one DNS is looked at *next_check_at*.
 
     Raises DomainNotAvailable when somebody else has verified it, or it is the shared one.
     """
     domain = _normalised(name)
-    row = tx.execute(select(domains).where(domains.c.name == domain)).first()
+    # Held until the claim is on it: whoever forgets unused domains meanwhile waits, and then sees the claim.
+    held = select(domains).where(domains.c.name == domain).with_for_update(read=True, key_share=True)
+    row = tx.execute(held).first()
     if row is None:
         tx.execute(insert(domains), {"name": domain, "created_at": now})
     elif row.is_shared or (row.verified_at is not None and row.user_id != user_id):
@@ -52,6 +61,7 @@ def claim_or_create_domain(tx: Tx, user_id: str, name: str, *, token: str, now: 
     mine = and_(domain_claims.c.domain == domain, domain_claims.c.user_id == user_id)
     if tx.execute(select(domain_claims.c.token).where(mine)).first() is None:
         claim = {"domain": domain, "user_id": user_id, "token": token, "created_at": now}
+        claim["next_check_at"] = next_check_at
         tx.execute(insert(domain_claims), claim)
     return lookup_domain(tx, user_id, domain)
 
@@ -68,6 +78,22 @@ def lookup_domain(tx: Tx, user_id: str, name: str) -> Domain:
 def list_domains_by_user(tx: Tx, user_id: str) -> list[Domain]:
     """All domains this user has claimed, by name."""
     return [_domain(row) for row in tx.execute(_SEEN.where(domain_claims.c.user_id == user_id).order_by("domain"))]
+
+
+def page_domains_by_user(tx: Tx, user_id: str, *, limit: int, cursor: str | None) -> Page[Domain]:
+    """Domains this user has claimed, by name, from behind *cursor* on. Raises InvalidValue for no cursor of ours."""
+    query = _SEEN.where(domain_claims.c.user_id == user_id).order_by(domain_claims.c.domain)
+    if cursor is not None:
+        query = query.where(domain_claims.c.domain > _normalised(cursor))
+    count = max(1, min(limit, MAX_PAGE))
+    rows = tx.execute(query.limit(count + 1)).all()
+    items = [_domain(row) for row in rows[:count]]
+    return Page(items, items[-1].domain if len(rows) > count else None)
+
+
+def is_shared_domain(tx: Tx, name: str) -> bool:
+    """Whether *name* (normalised) is a domain that anybody may have agents on."""
+    return tx.execute(select(domains.c.name).where(domains.c.name == name, domains.c.is_shared)).first() is not None
 
 
 def verify_domain(tx: Tx, user_id: str, name: str, *, now: datetime) -> Domain:
@@ -104,11 +130,15 @@ def delete_domain(tx: Tx, user_id: str, name: str) -> None:
     forget_if_unused(tx, claimed.domain)
 
 
-def forget_if_unused(tx: Tx, domain: str) -> None:
-    """Remove a domain that nobody claims and no agent stands on."""
+def forget_if_unused(tx: Tx, domain: str) -> bool:
+    """Remove a domain that nobody claims and no agent stands on; whether it went. The shared one stays."""
+    # Locked by a statement of its own: one that began before another's claim was committed would not see it,
+    # and would take that claim away with the domain.
+    tx.execute(select(domains.c.name).where(domains.c.name == domain).with_for_update())
     claimed = select(domain_claims.c.domain).where(domain_claims.c.domain == domain).exists()
     lived_on = select(agents.c.domain).where(agents.c.domain == domain).exists()
-    tx.execute(delete(domains).where(domains.c.name == domain, domains.c.is_shared.is_(False), ~claimed, ~lived_on))
+    unused = delete(domains).where(domains.c.name == domain, domains.c.is_shared.is_(False), ~claimed, ~lived_on)
+    return bool(tx.execute(unused).rowcount)
 
 
 def _own_agents(user_id: str, domain: str) -> Any:

@@ -119,6 +119,20 @@ class Store:
         value: T = ticket.value
         return value
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Tx]:
+        """A transaction that sees one state of the database, as of its first question, for as long as it is open.
+
+        On a connection of its own, from any thread, for what is too long for ``read``; it is for reading
+        alone. While it is open a SQLite log only grows, so its holder should not wait for anybody slow.
+        Raises like write, of what the database does; other errors of the block pass as they are.
+        """
+        try:
+            with self.engine.connect() as connection:
+                yield Tx(connection.execution_options(**self._for_reading, postgresql_readonly=True))
+        except (SQLAlchemyError, UnicodeError) as error:
+            raise translated(error) from error
+
     def _glancing(self) -> Connection:
         if self._glance is None:
             connection = self.engine.connect().execution_options(**{BEGIN_OPTION: None})

@@ -10,14 +10,20 @@
     │   ├── DomainNotFound
     │   ├── AgentNotFound
     │   ├── MessageNotFound
+    │   ├── ConversationNotFound
     │   └── DeliveryNotFound
+    ├── SendUnconfirmed      of a caller's send: the provider may have taken the mail
     └── Conflict             the rows are not in the state that this needs
         ├── InvalidValue         a value the schema does not allow
+        ├── EmailTaken           by a user who signs in as another
         ├── AddressTaken
         ├── DomainNotAvailable   verified by somebody else
         ├── DomainHasAgents
         ├── DomainUnproven       the TXT record was not seen
         ├── NotReplayable        the delivery is not dead or delivered
+        ├── IdempotencyMismatch  the key was used for another request
+        ├── NotPendingApproval   decided by somebody else, expired, or never a hold
+        ├── NotUnconfirmed       there is nothing to resolve
         └── LeaseLost            the receipt's lease is over, or the message is gone
 
 No caller ever sees an exception of SQLAlchemy or of a driver.
@@ -59,8 +65,19 @@ class MessageNotFound(NotFound):
     """No such message."""
 
 
+class ConversationNotFound(NotFound):
+    """No such conversation."""
+
+
 class DeliveryNotFound(NotFound):
     """No such delivery."""
+
+
+class SendUnconfirmed(StoreError):
+    """The provider may have taken the mail: the answer was lost.
+
+    Raised by the send that a caller hands to store/approval.py, and raised on from there.
+    """
 
 
 class Conflict(StoreError):
@@ -69,6 +86,10 @@ class Conflict(StoreError):
 
 class InvalidValue(Conflict):
     """A value that the schema does not allow."""
+
+
+class EmailTaken(Conflict):
+    """The email is another user's."""
 
 
 class AddressTaken(Conflict):
@@ -91,5 +112,17 @@ class NotReplayable(Conflict):
     """The delivery is still under way."""
 
 
+class IdempotencyMismatch(Conflict):
+    """The idempotency key was used for another request."""
+
+
 class LeaseLost(Conflict):
     """The receipt's lease is over."""
+
+
+class NotPendingApproval(Conflict):
+    """The message does not wait for a decision."""
+
+
+class NotUnconfirmed(Conflict):
+    """The message is not unconfirmed."""

@@ -6,6 +6,7 @@ that nobody can guess. Order by id is not order of commit: use a sequence for th
 
 import secrets
 import time
+from hashlib import sha256
 from typing import Final
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -33,6 +34,16 @@ def new_event_id() -> str:
     return _new_id("evt_")
 
 
+def event_id_of(message_id: str, event_type: str) -> str:
+    """The ``evt_`` id of an event about a message for which nothing was promised to a webhook.
+
+    Always the same one, with the message's time in front, and as hard to guess as the message's own.
+    """
+    time_part = message_id.partition("_")[2][:_TIME_DIGITS]
+    digest = sha256(f"{event_type}\n{message_id}".encode()).digest()
+    return f"evt_{time_part}{_base36(int.from_bytes(digest[:13], 'big'), _CHANCE_DIGITS)}"
+
+
 def new_delivery_id() -> str:
     """A fresh ``dlv_`` id."""
     return _new_id("dlv_")
@@ -41,6 +52,11 @@ def new_delivery_id() -> str:
 def new_conversation_id() -> str:
     """A fresh ``conv_`` id."""
     return _new_id("conv_")
+
+
+def new_send_id() -> str:
+    """A fresh ``snd_`` id, of one attempt to send."""
+    return _new_id("snd_")
 
 
 def _new_id(prefix: str) -> str:

@@ -1,17 +1,52 @@
-"""PostgreSQL's NOTIFY, brought to this process's bell: a commit elsewhere wakes who waits here."""
+"""Other processes' commits, brought to this process's bell.
+
+PostgreSQL tells by NOTIFY which topics a commit was about. SQLite tells nobody anything, so it is
+looked at there, in one place for everybody who waits: see store/watch.py.
+"""
 
 import asyncio
 import threading
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 import psycopg
 from sqlalchemy import Engine
 
 from store.connect import NOTIFY_CHANNEL
+from store.engine import Store
 from store.wake import Bell
+from store.watch import Watcher
 
-_RECONNECT_SECONDS: Final = 2.0
+_RECONNECT_SECONDS: Final = 1.0
 _LOOK_UP_SECONDS: Final = 1.0  # how soon a stop is noticed
+# A line that was cut without a word is noticed by these: a listener has nothing to say by itself.
+_ALIVE: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+class Ear(Protocol):
+    """Whatever rings a bell here for what was committed elsewhere."""
+
+    def start(self) -> None:
+        """Begin, on the running loop."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop."""
+        ...
+
+
+def ear_of(store: Store) -> Ear:
+    """What hears of other processes' commits to the database of *store*, and rings its bell."""
+    if store.engine.dialect.name == "postgresql":
+        return Listener(store.engine, store.bell)
+    return Watcher(store)
 
 
 class Listener:
@@ -40,13 +75,19 @@ class Listener:
             try:
                 self._listen_until_cut()
             except psycopg.Error:
-                # Nothing is lost while we are deaf: waiters look at the rows again by themselves.
+                # Nothing is lost while we are deaf: whoever waits is woken when we hear again.
                 self._stopped.wait(_RECONNECT_SECONDS)
 
     def _listen_until_cut(self) -> None:
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
+        with psycopg.connect(self._dsn, autocommit=True, **_ALIVE) as connection:
             connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
+            self._on_loop(self._bell.wake_all)
             while not self._stopped.is_set():
                 topics = [notice.payload for notice in connection.notifies(timeout=_LOOK_UP_SECONDS, stop_after=1)]
-                if topics and self._loop is not None and not self._loop.is_closed():
-                    self._loop.call_soon_threadsafe(self._bell.ring, topics)
+                if topics:
+                    self._on_loop(self._bell.ring, topics)
+
+    def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
+        assert self._loop is not None
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call, *arguments)

@@ -5,39 +5,31 @@ the agent's row lock: whoever commits later has the higher one, so no reader eve
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from dataclasses import fields, replace
+from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Row, and_, bindparam, case, insert, select, update
+from sqlalchemy import CompoundSelect, Row, Select, and_, case, insert, select, union_all, update
 
+from store.bodies import read_body
+from store.conversations import lookup_conversation_id, provider_id
+from store.cursors import position
 from store.deliveries import enqueue
-from store.errors import AgentNotFound, InvalidValue, MessageNotFound
+from store.errors import MessageNotFound
+from store.expiry import KEPT_FOR, living
 from store.ids import new_conversation_id
+from store.mailbox import next_place
 from store.records import Message, MessageStatus, NewMessage, Page
-from store.schema import UNREAD, agents, messages
+from store.schema import INBOUND, READ, UNREAD, agents, messages
 from store.transaction import Tx
+from store.usage import note_usage
 from store.wake import INBOX
 
-KEPT_FOR: Final = timedelta(days=30)
-MAX_REFERENCES: Final = 50
 MAX_PAGE: Final = 200
 
+ReadStatus = Literal["unread", "read", "all"]
+
 _COLUMNS: Final = [messages.c[field.name] for field in fields(Message)]
-_MAILBOX: Final = (
-    select(agents.c.last_seq, agents.c.mode, agents.c.events)
-    .where(agents.c.address == bindparam("address"))
-    .with_for_update(key_share=True)
-)
-# Of several mails with one id the oldest is meant: whoever repeats an id does not draw answers to it
-# into another conversation.
-_CONVERSATION: Final = (
-    select(messages.c.conversation_id)
-    .where(messages.c.agent == bindparam("whose"), messages.c.email_message_id == bindparam("parent"))
-    .order_by(messages.c.agent, messages.c.email_message_id, messages.c.seq)
-    .limit(1)
-)
-_COUNT_UP: Final = update(agents).where(agents.c.address == bindparam("mailbox")).values(last_seq=bindparam("seq"))
 _INSERT: Final = insert(messages)
 
 
@@ -46,31 +38,32 @@ def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
 
     The content must be there already. Raises AgentNotFound when the agent is gone meanwhile.
     """
-    mailbox = _next_place(tx, new.agent)
+    mailbox = next_place(tx, new.agent)
     conversation = lookup_conversation_id(tx, new.agent, new.parent_ids) or new_conversation_id()
     values = {field.name: getattr(new, field.name) for field in fields(NewMessage) if field.name != "parent_ids"}
     values |= {
-        "seq": mailbox.counted["seq"],
+        "seq": mailbox.seq,
         "direction": "inbound",
         "status": "unread",
         "conversation_id": conversation,
     }
+    provider = provider_id(new.email_message_id or "")
     queue = {"queued": mailbox.mode == "poll", "visible_at": new.received_at, "expires_at": new.received_at + KEPT_FOR}
-    tx.later(_INSERT, values | queue)
+    tx.later(_INSERT, values | queue | {"provider_message_id": provider})
     if mailbox.mode == "webhook" and "email.received" in mailbox.events:
         enqueue(tx, agent=new.agent, event_type="email.received", message_id=new.id, now=new.received_at)
+    if mailbox.user_id is not None:
+        note_usage(
+            tx,
+            user_id=mailbox.user_id,
+            kind="received",
+            agent=new.agent,
+            message_id=new.id,
+            size=new.raw_size,
+            at=new.received_at,
+        )
     tx.wake(INBOX + new.agent)
     return Message(**values)
-
-
-def lookup_conversation_id(tx: Tx, agent: str, parent_ids: Sequence[str]) -> str | None:
-    """The conversation of the nearest of *parent_ids* (bare, nearest first) that this agent knows."""
-    # A parent in the same group is too new to have been answered.
-    for parent in parent_ids[:MAX_REFERENCES]:
-        conversation: str | None = tx.ahead(_CONVERSATION, {"whose": agent, "parent": parent}).scalar()
-        if conversation is not None:
-            return conversation
-    return None
 
 
 def get_inbound_message(tx: Tx, agent: str, message_id: str, *, now: datetime) -> Message:
@@ -82,17 +75,29 @@ def get_inbound_message(tx: Tx, agent: str, message_id: str, *, now: datetime) -
     return message_of(row)
 
 
+def get_message_with_content(
+    tx: Tx, agent: str, message_id: str, *, now: datetime, peek: bool = False
+) -> tuple[Message, bytes]:
+    """An inbound message and its bytes; unless it is only a *peek*, it is read from now on. Raises MessageNotFound."""
+    message = get_inbound_message(tx, agent, message_id, now=now)
+    raw = read_body(tx, message.raw_sha256)
+    if peek or message.status != "unread":
+        return message, raw
+    mark_read(tx, message.id)
+    return replace(message, status="read"), raw
+
+
 def find_message(tx: Tx, message_id: str) -> Message:
-    """A message by its id alone, for the operator. Raises MessageNotFound."""
-    row = tx.execute(select(*_COLUMNS).where(messages.c.id == message_id)).first()
+    """An inbound message by its id alone, for the operator. Raises MessageNotFound."""
+    row = tx.execute(select(*_COLUMNS).where(messages.c.id == message_id, INBOUND)).first()
     if row is None:
         raise MessageNotFound
     return message_of(row)
 
 
 def get_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, Message]:
-    """Several messages by their ids."""
-    rows = tx.execute(select(*_COLUMNS).where(messages.c.id.in_(message_ids)))
+    """Several inbound messages by their ids."""
+    rows = tx.execute(select(*_COLUMNS).where(messages.c.id.in_(message_ids), INBOUND))
     return {row.id: message_of(row) for row in rows}
 
 
@@ -100,27 +105,52 @@ def get_messages_by_agent(
     tx: Tx,
     agent: str,
     *,
-    status: Literal["unread", "read", "all"],
+    status: ReadStatus,
     limit: int,
     cursor: str | None,
     now: datetime,
 ) -> Page[Message]:
     """Inbound messages in order of arrival, from behind *cursor* on. Raises InvalidValue for no cursor of ours."""
-    kind = UNREAD if status == "unread" else messages.c.direction == "inbound"
-    wanted = [messages.c.agent == agent, messages.c.seq > _position(cursor), messages.c.expires_at > now, kind]
-    if status == "read":
-        wanted.append(messages.c.status == status)
     count = max(1, min(limit, MAX_PAGE))
-    rows = tx.execute(select(*_COLUMNS).where(*wanted).order_by(messages.c.seq).limit(count + 1)).all()
+    rows = tx.execute(inbound_behind(tx, agent, position(cursor), status=status, limit=count + 1, now=now)).all()
     items = [message_of(row) for row in rows[:count]]
     return Page(items, str(items[-1].seq) if len(rows) > count else None)
 
 
+def inbound_behind(
+    tx: Tx,
+    agent: str,
+    seq: int,
+    *,
+    status: ReadStatus,
+    limit: int,
+    now: datetime,
+    conversation_id: str | None = None,
+) -> Select[Any] | CompoundSelect[Any]:
+    """The first *limit* inbound messages of an agent behind *seq*, in order of arrival.
+
+    A part for each kind, which the database merges: each is read along an index of its own, and none
+    reads through the rows of another kind, however many there are.
+    """
+    kinds = {"unread": [UNREAD], "read": [READ], "all": [UNREAD, READ]}[status]
+    behind = living(agent, behind=seq, now=now)
+    if conversation_id is not None:
+        behind = and_(behind, messages.c.conversation_id == conversation_id)
+    parts = [select(*_COLUMNS).where(behind, kind) for kind in kinds]
+    ordered = [part.order_by(messages.c.seq).limit(limit) for part in parts]
+    if len(parts) == 1:
+        return ordered[0]
+    # SQLite merges parts as they are. PostgreSQL would read all of both and sort, unless each has its order and end.
+    if tx.connection.dialect.name == "postgresql":
+        parts = [select(part.subquery()) for part in ordered]
+    return union_all(*parts).order_by("seq").limit(limit)
+
+
 def list_newest(tx: Tx, agent: str | None, *, limit: int) -> list[Message]:
-    """The newest messages of an agent, or of everybody, for the operator's eye; newest first."""
-    query = select(*_COLUMNS).order_by(messages.c.received_at.desc(), messages.c.id.desc())
+    """The newest inbound messages of an agent, or of everybody, for the operator's eye; newest first."""
+    query = select(*_COLUMNS).where(INBOUND).order_by(messages.c.id.desc())  # ids begin with the time
     if agent is not None:
-        query = select(*_COLUMNS).where(messages.c.agent == agent).order_by(messages.c.seq.desc())
+        query = select(*_COLUMNS).where(messages.c.agent == agent, INBOUND).order_by(messages.c.seq.desc())
     return [message_of(row) for row in tx.execute(query.limit(limit))]
 
 
@@ -149,34 +179,3 @@ def message_of(row: Row[Any]) -> Message:
     """The record of a row that has (at least) the columns of a message."""
     found = row._mapping
     return Message(**{column.name: found[column.name] for column in _COLUMNS})
-
-
-@dataclass(slots=True)
-class _Mailbox:
-    """An agent's row as messages of this transaction need it."""
-
-    mode: str
-    events: list[str]
-    counted: dict[str, Any]  # the values that the put-off update will write
-
-
-def _next_place(tx: Tx, address: str) -> _Mailbox:
-    """The agent's next sequence number, under its row's lock from the first one on."""
-    mailbox: _Mailbox | None = tx.notes.get(("mailbox", address))
-    if mailbox is None:
-        row = tx.ahead(_MAILBOX, {"address": address}).first()
-        if row is None:
-            raise AgentNotFound
-        mailbox = _Mailbox(row.mode, row.events, {"mailbox": address, "seq": row.last_seq})
-        tx.notes["mailbox", address] = mailbox
-        tx.later(_COUNT_UP, mailbox.counted)
-    mailbox.counted["seq"] += 1
-    return mailbox
-
-
-def _position(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise InvalidValue("not a cursor of this list")
-    return int(cursor)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.errors import Unavailable
 
 _HERE: Final = Path(__file__).resolve().parent
+UNFINISHED: Final = "mailseal_copy"  # a table that stands in a database while a store is being copied into it
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(7230911502)")  # any number, the same in every process
 
 
@@ -44,20 +45,23 @@ class State:
 
 
 def state(engine: Engine) -> State:
-    """Where the database of *engine* stands. Raises Unavailable when it does not answer."""
+    """Where the database of *engine* stands. Raises Unavailable when it does not answer, or is half a store."""
     script = ScriptDirectory(str(chain()))
     wanted = script.get_current_head()
     assert wanted is not None, "the chain has at least one revision"
     try:
         with engine.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
+            is_unfinished = engine.dialect.has_table(connection, UNFINISHED)
     except SQLAlchemyError as error:
         raise Unavailable("the database cannot be opened") from error
+    if is_unfinished:
+        raise Unavailable("it holds an unfinished copy: run `mailseal migrate-to` again")
     known = {revision.revision for revision in script.walk_revisions()}
     return State(found, wanted, is_newer=found is not None and found not in known)
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine, *, to: str = "head") -> None:
     """Bring the database to the newest revision in one transaction; several processes may try at once.
 
     Raises Unavailable when the database lets nothing be made.
@@ -69,6 +73,6 @@ def upgrade(engine: Engine) -> None:
             if engine.dialect.name == "postgresql":
                 connection.execute(_LOCK)
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
     except SQLAlchemyError as error:
         raise Unavailable("the database cannot be migrated") from error

@@ -46,3 +46,8 @@ def normalise_address(address: str) -> str:
     if ".." in local or local.startswith(".") or local.endswith("."):
         raise ValueError(f"not an address: {address!r}")
     return f"{normalise_local(local)}@{normalise_domain(domain)}"
+
+
+def is_text(value: str, *, most: int) -> bool:
+    """Whether *value* is a line for people to read: printable characters alone, and at most *most* of them."""
+    return len(value) <= most and value.isprintable()

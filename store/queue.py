@@ -9,15 +9,17 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, false, or_, select, update
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, update
 
 from store.errors import LeaseLost
+from store.expiry import living
 from store.messages import message_of
 from store.records import Lease, Message
 from store.schema import QUEUED, messages
 from store.transaction import Tx
 from store.wake import INBOX
 
+_LOOKED_AT: Final = 200
 _RETURNED: Final = [messages.c[field.name] for field in fields(Message)]
 
 
@@ -26,8 +28,7 @@ def lease_messages(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: dat
     until, token = now + lease, secrets.token_hex(8)
     free = (
         select(messages.c.id)
-        .where(messages.c.agent == agent, QUEUED, messages.c.visible_at <= now)
-        .where(messages.c.expires_at > now)
+        .where(living(agent, now=now), QUEUED, messages.c.visible_at <= now)
         .order_by(messages.c.seq)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -44,6 +45,16 @@ def lease_messages(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: dat
         Lease(receipt=f"{row.id}.{token}", attempt=row.leases, expires_at=until, message=message_of(row))
         for row in rows
     ]
+
+
+def next_visible_at(tx: Tx, agent: str, *, now: datetime) -> datetime | None:
+    """When a message that somebody has, or that was put off, can be leased next; None where there is none.
+
+    Only the oldest are looked at: who waits for a lease looks again before long anyhow.
+    """
+    taken = select(messages.c.visible_at).where(living(agent, now=now), QUEUED)
+    oldest = taken.order_by(messages.c.seq).limit(_LOOKED_AT).subquery()
+    return tx.execute(select(func.min(oldest.c.visible_at))).scalar()  # type: ignore[no-any-return]
 
 
 def ack(tx: Tx, agent: str, receipt: str, *, now: datetime) -> None:

@@ -1,15 +1,18 @@
 """What the store's queries answer: frozen, without a connection behind them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
+
+from store.ids import new_message_id
 
 Mode = Literal["webhook", "poll"]
 OnUnverified = Literal["deliver", "reject"]
 ExpirationAction = Literal["approve", "reject"]
 MessageStatus = Literal["unread", "read"]
 DeliveryStatus = Literal["pending", "delivered", "dead"]
+Scope = Literal["read", "send", "admin"]
 
 Row = TypeVar("Row")
 
@@ -29,8 +32,9 @@ class User:
     id: str
     email: str  # lower-case
     name: str
-    subject: str
+    subject: str  # of OIDC, or "local:" and the id
     created_at: datetime
+    updated_at: datetime | None = None  # when OIDC last told another name or email
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,8 @@ class ApiKey:
     prefix: str  # the plaintext's first 12 characters
     created_at: datetime
     last_used_at: datetime | None
+    agent: str | None  # the one it is for; None for all of the user's
+    scopes: tuple[Scope, ...]  # what it may do, in the order of Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,7 @@ class Domain:
     verified_at: datetime | None
     is_shared: bool
     created_at: datetime
+    next_check_at: datetime | None = None  # when its DNS is looked at again by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +84,7 @@ class Agent:
     is_postmaster: bool
     domain_verified: bool  # by this agent's own user, or the shared domain
     created_at: datetime
+    updated_at: datetime | None  # when its owner last changed it
 
     @property
     def email_address(self) -> str:
@@ -142,8 +150,9 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage(Receipt):
-    """One inbound mail as one agent will see it, before it is kept."""
+    """One inbound mail as one agent will see it, before it is kept; with an id made beforehand, or a fresh one."""
 
+    id: str = field(default_factory=new_message_id)
     parent_ids: tuple[str, ...]  # In-Reply-To and References, nearest first
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -29,6 +30,7 @@ from store.types import Json, UtcDateTime
 
 # Conditions of partial indexes. Queries say them in these very words: a bound parameter in their
 # place would keep SQLite from seeing that the index answers.
+INBOUND: Final = text("direction = 'inbound'")
 UNREAD: Final = text("direction = 'inbound' AND status = 'unread'")
 QUEUED: Final = text("queued")
 READ: Final = text("direction = 'inbound' AND status = 'read'")
@@ -36,6 +38,7 @@ PENDING: Final = text("status = 'pending'")
 DEAD: Final = text("status = 'dead'")
 HELD: Final = text("status = 'pending_approval'")
 SENDING: Final = text("status = 'sending'")
+TO_CHECK: Final = text("next_check_at IS NOT NULL")
 
 # SQLite counts rows by itself only in a column called INTEGER PRIMARY KEY.
 _Counter: Final = BigInteger().with_variant(Integer(), "sqlite")
@@ -116,6 +119,30 @@ domain_claims: Final = Table(
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("token", Text, nullable=False, unique=True),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("next_check_at", UtcDateTime),  # when its DNS is looked at again by itself; NULL: never
+)
+Index(
+    "domain_claims_to_check",
+    domain_claims.c.next_check_at,
+    sqlite_where=TO_CHECK,
+    postgresql_where=TO_CHECK,
+)
+
+# How what a claimant was asked to publish was last seen in DNS; see store/records_domains.py.
+domain_records: Final = Table(
+    "domain_records",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("domain", Text, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("found", Json, nullable=False),
+    Column("checked_at", UtcDateTime, nullable=False),
+    Column("verified_at", UtcDateTime),
+    Column("missing_since", UtcDateTime),
+    ForeignKeyConstraint(["domain", "user_id"], ["domain_claims.domain", "domain_claims.user_id"], ondelete="CASCADE"),
+    CheckConstraint("purpose IN ('ownership', 'receiving', 'spf', 'dkim', 'dmarc')", name="purpose"),
+    CheckConstraint("status IN ('pending', 'verified', 'mismatch', 'missing', 'unknown')", name="status"),
 )
 
 agents: Final = Table(
@@ -213,8 +240,8 @@ messages: Final = Table(
     Column("leases", Integer, nullable=False, server_default="0"),
     Column("lease_token", Text),
     Column("visible_at", UtcDateTime, nullable=False),
+    Column("provider_message_id", Text),  # of what a provider sent, for us or to us: its id without its domain
     # Of an outbound one. store/lifecycle.py tells the moves from status to status.
-    Column("provider_message_id", Text),  # store.names.normalise_message_id of what the provider answered
     Column("hold_expires_at", UtcDateTime),  # when nobody's decision becomes one
     Column("send_attempt", Text),  # the id of the last attempt: whoever settles another changes nothing
     Column("send_until", UtcDateTime),  # the end of that attempt's lease
@@ -226,7 +253,6 @@ messages: Final = Table(
         " 'unconfirmed', 'rejected', 'expired_approved', 'expired_rejected')",
         name="outbound_status",
     ),
-    CheckConstraint("provider_message_id IS NULL OR direction = 'outbound'", name="provider_message_id"),
     CheckConstraint("status <> 'pending_approval' OR hold_expires_at IS NOT NULL", name="held"),
     CheckConstraint("status <> 'sending' OR (send_attempt IS NOT NULL AND send_until IS NOT NULL)", name="sending"),
     CheckConstraint("leases >= 0", name="leases"),
@@ -249,6 +275,7 @@ Index(
 )
 Index("messages_read", messages.c.agent, messages.c.seq, sqlite_where=READ, postgresql_where=READ)
 Index("messages_thread", messages.c.agent, messages.c.email_message_id, messages.c.seq)
+Index("messages_conversation", messages.c.agent, messages.c.conversation_id, messages.c.seq)
 _PROVIDED: Final = text("provider_message_id IS NOT NULL")
 Index(
     "messages_provider_thread",
@@ -259,7 +286,16 @@ Index(
     postgresql_where=_PROVIDED,
 )
 Index("messages_held", messages.c.hold_expires_at, sqlite_where=HELD, postgresql_where=HELD)
-Index("messages_held_of_agent", messages.c.agent, messages.c.hold_expires_at, sqlite_where=HELD, postgresql_where=HELD)
+Index(
+    "messages_held_of_agent",
+    messages.c.agent,
+    messages.c.hold_expires_at,
+    messages.c.id,
+    messages.c.expires_at,
+    sqlite_where=HELD,
+    postgresql_where=HELD,
+)
+Index("messages_received", messages.c.agent, messages.c.received_at, messages.c.seq)
 Index("messages_sending", messages.c.send_until, sqlite_where=SENDING, postgresql_where=SENDING)
 
 deliveries: Final = Table(
@@ -300,6 +336,9 @@ Index(
 )
 Index("deliveries_by_agent", deliveries.c.agent, deliveries.c.id)
 Index("deliveries_dead", deliveries.c.agent, deliveries.c.id, sqlite_where=DEAD, postgresql_where=DEAD)
+Index("deliveries_dead_of_all", deliveries.c.id, sqlite_where=DEAD, postgresql_where=DEAD)
+Index("deliveries_pending", deliveries.c.agent, deliveries.c.id, sqlite_where=PENDING, postgresql_where=PENDING)
+Index("deliveries_pending_of_all", deliveries.c.id, sqlite_where=PENDING, postgresql_where=PENDING)
 
 delivery_attempts: Final = Table(
     "delivery_attempts",

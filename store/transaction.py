@@ -1,5 +1,6 @@
 """An open transaction, and what runs in one."""
 
+from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -31,13 +32,20 @@ class Tx:
         """Run a statement that does not care about rows put off: it neither sees nor touches them."""
         return self.connection.execute(statement, parameters)
 
-    def later(self, statement: Any, values: dict[str, Any]) -> None:
+    def later(
+        self, statement: Any, values: dict[str, Any], *, order: Callable[[dict[str, Any]], Any] | None = None
+    ) -> None:
         """Run *statement* with *values* before the next execute, or at the end, together with all of its kind.
 
         *statement* is the same object each time; kinds run in the order in which they were first put off.
-        *values* may be changed until then.
+        *values* may be changed until then, but for what *order* sorts them by: two transactions that change
+        the same rows in the same order never wait for each other in a ring.
         """
-        self._put_off.setdefault(statement, []).append(values)
+        rows = self._put_off.setdefault(statement, [])
+        if order is None:
+            rows.append(values)
+        else:
+            insort(rows, values, key=order)
 
     def flush(self) -> None:
         """Run what was put off."""

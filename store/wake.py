@@ -1,7 +1,8 @@
 """Wake-ups: who waits for rows to appear is told at the commit that makes them appear.
 
-A topic is a short text (``deliveries:ADDRESS``, ``inbox:ADDRESS``). Nothing is ever lost when a
-wake-up is: whoever waits looks at the rows again after a while anyhow.
+A topic is a short text (``deliveries:ADDRESS``, ``inbox:ADDRESS``). A commit of this process rings by
+itself; those of other processes are brought here by what store/listen.py starts, which also wakes
+everybody once when it cannot say what it has missed.
 """
 
 import asyncio
@@ -10,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-INBOX: Final = "inbox:"  # and an agent's address: mail can be listed or leased
+INBOX: Final = "inbox:"  # and an agent's address: mail can be listed or leased, or the agent has gone
 DELIVERIES: Final = "deliveries:"  # and an agent's address: something may be due to its webhook
+KEYS: Final = "keys:"  # and an API key's id: it was revoked
 
-Listener = Callable[[frozenset[str]], None]
+OnRing = Callable[[frozenset[str]], None]
 
 
 class Bell:
@@ -21,7 +23,8 @@ class Bell:
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._listeners: list[Listener] = []
+        self._listeners: list[OnRing] = []
+        self._occupied = asyncio.Event()  # somebody waits
 
     def ring(self, topics: Iterable[str]) -> None:
         """Wake everybody who waits for one of *topics*. To be called on the loop."""
@@ -32,18 +35,41 @@ class Bell:
         for listener in self._listeners:
             listener(found)
 
-    def listen(self, listener: Listener) -> None:
+    def wake_all(self) -> None:
+        """Wake everybody who waits, for whatever it is: something may have been missed, or all must end."""
+        self.ring(self.topics())
+
+    def listen(self, listener: OnRing) -> None:
         """Call *listener* with the topics of every commit from now on; it must be quick."""
         self._listeners.append(listener)
 
+    def topics(self) -> frozenset[str]:
+        """What is waited for now."""
+        return frozenset(self._waiting)
+
+    async def somebody_waits(self) -> None:
+        """Return once anybody waits for anything."""
+        await self._occupied.wait()
+
     @contextmanager
-    def waiting(self, topic: str) -> Iterator[asyncio.Event]:
-        """An event that is set when *topic* rings. Open it before looking at the rows, so none slips between."""
+    def waiting(self, *topics: str) -> Iterator[asyncio.Event]:
+        """An event that is set when one of *topics* rings.
+
+        Open it before looking at the rows, so none slips between.
+        """
         event = asyncio.Event()
-        self._waiting[topic].add(event)
+        for topic in topics:
+            self._waiting[topic].add(event)
+        self._occupied.set()
         try:
             yield event
         finally:
+            self._leave(topics, event)
+
+    def _leave(self, topics: Iterable[str], event: asyncio.Event) -> None:
+        for topic in topics:
             self._waiting[topic].discard(event)
             if not self._waiting[topic]:
                 del self._waiting[topic]
+        if not self._waiting:
+            self._occupied.clear()

@@ -13,6 +13,7 @@ from store.bodies import keep_body
 from store.ids import new_message_id
 from store.messages import create_inbound_message
 from store.records import Agent, Message, NewMessage, User
+from store.records_outbound import Draft, NewOutbound, OutboundAttachment
 from store.transaction import Tx
 
 ANYWHERE: Sequence = ()
@@ -85,3 +86,16 @@ def new_message(agent: str, raw: bytes, *, at, **changes) -> NewMessage:
 def keep_message(tx: Tx, new: NewMessage, raw: bytes) -> Message:
     keep_body(tx, new.raw_sha256, size=len(raw), content=raw, now=new.received_at)
     return create_inbound_message(tx, new)
+
+
+def new_outbound(agent: str, *, at, draft: Draft | None = None, **changes) -> NewOutbound:
+    content = draft or Draft(
+        to=("bo@reader.example", "cy@reader.example"),
+        cc=("di@reader.example",),
+        bcc=("ed@reader.example",),
+        subject="Grüße",
+        text="hello",
+        html="<p>hello</p>",
+        attachments=(OutboundAttachment(filename="a.pdf", content_type="application/pdf", content=b"%PDF"),),
+    )
+    return NewOutbound(agent=agent, draft=content, created_at=at, **changes)

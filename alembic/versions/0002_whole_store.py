@@ -91,7 +91,6 @@ def change_messages() -> None:
         "messages",
         sa.Column("provider_message_id", sa.Text()),
         outbound_status=f"direction <> 'outbound' OR status IN ({OUTBOUND_STATUSES})",
-        provider_message_id="provider_message_id IS NULL OR direction = 'outbound'",
         raw_size="raw_size >= 0",
         seq="seq > 0",
     )
@@ -107,6 +106,7 @@ def change_messages() -> None:
         sending="status <> 'sending' OR (send_attempt IS NOT NULL AND send_until IS NOT NULL)",
     )
     partial_index("messages_read", "messages", ["agent", "seq"], "direction = 'inbound' AND status = 'read'")
+    op.create_index("messages_conversation", "messages", ["agent", "conversation_id", "seq"])
     partial_index(
         "messages_provider_thread",
         "messages",
@@ -114,7 +114,13 @@ def change_messages() -> None:
         "provider_message_id IS NOT NULL",
     )
     partial_index("messages_held", "messages", ["hold_expires_at"], "status = 'pending_approval'")
-    partial_index("messages_held_of_agent", "messages", ["agent", "hold_expires_at"], "status = 'pending_approval'")
+    partial_index(
+        "messages_held_of_agent",
+        "messages",
+        ["agent", "hold_expires_at", "id", "expires_at"],
+        "status = 'pending_approval'",
+    )
+    op.create_index("messages_received", "messages", ["agent", "received_at", "seq"])
     partial_index("messages_sending", "messages", ["send_until"], "status = 'sending'")
 
 
@@ -126,7 +132,9 @@ def change_deliveries() -> None:
         last_status="last_status BETWEEN 100 AND 599",
         event_type=f"event_type IN ({EVENT_TYPES})",
     )
-    partial_index("deliveries_dead", "deliveries", ["agent", "id"], "status = 'dead'")
+    for status in ("dead", "pending"):
+        partial_index(f"deliveries_{status}", "deliveries", ["agent", "id"], f"status = '{status}'")
+        partial_index(f"deliveries_{status}_of_all", "deliveries", ["id"], f"status = '{status}'")
 
 
 def partial_index(name: str, table: str, columns: list[str], condition: str) -> None:

@@ -12,9 +12,11 @@ from sqlalchemy import make_url
 from store import migrate
 from store.connect import open_engine, open_store, sqlite_url
 from store.engine import Store
+from store.outbound import create_outbound_message, create_pending_outbound_message, get_outbound_message
 from store.records import Agent
 from store.schema import metadata
-from tests.places import Places
+from store.users import bootstrap_user
+from tests.places import Places, keep_message, new_message, new_outbound
 from tests.store.notes import make_notes
 
 
@@ -112,3 +114,44 @@ def hook(store, places) -> Agent:
         return places.agent(tx, user, "hook@agents.example", webhook="https://hooks.example/in")
 
     return store.run(unit)
+
+
+@pytest.fixture
+def other(store, places, poll):
+    return store.run(lambda tx: places.agent(tx, places.user(tx), "other@agents.example"))
+
+
+@pytest.fixture
+def arrive(store, clock):
+    """Has one mail arrive for an agent."""
+
+    def keep(agent, raw=b"Subject: hi\r\n\r\nhello\r\n", **changes):
+        new = new_message(agent.address, raw, at=clock.now(), **changes)
+        return store.run(lambda tx: keep_message(tx, new, raw))
+
+    return keep
+
+
+@pytest.fixture
+def compose(store, poll, clock):
+    """Has the polling agent write a mail: held for *ttl* seconds, or queued."""
+
+    def keep(*, ttl=None, agent=poll.address, **changes):
+        new = new_outbound(agent, at=clock.now(), **changes)
+        if ttl is None:
+            return store.run(lambda tx: create_outbound_message(tx, new))
+        return store.run(lambda tx: create_pending_outbound_message(tx, new, ttl_seconds=ttl))
+
+    return keep
+
+
+@pytest.fixture
+def stranger(store, clock):
+    """Another user, with nothing."""
+    return store.run(lambda tx: bootstrap_user(tx, "eve@stranger.example", now=clock.now()))
+
+
+@pytest.fixture
+def state(store):
+    """Whatever is known of an outbound message, whoever asks."""
+    return lambda message: store.run(lambda tx: get_outbound_message(tx, message.id))

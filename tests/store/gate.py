@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from sqlalchemy import event, text
 
@@ -99,3 +99,18 @@ def run_beside(store, unit):
 
     threading.Thread(target=run, daemon=True).start()
     return answer
+
+
+def together(asks):
+    """What each of *asks* answers, or raises, all of them begun at once on threads of their own."""
+    start = threading.Barrier(len(asks))
+
+    def ask(one):
+        start.wait(PATIENCE_SECONDS)
+        try:
+            return one()
+        except Exception as error:  # noqa: BLE001 (an answer too)
+            return error
+
+    with ThreadPoolExecutor(len(asks)) as threads:
+        return list(threads.map(ask, asks))

@@ -1,37 +1,14 @@
-from hashlib import sha256
-
 import pytest
-from sqlalchemy import func, select
 
 from store.bodies import CHUNK_BYTES, keep_body, keep_chunk, read_bodies, read_body, read_chunk
-from store.errors import MessageNotFound
+from store.errors import MessageNotFound, Unavailable
 from store.schema import bodies, body_chunks
+from tests.store.contents import keep, keep_in_parts, name, parts_of, rows, times
 from tests.store.gate import Gate, in_one_group, run_beside, wait_until_blocked
 from tests.store.notes import note, noted
 
 SHORT = bytes(range(256)) + b"\r\n.\r\n"  # every byte there is
 LONG = SHORT * 6000  # three chunks and a bit
-
-
-def name(content):
-    return sha256(content).hexdigest()
-
-
-def keep(content, *, now):
-    return lambda tx: keep_body(tx, name(content), size=len(content), content=content, now=now)
-
-
-def keep_in_parts(content, *, now):
-    def unit(tx):
-        for number, start in enumerate(range(0, len(content), CHUNK_BYTES)):
-            keep_chunk(tx, name(content), number, content[start : start + CHUNK_BYTES], now=now)
-        keep_body(tx, name(content), size=len(content), content=None, now=now)
-
-    return unit
-
-
-def rows(table):
-    return lambda tx: tx.execute(select(func.count()).select_from(table)).scalar_one()
 
 
 @pytest.mark.parametrize("content", [b"", b"\0", SHORT, LONG])
@@ -49,7 +26,7 @@ def test_bytes_kept_in_parts_come_back_as_they_were(store, clock):
 
 
 def test_parts_may_come_in_any_order(store, clock):
-    parts = [LONG[start : start + CHUNK_BYTES] for start in range(0, len(LONG), CHUNK_BYTES)]
+    parts = parts_of(LONG)
     for number in reversed(range(len(parts))):
         store.run(lambda tx, n=number: keep_chunk(tx, name(LONG), n, parts[n], now=clock.now()))
     store.run(lambda tx: keep_body(tx, name(LONG), size=len(LONG), content=None, now=clock.now()))
@@ -65,6 +42,40 @@ def test_a_content_is_kept_once_however_often_it_comes(store, clock, way, table)
 
     assert once == store.run(rows(table))
     assert LONG == store.run(lambda tx: read_body(tx, name(LONG)))
+
+
+@pytest.mark.parametrize(("way", "table"), [(keep, bodies), (keep_in_parts, bodies), (keep_in_parts, body_chunks)])
+def test_a_content_that_comes_again_is_known_by_when_it_came_last(store, clock, way, table):
+    store.run(way(LONG, now=clock.now()))
+    clock.advance(days=1)
+    store.run(way(LONG, now=clock.now()))
+
+    assert {clock.now()} == set(store.run(times(table)))
+    assert LONG == store.run(lambda tx: read_body(tx, name(LONG)))
+
+
+def test_a_content_may_come_twice_in_a_transaction_and_again_behind_other_questions(store, clock):
+    def unit(tx):
+        keep(SHORT, now=clock.now())(tx)
+        keep(SHORT, now=clock.now())(tx)
+        found = read_body(tx, name(SHORT))
+        keep(SHORT, now=clock.now())(tx)
+        return found
+
+    assert SHORT == store.run(unit)
+    assert 1 == store.run(rows(bodies))
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_content_without_one_of_its_parts_does_not_become_real(store, clock, missing):
+    for number, part in enumerate(parts_of(LONG)):
+        if number != missing:
+            store.run(lambda tx, n=number, part=part: keep_chunk(tx, name(LONG), n, part, now=clock.now()))
+
+    with pytest.raises(Unavailable):
+        store.run(lambda tx: keep_body(tx, name(LONG), size=len(LONG), content=None, now=clock.now()))
+
+    assert 0 == store.run(rows(bodies))
 
 
 async def test_a_content_that_comes_twice_in_a_group_is_kept_once_and_fails_nobody(notes, clock):

@@ -13,9 +13,11 @@ from store.deliveries import (
     claim_due,
     enqueue,
     get_delivery,
+    get_delivery_for_user,
     give_up_pending,
     list_attempts,
     list_deliveries,
+    list_deliveries_by_user,
     list_deliveries_of_message,
     list_due_agents,
     release,
@@ -205,7 +207,8 @@ def test_nothing_is_claimed_for_a_webhook_that_is_off_until_it_is_on(store, hook
     store.run(lambda tx: switch_webhook_off(tx, hook.address, now=clock.now()))
     assert [] == outbox.claim()
 
-    store.run(lambda tx: update_agent_webhook(tx, hook.user_id, hook.address, "https://hooks.example/new"))
+    new = "https://hooks.example/new"
+    store.run(lambda tx: update_agent_webhook(tx, hook.user_id, hook.address, new, now=clock.now()))
 
     assert [waiting.id] == outbox.ids()
 
@@ -637,3 +640,60 @@ def test_attempts_go_with_their_agent(store, hook, mail, outbox):
         for table in (deliveries, delivery_attempts)
     ]
     assert [0, 0] == left
+
+
+def test_only_so_many_dead_deliveries_are_replayed_at_once_the_oldest_first(store, hook, mail, outbox, clock):
+    for _ in range(3):
+        mail()
+    claims = outbox.claim()
+    for claim in claims:
+        outbox.dead(claim)
+
+    some, rest, none = (
+        [delivery.id for delivery in store.run(lambda tx: replay_dead(tx, hook.address, limit=2, now=clock.now()))]
+        for _ in range(3)
+    )
+
+    assert (sorted(claim.delivery.id for claim in claims), []) == (some + rest, none)
+
+
+# Of a user
+
+
+def test_a_user_s_deliveries_are_those_of_all_their_agents_newest_first(store, hook, other, mail, stranger):
+    kept = [*mail(), *mail(other.address), *mail()]
+
+    def page(user_id, **more):
+        return store.run(lambda tx: list_deliveries_by_user(tx, user_id, **more))
+
+    everything = page(hook.user_id)
+    ids = sorted((delivery.id for delivery in kept), reverse=True)
+    assert (ids, None) == ([each.id for each in everything.items], everything.next_cursor)
+    first = page(hook.user_id, limit=2)
+    assert ids == [each.id for each in (*first.items, *page(hook.user_id, cursor=first.next_cursor).items)]
+    assert [] == page(stranger.id).items
+
+
+@pytest.mark.parametrize("status", ["pending", "dead", "delivered"])
+def test_a_user_s_deliveries_of_one_status_are_listed(store, hook, mail, outbox, status):
+    for _ in range(3):
+        mail()
+    first, second, third = outbox.claim()
+    outbox.dead(first)
+    outbox.arrived(second)
+    wanted = {"dead": first, "delivered": second, "pending": third}[status]
+
+    found = store.run(lambda tx: list_deliveries_by_user(tx, hook.user_id, status=status)).items
+
+    assert [wanted.delivery.id] == [each.id for each in found]
+
+
+def test_a_delivery_of_another_is_not_found(store, hook, mail, outbox, stranger):
+    mail()
+    (claim,) = outbox.claim()
+
+    found = store.run(lambda tx: get_delivery_for_user(tx, hook.user_id, claim.delivery.id))
+    assert claim.delivery.id == found.id
+    for user_id, delivery_id in ((stranger.id, claim.delivery.id), (hook.user_id, "dlv_404")):
+        with pytest.raises(DeliveryNotFound):
+            store.run(lambda tx, u=user_id, d=delivery_id: get_delivery_for_user(tx, u, d))

@@ -1,5 +1,11 @@
 # ruff: noqa: PLR0917 (pytest hands fixtures over by name)
 
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from subprocess import PIPE, Popen
+
 import pytest
 
 from store.agents import list_agents_by_user
@@ -14,9 +20,11 @@ from store.domains import (
 )
 from store.errors import DomainHasAgents, DomainNotAvailable, DomainNotFound, InvalidValue
 from store.users import bootstrap_user
-from tests.store.gate import Gate, run_beside, wait_until_blocked
+from tests.store.gate import Gate, run_beside, together, wait_until_blocked
+from tests.store.rivals import compete
 
 NAME = "agents.example"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -300,3 +308,117 @@ def test_of_two_proofs_at_once_the_first_one_to_commit_holds(store, beside, cloc
     with pytest.raises(DomainNotAvailable):
         second.result()
     assert [True, False] == [look(ana).verified, look(bo).verified]
+
+
+# Many at once
+
+
+@pytest.fixture
+def crowd(store, clock):
+    """The ids of eight users."""
+
+    def make(tx):
+        return [bootstrap_user(tx, f"user{n}@owner.example", now=clock.now()).id for n in range(8)]
+
+    return store.run(make)
+
+
+def test_of_many_who_claim_a_new_domain_at_once_each_has_a_claim_of_their_own(store, beside, crowd, clock):
+    answers = compete([store, beside], NAME, clock.now(), crowd, "claim")
+
+    assert {user: [f"token-of-{user}", False] for user in crowd} == answers
+
+
+def test_of_many_who_prove_a_domain_at_once_exactly_one_owns_it(store, beside, crowd, clock):
+    compete([store, beside], NAME, clock.now(), crowd, "claim")
+
+    answers = compete([store, beside], NAME, clock.now(), crowd, "prove")
+
+    check_one_owner(store, crowd, answers)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_of_several_processes_whose_users_want_a_domain_at_once_exactly_one_user_owns_it(
+    store, database_url, crowd, clock
+):
+    command = [sys.executable, "-m", "tests.store.rivals", database_url, NAME, clock.now().isoformat()]
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(Popen([*command, *crowd[n::3]], stdin=PIPE, stdout=PIPE, text=True, cwd=ROOT))
+            for n in range(3)
+        ]
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+        claimed, proved = [tell(processes, step) for step in ("claim", "prove")]
+        for process in processes:
+            process.stdin.close()
+
+    assert {user: [f"token-of-{user}", False] for user in crowd} == claimed
+    check_one_owner(store, crowd, proved)
+
+
+def tell(processes, step):
+    """What all users of all *processes* get, told to do it at once."""
+    for process in processes:
+        process.stdin.write(f"{step}\n")
+        process.stdin.flush()
+    return {user: answer for process in processes for user, answer in json.loads(process.stdout.readline()).items()}
+
+
+def check_one_owner(store, crowd, answers):
+    owners = [user for user, answer in answers.items() if answer == [f"token-of-{user}", True]]
+    others = set(crowd) - set(owners)
+    assert 1 == len(owners)
+    assert dict.fromkeys(others, "DomainNotAvailable") == {user: answers[user] for user in others}
+    seen = {user: store.run(lambda tx, user=user: lookup_domain(tx, user, NAME)) for user in crowd}
+    assert {user: (f"token-of-{user}", user in owners) for user in crowd} == {
+        user: (domain.token, domain.verified) for user, domain in seen.items()
+    }
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_claim_that_comes_while_the_last_one_is_given_up_makes_the_domain_anew(store, beside, claim, ana, bo, clock):
+    claim(ana)
+    gate = Gate(lambda tx: delete_domain(tx, ana.id, NAME))
+    given_up = run_beside(store, gate.unit)
+    gate.reached()
+    claimed = run_beside(beside, lambda tx: claim_or_create_domain(tx, bo.id, NAME, token="bo", now=clock.now()))
+    wait_until_blocked(store.engine)
+    gate.open()
+
+    given_up.result()
+    assert "bo" == claimed.result().token
+    assert ["bo"] == [domain.token for domain in store.run(lambda tx: list_domains_by_user(tx, bo.id))]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_giving_up_the_last_claim_waits_for_one_that_comes_and_leaves_it(store, beside, claim, look, ana, bo, clock):
+    claim(ana)
+    gate = Gate(lambda tx: claim_or_create_domain(tx, bo.id, NAME, token="bo", now=clock.now()))
+    claimed = run_beside(beside, gate.unit)
+    gate.reached()
+    given_up = run_beside(store, lambda tx: delete_domain(tx, ana.id, NAME))
+    wait_until_blocked(store.engine)
+    gate.open()
+
+    claimed.result()
+    given_up.result()
+    assert "bo" == look(bo).token
+
+
+def test_claims_that_come_and_go_at_once_all_stand_in_the_end(store, beside, crowd, clock):
+    def come_and_go(by, user):
+        for _ in range(6):
+            by.run(lambda tx: claim_or_create_domain(tx, user, NAME, token=f"token-of-{user}", now=clock.now()))
+            by.run(lambda tx: delete_domain(tx, user, NAME))
+        return by.run(
+            lambda tx: claim_or_create_domain(tx, user, NAME, token=f"token-of-{user}", now=clock.now())
+        ).token
+
+    answers = together(
+        [lambda by=by, user=user: come_and_go(by, user) for by, user in zip([store, beside] * 4, crowd, strict=True)]
+    )
+
+    assert [f"token-of-{user}" for user in crowd] == answers
+    kept = [store.run(lambda tx, user=user: lookup_domain(tx, user, NAME)).token for user in crowd]
+    assert answers == kept

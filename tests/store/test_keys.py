@@ -1,9 +1,13 @@
+from datetime import timedelta
+
 import pytest
 
-from store.errors import InvalidValue, KeyNotFound
+from store.agents import delete_agent
+from store.errors import AgentNotFound, InvalidValue, KeyNotFound
 from store.keys import create_api_key, delete_api_key, get_user_by_api_key, list_api_keys, touch_api_key
-from store.users import bootstrap_user
-from tests.store.gate import Commits
+from store.users import bootstrap_user, get_user_by_id
+from tests.store.gate import Commits, Gate, run_beside, together, wait_until_blocked
+from tests.store.plans import statements
 
 HASH = "0123456789abcdef" * 4
 
@@ -121,3 +125,130 @@ def test_using_a_key_that_was_revoked_meanwhile_is_no_error(store, user, key, cl
     store.run(lambda tx: touch_api_key(tx, key.id, now=clock.now()))
 
     assert 1 == commits.count
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_of_two_processes_that_see_one_use_at_once_one_writes_it(store, beside, user, key, clock):
+    first_use, second_use = clock.now(), clock.now() + timedelta(seconds=1)
+    gate = Gate(lambda tx: touch_api_key(tx, key.id, now=first_use))
+    first = run_beside(store, gate.unit)
+    gate.reached()
+    second = run_beside(beside, lambda tx: touch_api_key(tx, key.id, now=second_use))
+    wait_until_blocked(store.engine)
+    gate.open()
+    first.result()
+    second.result()
+
+    assert first_use == last_used(store, user)
+
+
+def test_several_processes_write_a_use_once_a_minute_together(store, beside, user, key, clock):
+    def use(by):
+        return lambda: by.run(lambda tx: touch_api_key(tx, key.id, now=clock.now()))
+
+    changed = []
+    for seconds in (0, 30, 29, 1, 30):
+        clock.advance(seconds=seconds)
+        together([use(by) for by in (store, beside) * 2])
+        changed.append(last_used(beside, user) == clock.now())
+
+    assert [True, False, False, True, False] == changed
+
+
+# Restricted ones
+
+
+@pytest.fixture
+def make(store, user, clock):
+    """Has a key made, of the user unless another is named."""
+
+    def create(owner=user, name="ci", **more):
+        now = clock.now()
+        return store.run(
+            lambda tx: create_api_key(tx, owner.id, key_hash=HASH, prefix="mk_abcdefghi", name=name, now=now, **more)
+        )
+
+    return create
+
+
+def test_a_key_may_do_everything_for_every_agent_unless_something_is_said(key):
+    assert (None, ("read", "send", "admin")) == (key.agent, key.scopes)
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        (["read"], ("read",)),
+        (["admin", "send"], ("send", "admin")),
+        ({"send", "read"}, ("read", "send")),
+        (("read", "read"), ("read",)),
+        (["admin", "send", "read"], ("read", "send", "admin")),
+    ],
+)
+def test_scopes_are_kept_each_once_and_in_one_order(store, user, make, asked, kept):
+    made = make(scopes=asked)
+
+    assert kept == made.scopes
+    assert (user, made) == store.run(lambda tx: get_user_by_api_key(tx, HASH))
+
+
+@pytest.mark.parametrize("scopes", [[], (), "", "read", ["root"], ["read", "root"], ["Read"], ["read,send"]])
+def test_what_are_no_scopes_make_no_key(store, user, make, scopes):
+    with pytest.raises(InvalidValue):
+        make(scopes=scopes)
+
+    assert [] == store.run(lambda tx: list_api_keys(tx, user.id))
+
+
+@pytest.mark.parametrize("name", ["n" * 201, "a\nb", "a\0b", "\x1b[31m", "\ud800"])
+def test_what_is_no_name_makes_no_key(store, user, make, name):
+    with pytest.raises(InvalidValue):
+        make(name=name)
+
+    assert [] == store.run(lambda tx: list_api_keys(tx, user.id))
+
+
+def test_a_name_of_two_hundred_signs_is_kept(make):
+    assert "\u00fc" * 200 == make(name="\u00fc" * 200).name
+
+
+def test_a_key_may_be_for_one_agent(store, poll, make):
+    owner = store.run(lambda tx: get_user_by_id(tx, poll.user_id))
+
+    made = make(owner, agent=poll.address.upper(), scopes=["read"])
+
+    assert poll.address == made.agent
+    assert (owner, made) == store.run(lambda tx: get_user_by_api_key(tx, HASH))
+    assert [made] == store.run(lambda tx: list_api_keys(tx, owner.id))
+
+
+@pytest.mark.parametrize("agent", ["poll@agents.example", "nobody@agents.example", "postmaster"])
+def test_a_key_is_for_no_agent_of_another(store, places, poll, make, agent):
+    stranger = store.run(lambda tx: places.user(tx, "eve@evil.example"))
+
+    with pytest.raises(AgentNotFound):
+        make(stranger, agent=agent)
+
+    assert [] == store.run(lambda tx: list_api_keys(tx, stranger.id))
+
+
+def test_what_is_no_address_makes_no_key(make):
+    with pytest.raises(InvalidValue):
+        make(agent="no address")
+
+
+def test_a_key_for_one_agent_goes_with_it(store, places, poll, other, make):
+    owner = store.run(lambda tx: get_user_by_id(tx, poll.user_id))
+    make(owner, agent=poll.address)
+
+    store.run(lambda tx: delete_agent(tx, owner.id, other.address))
+    assert store.run(lambda tx: get_user_by_api_key(tx, HASH)) is not None
+    store.run(lambda tx: delete_agent(tx, owner.id, poll.address))
+    assert store.run(lambda tx: get_user_by_api_key(tx, HASH)) is None
+
+
+def test_the_holder_of_a_key_is_found_by_one_question(store, user, key):
+    with statements(store.engine) as asked:
+        store.run(lambda tx: get_user_by_api_key(tx, HASH))
+
+    assert 1 == len([text for text, _ in asked if not text.startswith("BEGIN")])

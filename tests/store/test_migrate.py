@@ -3,6 +3,8 @@ import shutil
 import sys
 import tomllib
 import uuid
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -15,6 +17,8 @@ from sqlalchemy.exc import IntegrityError
 
 from store import migrate
 from store.connect import open_engine, sqlite_url
+from store.domain_records import take_due_domains
+from store.engine import Store
 from store.errors import Unavailable
 from store.schema import metadata
 from store.types import UtcDateTime
@@ -124,6 +128,7 @@ AGENT = (
     "INSERT INTO agents (address, user_id, domain, mode, events, created_at)"
     " VALUES ('a@a.example', 'usr_1', 'a.example', 'poll', '[]', :now)"
 )
+CLAIM = "INSERT INTO domain_claims (domain, user_id, token, created_at) VALUES ('a.example', 'usr_1', 'token', :now)"
 BODY = "INSERT INTO bodies (sha256, size, created_at) VALUES ('00', 0, :now)"
 MESSAGE = (
     "INSERT INTO messages (id, agent, seq, direction, status, recipient, raw_sha256, received_at, expires_at, visible_at)"
@@ -170,7 +175,6 @@ REFUSED = [
     "UPDATE messages SET direction = 'outbound', status = 'pending_approval'",  # and no end of it
     "UPDATE messages SET direction = 'outbound', status = 'sending', send_until = expires_at",  # and no attempt
     "UPDATE messages SET direction = 'outbound', status = 'sending', send_attempt = 'a'",  # for ever
-    "UPDATE messages SET provider_message_id = '0100'",  # of an inbound one
     "UPDATE messages SET raw_size = -1",
     "UPDATE messages SET seq = 0",
     "UPDATE messages SET leases = -1",
@@ -229,6 +233,90 @@ def test_a_user_who_goes_takes_agents_along_and_leaves_the_domain(filled):
 
     assert [(None,)] == filled.execute(text("SELECT user_id FROM domains")).all()
     assert 0 == filled.execute(text("SELECT count(*) FROM agents")).scalar_one()
+
+
+# From one release to the next, and back
+
+SCRIPT = ScriptDirectory(str(migrate.chain()))
+REVISIONS = [revision.revision for revision in reversed(list(SCRIPT.walk_revisions()))]
+OLDER = REVISIONS[:-1]
+LONG_KEY = (
+    "INSERT INTO api_keys (id, user_id, name, key_hash, prefix, created_at)"
+    f" VALUES ('key_1', 'usr_1', '{'n' * 1000}', 'h', 'mk_', :now)"
+)
+
+
+def dump(engine, tables):
+    """All rows of *tables*, as far as their columns go."""
+    with engine.connect() as connection:
+        return {
+            table: sorted(map(str, connection.execute(text(f"SELECT {', '.join(columns)} FROM {table}")).all()))
+            for table, columns in tables.items()
+        }
+
+
+@pytest.mark.parametrize("revision", OLDER)
+def test_a_store_of_an_earlier_release_is_brought_up_with_everything_in_it(empty_engines, now, revision):
+    engine = empty_engines[0]
+    migrate.upgrade(engine, to=revision)
+    with engine.begin() as connection:
+        for row in ROWS:
+            connection.execute(timed(row), now)
+    columns = {table: [f'"{name}"' for name in found["columns"]] for table, found in shape(engine).items()}
+    before = dump(engine, columns)
+
+    migrate.upgrade(engine)
+
+    assert before == dump(engine, columns)
+    assert {"users": 1, "messages": 1, "deliveries": 1} == {
+        table: len(rows) for table, rows in before.items() if table in {"users", "messages", "deliveries"}
+    }
+
+
+def test_a_key_with_a_name_from_before_there_was_a_limit_does_not_stop_the_upgrade(empty_engines, now):
+    engine = empty_engines[0]
+    migrate.upgrade(engine, to="0001")
+    with engine.begin() as connection:
+        for row in (USER, LONG_KEY):
+            connection.execute(timed(row), now)
+
+    migrate.upgrade(engine)
+
+    with engine.connect() as connection:
+        assert 200 == len(connection.execute(text("SELECT name FROM api_keys")).scalar_one())
+
+
+def test_a_domain_that_was_claimed_in_an_earlier_release_is_looked_at_soon(empty_engines, now):
+    engine = empty_engines[0]
+    migrate.upgrade(engine, to="0002")
+    with engine.begin() as connection:
+        for row in (USER, DOMAIN, CLAIM):
+            connection.execute(timed(row), now)
+
+    migrate.upgrade(engine)
+
+    store = Store(engine)
+    assert ["a.example"] == [
+        found.domain
+        for found in store.run(lambda tx: take_due_domains(tx, limit=9, lease=timedelta(minutes=1), now=now["now"]))
+    ]
+
+
+@pytest.mark.parametrize(("older", "newer"), list(pairwise(REVISIONS)))
+def test_what_a_release_reads_and_writes_is_still_there_in_the_next(empty_engines, now, older, newer):
+    for engine, revision in zip(empty_engines, (older, newer), strict=True):
+        migrate.upgrade(engine, to=revision)
+    before, after = (shape(engine) for engine in empty_engines)
+
+    for table, found in before.items():
+        columns = after[table]["columns"]
+        assert found["columns"] == {name: columns[name] for name in found["columns"]}
+        assert found["unique"] == after[table]["unique"], "a new one would refuse what the release before writes"
+        added = [columns[name] for name in columns if name not in found["columns"]]
+        assert all(nullable or default is not None for _, nullable, default, _ in added)
+    with empty_engines[1].begin() as connection:
+        for row in ROWS:  # written as that release writes them
+            connection.execute(timed(row), now)
 
 
 # Where a database stands

@@ -1,13 +1,15 @@
 """The questions that every mail asks are answered by an index, however many mails there are."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import text
 
-from store.agents import list_secrets, lookup_recipient
-from store.bodies import read_body, read_chunk
+from store.agents import list_secrets, lookup_recipient, page_agents_by_user
+from store.bodies import keep_body, keep_chunk, read_body, read_chunk
+from store.collection import collect_bodies, collect_chunks
 from store.connect import open_store
+from store.conversations import lookup_conversation_id
 from store.deliveries import (
     claim_due,
     get_delivery,
@@ -20,18 +22,34 @@ from store.deliveries import (
     settle_delivered,
     settle_later,
 )
-from store.domains import list_domains_by_user, lookup_domain
-from store.keys import get_user_by_api_key, touch_api_key
+from store.domain_records import list_record_states, take_due_domains
+from store.domains import list_domains_by_user, lookup_domain, page_domains_by_user
+from store.erasure import delete_user_data
+from store.errors import EmailTaken
+from store.export import export_user_data
+from store.idempotency import begin_request, forget_request, keep_answer
+from store.keys import get_user_by_api_key, list_api_keys, touch_api_key
 from store.messages import (
+    KEPT_FOR,
     get_inbound_message,
     get_messages,
     get_messages_by_agent,
-    lookup_conversation_id,
     mark_read,
     update_message_delivery_status,
 )
 from store.queue import ack, extend, lease_messages, nack
 from store.records import Attempt
+from store.retention import (
+    delete_expired_messages,
+    delete_old_attempts,
+    delete_old_deliveries,
+    delete_old_idempotency_keys,
+    delete_old_usage_events,
+)
+from store.schema import metadata
+from store.sessions import delete_expired_user_sessions, delete_user_session, get_user_session
+from store.usage import list_usage, list_usage_events
+from store.users import create_or_get_user, get_user_by_email, get_user_by_id
 from tests.store.plans import plan_of
 
 AGENT = "hook@agents.example"
@@ -76,12 +94,56 @@ def missing(ask, *arguments, **more):
     return unit
 
 
+def of_owner(ask, *arguments, **more):
+    """A question about the user who owns everything there is."""
+
+    def unit(tx, now):
+        owner = get_user_by_email(tx, "ana@owner.example")
+        return ask(tx, owner.id, *arguments, **{key: value if key != "now" else now for key, value in more.items()})
+
+    return unit
+
+
+def asked_twice(tx, now):
+    for _ in range(2):
+        of_owner(begin_request, "k", "0" * 64, now=None)(tx, now)
+
+
+def taken(tx, now):
+    create_or_get_user(tx, "oidc-1", "bo@owner.example", now=now)
+    create_or_get_user(tx, "oidc-1", "cy@owner.example", now=now)
+    with pytest.raises(EmailTaken):
+        create_or_get_user(tx, "oidc-2", "cy@owner.example", now=now)
+
+
+def kept_in_parts(tx, now):
+    keep_chunk(tx, "00", 0, b".", now=now)
+    keep_body(tx, "00", size=1, content=None, now=now)
+
+
 QUESTIONS = {
+    "user": of_owner(get_user_by_id),
+    "sign in": taken,
+    "session": lambda tx, now: get_user_session(tx, "00", now=now),
+    "sign out": lambda tx, now: delete_user_session(tx, "00"),
+    "sessions that are over": lambda tx, now: delete_expired_user_sessions(tx, now=now),
+    "keys": of_owner(list_api_keys),
+    "usage": of_owner(list_usage, first=date(2026, 1, 1), last=date(2026, 12, 31)),
+    "usage events": of_owner(list_usage_events, cursor="7"),
+    "request": asked_twice,
+    "answer": of_owner(keep_answer, "k", status=200, answer=None),
+    "no answer": of_owner(forget_request, "k"),
+    "export": lambda tx, now: list(of_owner(export_user_data, now=None)(tx, now)),
+    "erasure": of_owner(delete_user_data),
     "key": lambda tx, now: get_user_by_api_key(tx, "00"),
     "key used": lambda tx, now: touch_api_key(tx, "key_1", now=now),
     "recipient": lambda tx, now: lookup_recipient(tx, [AGENT, "a@agents.example", "*@agents.example"]),
     "secrets": lambda tx, now: list_secrets(tx, AGENT, now=now),
     "domains": lambda tx, now: list_domains_by_user(tx, "usr_1"),
+    "domains page": lambda tx, now: page_domains_by_user(tx, "usr_1", limit=50, cursor="a.example"),
+    "agents page": lambda tx, now: page_agents_by_user(tx, "usr_1", limit=50, cursor=AGENT),
+    "record states": lambda tx, now: list_record_states(tx, "usr_1", ["a.example", "b.example"]),
+    "domains to look at": lambda tx, now: take_due_domains(tx, limit=20, lease=MINUTE, now=now + 9 * MINUTE),
     "domain": missing(lookup_domain, "usr_1", "agents.example"),
     "unread page": page("unread"),
     "read page": page("read"),
@@ -109,8 +171,19 @@ QUESTIONS = {
     "deliveries of an agent": lambda tx, now: list_deliveries(tx, agent=AGENT, cursor="dlv_z"),
     "body": missing(read_body, "00"),
     "chunk": lambda tx, now: read_chunk(tx, "00", 0),
+    "long body": kept_in_parts,
+    "expired messages": lambda tx, now: delete_expired_messages(tx, now=now + KEPT_FOR, limit=10),
+    "old keys": lambda tx, now: delete_old_idempotency_keys(tx, now=now, limit=10),
+    "old attempts": lambda tx, now: delete_old_attempts(tx, now=now, limit=10),
+    "old deliveries": lambda tx, now: delete_old_deliveries(tx, now=now, limit=10),
+    "old usage events": lambda tx, now: delete_old_usage_events(tx, now=now, limit=10),
+    "bodies left behind": lambda tx, now: collect_bodies(tx, after="", limit=10, before=now),
+    "chunks left behind": lambda tx, now: [
+        keep_chunk(tx, "00", 0, b".", now=now),
+        collect_chunks(tx, after="", limit=10, before=now),
+    ],
 }
-LARGE = ("messages", "deliveries", "delivery_attempts", "bodies", "body_chunks", "agents", "agent_secrets", "api_keys")
+LARGE = tuple(table.name for table in metadata.sorted_tables)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -124,12 +197,19 @@ def test_no_question_of_every_day_reads_a_table_from_end_to_end(filled, clock, q
     ("question", "index"),
     [
         ("key", "api_keys_key_hash_key"),
+        ("sign in", "users_subject_key"),
+        ("sessions that are over", "user_sessions_expires_at"),
+        ("usage events", "usage_events_by_user"),
         ("unread page", "messages_unread"),
         ("lease", "messages_queue"),
         ("claim", "deliveries_due"),
         ("conversation", "messages_thread"),
         ("due agents", "deliveries_due"),
         ("deliveries of an agent", "deliveries_by_agent"),
+        ("expired messages", "messages_expires_at"),
+        ("expired messages", "messages_raw_sha256"),
+        ("old keys", "idempotency_keys_created_at"),
+        ("domains to look at", "domain_claims_to_check"),
     ],
 )
 def test_a_question_is_answered_by_the_index_that_was_made_for_it(sqlite_indexes, filled, clock, question, index):
@@ -152,7 +232,10 @@ def sqlite_indexes(filled):
     return look
 
 
-@pytest.mark.parametrize("question", ["unread page", "lease", "whole page", "deliveries of an agent"])
+@pytest.mark.parametrize(
+    "question",
+    ["unread page", "lease", "whole page", "deliveries of an agent", "usage", "usage events", "sessions that are over"],
+)
 def test_a_list_comes_in_the_order_of_its_index_and_is_not_sorted(filled, clock, question):
     plan = plan_of(filled, lambda tx: QUESTIONS[question](tx, clock.now()))
 

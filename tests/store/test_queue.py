@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from store.errors import LeaseLost
 from store.messages import KEPT_FOR, find_message, update_message_delivery_status
-from store.queue import ack, extend, lease_messages, nack
+from store.queue import ack, extend, lease_messages, nack, next_visible_at
 from store.schema import messages
 from tests.store.gate import Gate, run_beside
 
@@ -55,6 +55,9 @@ class Line:
         now = self.clock.now()
         self.store.run(lambda tx: update_message_delivery_status(tx, self.agent, message_id, status, now=now))
 
+    def next_at(self):
+        return self.store.run(lambda tx: next_visible_at(tx, self.agent, now=self.clock.now()))
+
     def row(self, message_id):
         return self.store.run(lambda tx: tx.execute(select(messages).where(messages.c.id == message_id)).one())
 
@@ -71,6 +74,25 @@ def test_a_lease_says_what_it_is(store, mails, queue, clock):
 
     assert (1, clock.now() + MINUTE) == (first.attempt, first.expires_at)
     assert store.run(lambda tx: find_message(tx, mails[0])) == first.message
+
+
+def test_the_queue_says_when_something_can_be_had_next(mails, queue, clock):
+    assert clock.now() == queue.next_at()
+    for seconds in (90, 30, 60):
+        queue.lease(1, timedelta(seconds=seconds))
+
+    assert clock.now() + timedelta(seconds=30) == queue.next_at()
+
+
+def test_an_empty_queue_has_nothing_next(store, mails, queue, clock):
+    for leased in queue.lease(3):
+        queue.ack(leased.receipt)
+    assert queue.next_at() is None
+
+    queue.mark(mails[0], "unread")
+    clock.advance(days=30)
+
+    assert queue.next_at() is None
 
 
 def test_a_leased_message_is_nobody_else_s_until_the_lease_ends(mails, queue, clock):

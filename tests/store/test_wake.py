@@ -3,9 +3,14 @@ import asyncio
 import psycopg
 import pytest
 
+from store import listen
+from store.agents import delete_agent, update_agent_mode
 from store.connect import open_store
-from store.listen import Listener
-from store.wake import Bell
+from store.erasure import delete_user_data
+from store.keys import create_api_key, delete_api_key
+from store.listen import Listener, ear_of
+from store.wake import INBOX, KEYS, Bell
+from store.watch import Watcher
 from tests.store.gate import PATIENCE_SECONDS, Gate, eventually, in_one_group
 from tests.store.notes import note, noted
 from tests.store.test_engine import Mishap
@@ -66,6 +71,44 @@ def test_a_bell_remembers_no_topic_that_nobody_waits_for():
         pass
 
     assert {} == bell._waiting
+
+
+def test_who_waits_for_several_topics_is_woken_by_any_of_them():
+    bell = Bell()
+    with bell.waiting("a", "b") as both, bell.waiting("a") as one:
+        bell.ring(["b"])
+
+        assert [True, False] == [both.is_set(), one.is_set()]
+    assert {} == bell._waiting
+
+
+def test_all_who_wait_can_be_woken_at_once():
+    bell = Bell()
+    with bell.waiting("a") as one, bell.waiting("b", "c") as other:
+        bell.wake_all()
+
+        assert [True, True] == [one.is_set(), other.is_set()]
+
+
+def test_a_bell_says_what_is_waited_for():
+    bell = Bell()
+    with bell.waiting("a", "b"):
+        assert {"a", "b"} == bell.topics()
+
+    assert set() == bell.topics()
+
+
+async def test_a_bell_says_whether_anybody_waits():
+    bell = Bell()
+    asking = asyncio.create_task(bell.somebody_waits())
+    await asyncio.sleep(0)
+    assert not asking.done()
+
+    with bell.waiting("a"):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asking
+
+    assert not bell._occupied.is_set()
 
 
 def test_a_bell_tells_listeners_all_topics_at_once():
@@ -149,13 +192,26 @@ async def test_a_commit_in_another_process_wakes_who_waits_here_and_again_after_
 
         with psycopg.connect(postgres_url, autocommit=True) as operator:
             operator.execute("SELECT pg_terminate_backend(%s, 10000)", [first])
-        await asyncio.to_thread(eventually, other_ear, of_what="a new listener")
+        with here.bell.waiting("inbox:b") as missed:
+            await asyncio.to_thread(eventually, other_ear, of_what="a new listener")
+            assert await rung(missed)  # of what was committed meanwhile nobody has told
         with here.bell.waiting("inbox:a") as event:
             await postgres_notes.write(rings("inbox:a"))
             assert await rung(event)
     finally:
         await ear.stop()
         here.engine.dispose()
+
+
+def test_a_listener_that_is_cut_off_hears_again_before_long():
+    assert listen._RECONNECT_SECONDS <= 2
+    assert listen._ALIVE["keepalives_idle"] + 3 * listen._ALIVE["keepalives_interval"] <= 15
+
+
+def test_each_database_is_listened_to_in_its_own_way(store):
+    kinds = {"sqlite": Watcher, "postgresql": Listener}
+
+    assert isinstance(ear_of(store), kinds[store.engine.dialect.name])
 
 
 async def test_a_unit_that_failed_wakes_no_other_process(postgres_notes, postgres_url):
@@ -181,3 +237,34 @@ async def test_nobody_elsewhere_is_told_of_a_commit_that_failed(postgres_notes, 
         heard = [notice.payload for notice in ear.notifies(timeout=PATIENCE_SECONDS, stop_after=1)]
 
     assert ["good"] == heard
+
+
+def topics_of(store, unit):
+    """What *unit* wakes."""
+
+    def look(tx):
+        unit(tx)
+        return tx.topics
+
+    return store.run(look)
+
+
+def test_what_ends_a_stream_wakes_it(store, places, poll, clock):
+    def key(tx):
+        return create_api_key(tx, poll.user_id, key_hash="0" * 64, prefix="mk_", name="", now=clock.now()).id
+
+    made = store.run(key)
+
+    assert {KEYS + made} == topics_of(store, lambda tx: delete_api_key(tx, poll.user_id, made))
+    assert INBOX + poll.address in topics_of(store, lambda tx: delete_agent(tx, poll.user_id, poll.address))
+
+
+def test_who_follows_an_agent_of_a_user_that_goes_is_woken(store, poll):
+    assert INBOX + poll.address in topics_of(store, lambda tx: delete_user_data(tx, poll.user_id))
+
+
+def test_what_falls_to_the_queue_wakes_who_waits_for_a_lease(store, hook, clock):
+    def unit(tx):
+        update_agent_mode(tx, hook.user_id, hook.address, "poll", now=clock.now())
+
+    assert INBOX + hook.address in topics_of(store, unit)

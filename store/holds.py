@@ -1,0 +1,98 @@
+"""Holds: outbound messages that wait for a person (contract §6, §8).
+
+Every decision is one compare-and-set, so of several reviewers, links and workers one decides.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, TextClause, and_, or_, select, update
+
+from store.errors import InvalidValue, NotPendingApproval
+from store.names import is_text
+from store.outbound import get_outbound_message, get_outbound_message_for_user, scrub, summaries, summary_of
+from store.records import Page
+from store.records_outbound import ExpiredHold, OutboundMessage, OutboundStatus, OutboundSummary
+from store.schema import HELD, agents, messages
+from store.schema_outbound import outbound
+from store.transaction import Tx
+
+MAX_PAGE: Final = 200
+MAX_REASON: Final = 1000
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def list_pending_outbound_for_user(
+    tx: Tx, user_id: str, *, limit: int, cursor: str | None, now: datetime
+) -> Page[OutboundSummary]:
+    """What waits for this user's decision, soonest expiring first. Raises InvalidValue for no cursor of ours."""
+    mine = and_(agents.c.user_id == user_id, HELD, messages.c.expires_at > now)
+    soonest = (messages.c.hold_expires_at, messages.c.id)
+    count = max(1, min(limit, MAX_PAGE))
+    # Chosen among all that wait by the index alone, so that only the rows of the page are read.
+    chosen = select(messages.c.id).join(agents, agents.c.address == messages.c.agent).where(mine, _behind(cursor))
+    ids = chosen.order_by(*soonest).limit(count + 1).subquery()
+    rows = tx.execute(summaries().join(ids, ids.c.id == messages.c.id).order_by(*soonest)).all()
+    items = [summary_of(row) for row in rows[:count]]
+    return Page(items, _cursor(items[-1]) if len(rows) > count else None)
+
+
+def list_expired_pending(tx: Tx, *, limit: int, now: datetime) -> list[ExpiredHold]:
+    """Holds whose time is over, the longest waiting first, with what their agents' owners want done now."""
+    columns = (messages.c.id.label("message_id"), messages.c.agent, messages.c.hold_expires_at)
+    # Taken from the index before the join: PostgreSQL would join all that are over, and sort.
+    over = select(*columns).where(HELD, messages.c.hold_expires_at <= now)
+    first = over.order_by(messages.c.hold_expires_at).limit(limit).subquery()
+    query = select(first, agents.c.user_id, agents.c.hitl_expiration_action.label("action"))
+    rows = tx.execute(query.join(agents, agents.c.address == first.c.agent).order_by(first.c.hold_expires_at))
+    return [ExpiredHold(**row._mapping) for row in rows]
+
+
+def reject_pending(tx: Tx, user_id: str, message_id: str, *, reason: str = "", now: datetime) -> OutboundMessage:
+    """This user says no: the mail is not sent, and its content goes.
+
+    Raises MessageNotFound, NotPendingApproval, InvalidValue for a reason that is none.
+    """
+    if not is_text(reason.replace("\n", " "), most=MAX_REASON):
+        raise InvalidValue(f"reason: at most {MAX_REASON} printable characters")
+    get_outbound_message_for_user(tx, user_id, message_id, now=now)
+    _end(tx, message_id, HELD, "rejected", now=now)
+    decided = {"reviewed_by": user_id, "reviewed_at": now, "reason": reason or None}
+    tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(decided))
+    return get_outbound_message(tx, message_id)
+
+
+def expire_reject(tx: Tx, message_id: str, *, now: datetime) -> OutboundMessage:
+    """Nobody decided in time, which means no. Raises MessageNotFound, NotPendingApproval."""
+    get_outbound_message(tx, message_id)
+    _end(tx, message_id, and_(HELD, messages.c.hold_expires_at <= now), "expired_rejected", now=now)
+    return get_outbound_message(tx, message_id)
+
+
+def _end(
+    tx: Tx, message_id: str, condition: ColumnElement[bool] | TextClause, status: OutboundStatus, *, now: datetime
+) -> None:
+    ended = update(messages).where(messages.c.id == message_id, messages.c.direction == "outbound", condition)
+    if tx.execute(ended.values(status=status)).rowcount == 0:
+        raise NotPendingApproval
+    scrub(tx, message_id, now=now)
+
+
+def _cursor(last: OutboundSummary) -> str:
+    assert last.hold_expires_at is not None, "it waits"
+    return f"{last.hold_expires_at.isoformat()}~{last.id}"
+
+
+def _behind(cursor: str | None) -> Any:
+    """Whatever comes after the row that *cursor* names."""
+    if cursor is None:
+        return messages.c.hold_expires_at > _LONG_AGO  # a bound, or SQLite takes another of the agent's indexes
+    written, _, message_id = cursor.partition("~")
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or not is_text(message_id, most=36):
+        raise InvalidValue("not a cursor of this list")
+    # Not an OR at the top: the index is to be entered where the cursor stands.
+    return and_(messages.c.hold_expires_at >= at, or_(messages.c.hold_expires_at > at, messages.c.id > message_id))

@@ -1,0 +1,221 @@
+"""Outbound messages: a row that lists show in ``messages``, and beside it what was composed.
+
+The content is kept while anything may still happen with it and taken out when its way has ended.
+"""
+
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, and_, delete, insert, select, update
+
+from store.conversations import lookup_conversation_id
+from store.errors import InvalidValue, MessageNotFound
+from store.expiry import KEPT_FOR
+from store.hitl import validate_hitl_config
+from store.ids import new_conversation_id
+from store.mailbox import next_place
+from store.names import is_text
+from store.records_outbound import (
+    AttachmentInfo,
+    Draft,
+    NewOutbound,
+    OutboundAttachment,
+    OutboundMessage,
+    OutboundStatus,
+    OutboundSummary,
+)
+from store.schema import agents, messages
+from store.schema_outbound import outbound, outbound_attachments
+from store.transaction import Tx
+
+MAX_RECIPIENTS: Final = 50
+MAX_ADDRESS: Final = 320
+MAX_SUBJECT: Final = 998  # RFC 5322 §2.1.1
+MAX_NAME: Final = 255
+
+_BESIDE: Final = {column.name for column in outbound.c}
+_SUMMARY: Final = [
+    (outbound if field.name in _BESIDE else messages).c[field.name]
+    for field in fields(OutboundSummary)
+    if field.name != "created_at"
+] + [messages.c.received_at.label("created_at")]
+_FILES: Final = [outbound_attachments.c[field.name] for field in fields(AttachmentInfo)]
+
+
+def create_outbound_message(tx: Tx, new: NewOutbound) -> OutboundMessage:
+    """Keep *new* to be sent as soon as can be. Raises AgentNotFound, InvalidValue."""
+    return _keep(tx, new, status="queued", hold_expires_at=None)
+
+
+def create_pending_outbound_message(tx: Tx, new: NewOutbound, *, ttl_seconds: int) -> OutboundMessage:
+    """Keep *new* with everything in it until somebody decides, 1 to 604 800 seconds.
+
+    Raises AgentNotFound, InvalidValue.
+    """
+    validate_hitl_config(ttl_seconds, "reject")  # what happens at the end is the agent's to say then
+    until = new.created_at + timedelta(seconds=ttl_seconds)
+    return _keep(tx, new, status="pending_approval", hold_expires_at=until)
+
+
+def get_outbound_message_for_user(tx: Tx, user_id: str, message_id: str, *, now: datetime) -> OutboundMessage:
+    """An outbound message of one of this user's agents. Raises MessageNotFound, for inbound and another's too."""
+    mine = and_(messages.c.id == message_id, agents.c.user_id == user_id, messages.c.expires_at > now)
+    return _one(tx, whole().join(agents, agents.c.address == messages.c.agent).where(mine))
+
+
+def get_outbound_message(tx: Tx, message_id: str) -> OutboundMessage:
+    """An outbound message, whoever's it is. Raises MessageNotFound, for an inbound one too."""
+    return _one(tx, whole().where(messages.c.id == message_id))
+
+
+def resolve_outbound_owner(tx: Tx, message_id: str) -> str:
+    """The id of the user whose agent wrote it. Raises MessageNotFound, for an inbound one too."""
+    owner = select(agents.c.user_id).join_from(messages, agents).where(messages.c.id == message_id)
+    found: str | None = tx.execute(owner.where(messages.c.direction == "outbound")).scalar()
+    if found is None:
+        raise MessageNotFound
+    return found
+
+
+def read_draft(tx: Tx, message: OutboundMessage) -> Draft:
+    """The content of *message*, files included."""
+    query = select(outbound_attachments).where(outbound_attachments.c.message_id == message.id)
+    files = tx.execute(query.order_by(outbound_attachments.c.number)).all()
+    return Draft(
+        to=message.to,
+        cc=message.cc,
+        bcc=message.bcc,
+        subject=message.subject,
+        text=message.text,
+        html=message.html,
+        attachments=tuple(
+            OutboundAttachment(filename=file.filename, content_type=file.content_type, content=bytes(file.content))
+            for file in files
+        ),
+    )
+
+
+def rewrite_draft(tx: Tx, message_id: str, draft: Draft) -> None:
+    """Put *draft* in the place of what was there, as the next revision. Raises InvalidValue."""
+    check_draft(draft)
+    shown = {"subject": draft.subject, "recipient": _recipients(draft)[0]}
+    tx.execute(update(messages).where(messages.c.id == message_id).values(shown))
+    revised = _content(draft) | {"revision": outbound.c.revision + 1}
+    tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(revised))
+    tx.execute(delete(outbound_attachments).where(outbound_attachments.c.message_id == message_id))
+    _keep_files(tx, message_id, draft)
+
+
+def scrub(tx: Tx, message_id: str, *, now: datetime) -> None:
+    """Take texts and files out: its way has ended. Who it went to, and what about, stays."""
+    emptied: dict[str, Any] = {"text": None, "html": None, "headers": [], "scrubbed_at": now}
+    tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(emptied))
+    tx.execute(delete(outbound_attachments).where(outbound_attachments.c.message_id == message_id))
+
+
+def check_draft(draft: Draft) -> None:
+    """Refuse what the schema, or a mail, could not hold. Raises InvalidValue."""
+    recipients = _recipients(draft)
+    if not 1 <= len(recipients) <= MAX_RECIPIENTS:
+        raise InvalidValue(f"a mail has 1 to {MAX_RECIPIENTS} recipients")
+    for address in recipients:
+        if not is_text(address, most=MAX_ADDRESS) or "@" not in address:
+            raise InvalidValue(f"not an address: {address[:MAX_ADDRESS]!r}")
+    if not is_text(draft.subject, most=MAX_SUBJECT):
+        raise InvalidValue(f"subject: at most {MAX_SUBJECT} printable characters")
+    if "\0" in (draft.text or "") + (draft.html or ""):
+        raise InvalidValue("text, html: no NUL")
+    for file in draft.attachments:
+        if not (is_text(file.filename, most=MAX_NAME) and is_text(file.content_type, most=MAX_NAME)):
+            raise InvalidValue(f"a file's name and type have at most {MAX_NAME} printable characters")
+
+
+def summaries() -> Select[Any]:
+    """Every outbound message, without texts and files."""
+    return select(*_SUMMARY).join_from(outbound, messages)
+
+
+def whole() -> Select[Any]:
+    """Every outbound message with its texts."""
+    return select(*_SUMMARY, outbound.c.text, outbound.c.html, outbound.c.headers).join_from(outbound, messages)
+
+
+def summary_of(row: Row[Any]) -> OutboundSummary:
+    """The record of a row of summaries()."""
+    return OutboundSummary(**_summary_values(row))
+
+
+def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: datetime | None) -> OutboundMessage:
+    check_draft(new.draft)
+    conversation = new.conversation_id or lookup_conversation_id(tx, new.agent, new.parent_ids) or new_conversation_id()
+    row = {
+        "id": new.id,
+        "agent": new.agent,
+        "seq": next_place(tx, new.agent).seq,
+        "direction": "outbound",
+        "status": status,
+        "conversation_id": conversation,
+        "recipient": _recipients(new.draft)[0],
+        "mail_from": new.agent,
+        "from_address": new.agent,
+        "subject": new.draft.subject,
+        "email_message_id": new.email_message_id,
+        "raw_sha256": new.raw_sha256,
+        "raw_size": new.raw_size,
+        "received_at": new.created_at,
+        "expires_at": new.created_at + KEPT_FOR,
+        "visible_at": new.created_at,
+        "hold_expires_at": hold_expires_at,
+    }
+    tx.execute(insert(messages), row)
+    beside = {"message_id": new.id, "kind": new.kind, "headers": [list(header) for header in new.headers]}
+    tx.execute(insert(outbound), beside | _content(new.draft))
+    _keep_files(tx, new.id, new.draft)
+    return get_outbound_message(tx, new.id)
+
+
+def _keep_files(tx: Tx, message_id: str, draft: Draft) -> None:
+    rows = [
+        {
+            "message_id": message_id,
+            "number": number,
+            "filename": file.filename,
+            "content_type": file.content_type,
+            "size": len(file.content),
+            "content": file.content,
+        }
+        for number, file in enumerate(draft.attachments)
+    ]
+    if rows:
+        tx.execute(insert(outbound_attachments), rows)
+
+
+def _content(draft: Draft) -> dict[str, Any]:
+    people = {"to": list(draft.to), "cc": list(draft.cc), "bcc": list(draft.bcc)}
+    return people | {"text": draft.text, "html": draft.html}
+
+
+def _recipients(draft: Draft) -> tuple[str, ...]:
+    return draft.to + draft.cc + draft.bcc
+
+
+def _one(tx: Tx, query: Select[Any]) -> OutboundMessage:
+    row = tx.execute(query).first()
+    if row is None:
+        raise MessageNotFound
+    files = select(*_FILES).where(outbound_attachments.c.message_id == row.id)
+    return OutboundMessage(
+        **_summary_values(row),
+        text=row.text,
+        html=row.html,
+        headers=tuple((name, value) for name, value in row.headers),
+        attachments=tuple(
+            AttachmentInfo(**file._mapping) for file in tx.execute(files.order_by(outbound_attachments.c.number))
+        ),
+    )
+
+
+def _summary_values(row: Row[Any]) -> dict[str, Any]:
+    values = {field.name: row._mapping[field.name] for field in fields(OutboundSummary)}
+    return values | {name: tuple(values[name]) for name in ("to", "cc", "bcc")}

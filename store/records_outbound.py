@@ -1,0 +1,145 @@
+"""What the store's queries on outbound mail take and answer."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from store.ids import new_message_id
+from store.records import ExpirationAction
+
+OutboundKind = Literal["send", "reply", "forward"]
+OutboundStatus = Literal[
+    "queued",
+    "pending_approval",
+    "sending",
+    "sent",
+    "failed",
+    "unconfirmed",
+    "rejected",
+    "expired_approved",
+    "expired_rejected",
+]
+Origin = Literal["queue", "approval", "expiry"]
+Outcome = Literal["sending", "sent", "failed", "unconfirmed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundAttachment:
+    """A file that goes with a mail."""
+
+    filename: str
+    content_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentInfo:
+    """A file that goes with a mail, as lists show it."""
+
+    number: int  # from 0
+    filename: str
+    content_type: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Everything of a composed mail that a reviewer may change. Addresses are bare."""
+
+    to: tuple[str, ...]
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    subject: str = ""
+    text: str | None = None
+    html: str | None = None
+    attachments: tuple[OutboundAttachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOutbound:
+    """A composed mail before it is kept."""
+
+    agent: str
+    draft: Draft
+    created_at: datetime
+    id: str = field(default_factory=new_message_id)
+    kind: OutboundKind = "send"
+    conversation_id: str | None = None  # None begins one
+    parent_ids: tuple[str, ...] = ()  # what it answers, to find the conversation by
+    email_message_id: str | None = None  # ours, without angle brackets
+    headers: tuple[tuple[str, str], ...] = ()  # what the agent added
+    raw_sha256: str | None = None  # of the wire bytes, when they are composed already
+    raw_size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundSummary:
+    """An outbound message without its texts and files."""
+
+    id: str
+    agent: str
+    seq: int  # of the agent, in order of commit
+    status: OutboundStatus
+    kind: OutboundKind
+    conversation_id: str | None
+    to: tuple[str, ...]
+    cc: tuple[str, ...]
+    bcc: tuple[str, ...]
+    subject: str
+    email_message_id: str | None  # without angle brackets
+    provider_message_id: str | None  # without the provider's domain
+    raw_sha256: str | None
+    raw_size: int
+    hold_expires_at: datetime | None  # of a hold
+    revision: int  # counted up by each edit
+    reviewed_by: str | None  # a user's id; None when nobody decided, or the account is gone
+    reviewed_at: datetime | None
+    reason: str | None  # what the reviewer said
+    error: str | None  # why the last attempt failed
+    created_at: datetime
+    expires_at: datetime
+    scrubbed_at: datetime | None  # when the content was taken out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundMessage(OutboundSummary):
+    """An outbound message with its texts; of its files what lists show."""
+
+    text: str | None
+    html: str | None
+    headers: tuple[tuple[str, str], ...]
+    attachments: tuple[AttachmentInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message that one worker is to send, and the attempt it does so under."""
+
+    attempt: str  # its id: goes to the provider as a tag, and fences the settling
+    origin: Origin
+    message: OutboundMessage
+    draft: Draft  # what is sent, with its files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendAttempt:
+    """One try to send, for whoever wants to know what happened."""
+
+    id: str
+    origin: Origin
+    outcome: Outcome
+    began_at: datetime
+    settled_at: datetime | None
+    provider_message_id: str | None  # as the provider wrote it
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiredHold:
+    """A hold that nobody decided in time, and what its agent's owner wants done about it."""
+
+    message_id: str
+    agent: str
+    user_id: str
+    action: ExpirationAction
+    hold_expires_at: datetime
