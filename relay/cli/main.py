@@ -23,13 +23,17 @@ _COMMANDS: Final = {
     "migrate": "running:migrate",
     "user": "directory:user",
     "key": "directory:key",
-    "domain": "directory:domain",
-    "agent": "directory:agent",
+    "domain": "domains:domain",
+    "agent": "agents:agent",
     "message": "mails:message",
     "inject": "mails:inject",
     "delivery": "deliveries:delivery",
+    "listen": "listening:listen",
     "check": "judging:check",
     "verify-seal": "judging:verify_seal",
+    "backup": "moving:backup",
+    "restore": "moving:restore",
+    "migrate-to": "moving:migrate_to",
 }
 
 

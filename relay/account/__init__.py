@@ -1,0 +1,1 @@
+"""A user and everything that is theirs, taken along or taken away."""

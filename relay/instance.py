@@ -1,0 +1,61 @@
+"""Who is at work on a data directory: any number side by side, or one command that has it to itself.
+
+The lock is the kernel's (flock) on a file that stays: it ends with the process that holds it,
+however that ends, so nothing has to be cleaned up after a kill.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from relay.errors import DaemonRuns, Misconfigured
+
+_LOCK_FILE: Final = "mailseal.lock"
+
+
+@contextmanager
+def running(data_dir: Path) -> Iterator[None]:
+    """The data directory in use, beside any number of others: a daemon's from start to stop.
+
+    The directory is made when it is missing. Raises DaemonRuns while a command has it alone, Misconfigured
+    when it cannot be locked.
+    """
+    with _locked(data_dir, fcntl.LOCK_SH, f"the store of {data_dir} is being moved: start when that has ended"):
+        yield
+
+
+@contextmanager
+def alone(data_dir: Path) -> Iterator[None]:
+    """The data directory for one command alone. Raises like running: DaemonRuns while anybody uses it."""
+    with _locked(data_dir, fcntl.LOCK_EX, f"a daemon runs on {data_dir}: stop it first"):
+        yield
+
+
+@contextmanager
+def _locked(data_dir: Path, kind: int, complaint: str) -> Iterator[None]:
+    descriptor = _open(data_dir)
+    try:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DaemonRuns(complaint) from None
+        except OSError as error:
+            raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot lock {data_dir}: {error.strerror}") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open(data_dir: Path) -> int:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot make {data_dir}: {error.strerror}") from error
+    try:
+        # For reading alone, and readable: a command that the administrator runs first must not keep the daemon out.
+        return os.open(data_dir / _LOCK_FILE, os.O_RDONLY | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot open {data_dir / _LOCK_FILE}: {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""A door: what the clock asks for, again and again, while the daemon runs."""

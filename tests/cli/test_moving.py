@@ -1,0 +1,135 @@
+"""The store as a whole, by the command line."""
+
+import json
+import zipfile
+
+import pytest
+
+from relay.instance import running
+from store.connect import open_store, sqlite_url
+from tests.cli.conftest import BOT, OWNER, Cli
+
+
+@pytest.fixture
+def settled(tmp_path):
+    """A relay with a user, a domain and agents, in a directory of its own."""
+    return Cli(tmp_path / "data", MAILSEAL_SECRET_KEY_FILE="").settle()
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "copy.db"
+
+
+def test_a_store_is_backed_up_and_restored(settled, tmp_path, file):
+    made = settled.json("backup", str(file))
+    assert (str(file), 1, file.stat().st_size) == (made["file"], made["users"], made["bytes"])
+    settled.ok("agent", "delete", BOT)
+
+    done = settled.json("restore", str(file))
+
+    assert done["before"].startswith(str(tmp_path / "data" / "mailseal.db.before-restore-"))
+    assert BOT == settled.json("agent", "show", BOT)["address"]
+
+
+def test_a_backup_says_what_is_not_in_it(settled, tmp_path, file):
+    result = settled.run("backup", str(file))
+
+    assert str(tmp_path / "data" / "secret.key") in result.stderr
+
+
+def test_a_backup_writes_over_nothing_unless_it_is_told_to(settled, file):
+    file.write_text("precious")
+
+    result = settled.run("backup", str(file))
+
+    assert (1, "precious") == (result.exit_code, file.read_text())
+    assert "exists already" in result.stderr
+    settled.ok("backup", str(file), "--force")
+
+
+def test_a_file_that_is_no_store_is_not_restored(settled, file):
+    file.write_bytes(b"no database " * 500)
+
+    result = settled.run("restore", str(file))
+
+    assert 1 == result.exit_code
+    assert result.stderr.startswith("mailseal: ")
+    assert BOT == settled.json("agent", "show", BOT)["address"]
+
+
+def test_nothing_is_restored_or_copied_while_the_daemon_runs(settled, tmp_path, file):
+    settled.ok("backup", str(file))
+
+    with running(tmp_path / "data"):
+        results = [settled.run("restore", str(file)), settled.run("migrate-to", sqlite_url(tmp_path / "new.db"))]
+
+    assert [1, 1] == [result.exit_code for result in results]
+    assert all("stop it first" in result.stderr for result in results)
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_store_moves_to_postgresql_and_goes_on_there(settled, empty_postgres_url):
+    moved = json.loads(settled.ok("migrate-to", empty_postgres_url, "--json"))
+
+    assert {"users": 1, "agents": 3} == {
+        each["table"]: each["rows"] for each in moved["items"] if each["table"] in {"users", "agents"}
+    }
+    settled.settings["MAILSEAL_DATABASE_URL"] = empty_postgres_url
+    assert BOT == settled.json("agent", "show", BOT, "--secret")["address"]
+    assert [OWNER] == [user["email"] for user in settled.json("user", "list")["items"]]
+
+
+def test_a_store_does_not_move_where_something_is(settled, tmp_path):
+    Cli(tmp_path / "other").settle()
+
+    result = settled.run("migrate-to", sqlite_url(tmp_path / "other" / "mailseal.db"))
+
+    assert 1 == result.exit_code
+    assert "has rows already" in result.stderr
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "nonsense"])
+def test_a_store_moves_to_a_database_of_ours_alone(settled, url):
+    result = settled.run("migrate-to", url)
+
+    assert 1 == result.exit_code
+    assert "database URL" in result.stderr
+
+
+def test_a_store_that_was_half_copied_is_not_opened(settled, tmp_path):
+    url = sqlite_url(tmp_path / "half.db")
+    settled.ok("migrate-to", url)
+    half = open_store(url)
+    with half.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE mailseal_copy (name TEXT)")
+    half.engine.dispose()
+
+    result = settled.run("user", "list", MAILSEAL_DATABASE_URL=url)
+
+    assert 78 == result.exit_code
+    assert "run `mailseal migrate-to` again" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_on_postgresql_its_own_programs_are_named(settled, empty_postgres_url, file, command):
+    file.write_text("")
+    result = settled.run(command, str(file), MAILSEAL_DATABASE_URL=empty_postgres_url)
+
+    assert 1 == result.exit_code
+    assert {"backup": "pg_dump ", "restore": "pg_restore "}[command] in result.stderr
+
+
+def test_a_user_is_taken_along_and_taken_away(settled, tmp_path):
+    settled.ok("user", "export", OWNER, "--output", str(tmp_path / "account.zip"))
+    assert BOT.encode() in zipfile.ZipFile(tmp_path / "account.zip").read("account.jsonl")
+
+    assert 1 == settled.run("user", "delete", OWNER).exit_code  # it asks, and nobody answers
+    gone = settled.json("user", "delete", OWNER, "--yes")
+
+    assert (1, 3) == (gone["users"], gone["agents"])
+    assert [] == settled.json("user", "list")["items"]
+
+
+def test_nobody_is_not_taken_away(settled):
+    assert 1 == settled.run("user", "delete", "nobody@owner.example", "--yes").exit_code

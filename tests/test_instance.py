@@ -1,0 +1,46 @@
+import subprocess
+import sys
+
+import pytest
+
+from relay.errors import DaemonRuns
+from relay.instance import alone, running
+
+HOLD = """
+import sys
+from pathlib import Path
+from relay.instance import running
+with running(Path(sys.argv[1])):
+    print("running", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_several_daemons_may_run_in_a_data_directory(tmp_path):
+    with running(tmp_path), running(tmp_path):
+        pass
+
+
+def test_nobody_has_a_data_directory_alone_while_a_daemon_runs(tmp_path):
+    with running(tmp_path), pytest.raises(DaemonRuns, match="stop it first"), alone(tmp_path):
+        pass
+
+    with alone(tmp_path):
+        pass
+
+
+def test_no_daemon_starts_while_somebody_has_the_data_directory_alone(tmp_path):
+    with alone(tmp_path), pytest.raises(DaemonRuns, match="being moved"), running(tmp_path):
+        pass
+
+
+def test_a_daemon_that_was_killed_is_in_nobody_s_way(tmp_path):
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert b"running\n" == process.stdout.readline()
+        with pytest.raises(DaemonRuns), alone(tmp_path):
+            pass
+        process.kill()
+
+    with alone(tmp_path):
+        pass
