@@ -8,6 +8,7 @@ from relay.auth.dnsclient import CachingResolver
 from relay.auth.resolver import Resolver
 from relay.auth.verdict import Verdict
 from relay.clock import Clock
+from relay.directory.zone import Place
 from relay.errors import Misconfigured
 from relay.inbound.admit import Routes
 from relay.inbound.receive import Reception
@@ -91,6 +92,11 @@ def make_master(settings: Settings) -> MasterKey:
 def make_routes(settings: Settings) -> Routes:
     """Which addresses mean the operator."""
     return Routes(hostname=settings.hostname, postmaster=settings.postmaster, shared_domain=settings.shared_domain)
+
+
+def make_place(settings: Settings) -> Place:
+    """What this relay is to the DNS of others."""
+    return Place(hostname=settings.hostname, outbound=settings.outbound)
 
 
 def make_reception(

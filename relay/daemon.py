@@ -8,19 +8,26 @@ import signal
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from relay.assembly import make_master, make_reception, make_resolver, open_database
+from relay.assembly import make_master, make_place, make_reception, make_resolver, open_database
+from relay.auth.dnsclient import FreshResolver
 from relay.clock import Clock, SystemClock
 from relay.delivery.attempt import Letterbox
 from relay.delivery.dispatch import Dispatcher
 from relay.delivery.post import Poster
+from relay.delivery.trial import Trial, try_webhook
 from relay.directory.agents import make_secret
 from relay.errors import Deferred, Misconfigured
 from relay.inbound.admit import admit
 from relay.inbound.receive import receive
+from relay.instance import running
+from relay.jobs.domains import EVERY, DomainWatch
+from relay.jobs.retention import Cleaning
+from relay.jobs.schedule import Scheduler
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.metrics import Metrics
@@ -31,17 +38,19 @@ from relay.smtp.tls import Certificates
 from relay.spool import Spool
 from relay.web.app import make_app
 from relay.web.house import House
+from relay.web.limits import ApiLimits
 from relay.web.server import WebServer
 from store.agents import POSTMASTER, ensure_operator_postmaster, probe
 from store.domains import ensure_shared_domain
 from store.errors import StoreError, Unavailable
-from store.listen import Listener
-from store.records import Recipient
+from store.listen import ear_of
+from store.records import Agent, Recipient
 from store.transaction import Tx
 
 SMTP_GRACE_SECONDS: Final = 60.0  # systemd waits 90 before it kills
 DELIVERY_GRACE_SECONDS: Final = 16.0
 WEB_GRACE_SECONDS: Final = 5.0
+JOBS_GRACE_SECONDS: Final = 5.0
 _HEAVY_MAILS: Final = 2
 _COLLECT_AFTER: Final = 20_000  # new containers
 log = structlog.get_logger("relay.daemon")
@@ -88,16 +97,19 @@ class Daemon:
             certificates=certificates,
             spool_directory=settings.spool_dir,
         )
-        self._web = WebServer(make_app(self._house()))
+        house = self._house()
+        self._web = WebServer(make_app(house), _api_limits(settings), on_stop=house.close)
         self._stack = contextlib.AsyncExitStack()
         self._open = False
 
     async def start(self) -> Addresses:
-        """Open the doors, the mail's last. Raises Misconfigured, OSError when an address is taken."""
+        """Open the doors, the mail's last. Raises Misconfigured, DaemonRuns, OSError when an address is taken."""
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(running(self._settings.data_dir))
             await self._open_store(stack)
             stack.push_async_callback(self._resolver.close)
             await self._begin_delivery(stack)
+            self._begin_jobs(stack)
             await self._web.start(self._settings.http_listen)
             stack.push_async_callback(self._web.stop, WEB_GRACE_SECONDS)
             await self._smtp.start(self._settings.smtp_listen)
@@ -118,10 +130,9 @@ class Daemon:
     async def _open_store(self, stack: contextlib.AsyncExitStack) -> None:
         self.store.start()
         stack.push_async_callback(self.store.stop)
-        if self.store.engine.dialect.name == "postgresql":
-            listener = Listener(self.store.engine, self.store.bell)
-            listener.start()
-            stack.push_async_callback(listener.stop)
+        ear = ear_of(self.store)
+        ear.start()
+        stack.push_async_callback(ear.stop)
         try:
             await self.store.write(self._ensure_system_rows)
         except StoreError as error:
@@ -139,7 +150,7 @@ class Daemon:
             clock=self._clock, allow=settings.webhook_allow_cidrs, total_seconds=settings.webhook_timeout_seconds
         )
         stack.push_async_callback(poster.close)
-        letterbox = Letterbox(
+        self._letterbox = Letterbox(
             store=self.store,
             poster=poster,
             clock=self._clock,
@@ -150,19 +161,49 @@ class Daemon:
             count=self._metrics.count_attempt,
         )
         dispatcher = Dispatcher(
-            letterbox, at_once=settings.webhook_max_in_flight, timeout_seconds=settings.webhook_timeout_seconds
+            self._letterbox, at_once=settings.webhook_max_in_flight, timeout_seconds=settings.webhook_timeout_seconds
         )
         dispatcher.start()
         stack.push_async_callback(dispatcher.stop, DELIVERY_GRACE_SECONDS)
+
+    def _begin_jobs(self, stack: contextlib.AsyncExitStack) -> None:
+        cleaning = Cleaning(store=self.store, clock=self._clock, count=self._metrics.count_removed)
+        every = timedelta(seconds=self._settings.retention_sweep_seconds)
+        scheduler = Scheduler(clock=self._clock)
+        scheduler.add("retention", every=every, run=cleaning.remove_expired)
+        scheduler.add("leftovers", every=timedelta(days=1), run=cleaning.collect_leftovers)
+        scheduler.add("domains", every=EVERY, run=self._watch().look_again)
+        scheduler.start()
+        stack.push_async_callback(scheduler.stop, JOBS_GRACE_SECONDS)
+
+    def _watch(self) -> DomainWatch:
+        return DomainWatch(
+            store=self.store,
+            clock=self._clock,
+            resolver=FreshResolver(self._resolver),
+            master=self.master,
+            place=make_place(self._settings),
+        )
 
     def _house(self) -> House:
         return House(
             store=self.store,
             clock=self._clock,
             base_url=self._settings.base_url,
+            master=self.master,
             metrics=self._metrics,
             is_ready=self._is_ready,
+            try_webhook=self._try_webhook,
+            resolver=FreshResolver(self._resolver),
+            place=make_place(self._settings),
+            shared_domain=self._settings.shared_domain,
+            allow=self._settings.webhook_allow_cidrs,
+            max_message_bytes=self._settings.max_message_bytes,
+            limits=_api_limits(self._settings),
         )
+
+    async def _try_webhook(self, agent: Agent) -> Trial:
+        return await try_webhook(agent, by=self._letterbox)
 
     async def _is_ready(self) -> bool:
         try:
@@ -236,6 +277,17 @@ def _limits(settings: Settings) -> Limits:
         data_line_bytes=settings.max_line_bytes,
         idle_seconds=settings.smtp_idle_seconds,
         data_seconds=settings.smtp_data_seconds,
+    )
+
+
+def _api_limits(settings: Settings) -> ApiLimits:
+    return ApiLimits(
+        rate_per_key=settings.api_rate_per_key,
+        rate_per_user=settings.api_rate_per_user,
+        failed_keys_per_peer=settings.api_failed_keys_per_peer,
+        max_body_bytes=settings.api_max_body_bytes,
+        request_seconds=settings.api_request_seconds,
+        max_connections=settings.api_max_connections,
     )
 
 

@@ -10,11 +10,15 @@
     │   ├── UndecodableMail    the bytes cannot be a mail at all
     │   ├── MailLoop           it has been through too many hands
     │   ├── BadSecret          not a secret this relay can open
-    │   └── ForbiddenTarget    a webhook URL that must not be asked
+    │   ├── ForbiddenTarget    a webhook URL that must not be asked
+    │   ├── NoWebhook          the agent polls
+    │   ├── NoSharedDomain     there is none to make an agent from a slug on
+    │   └── StreamRefused      a relay will not have its events followed
     ├── Deferred           cannot be done now; trying again can help
     │   ├── SpoolFull          no room for more mail on this machine
     │   ├── SenderUnproven     DNS could not say who the sender is
-    │   └── DnsUnavailable     no nameserver gave an answer
+    │   ├── DnsUnavailable     no nameserver gave an answer
+    │   └── StreamCut          the line to a relay's events is gone
     └── Misconfigured      the operator must change something before a start
 
 Rooms raise these and the store's own (store/errors.py); each door turns them
@@ -61,6 +65,18 @@ class ForbiddenTarget(Refused):
     """The webhook's address must not be connected to."""
 
 
+class NoWebhook(Refused):
+    """The agent has no webhook."""
+
+
+class NoSharedDomain(Refused):
+    """This relay has no shared domain: give a full address on a domain of yours."""
+
+
+class StreamRefused(Refused):
+    """The relay will not have its events followed."""
+
+
 class Deferred(RelayError):
     """Cannot be done now; trying again can help."""
 
@@ -75,6 +91,18 @@ class SenderUnproven(Deferred):
 
 class DnsUnavailable(Deferred):
     """No nameserver gave an answer in time."""
+
+
+class StreamCut(Deferred):
+    """The line to the relay's events is gone."""
+
+    def __init__(self, message: str | None = None, *, seconds: float = 0) -> None:
+        super().__init__(message)
+        self.seconds = seconds  # the least that the relay wants one to wait
+
+
+class DaemonRuns(Deferred):
+    """The data directory is in use."""
 
 
 class Misconfigured(RelayError):

@@ -15,6 +15,8 @@ from relay.mail.mailbox import Mailbox
 from relay.mail.parse import parse
 from relay.mail.reply_text import reply_text
 from relay.mail.summary import Summary, summarise
+from relay.signing.secrets import Secret
+from relay.signing.webhook import sign
 from store.records import Message
 
 RAW_INLINE_BYTES: Final = 65_536  # up to here the event carries the mail itself
@@ -23,6 +25,21 @@ RAW_INLINE_BYTES: Final = 65_536  # up to here the event carries the mail itself
 def event_body(*, event_id: str, event_type: str, at: datetime, data: dict[str, Any]) -> bytes:
     """The bytes that are signed and sent."""
     return orjson.dumps({"type": event_type, "id": event_id, "timestamp": rfc3339(at), "data": data})
+
+
+def message_event(
+    message: Message, raw: bytes, *, event_id: str, event_type: str, at: datetime, base_url: str
+) -> bytes:
+    """The bytes of an event about an inbound message, for a webhook and a stream alike. As dear as message_data."""
+    data = message_data(message, raw, base_url=base_url)
+    return event_body(event_id=event_id, event_type=event_type, at=at, data=data)
+
+
+def event_headers(
+    message: Message, body: bytes, *, event_id: str, at: datetime, secrets: Sequence[Secret]
+) -> dict[str, str]:
+    """What goes with an event's *body* that is handed over at *at*: the webhook's signature and the message's seal."""
+    return sign(event_id, at, body, secrets) | message.auth_headers
 
 
 def message_data(message: Message, raw: bytes, *, base_url: str) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 MailOutcome = Literal["accepted", "refused", "deferred"]
 AttemptOutcome = Literal["delivered", "later", "dead", "gone"]
+RemovedKind = Literal[
+    "messages", "bodies", "chunks", "sessions", "idempotency_keys", "attempts", "deliveries", "usage_events"
+]
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -22,9 +25,13 @@ class Metrics:
         attempts = Counter(
             "mailseal_delivery_attempts", "Webhook attempts by what followed.", ["outcome"], registry=self.registry
         )
+        removed = Counter(
+            "mailseal_removed_rows", "Rows whose time was over, by what they were.", ["kind"], registry=self.registry
+        )
         # Every series from the start: a counter that is missing looks like one that never counts.
         self._mails = {outcome: mails.labels(outcome) for outcome in get_args(MailOutcome)}
         self._attempts = {outcome: attempts.labels(outcome) for outcome in get_args(AttemptOutcome)}
+        self._removed = {kind: removed.labels(kind) for kind in get_args(RemovedKind)}
 
     def count_mail(self, outcome: MailOutcome) -> None:
         """One mail was answered."""
@@ -33,6 +40,10 @@ class Metrics:
     def count_attempt(self, outcome: AttemptOutcome) -> None:
         """One delivery was tried."""
         self._attempts[outcome].inc()
+
+    def count_removed(self, kind: RemovedKind, rows: int) -> None:
+        """So many rows of a kind have gone."""
+        self._removed[kind].inc(rows)
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -24,6 +24,7 @@ from store.names import normalise_domain
 
 PREFIX: Final = "MAILSEAL_"
 _TEST_PREFIX: Final = "MAILSEAL_TEST_"  # the suite's own, never the daemon's
+_CLIENT_KEY: Final = "MAILSEAL_API_KEY"  # of who asks a relay (`mailseal listen`), never the relay's own
 _SECRET_FILE: Final = "secret.key"  # noqa: S105 (a name, not a secret)
 _MIN_SECRET: Final = 16
 
@@ -87,6 +88,12 @@ class Settings(BaseModel):
     smtp_data_seconds: float = Field(default=180, gt=0)
     smtp_max_commands: int = Field(default=1000, ge=20)
     smtp_max_errors: int = Field(default=20, ge=1)
+    api_rate_per_key: int = Field(default=600, ge=0)
+    api_rate_per_user: int = Field(default=3000, ge=0)
+    api_failed_keys_per_peer: int = Field(default=60, ge=0)
+    api_max_body_bytes: int = Field(default=14_680_064, ge=65_536)
+    api_request_seconds: float = Field(default=30, gt=0)
+    api_max_connections: int = Field(default=2000, ge=1)
     webhook_allow_cidrs: Networks = ()
     webhook_retry_seconds: Seconds = tuple(RETRY_SECONDS)
     webhook_timeout_seconds: float = Field(default=15, gt=0)
@@ -96,6 +103,7 @@ class Settings(BaseModel):
     ses_endpoint_url: str | None = None
     outbound_from_domain: DomainName | None = None
     hitl_sweep_seconds: float = Field(default=60, gt=0)
+    retention_sweep_seconds: float = Field(default=600, gt=0)
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -109,6 +117,13 @@ class Settings(BaseModel):
     def database(self) -> str:
         """The URL of the database: SQLite in the data directory unless told otherwise."""
         return self.database_url or sqlite_url(self.data_dir / "mailseal.db")
+
+    @property
+    def secret_place(self) -> str:
+        """Where the master key is, in words for its keeper."""
+        if self.secret_key is not None:
+            return f"{PREFIX}SECRET_KEY"
+        return str((self.secret_key_file or self.data_dir / _SECRET_FILE).absolute())
 
     @property
     def base_url(self) -> str:
@@ -128,7 +143,7 @@ def load(environ: Mapping[str, str], config: Path | None = None) -> Settings:
     """The settings of *environ* over those of the TOML file *config*. Raises Misconfigured."""
     given = _from_file(config) if config else {}
     for name, value in environ.items():
-        if name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX) and value != "":
+        if name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX) and value != "" and name != _CLIENT_KEY:
             given[name.removeprefix(PREFIX).lower()] = value
     try:
         return Settings(**given)
@@ -143,7 +158,7 @@ def master_secret(settings: Settings) -> bytes:
     """
     if settings.secret_key is not None:
         return settings.secret_key.encode()
-    path = settings.secret_key_file or settings.data_dir / _SECRET_FILE
+    path = Path(settings.secret_place)
     try:
         if settings.secret_key_file is None and not path.exists():
             _make_secret(path)

@@ -84,6 +84,14 @@ class CachingResolver:
             raise DnsUnavailable(f"no answer for {rdtype} of a name")
         return answer
 
+    async def ask_anew(self, name: str, rdtype: RdType) -> Answer:
+        """Ask for *name*, whatever is remembered, and remember the reply. Raises DnsUnavailable like lookup."""
+        key = (name.lower().removesuffix("."), rdtype)
+        async with self._slots:
+            answer = await self._ask(*key)
+        self._keep_answer(key, answer)
+        return answer
+
     async def close(self) -> None:
         """Stop asking; whoever still waits is told that nobody answered."""
         tasks = list(self._asking.values())
@@ -112,8 +120,7 @@ class CachingResolver:
         except DnsUnavailable:
             self._keep(key, _Entry(self._monotonic() + self._limits.failure, None))
             return None
-        most = self._limits.longest if answer.records else self._limits.longest_negative
-        self._keep(key, _Entry(self._monotonic() + min(max(answer.ttl, self._limits.shortest), most), answer))
+        self._keep_answer(key, answer)
         return answer
 
     async def _ask(self, name: str, rdtype: RdType) -> Answer:
@@ -129,11 +136,29 @@ class CachingResolver:
                     continue
         raise DnsUnavailable
 
+    def _keep_answer(self, key: tuple[str, RdType], answer: Answer) -> None:
+        most = self._limits.longest if answer.records else self._limits.longest_negative
+        self._keep(key, _Entry(self._monotonic() + min(max(answer.ttl, self._limits.shortest), most), answer))
+
     def _keep(self, key: tuple[str, RdType], entry: _Entry) -> None:
         self._kept[key] = entry
         self._kept.move_to_end(key)
         if len(self._kept) > self._limits.entries:
             self._kept.popitem(last=False)
+
+
+class FreshResolver:
+    """A `Resolver` that asks each time: for those who want to know what was published a moment ago.
+
+    What a nameserver itself remembers it cannot pass over: that may tell of absence for as long as the zone says.
+    """
+
+    def __init__(self, resolver: CachingResolver) -> None:
+        self._resolver = resolver
+
+    async def lookup(self, name: str, rdtype: RdType) -> Answer:
+        """Ask for *name* now. Raises DnsUnavailable when no nameserver answers in time."""
+        return await self._resolver.ask_anew(name, rdtype)
 
 
 def system_nameservers() -> tuple[Nameserver, ...]:

@@ -58,9 +58,20 @@ def replay(program: Program, delivery_id: str | None, address: str | None, *, as
         raise click.UsageError("either a delivery's id, or --dead AGENT")
     agent = program.agent(address).address if address else None
 
-    def unit(tx: Tx) -> list[Delivery]:
-        if agent is not None:
-            return deliveries.replay_dead(tx, agent, now=program.now())
-        return [deliveries.replay(tx, delivery_id or "", now=program.now())]
+    if agent is not None:
+        show_all(_replay_all_dead(program, agent), _COLUMNS, as_json=as_json)
+        return
+    replayed = program.store.run(lambda tx: deliveries.replay(tx, delivery_id or "", now=program.now()))
+    show_all([replayed], _COLUMNS, as_json=as_json)
 
-    show_all(program.store.run(unit), _COLUMNS, as_json=as_json)
+
+def _replay_all_dead(program: Program, agent: str) -> list[Delivery]:
+    """Every dead delivery of an agent, replayed once, some hundred a transaction."""
+    replayed: dict[str, Delivery] = {}
+    while True:
+        some = program.store.run(lambda tx: deliveries.replay_dead(tx, agent, now=program.now()))
+        # One that a running daemon has already found dead again is the endpoint's last word for now.
+        fresh = {delivery.id: delivery for delivery in some if delivery.id not in replayed}
+        if not fresh:
+            return list(replayed.values())
+        replayed |= fresh

@@ -58,6 +58,11 @@ def show_all(rows: Sequence[Any], columns: Sequence[str], *, as_json: bool) -> N
     Console(width=None if sys.stdout.isatty() else 400, highlight=False, markup=False).print(table)
 
 
+def harmless(text: str) -> str:
+    """*text* on one line: what a stranger wrote must not move this terminal's cursor."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
 def _print_json(document: Any) -> None:
     click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
@@ -69,5 +74,4 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, dict | list):
         return orjson.dumps(value).decode()
-    # What a stranger wrote must not move this terminal's cursor.
-    return "".join(sign if sign.isprintable() else " " for sign in str(value))
+    return harmless(str(value))

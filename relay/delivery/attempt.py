@@ -12,18 +12,17 @@ import structlog
 from relay.clock import Clock
 from relay.delivery.outcome import Answer, Dead, Delivered, Gone, Later, Outcome, outcome
 from relay.delivery.post import Poster
-from relay.events import event_body, message_data
+from relay.events import event_headers, message_event
 from relay.metrics import AttemptOutcome
 from relay.offloop import OFF_LOOP_BYTES
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret
-from relay.signing.webhook import sign
 from store.agents import get_agent_by_email, list_secrets, switch_webhook_off
 from store.bodies import read_bodies, read_body
 from store.deliveries import settle_dead, settle_delivered, settle_later
 from store.engine import Store
 from store.messages import get_messages
-from store.records import Attempt, Claim, Message
+from store.records import Attempt, Claim, Delivery, Message
 from store.transaction import Tx
 
 _WORDS: Final[dict[type[Outcome], AttemptOutcome]] = {
@@ -93,15 +92,34 @@ async def attempt(claim: Claim, letter: Letter, endpoint: Endpoint, *, by: Lette
     """Post the claimed event once, record the outcome and answer it. Raises the store's errors."""
     message = letter.message
     if message.raw_size <= OFF_LOOP_BYTES:
-        body = _composed(letter, claim, base_url=by.base_url)
+        body = composed(letter, claim.delivery, base_url=by.base_url)
     else:
         async with by.heavy:
             raw = await by.store.read(lambda tx: read_body(tx, message.raw_sha256))
-            body = await asyncio.to_thread(_composed, Letter(message, raw), claim, base_url=by.base_url)
+            body = await asyncio.to_thread(composed, Letter(message, raw), claim.delivery, base_url=by.base_url)
     at = by.clock.now()
-    headers = sign(claim.delivery.event_id, at, body, endpoint.secrets) | message.auth_headers
-    answer = await by.poster.post(endpoint.url, headers, body)
+    answer = await hand_over(claim.delivery, message, body, endpoint, at=at, by=by)
     return await record(claim, answer, at, endpoint, by=by)
+
+
+async def hand_over(
+    delivery: Delivery, message: Message, body: bytes, endpoint: Endpoint, *, at: datetime, by: Letterbox
+) -> Answer:
+    """Post *body* once, signed for the time *at*, and answer what came back. Raises nothing of the network's."""
+    headers = event_headers(message, body, event_id=delivery.event_id, at=at, secrets=endpoint.secrets)
+    return await by.poster.post(endpoint.url, headers, body)
+
+
+def composed(letter: Letter, delivery: Delivery, *, base_url: str) -> bytes:
+    """The event's bytes, as they are signed and sent."""
+    return message_event(
+        letter.message,
+        letter.raw,
+        event_id=delivery.event_id,
+        event_type=delivery.event_type,
+        at=delivery.created_at,
+        base_url=base_url,
+    )
 
 
 async def record(claim: Claim, answer: Answer, at: datetime, endpoint: Endpoint, *, by: Letterbox) -> Outcome:
@@ -156,9 +174,3 @@ def _tell(claim: Claim, tried: Attempt, decided: Outcome) -> None:
             log.warning("dead", **facts)
         case Gone():
             log.warning("dead", webhook="switched off", **facts)
-
-
-def _composed(letter: Letter, claim: Claim, *, base_url: str) -> bytes:
-    data = message_data(letter.message, letter.raw, base_url=base_url)
-    delivery = claim.delivery
-    return event_body(event_id=delivery.event_id, event_type=delivery.event_type, at=delivery.created_at, data=data)

@@ -1,5 +1,6 @@
 """Making agents: an address, a way to get its mail, and a signing secret of its own."""
 
+import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,10 +8,10 @@ from typing import Final
 
 from relay.clock import rfc3339
 from relay.egress import Network, check_url
-from relay.errors import ForbiddenTarget
+from relay.errors import ForbiddenTarget, NoSharedDomain
 from relay.signing.agent_secret import agent_secret, open_secret
 from relay.signing.secrets import NONCE_BYTES, SECRET_BYTES, MasterKey, whsec
-from store import agents
+from store import agents, domains
 from store.errors import InvalidValue
 from store.ids import new_key_id
 from store.records import Agent, AgentSecret, Mode
@@ -29,6 +30,16 @@ EVENT_TYPES: Final = (
     "email.complained",
 )
 MAX_NAME: Final = 200
+# Addresses that the world writes to when it means the operator (RFC 2142), or takes for the operator.
+RESERVED: Final = frozenset(
+    {
+        *("abuse", "admin", "administrator", "hostmaster", "mailer-daemon", "no-reply", "noc", "noreply"),
+        *("postmaster", "root", "security", "ssladmin", "sysadmin", "webmaster"),
+    }
+)
+# Without a plus sign: somebody else's ``bot+tag`` would take the mail that is meant for ``bot`` with a tag.
+_SLUG: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
+MAX_SLUG: Final = 64
 
 
 def create_agent(
@@ -36,7 +47,7 @@ def create_agent(
     user_id: str,
     address: str,
     *,
-    mode: Mode,
+    mode: Mode | None,
     webhook_url: str | None,
     master: MasterKey,
     allow: Sequence[Network],
@@ -45,22 +56,36 @@ def create_agent(
     events: Sequence[str] = agents.DEFAULT_EVENTS,
     on_unverified: str = "deliver",
 ) -> Agent:
-    """A new agent of this user. Raises InvalidValue, DomainNotFound, AddressTaken."""
+    """A new agent of this user; with a mode of None one with a webhook if there is a URL.
+
+    On the shared domain its local part must be a slug. Raises InvalidValue, DomainNotFound, AddressTaken.
+    """
     check_webhook(webhook_url, allow=allow)
     check_texts(name=name, events=events, on_unverified=on_unverified)
     normal = agents.normalised(address)
+    local, _, domain = normal.rpartition("@")
+    if domains.is_shared_domain(tx, domain):
+        check_slug(local)
     return agents.create_agent(
         tx,
         user_id,
         normal,
-        mode=mode,
+        mode=mode or ("poll" if webhook_url is None else "webhook"),
         webhook_url=webhook_url,
         secret=make_secret(normal, master=master, now=now),
         now=now,
         name=name,
-        events=events,
+        events=_each_once(events),
         on_unverified=on_unverified,
     )
+
+
+def slug_address(slug: str, *, shared_domain: str | None) -> str:
+    """The address that *slug* means. Raises NoSharedDomain, InvalidValue."""
+    if shared_domain is None:
+        raise NoSharedDomain
+    check_slug(slug)
+    return f"{slug}@{shared_domain}"
 
 
 def change_agent(
@@ -82,14 +107,23 @@ def change_agent(
     """
     check_webhook(webhook_url, allow=allow)
     check_texts(name=name or "", events=events or (), on_unverified=on_unverified or "deliver")
-    given = {"name": name, "events": events and list(events), "on_unverified": on_unverified}
+    given = {"name": name, "events": None if events is None else _each_once(events), "on_unverified": on_unverified}
     agent = agents.update_agent(
-        tx, user_id, address, **{key: value for key, value in given.items() if value is not None}
+        tx, user_id, address, now=now, **{key: value for key, value in given.items() if value is not None}
     )
     if webhook_url is not None:
-        agent = agents.update_agent_webhook(tx, user_id, address, webhook_url)
+        agent = agents.update_agent_webhook(tx, user_id, address, webhook_url, now=now)
     wanted = mode or ("webhook" if webhook_url is not None else agent.mode)
     return agents.update_agent_mode(tx, user_id, address, wanted, now=now) if wanted != agent.mode else agent
+
+
+def rotate_secret(
+    tx: Tx, user_id: str, address: str, *, master: MasterKey, now: datetime
+) -> list[dict[str, str | None]]:
+    """Give the agent a new signing secret, and show all that are valid. Raises InvalidValue, AgentNotFound."""
+    normal = agents.normalised(address)
+    agents.rotate_secret(tx, user_id, make_secret(normal, master=master, now=now))
+    return read_secrets(tx, normal, master=master, now=now)
 
 
 def read_secrets(tx: Tx, address: str, *, master: MasterKey, now: datetime) -> list[dict[str, str | None]]:
@@ -117,6 +151,14 @@ def make_secret(address: str, *, master: MasterKey, now: datetime) -> AgentSecre
     )
 
 
+def check_slug(slug: str) -> None:
+    """Refuse what must not be an address on a domain that everybody shares. Raises InvalidValue."""
+    if not _SLUG.fullmatch(slug) or len(slug) > MAX_SLUG:
+        raise InvalidValue(f"slug: 1 to {MAX_SLUG} of a-z, 0-9, -, _ and single dots between them")
+    if slug in RESERVED:
+        raise InvalidValue(f"slug: {slug} is reserved")
+
+
 def check_webhook(url: str | None, *, allow: Sequence[Network]) -> None:
     """Refuse what could never be posted to; addresses are looked at when connecting. Raises InvalidValue."""
     if url is None:
@@ -136,3 +178,7 @@ def check_texts(*, name: str, events: Sequence[str], on_unverified: str) -> None
         raise InvalidValue(f"events: there is no {unknown[0]}")
     if on_unverified not in {"deliver", "reject"}:
         raise InvalidValue("on_unverified: deliver or reject")
+
+
+def _each_once(events: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(events))

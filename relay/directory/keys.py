@@ -1,6 +1,7 @@
 """API keys: made here, shown once, known afterwards only by their hash."""
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 
 from relay.signing.keys import KEY_BYTES, hash_key, is_key, new_key, prefix
@@ -9,10 +10,27 @@ from store.records import ApiKey, User
 from store.transaction import Tx
 
 
-def create_key(tx: Tx, user_id: str, *, name: str, now: datetime) -> tuple[ApiKey, str]:
-    """A new key and its plaintext, which nobody can show again."""
+def create_key(
+    tx: Tx,
+    user_id: str,
+    *,
+    name: str,
+    now: datetime,
+    agent: str | None = None,
+    scopes: Collection[str] = keys.ALL_SCOPES,
+) -> tuple[ApiKey, str]:
+    """A new key and its plaintext, which nobody can show again. Raises InvalidValue, AgentNotFound."""
     plaintext = new_key(secrets.token_bytes(KEY_BYTES))
-    kept = keys.create_api_key(tx, user_id, key_hash=hash_key(plaintext), prefix=prefix(plaintext), name=name, now=now)
+    kept = keys.create_api_key(
+        tx,
+        user_id,
+        key_hash=hash_key(plaintext),
+        prefix=prefix(plaintext),
+        name=name,
+        now=now,
+        agent=agent,
+        scopes=scopes,
+    )
     return kept, plaintext
 
 

@@ -21,13 +21,14 @@ from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers, header_end, split_headers
 from relay.mail.summary import Summary, summarise
-from relay.mail.thread import bare_id, parent_ids
+from relay.mail.thread import parent_ids
 from relay.mail.trace import hop_count
 from relay.signing.agent_secret import open_secret
 from relay.signing.seal import Statement, seal
 from relay.signing.secrets import MasterKey
 from relay.spool import HEAD_LIMIT, Spool
 from store.bodies import keep_body
+from store.conversations import bare_id
 from store.engine import Store
 from store.errors import AgentNotFound
 from store.ids import new_message_id
@@ -149,7 +150,7 @@ def _as_seen_by(
         from_name=summary.from_.name if summary.from_ else "",
         from_address=arrival.sender,
         subject=summary.subject,
-        email_message_id=next(iter(bare_id(summary.email_message_id or "")), None),
+        email_message_id=bare_id(summary.email_message_id or "") or None,
         parent_ids=arrival.parent_ids,
         automated=summary.automated,
         verified=verdict.verified,

@@ -1,8 +1,10 @@
 """The poll queue: take messages for a while, and say what became of them (contract §6)."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from math import inf
+from typing import Any, Final
 
 from relay.clock import Clock, rfc3339
 from relay.events import message_data
@@ -14,6 +16,15 @@ from store.engine import Store
 from store.errors import LeaseLost
 from store.records import Lease
 from store.transaction import Tx
+
+LOOK_AGAIN_SECONDS: Final = 5.0  # while somebody has what one waits for
+_LEAST_PAUSE_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    leases: Sequence[Lease]
+    again_after: float  # seconds until a lease of somebody else's may end: no commit tells of that
 
 
 async def lease(
@@ -29,12 +40,20 @@ async def lease(
 ) -> list[dict[str, Any]]:
     """Up to *limit* messages that nobody else gets while the lease lives, oldest first, each one whole."""
 
-    async def look() -> list[Lease]:
+    async def look() -> _Look:
         now, until = clock.now(), timedelta(seconds=lease_seconds)
-        return await store.write(lambda tx: queue.lease_messages(tx, agent, limit=limit, lease=until, now=now))
+        return await store.write(lambda tx: _lease(tx, agent, limit=limit, lease=until, now=now))
 
-    leases = await wait_for(look, bool, agent=agent, wait_seconds=wait_seconds, bell=store.bell, has_left=has_left)
-    return [await _item(lease, base_url=base_url, store=store) for lease in leases]
+    found = await wait_for(
+        look,
+        lambda look: bool(look.leases),
+        agent=agent,
+        wait_seconds=wait_seconds,
+        bell=store.bell,
+        has_left=has_left,
+        again=lambda look: look.again_after,
+    )
+    return [await _item(lease, base_url=base_url, store=store) for lease in found.leases]
 
 
 async def ack(agent: str, receipts: Sequence[str], *, store: Store, now: datetime) -> dict[str, bool]:
@@ -60,6 +79,14 @@ async def extend(
     return await _settle(
         receipts, lambda tx, receipt: queue.extend(tx, agent, receipt, lease=longer, now=now), store=store
     )
+
+
+def _lease(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: datetime) -> _Look:
+    leases = queue.lease_messages(tx, agent, limit=limit, lease=lease, now=now)
+    next_at = None if leases else queue.next_visible_at(tx, agent, now=now)
+    if next_at is None:
+        return _Look(leases, inf)
+    return _Look(leases, min(max(_LEAST_PAUSE_SECONDS, (next_at - now).total_seconds()), LOOK_AGAIN_SECONDS))
 
 
 async def _settle(receipts: Sequence[str], settle: Callable[[Tx, str], None], *, store: Store) -> dict[str, bool]:

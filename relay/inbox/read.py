@@ -1,43 +1,50 @@
 """What an agent reads: lists, a message whole, its bytes and its attachments."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from relay.clock import Clock
 from relay.events import message_data, message_item
-from relay.inbox.wait import wait_for
+from relay.inbox.wait import nobody_left, wait_for
 from relay.mail.letter import Part
 from relay.mail.parse import attachment
 from relay.offloop import by_size
-from store.bodies import read_body, read_chunk
+from store.bodies import read_chunk
 from store.engine import Store
 from store.errors import MessageNotFound
-from store.messages import get_inbound_message, get_messages_by_agent, mark_read
+from store.messages import get_inbound_message, get_message_with_content, get_messages_by_agent, mark_read
 from store.records import Message, Page
+from store.search import Description, search_messages
 from store.transaction import Tx
 
 
 async def list_messages(
     agent: str,
+    wanted: Description,
     *,
-    status: Literal["unread", "read", "all"],
     limit: int,
     cursor: str | None,
     wait_seconds: float,
     store: Store,
     clock: Clock,
+    has_left: Callable[[], Awaitable[bool]] = nobody_left,
 ) -> Page[dict[str, Any]]:
     """A page of messages without their texts; if there are none, the first is waited for. Raises InvalidValue."""
 
     async def look() -> Page[Message]:
         now = clock.now()
-        return await store.read(
-            lambda tx: get_messages_by_agent(tx, agent, status=status, limit=limit, cursor=cursor, now=now)
-        )
+        return await store.read(lambda tx: _page(tx, agent, wanted, limit=limit, cursor=cursor, now=now))
 
-    page = await wait_for(look, lambda page: bool(page.items), agent=agent, wait_seconds=wait_seconds, bell=store.bell)
+    page = await wait_for(
+        look,
+        lambda page: bool(page.items or page.next_cursor),
+        agent=agent,
+        wait_seconds=wait_seconds,
+        bell=store.bell,
+        has_left=has_left,
+    )
     return Page([message_item(message) for message in page.items], page.next_cursor)
 
 
@@ -68,6 +75,12 @@ async def read_raw(agent: str, message_id: str, *, store: Store, now: datetime) 
     return message, _parts(message.raw_sha256, store=store)
 
 
+def _page(tx: Tx, agent: str, wanted: Description, *, limit: int, cursor: str | None, now: datetime) -> Page[Message]:
+    if wanted.is_plain:
+        return get_messages_by_agent(tx, agent, status=wanted.status, limit=limit, cursor=cursor, now=now)
+    return search_messages(tx, agent, wanted, limit=limit, cursor=cursor, now=now)
+
+
 async def _parts(sha256: str, *, store: Store) -> AsyncIterator[bytes]:
     number = 0
     while (part := await _part(sha256, number, store=store)) is not None:
@@ -80,8 +93,4 @@ async def _part(sha256: str, number: int, *, store: Store) -> bytes | None:
 
 
 async def _with_bytes(agent: str, message_id: str, *, store: Store, now: datetime) -> tuple[Message, bytes]:
-    def unit(tx: Tx) -> tuple[Message, bytes]:
-        message = get_inbound_message(tx, agent, message_id, now=now)
-        return message, read_body(tx, message.raw_sha256)
-
-    return await store.read(unit)
+    return await store.read(lambda tx: get_message_with_content(tx, agent, message_id, now=now, peek=True))

@@ -1,20 +1,28 @@
-"""Long polling: look, and if there is nothing yet, look again when a commit says so."""
+"""Long polling: look, and if there is nothing yet, look again when a commit says so.
+
+Whoever waits asks the database nothing meanwhile, so a thousand of them cost no more than their
+connections: this process's own commits ring, and store/listen.py brings those of others.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, TypeVar
+from math import inf
+from typing import TypeVar
 
 from store.wake import INBOX, Bell
 
 T = TypeVar("T")
 
-LOOK_AGAIN_SECONDS: Final = 5.0  # another process on SQLite cannot wake this one
-
 
 async def nobody_left() -> bool:
     """Whether an asker who cannot hang up has done so."""
     return False
+
+
+def only_by_commit(_seen: object) -> float:
+    """After how many seconds something may be there that no commit told of: never."""
+    return inf
 
 
 async def wait_for(
@@ -25,10 +33,12 @@ async def wait_for(
     wait_seconds: float,
     bell: Bell,
     has_left: Callable[[], Awaitable[bool]] = nobody_left,
+    again: Callable[[T], float] = only_by_commit,
 ) -> T:
     """What *look* answers as soon as *found* likes it, or its last answer after *wait_seconds*.
 
     Once *has_left* says that the asker hung up, nothing is looked at any more: a lease would be taken for nobody.
+    *again* tells of an answer after how many seconds to look again though nothing was committed.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_seconds
@@ -40,7 +50,7 @@ async def wait_for(
             if found(value) or left <= 0:
                 return value
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, LOOK_AGAIN_SECONDS)):
+                async with asyncio.timeout(min(left, again(value))):
                     await changed.wait()
             if await has_left():
                 return value

@@ -5,8 +5,21 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from relay.web import problems
-from relay.web.api import health, messages, queue
-from relay.web.guard import LastUse
+from relay.web.api import (
+    account,
+    activity,
+    agents,
+    deliveries,
+    domains,
+    health,
+    keys,
+    me,
+    messages,
+    queue,
+    stream,
+    usage,
+)
+from relay.web.gate import Gate
 from relay.web.house import House
 from relay.web.shapes import Problem
 
@@ -19,11 +32,15 @@ def make_app(house: House) -> FastAPI:
         description="The mail exchanger for AI agents. Errors are RFC 9457 documents with a stable `code`.",
         docs_url=None,
         redoc_url=None,
-        responses={status: {"model": Problem} for status in (401, 404, 422, 503)},
+        redirect_slashes=False,
+        responses={status: {"model": Problem} for status in (400, 401, 403, 404, 408, 413, 415, 422, 429, 503)},
     )
     app.state.house = house
-    app.state.last_use = LastUse()
+    app.state.streaming = stream.streaming_of(house)
+    app.add_middleware(Gate, house=house)
     problems.install(app)
-    for each in (messages, queue, health):
+    for each in (me, keys, domains, agents, messages, queue, stream, activity, deliveries, usage, account, health):
         app.include_router(each.router)
+    app.include_router(agents.of_agent)
+    app.include_router(deliveries.of_agent)
     return app

@@ -1,11 +1,19 @@
 """What the web needs of the daemon, joined once at the start."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
+from relay.auth.resolver import Resolver
 from relay.clock import Clock
+from relay.delivery.trial import Trial
+from relay.directory.zone import Place
+from relay.egress import Network
 from relay.metrics import Metrics
+from relay.signing.secrets import MasterKey
+from relay.web.limits import DEFAULTS, ApiLimits
 from store.engine import Store
+from store.records import Agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,5 +23,19 @@ class House:
     store: Store
     clock: Clock
     base_url: str
+    master: MasterKey  # opens and closes what must not lie in the store in clear
     metrics: Metrics
     is_ready: Callable[[], Awaitable[bool]]  # able to accept mail
+    try_webhook: Callable[[Agent], Awaitable[Trial]]  # posts a sample event
+    resolver: Resolver  # answers from no memory: what was published a moment ago is seen
+    place: Place
+    shared_domain: str | None  # where agents are made from a slug
+    allow: Sequence[Network]  # private networks that webhooks may be in
+    max_message_bytes: int  # of a mail that comes in
+    limits: ApiLimits = DEFAULTS
+    closing: asyncio.Event = field(default_factory=asyncio.Event)  # set once requests under way must end
+
+    def close(self) -> None:
+        """Have every request that waits for something to happen end now."""
+        self.closing.set()
+        self.store.bell.wake_all()

@@ -1,5 +1,7 @@
 """Errors as RFC 9457 documents: one table from what was raised to what a client is told."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,12 +12,17 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from relay import errors
+from relay.web import errors as web_errors
 from store import errors as store_errors
 
 MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_SECONDS: Final = "5"
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_MOST_FAULTS: Final = 20  # of one request that are named
+_MOST_SIGNS: Final = 200  # of a client's own words that are said back
 log = structlog.get_logger("relay.web")
 
 
@@ -26,32 +33,63 @@ class Kind:
     status: int
     code: str
     tells: bool = False  # the error's own message is written for the client
+    says: str = ""  # where there is no error with a word of its own
 
 
 # The first that fits speaks, so the narrow ones stand first.
 _KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
+    (web_errors.Unauthorized, Kind(401, "unauthorized", tells=True)),
+    (web_errors.InsufficientScope, Kind(403, "insufficient_scope", tells=True)),
+    (web_errors.RateLimited, Kind(429, "rate_limited", tells=True)),
+    (web_errors.RequestUnderWay, Kind(409, "request_under_way", tells=True)),
+    (web_errors.NoSuchPlace, Kind(404, "not_found", tells=True)),
     (store_errors.AgentNotFound, Kind(404, "agent_not_found")),
     (store_errors.MessageNotFound, Kind(404, "message_not_found", tells=True)),
+    (store_errors.ConversationNotFound, Kind(404, "conversation_not_found")),
     (store_errors.DomainNotFound, Kind(404, "domain_not_found")),
     (store_errors.DeliveryNotFound, Kind(404, "delivery_not_found")),
     (store_errors.KeyNotFound, Kind(404, "key_not_found")),
     (store_errors.NotFound, Kind(404, "not_found")),
     (store_errors.InvalidValue, Kind(422, "invalid_value", tells=True)),
+    (store_errors.IdempotencyMismatch, Kind(422, "idempotency_mismatch")),
     (store_errors.AddressTaken, Kind(409, "address_taken")),
     (store_errors.DomainNotAvailable, Kind(409, "domain_not_available")),
     (store_errors.DomainHasAgents, Kind(409, "domain_has_agents")),
     (store_errors.DomainUnproven, Kind(409, "domain_unproven", tells=True)),
+    (store_errors.NotReplayable, Kind(409, "not_replayable")),
     (store_errors.LeaseLost, Kind(409, "lease_lost", tells=True)),
     (store_errors.Conflict, Kind(409, "conflict")),
     (store_errors.Unavailable, Kind(503, "store_unavailable")),
     (errors.Deferred, Kind(503, "try_again_later")),
+    (errors.NoWebhook, Kind(409, "no_webhook")),
+    (errors.NoSharedDomain, Kind(422, "no_shared_domain")),
     (errors.Refused, Kind(422, "refused")),
 )
-_INTERNAL: Final = Kind(500, "internal_error")
+_INTERNAL: Final = Kind(500, "internal_error", says="something went wrong here")
 
+# What goes wrong before a route is asked.
+BAD_REQUEST: Final = Kind(400, "bad_request", says="this is not HTTP/1.1")
+MALFORMED_JSON: Final = Kind(400, "malformed_json", says="the body cannot be read as JSON")
+NOT_FOUND: Final = Kind(404, "not_found", says="there is nothing at this path")
+METHOD_NOT_ALLOWED: Final = Kind(405, "method_not_allowed", says="this path does not have that method: see Allow")
+REQUEST_TIMEOUT: Final = Kind(408, "request_timeout", says="the request did not arrive in time")
+BODY_TOO_LARGE: Final = Kind(413, "body_too_large", says="the body is larger than this path takes")
+NOT_JSON: Final = Kind(415, "unsupported_media_type", says="the body must come as Content-Type: application/json")
+INVALID_REQUEST: Final = Kind(422, "invalid_request", says="the request has values that do not fit")
+HEAD_TOO_LARGE: Final = Kind(431, "head_too_large", says="the request's fields are larger than 16 KiB")
+NOT_READY: Final = Kind(503, "not_ready", says="mail would be answered 451 now")
+TOO_MANY_CONNECTIONS: Final = Kind(503, "too_many_connections", says="there are too many connections: try again later")
+_EARLY: Final = (
+    *(BAD_REQUEST, MALFORMED_JSON, NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT, BODY_TOO_LARGE, NOT_JSON),
+    *(INVALID_REQUEST, HEAD_TOO_LARGE, NOT_READY, TOO_MANY_CONNECTIONS),
+)
+# What the framework says by a status alone; of a 400 it says nothing but that a body could not be parsed.
+_BY_STATUS: Final = {kind.status: kind for kind in (MALFORMED_JSON, NOT_FOUND, METHOD_NOT_ALLOWED, BODY_TOO_LARGE)}
 
-class Unauthorized(Exception):
-    """The request carries no valid API key."""
+_OTHER: Final = "http_error"  # a status that the framework may come to give, and we have no word for
+
+CODES: Final = tuple(sorted({_OTHER, *(kind.code for kind in (*(kind for _, kind in _KINDS), *_EARLY, _INTERNAL))}))
+"""Every code there is, as /openapi.json lists them."""
 
 
 def install(app: FastAPI) -> None:
@@ -59,45 +97,84 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _any)
     for kind, _ in _KINDS:
         app.add_exception_handler(kind, _any)
-    app.add_exception_handler(Unauthorized, _unauthorized)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
 
 
-def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: Any) -> Response:
+def problem(status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
     """A problem document."""
     document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code}
-    body = orjson.dumps(document | {"detail": detail} | more)
+    body = _written(document | {"detail": detail} | more)
     return Response(body, status, headers, MEDIA_TYPE)
 
 
-async def _any(_request: Request, error: Exception) -> Response:
+def early_problem(kind: Kind, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
+    """A problem of a kind that says its own sentence."""
+    known = {"Retry-After": _RETRY_SECONDS} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return problem(kind.status, kind.code, kind.says, headers={**known, **(headers or {})}, **more)
+
+
+def problem_of(error: Exception) -> Response:
+    """What a client is told of *error*; one that nobody expected is logged."""
     kind = next((kind for raised, kind in _KINDS if isinstance(error, raised)), _INTERNAL)
     if kind is _INTERNAL:
         log.error("request failed", exc_info=error)
-    headers = {"Retry-After": _RETRY_SECONDS} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return problem(kind.status, kind.code, str(error) if kind.tells else _sentence(error, kind), headers=headers)
+        return early_problem(kind)
+    headers = dict(getattr(error, "headers", {}))
+    if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = _RETRY_SECONDS
+    return problem(kind.status, kind.code, str(error) if kind.tells else _sentence(error), headers=headers)
 
 
-async def _unauthorized(_request: Request, _error: Exception) -> Response:
-    headers = {"WWW-Authenticate": 'Bearer realm="mailseal"'}
-    return problem(401, "unauthorized", "an API key is needed: Authorization: Bearer mk_…", headers=headers)
+async def _any(_request: Request, error: Exception) -> Response:
+    return problem_of(error)
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    headers = dict(error.headers) if error.headers else None
-    return problem(error.status_code, code, str(error.detail), headers=headers)
+    kind = _BY_STATUS.get(error.status_code)
+    if kind is None:
+        return problem(error.status_code, _OTHER, str(error.detail), headers=error.headers)
+    headers = {"Allow": ", ".join(_allowed(request))} if kind is METHOD_NOT_ALLOWED else {}
+    return early_problem(kind, headers={**(error.headers or {}), **headers})
 
 
-async def _validation(_request: Request, error: Exception) -> Response:
+def _allowed(request: Request) -> list[str]:
+    """The methods of a path: several routes share it, and the framework names those of the first alone."""
+    scopes = [{**request.scope, "method": method} for method in _METHODS]
+    routes = request.app.router.routes
+    return [scope["method"] for scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+
+
+async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = [{"at": "/".join(str(step) for step in each["loc"]), "problem": each["msg"]} for each in error.errors()]
-    return problem(422, "invalid_request", "the request has values that do not fit", errors=found)
+    faults = error.errors()
+    if faults and faults[0]["type"] == "json_invalid":
+        return early_problem(
+            MALFORMED_JSON, errors=[{"at": _place(faults[0]["loc"]), "problem": faults[0]["ctx"]["error"]}]
+        )
+    if any(each["loc"] == ("body",) and each["type"] != "missing" for each in faults) and not _claims_json(request):
+        return early_problem(NOT_JSON)
+    found = [{"at": _place(each["loc"]), "problem": each["msg"]} for each in faults[:_MOST_FAULTS]]
+    return early_problem(INVALID_REQUEST, errors=found)
 
 
-def _sentence(error: Exception, kind: Kind) -> str:
+def _place(steps: tuple[str | int, ...]) -> str:
+    return "/".join(str(step) for step in steps)[:_MOST_SIGNS]
+
+
+def _claims_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind.startswith("application/") and kind.endswith(("/json", "+json"))
+
+
+def _sentence(error: Exception) -> str:
     """What the kind of error says of itself in general, never what this one says in particular."""
-    told = type(error).__doc__ or ""
-    return told.partition("\n")[0].rstrip(".") if kind is not _INTERNAL else "something went wrong here"
+    return (type(error).__doc__ or "").partition("\n")[0].rstrip(".")
+
+
+def _written(document: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # a client's own word, said back, that UTF-8 cannot hold
+        return json.dumps(document).encode("ascii")

@@ -2,14 +2,19 @@
 
 import asyncio
 import socket
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 
+from relay.web.connection import connections_within
+from relay.web.limits import DEFAULTS, ApiLimits
+
 _KEEP_ALIVE_SECONDS: Final = 75
+_STOP_SECONDS: Final = 0.1
+_AHEAD: Final = 131_072  # bytes that the kernel holds of an answer and has not sent
 
 
 class _Server(uvicorn.Server):
@@ -20,11 +25,15 @@ class _Server(uvicorn.Server):
 
 
 class WebServer:
-    """Serves *app* from start() to stop()."""
+    """Serves *app* from start() to stop(); *on_stop* has what waits inside the app end."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(
+        self, app: FastAPI, limits: ApiLimits = DEFAULTS, *, on_stop: Callable[[], None] = lambda: None
+    ) -> None:
         config = uvicorn.Config(
             app,
+            http=connections_within(limits),
+            ws="none",
             access_log=False,
             log_config=None,
             lifespan="off",
@@ -32,8 +41,14 @@ class WebServer:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
         self._server = _Server(config)
+        self._on_stop = on_stop
         self._task: asyncio.Task[None] | None = None
         self.addresses: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._server.server_state.connections)
 
     async def start(self, endpoints: Sequence[tuple[str, int]]) -> None:
         """Bind and serve. Raises OSError when an endpoint cannot be bound."""
@@ -49,6 +64,9 @@ class WebServer:
             return
         self._server.config.timeout_graceful_shutdown = max(1, round(grace_seconds))
         self._server.should_exit = True
+        while not self._task.done():  # requests still come in until uvicorn has seen it
+            self._on_stop()
+            await asyncio.wait([self._task], timeout=_STOP_SECONDS)
         await self._task
 
 
@@ -56,6 +74,9 @@ def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # Else the kernel takes megabytes ahead, and a slow client looks like one that takes nothing.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _AHEAD)
     try:
         bound.bind((host, port))
     except OSError:

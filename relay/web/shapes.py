@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from relay.web.problems import CODES
+
 Receipts = Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=100)]
 WaitSeconds = Annotated[float, Field(ge=0, le=60)]
 LeaseSeconds = Annotated[int, Field(ge=1, le=3600)]
@@ -85,11 +87,23 @@ class ReceiptResults(BaseModel):
     items: list[ReceiptResult]
 
 
+class Fault(BaseModel):
+    """One thing that does not fit."""
+
+    at: str = Field(description="Where in the request.", examples=["body/receipts/0"])
+    problem: str = Field(description="What about it.", examples=["Input should be a valid string"])
+
+
 class Problem(BaseModel):
     """RFC 9457, with a stable code."""
 
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(description="What the status says.", examples=["Not Found"])
+    status: int = Field(description="The same as the answer's own.", examples=[404])
+    code: str = Field(
+        description="What programs look at: it never changes.",
+        examples=["agent_not_found"],
+        json_schema_extra={"enum": list(CODES)},
+    )
+    detail: str = Field(description="For people; it may change.", examples=["No such agent"])
+    errors: list[Fault] | None = Field(default=None, description="Of `invalid_request` and `malformed_json` alone.")

@@ -10,7 +10,7 @@ import dns.rrset
 import pytest
 
 from relay.auth.dns_wire import Truncated, question, read, reply_to
-from relay.auth.dnsclient import CacheLimits, CachingResolver, system_nameservers
+from relay.auth.dnsclient import CacheLimits, CachingResolver, FreshResolver, system_nameservers
 from relay.auth.resolver import Answer
 from relay.errors import DnsUnavailable, Misconfigured
 from relay.zone_server import ZoneServer
@@ -335,3 +335,34 @@ def test_the_system_has_nameservers_or_says_that_it_has_none():
     else:
         assert [str(address) for address in expected] == [address for address, _ in system_nameservers()]
         assert CachingResolver(None) is not None
+
+
+# Asked anew
+
+
+async def test_a_fresh_resolver_asks_each_time_and_what_it_learns_is_remembered(resolver, server):
+    fresh = FreshResolver(resolver)
+    before = await resolver.lookup("new.example.com", "TXT")
+    server._zone["new.example.com", "TXT"] = ["here"]
+
+    anew = [(await fresh.lookup(name, "TXT")).records for name in ("new.example.com", "New.Example.COM.")]
+
+    assert ((), [("here",)] * 2) == (before.records, anew)
+    assert ("here",) == (await resolver.lookup("new.example.com", "TXT")).records
+    assert 3 == len([asked for asked in server.asked if asked[0] == "new.example.com"])
+
+
+async def test_a_fresh_resolver_that_gets_no_answer_leaves_what_is_remembered(resolver, server):
+    known = await resolver.lookup("example.com", "A")
+    server._failing.add("example.com")
+
+    with pytest.raises(DnsUnavailable):
+        await FreshResolver(resolver).lookup("example.com", "A")
+
+    assert known == await resolver.lookup("example.com", "A")
+
+
+@pytest.mark.parametrize("name", ["", "a..b", "a" * 64 + ".example"])
+async def test_a_fresh_resolver_does_not_ask_for_what_cannot_be_a_name(resolver, server, name):
+    assert Answer(records=(), exists=False) == await FreshResolver(resolver).lookup(name, "TXT")
+    assert [] == server.asked

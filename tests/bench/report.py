@@ -49,12 +49,12 @@ def ratio(ours: Sequence[Round], yardstick: Sequence[Round]) -> float | None:
 
 def to_json(results: Results) -> str:
     """Everything on one line, numbers cut to three digits after the point."""
-    return json.dumps(_rounded({"bench": "mailseal", "machine": _machine(), **results}), separators=(",", ":"))
+    return json.dumps(_rounded({"bench": "mailseal", "machine": machine(), **results}), separators=(",", ":"))
 
 
 def print_table(results: Results, console: Console) -> None:
     """One table: a row for each server and way of connecting, then a line for each other figure."""
-    table = Table(title=f"Mailseal bench ({_described(_machine())})", title_justify="left")
+    table = Table(title=f"Mailseal bench ({described(machine())})", title_justify="left")
     for heading in ("server", "mails/s (min-max)", "dot→250 ms", "250→hook ms", "hooks/s", "CPU ms/mail"):
         table.add_column(heading, justify="left" if heading == "server" else "right", no_wrap=True)
     table.add_column("RSS/peak MB", justify="right", no_wrap=True)
@@ -65,6 +65,20 @@ def print_table(results: Results, console: Console) -> None:
     for words in _lines(results):
         table.add_row(*words)
     console.print(table)
+
+
+def machine() -> Results:
+    """What a figure depends on."""
+    return {
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "load": os.getloadavg()[0],
+    }
+
+
+def described(here: Results) -> str:
+    """The same in words."""
+    return f"{here['cpus']} CPUs, Python {here['python']}, load {here['load']:.1f}"
 
 
 def _cells(figures: Results) -> list[str]:
@@ -113,18 +127,6 @@ def _pair(middle: float | None, high: float | None) -> str:
 def _median(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
-
-
-def _machine() -> Results:
-    return {
-        "cpus": os.cpu_count(),
-        "python": platform.python_version(),
-        "load": os.getloadavg()[0],
-    }
-
-
-def _described(machine: Results) -> str:
-    return f"{machine['cpus']} CPUs, Python {machine['python']}, load {machine['load']:.1f}"
 
 
 def _rounded(value: Any) -> Any:

@@ -35,6 +35,26 @@ def test_a_key_is_shown_once(cli):
     assert made["prefix"] == made["api_key"][:12]
 
 
+def test_a_key_can_be_for_one_agent_and_for_little(cli):
+    made = cli.json("key", "create", "--user", OWNER, "--agent", BOT, "--scope", "admin", "--scope", "read")
+
+    assert (BOT, ["read", "admin"]) == (made["agent"], made["scopes"])
+    assert BOT in cli.ok("key", "list", "--user", OWNER)
+
+
+def test_a_key_may_do_everything_unless_told_otherwise(cli):
+    made = cli.json("key", "create", "--user", OWNER)
+
+    assert (None, ["read", "send", "admin"]) == (made["agent"], made["scopes"])
+
+
+def test_a_scope_that_is_none_makes_no_key(cli):
+    before = cli.json("key", "list", "--user", OWNER)
+
+    assert 2 == cli.run("key", "create", "--user", OWNER, "--scope", "root").exit_code
+    assert before == cli.json("key", "list", "--user", OWNER)
+
+
 def test_a_revoked_key_is_gone(cli):
     made = cli.json("key", "create", "--user", OWNER)
 
@@ -160,9 +180,12 @@ def test_an_agent_has_one_way_to_get_its_mail(cli, ways):
         (["agent", "list", "--user", "x@y.example"], "no user with the email x@y.example"),
         (["user", "create", "nonsense"], "not an email address: 'nonsense'"),
         (["key", "revoke", "key_0", "--user", OWNER], "No such API key"),
+        (["key", "create", "--user", OWNER, "--agent", "nobody@agents.example"], "No such agent"),
+        (["key", "create", "--user", OWNER, "--agent", "nonsense"], "not an address: 'nonsense'"),
+        (["key", "create", "--user", OWNER, "--name", "a\nb"], "a key's name has at most 200 printable characters"),
         (["domain", "add", "localhost", "--user", OWNER], "a domain has at least two labels: 'localhost'"),
         (["domain", "verify", "other.example", "--user", OWNER], "no domain other.example of this user"),
-        (["domain", "verify", DOMAIN, "--user", OWNER], "no answer for TXT of a name"),
+        (["domain", "verify", DOMAIN, "--user", OWNER], "no nameserver answered for _mailseal.agents.example"),
         (["message", "list", "--agent", "nobody@agents.example"], "No such agent"),
         (["message", "show", "msg_0"], "No such message"),
         (["message", "raw", "msg_0"], "No such message"),

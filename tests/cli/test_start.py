@@ -4,10 +4,14 @@ import stat
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 
 from store.connect import open_engine, sqlite_url
+from store.migrate import chain
 from tests.cli.conftest import OWNER
+
+HEAD = ScriptDirectory(str(chain())).get_current_head()
 
 
 @pytest.mark.parametrize(
@@ -74,7 +78,7 @@ def test_init_makes_a_directory_that_only_its_owner_can_enter(empty):
     made = empty.json("init")
 
     folder = Path(empty.settings["MAILSEAL_DATA_DIR"])
-    assert (str(folder), "mx.here.example", "0001") == (made["data_dir"], made["hostname"], made["revision"][:4])
+    assert (str(folder), "mx.here.example", HEAD) == (made["data_dir"], made["hostname"], made["revision"])
     assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
     assert 0o600 == stat.S_IMODE((folder / "secret.key").stat().st_mode)
 
@@ -104,7 +108,7 @@ def test_postgresql_that_was_not_migrated_says_what_to_do(empty, empty_postgres_
     result = empty.run("user", "list")
 
     assert 78 == result.exit_code
-    assert result.stderr.startswith("mailseal: the database is empty, this program needs 0001")
+    assert result.stderr.startswith(f"mailseal: the database is empty, this program needs {HEAD}")
     assert result.stderr.endswith("run `mailseal migrate`, or `mailseal serve --migrate`\n")
 
 

@@ -109,7 +109,8 @@ class WayOut:
 
     async def move(self, agent: Agent, url: str) -> None:
         """Give the agent another webhook."""
-        await self.store.write(lambda tx: update_agent_webhook(tx, agent.user_id, agent.address, url))
+        now = self.clock.now()
+        await self.store.write(lambda tx: update_agent_webhook(tx, agent.user_id, agent.address, url, now=now))
 
     async def claim(self, address: str = HOOK) -> Claim:
         """The one delivery that is due, taken by a worker."""

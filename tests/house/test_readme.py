@@ -30,6 +30,12 @@ def test_the_readme_shows_the_defaults_that_hold():
         "max_recipients",
         "max_connections",
         "webhook_max_in_flight",
+        "api_rate_per_key",
+        "api_rate_per_user",
+        "api_failed_keys_per_peer",
+        "api_max_body_bytes",
+        "api_request_seconds",
+        "api_max_connections",
         "smtp_idle_seconds",
     ):
         row = re.search(rf"\| `{PREFIX}{name.upper()}` \| ([0-9]+) \|", table)

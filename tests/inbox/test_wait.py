@@ -24,8 +24,8 @@ class Looks:
         return self.values.pop(0) if len(self.values) > 1 else self.values[0]
 
 
-def waiting(look, bell, seconds=60):
-    return asyncio.create_task(wait_for(look, bool, agent=AGENT, wait_seconds=seconds, bell=bell))
+def waiting(look, bell, seconds=60, **more):
+    return asyncio.create_task(wait_for(look, bool, agent=AGENT, wait_seconds=seconds, bell=bell, **more))
 
 
 async def test_what_is_there_is_answered_at_once():
@@ -83,6 +83,20 @@ async def test_a_ring_without_anything_found_goes_on_waiting():
             await asyncio.sleep(0)
 
         assert [1] == await waiter
+
+
+async def test_nothing_is_looked_at_while_nothing_rings():
+    look = Looks([])
+
+    assert [] == await waiting(look, Bell(), 0.2)
+    assert 2 == look.count  # at the beginning, and when the time is over
+
+
+async def test_it_is_looked_at_again_when_the_last_look_said_so():
+    look = Looks([], [], [1])
+
+    async with asyncio.timeout(PATIENCE):
+        assert [1] == await waiting(look, Bell(), again=lambda seen: 0.01)
 
 
 async def test_when_the_time_is_over_the_last_look_is_the_answer():

@@ -9,18 +9,24 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
+from relay.delivery.attempt import Letterbox
+from relay.delivery.post import Poster
+from relay.delivery.trial import Trial, try_webhook
 from relay.directory.keys import create_key
+from relay.directory.zone import Place
 from relay.metrics import Metrics
 from relay.web.app import make_app
 from relay.web.house import House
+from relay.web.limits import ApiLimits
 from relay.web.server import WebServer
 from store.engine import Store
-from store.records import Message
-from tests.fakes import FakeClock
+from store.records import Agent, Message
+from tests.fakes import FakeClock, FakeResolver
 from tests.places import Places
 
 BOT = "bot@agents.example"
 OWNER = "ana@owner.example"
+UNCOUNTED = ApiLimits(rate_per_key=0, rate_per_user=0, failed_keys_per_peer=0)
 BASE_URL = "https://relay.example"
 PAGE = b"<html><script>alert(1)</script></html>"
 WITH_FILES = (
@@ -57,14 +63,30 @@ class Answer:
 class Door:
     """An open HTTP door over a store, and requests to it."""
 
-    def __init__(self, store: Store, clock: FakeClock, places: Places) -> None:
+    def __init__(self, store: Store, clock: FakeClock, places: Places, limits: ApiLimits = UNCOUNTED) -> None:
         self.store = store
         self.clock = clock
         self.places = places
         self.metrics = Metrics()
+        self.dns = FakeResolver({})
         self.ready: bool | Exception = True
-        house = House(store=store, clock=clock, base_url=BASE_URL, metrics=self.metrics, is_ready=self._is_ready)
-        self.server = WebServer(make_app(house))
+        house = House(
+            store=store,
+            clock=clock,
+            base_url=BASE_URL,
+            master=places.master,
+            metrics=self.metrics,
+            is_ready=self._is_ready,
+            try_webhook=self._try_webhook,
+            resolver=self.dns,
+            place=Place(hostname="mx.here.example"),
+            shared_domain="shared.example",
+            allow=places.allow,
+            max_message_bytes=36_700_160,
+            limits=limits,
+        )
+        self.app = make_app(house)
+        self.server = WebServer(self.app, limits, on_stop=house.close)
         self.session: aiohttp.ClientSession
         self.key = ""
         self.message_id = ""  # of the one message, where a door is only looked at
@@ -78,11 +100,11 @@ class Door:
         await self.session.close()
         await self.server.stop(1)
 
-    async def new_key(self, email: str = OWNER) -> str:
+    async def new_key(self, email: str = OWNER, **more: Any) -> str:
         """A fresh key of this user, who is made if need be."""
 
         def unit(tx):
-            return create_key(tx, self.places.user(tx, email).id, name="", now=self.clock.now())
+            return create_key(tx, self.places.user(tx, email).id, name="", now=self.clock.now(), **more)
 
         return (await self.store.write(unit))[1]
 
@@ -127,6 +149,21 @@ class Door:
         async with asyncio.timeout(10):
             while not self.store.bell._waiting:  # noqa: ASYNC110 (the bell has no event for a new waiter)
                 await asyncio.sleep(0.005)
+
+    async def _try_webhook(self, agent: Agent) -> Trial:
+        poster = Poster(clock=self.clock, allow=self.places.allow)
+        letterbox = Letterbox(
+            store=self.store,
+            poster=poster,
+            clock=self.clock,
+            master=self.places.master,
+            base_url=BASE_URL,
+            retry_seconds=(60.0,),
+            heavy=asyncio.Semaphore(1),
+            count=self.metrics.count_attempt,
+        )
+        async with poster:
+            return await try_webhook(agent, by=letterbox)
 
     async def _is_ready(self) -> bool:
         if isinstance(self.ready, Exception):

@@ -4,15 +4,18 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from relay.inbox import read
 from relay.web.answers import json_answer
-from relay.web.guard import OwnAgent, TheHouse
+from relay.web.guard import AgentReader, HasLeft, TheHouse
+from relay.web.paths import AGENT
 from relay.web.shapes import MessagePage, StatusChange
 from store.messages import update_message_delivery_status
+from store.search import Description
 
-router = APIRouter(prefix="/v1/agents/{address}/messages", tags=["messages"])
+router = APIRouter(prefix=f"{AGENT}/messages", tags=["messages"])
 
 # A stranger wrote these bytes: they are for saving, never for a browser to run as a page of ours.
 _FOR_SAVING: Final = {
@@ -22,31 +25,44 @@ _FOR_SAVING: Final = {
 }
 
 
+class Wanted(BaseModel):
+    """Which messages a list has; what is not named does not matter."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    status: Literal["unread", "read", "all"] = "unread"
+    from_address: str | None = Field(None, alias="from", max_length=320, description="The From address, in any case.")
+    conversation_id: str | None = Field(None, max_length=36)
+    verified: bool | None = Field(None, description="Whether its sender was verified.")
+    since: AwareDatetime | None = Field(None, description="Received then or later; RFC 3339 with an offset.")
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=100, description="The `next_cursor` of the page before.")
+    wait: float = Field(0, ge=0, le=60, description="Seconds to wait for the first if there is none.")
+
+
 @router.get("", response_model=MessagePage)
 async def list_messages(
-    agent: OwnAgent,
-    house: TheHouse,
-    *,
-    status: Literal["unread", "read", "all"] = "unread",
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
-    wait: Annotated[float, Query(ge=0, le=60)] = 0,
+    agent: AgentReader, house: TheHouse, has_left: HasLeft, wanted: Annotated[Wanted, Query()]
 ) -> Response:
-    """Messages in order of arrival, without their texts; `wait` seconds for the first if there is none."""
+    """Messages in order of arrival, without their texts; `wait` seconds for the first if there is none.
+
+    With a filter a page may be short, or empty, and still have a `next_cursor`: the list goes on behind it.
+    """
     page = await read.list_messages(
         agent.address,
-        status=status,
-        limit=limit,
-        cursor=cursor,
-        wait_seconds=wait,
+        Description(**wanted.model_dump(exclude={"limit", "cursor", "wait"})),
+        limit=wanted.limit,
+        cursor=wanted.cursor,
+        wait_seconds=wanted.wait,
         store=house.store,
         clock=house.clock,
+        has_left=has_left,
     )
     return json_answer({"items": page.items, "next_cursor": page.next_cursor})
 
 
 @router.get("/{message_id}", response_model=dict[str, Any])
-async def get_message(agent: OwnAgent, house: TheHouse, message_id: str, *, peek: bool = False) -> Response:
+async def get_message(agent: AgentReader, house: TheHouse, message_id: str, *, peek: bool = False) -> Response:
     """The whole message; it is read from now on, unless `peek=true`."""
     document = await read.read_message(
         agent.address, message_id, peek=peek, base_url=house.base_url, store=house.store, now=house.clock.now()
@@ -55,7 +71,7 @@ async def get_message(agent: OwnAgent, house: TheHouse, message_id: str, *, peek
 
 
 @router.patch("/{message_id}", response_model=dict[str, Any])
-async def mark_message(agent: OwnAgent, house: TheHouse, message_id: str, change: StatusChange) -> Response:
+async def mark_message(agent: AgentReader, house: TheHouse, message_id: str, change: StatusChange) -> Response:
     """Mark it read, or unread again: then it can be leased again too."""
     now = house.clock.now()
     message = await house.store.write(
@@ -65,7 +81,7 @@ async def mark_message(agent: OwnAgent, house: TheHouse, message_id: str, change
 
 
 @router.get("/{message_id}/raw", response_class=Response, responses={200: {"content": {"message/rfc822": {}}}})
-async def get_raw(agent: OwnAgent, house: TheHouse, message_id: str) -> StreamingResponse:
+async def get_raw(agent: AgentReader, house: TheHouse, message_id: str) -> StreamingResponse:
     """The mail as it is kept, byte for byte."""
     message, parts = await read.read_raw(agent.address, message_id, store=house.store, now=house.clock.now())
     headers = _FOR_SAVING | {
@@ -76,7 +92,7 @@ async def get_raw(agent: OwnAgent, house: TheHouse, message_id: str) -> Streamin
 
 
 @router.get("/{message_id}/attachments/{index}", response_class=Response)
-async def get_attachment(agent: OwnAgent, house: TheHouse, message_id: str, index: int) -> Response:
+async def get_attachment(agent: AgentReader, house: TheHouse, message_id: str, index: int) -> Response:
     """One attachment, decoded."""
     part = await read.read_attachment(agent.address, message_id, index, store=house.store, now=house.clock.now())
     name = quote(part.filename or f"attachment-{index}", safe="")

@@ -1,11 +1,12 @@
 """The poll queue: lease, ack, nack, extend."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.inbox import lease as queue
 from relay.web.answers import json_answer
-from relay.web.guard import OwnAgent, TheHouse
+from relay.web.guard import AgentReader, HasLeft, TheHouse
+from relay.web.paths import AGENT
 from relay.web.shapes import (
     AckRequest,
     ExtendRequest,
@@ -15,11 +16,11 @@ from relay.web.shapes import (
     ReceiptResults,
 )
 
-router = APIRouter(prefix="/v1/agents/{address}/queue", tags=["queue"])
+router = APIRouter(prefix=f"{AGENT}/queue", tags=["queue"])
 
 
 @router.post("/lease", response_model=LeasePage)
-async def lease(agent: OwnAgent, house: TheHouse, request: Request, wanted: LeaseRequest | None = None) -> Response:
+async def lease(agent: AgentReader, house: TheHouse, has_left: HasLeft, wanted: LeaseRequest | None = None) -> Response:
     """Take messages for a while: no two callers get the same one while its lease lives."""
     wanted = wanted or LeaseRequest()
     items = await queue.lease(
@@ -30,20 +31,20 @@ async def lease(agent: OwnAgent, house: TheHouse, request: Request, wanted: Leas
         base_url=house.base_url,
         store=house.store,
         clock=house.clock,
-        has_left=request.is_disconnected,
+        has_left=has_left,
     )
     return json_answer({"items": items})
 
 
 @router.post("/ack", response_model=ReceiptResults, responses={409: {"model": ReceiptResults}})
-async def ack(agent: OwnAgent, house: TheHouse, told: AckRequest) -> Response:
+async def ack(agent: AgentReader, house: TheHouse, told: AckRequest) -> Response:
     """The messages are dealt with. 409 if the lease of any was over; the others count all the same."""
     held = await queue.ack(agent.address, told.receipts, store=house.store, now=house.clock.now())
     return _results(held)
 
 
 @router.post("/nack", response_model=ReceiptResults, responses={409: {"model": ReceiptResults}})
-async def nack(agent: OwnAgent, house: TheHouse, told: NackRequest) -> Response:
+async def nack(agent: AgentReader, house: TheHouse, told: NackRequest) -> Response:
     """The messages go back, to be had again after `delay_seconds`. 409 as for ack."""
     held = await queue.nack(
         agent.address, told.receipts, delay_seconds=told.delay_seconds, store=house.store, now=house.clock.now()
@@ -52,7 +53,7 @@ async def nack(agent: OwnAgent, house: TheHouse, told: NackRequest) -> Response:
 
 
 @router.post("/extend", response_model=ReceiptResults, responses={409: {"model": ReceiptResults}})
-async def extend(agent: OwnAgent, house: TheHouse, told: ExtendRequest) -> Response:
+async def extend(agent: AgentReader, house: TheHouse, told: ExtendRequest) -> Response:
     """The leases last `lease_seconds` from now on. 409 as for ack."""
     held = await queue.extend(
         agent.address, told.receipts, lease_seconds=told.lease_seconds, store=house.store, now=house.clock.now()

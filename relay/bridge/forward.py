@@ -1,0 +1,120 @@
+"""Handing one event on, exactly as a webhook would have got it; and what came of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import orjson
+
+from relay.bridge.sse import Message
+from relay.delivery.outcome import Answer
+from relay.errors import StreamRefused
+
+RETRY_SECONDS: Final = (1.0, 3.0, 9.0)
+_TRY_AGAIN: Final = frozenset({408, 425, 429})  # and every 5xx, and no answer at all
+
+
+class Post(Protocol):
+    """What sends a request and says what came back, as relay.delivery.post.Poster does."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Send *body*. Raises nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An event out of the stream, as a webhook request."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarded:
+    """What a listener says of one event: who wrote what, and what the program answered."""
+
+    at: datetime
+    type: str
+    id: str | None  # evt_…
+    message_id: str | None
+    sender: str | None
+    verified: bool | None  # None where the event says nothing of it
+    subject: str | None
+    status: int | None  # None: no answer
+    error: str | None
+    duration_ms: int
+    tries: int
+    taken: bool  # the program answered 2xx
+
+
+async def forward(
+    message: Message,
+    *,
+    to: str,
+    by: Post,
+    now: Callable[[], datetime],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Forwarded:
+    """Post the event to the program at *to*, a few times where it may help. Raises StreamRefused for none of ours."""
+    request = request_of(message)
+    answer = await by.post(to, request.headers, request.body)
+    tries = 1
+    for seconds in RETRY_SECONDS:
+        if not _may_help(answer):
+            break
+        await sleep(seconds)
+        answer = await by.post(to, request.headers, request.body)
+        tries += 1
+    return _forwarded(request, answer, at=now(), tries=tries, type_=message.type)
+
+
+def request_of(message: Message) -> Request:
+    """The headers and the very bytes of the body. Raises StreamRefused."""
+    try:
+        document: Any = orjson.loads(message.data)
+        headers, body = dict(document["headers"]), document["body"].encode()
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StreamRefused("the relay's stream is not one of Mailseal's events") from error
+    if not all(isinstance(text, str) for pair in headers.items() for text in pair):
+        raise StreamRefused("the relay's stream is not one of Mailseal's events")
+    return Request(headers, body)
+
+
+def _may_help(answer: Answer) -> bool:
+    """Whether the same request may fare better in a moment: nobody answered, or it was the program's own trouble."""
+    if answer.status is None:
+        return True
+    return answer.status >= 500 or answer.status in _TRY_AGAIN
+
+
+def _forwarded(request: Request, answer: Answer, *, at: datetime, tries: int, type_: str) -> Forwarded:
+    event = _object(_parsed(request.body))
+    data = _object(event.get("data"))
+    return Forwarded(
+        at=at,
+        type=type_,
+        id=event.get("id"),
+        message_id=data.get("message_id"),
+        sender=_object(data.get("from")).get("address"),
+        verified=data.get("verified"),
+        subject=data.get("subject"),
+        status=answer.status,
+        error=answer.error,
+        duration_ms=answer.duration_ms,
+        tries=tries,
+        taken=answer.status is not None and 200 <= answer.status < 300,
+    )
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,96 @@
+"""A relay's stream of events over HTTP, from whatever machine: connected to once, read until it ends.
+
+The second file that knows the HTTP client, beside delivery/post: that one posts to addresses that a
+stranger named, this one reads for hours from the one address that its user named.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from relay.bridge.sse import Mark, Message, Parser, TooLong
+from relay.errors import StreamCut, StreamRefused
+
+_CONNECT_SECONDS: Final = 10.0
+_SILENCE_SECONDS: Final = 45.0  # three signs of life that did not come: the line is dead
+_MOST_SECONDS: Final = 300.0  # that a relay can make one wait
+_TRY_AGAIN: Final = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One agent's events at one relay."""
+
+    base_url: str  # without a final slash
+    agent: str
+    key: str
+
+    def __repr__(self) -> str:
+        return f"Source({self.base_url}, {self.agent})"
+
+    async def follow(self, last_id: str | None, *, from_start: bool = False) -> AsyncGenerator[Message | Mark]:
+        """The events behind *last_id*, or from now on, and before them a mark that says where that is.
+
+        Ends when the relay ends it. Raises StreamCut, StreamRefused.
+        """
+        headers = {"Authorization": f"Bearer {self.key}", "Accept": "text/event-stream", "User-Agent": "Mailseal"}
+        if last_id is not None:
+            headers["Last-Event-ID"] = last_id
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+                session.get(self._url(from_start=from_start), headers=headers, allow_redirects=False) as answer,
+            ):
+                await _require_stream(answer)
+                parser = Parser()
+                async for part in answer.content.iter_any():
+                    for told in parser.feed(part):
+                        yield told
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise StreamRefused(f"the certificate of {self.base_url} is not trusted: {error}") from error
+        except (aiohttp.InvalidURL, ValueError) as error:
+            raise StreamRefused(f"{self.base_url} is not the URL of a relay") from error
+        except TooLong as error:
+            raise StreamRefused(f"{self.base_url} does not answer with a stream of events") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise StreamCut(f"no connection to {self.base_url}: {_reason(error)}") from error
+
+    def _url(self, *, from_start: bool) -> URL:
+        query = "?from=start" if from_start else ""
+        url = URL(f"{self.base_url}/v1/agents/{quote(self.agent, safe='')}/events{query}", encoded=True)
+        if url.scheme not in {"http", "https"}:
+            raise ValueError(url.scheme)
+        return url
+
+
+async def _require_stream(answer: aiohttp.ClientResponse) -> None:
+    """Raise StreamRefused or StreamCut, in the relay's words where it has any, for all but a stream."""
+    if answer.status == HTTPStatus.OK and answer.content_type == "text/event-stream":
+        return
+    words = _detail(await answer.content.read(65_536)) or f"it answers {answer.status}"
+    if answer.status in _TRY_AGAIN:
+        after = answer.headers.get("Retry-After", "")
+        seconds = min(float(after), _MOST_SECONDS) if after.isdigit() else 0.0
+        raise StreamCut(f"the relay is busy: {words}", seconds=seconds)
+    raise StreamRefused(f"the relay refuses: {words}")
+
+
+def _detail(body: bytes) -> str:
+    """What a problem document says (RFC 9457), empty where this is none."""
+    try:
+        document: Any = orjson.loads(body)
+        return str(document["detail"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
+
+
+def _reason(error: BaseException) -> str:
+    """The system's word for it, or the kind of error where there is none."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

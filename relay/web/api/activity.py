@@ -1,0 +1,101 @@
+"""What went in and out of an agent's mailbox, alone and by conversation."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from relay.clock import rfc3339
+from relay.web.answers import json_answer
+from relay.web.guard import AgentReader, TheHouse
+from relay.web.paths import AGENT
+from relay.web.shapes_mail import ActivityPage, ConversationPage
+from store.activity import Activity, list_activity_by_agent
+from store.errors import ConversationNotFound
+from store.records import Page
+from store.search import Conversation, list_conversations
+
+router = APIRouter(prefix=AGENT, tags=["activity"])
+
+Limit = Annotated[int, Query(ge=1, le=200, description="Items of a page.")]
+Cursor = Annotated[str | None, Query(max_length=100, description="The `next_cursor` of the page before.")]
+_PLAIN: Final = (
+    "seq",
+    "direction",
+    "status",
+    "conversation_id",
+    "subject",
+    "verified",
+    "verified_domain",
+    "automated",
+    "raw_size",
+)
+
+
+@router.get("/activity", response_model=ActivityPage)
+async def list_activity(agent: AgentReader, house: TheHouse, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """Messages of both directions, newest first, each with how its deliveries stand."""
+    now = house.clock.now()
+    page = await house.store.read(
+        lambda tx: list_activity_by_agent(tx, agent.address, limit=limit, cursor=cursor, now=now)
+    )
+    return _activity(page)
+
+
+@router.get("/conversations", response_model=ConversationPage)
+async def conversations(agent: AgentReader, house: TheHouse, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """Conversations, the one with the newest message first.
+
+    A page may be short, or empty, and still have a `next_cursor`: the list goes on behind it.
+    """
+    now = house.clock.now()
+    page = await house.store.read(lambda tx: list_conversations(tx, agent.address, limit=limit, cursor=cursor, now=now))
+    return json_answer({"items": [_conversation(item) for item in page.items], "next_cursor": page.next_cursor})
+
+
+@router.get("/conversations/{conversation_id}", response_model=ActivityPage)
+async def conversation(
+    agent: AgentReader, house: TheHouse, conversation_id: str, limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    """The messages of one conversation, both directions, newest first."""
+    now = house.clock.now()
+    page = await house.store.read(
+        lambda tx: list_activity_by_agent(
+            tx, agent.address, limit=limit, cursor=cursor, now=now, conversation_id=conversation_id
+        )
+    )
+    if not page.items and cursor is None:
+        raise ConversationNotFound
+    return _activity(page)
+
+
+def _activity(page: Page[Activity]) -> Response:
+    return json_answer({"items": [_message(item) for item in page.items], "next_cursor": page.next_cursor})
+
+
+def _message(item: Activity) -> dict[str, Any]:
+    return {
+        "message_id": item.id,
+        "agent": item.agent,
+        **{name: getattr(item, name) for name in _PLAIN},
+        "from": {"name": item.from_name, "address": item.from_address},
+        "to": list(item.to),
+        "at": rfc3339(item.at),
+        "deliveries": [
+            {name: getattr(state, name) for name in state.__slots__}  # as the record has it: nothing but plain values
+            for state in item.deliveries
+        ],
+    }
+
+
+def _conversation(item: Conversation) -> dict[str, Any]:
+    return {
+        "conversation_id": item.conversation_id,
+        "messages": item.messages,
+        "last": {
+            "direction": item.last_direction,
+            "at": rfc3339(item.last_at),
+            "from_address": item.last_from,
+            "subject": item.last_subject,
+        },
+    }

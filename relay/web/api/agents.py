@@ -1,0 +1,169 @@
+"""Agents: made, looked at, changed, deleted; their holds and their signing secrets.
+
+An address in a path is an agent's own, in any spelling. A ``+tag`` behind it is part of the address and is not taken
+off: ``bot+eu@…`` is found only if an agent was made with that very address.
+"""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from relay.clock import rfc3339
+from relay.directory import agents as making
+from relay.web.answers import json_answer
+from relay.web.guard import Admin, AgentAdmin, AgentViewer, AnyCaller, AnyViewer, TheHouse
+from relay.web.house import House
+from relay.web.limits import DEFAULT_PAGE
+from relay.web.once import IdempotentRoute
+from relay.web.paths import AGENT
+from relay.web.shapes import Problem
+from relay.web.shapes_directory import (
+    AgentChange,
+    AgentDocument,
+    AgentPage,
+    AgentRequest,
+    HitlSettings,
+    SigningSecrets,
+)
+from store.agents import MAX_PAGE, delete_agent, get_agent_by_id, page_agents_by_user
+from store.hitl import update_agent_hitl
+from store.records import Agent, Page
+from store.transaction import Tx
+
+router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=IdempotentRoute)
+of_agent = APIRouter(prefix=AGENT, tags=["agents"], route_class=IdempotentRoute)
+
+_PLAIN: Final = ("name", "mode", "webhook_url", "on_unverified", "is_postmaster", "domain_verified")
+_TAKEN: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"model": Problem, "description": "`domain_not_found`: you have not claimed the domain."},
+    409: {"model": Problem, "description": "`address_taken`."},
+    422: {"model": Problem, "description": "`invalid_request`, `invalid_value`, `no_shared_domain`."},
+}
+
+
+@router.get("", response_model=AgentPage)
+async def list_agents(
+    caller: AnyViewer,
+    house: TheHouse,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
+    cursor: Annotated[str | None, Query(max_length=320)] = None,
+) -> Response:
+    """Your agents, by address; to a key that is for one agent alone, that one."""
+    only, user_id = caller.key.agent, caller.user.id
+
+    def unit(tx: Tx) -> Page[Agent]:
+        if only is not None:
+            return Page([get_agent_by_id(tx, user_id, only)], None)
+        return page_agents_by_user(tx, user_id, limit=limit, cursor=cursor)
+
+    page = await house.store.read(unit)
+    return json_answer({"items": [_document(agent, house) for agent in page.items], "next_cursor": page.next_cursor})
+
+
+@router.post("", status_code=201, response_model=AgentDocument, responses=_TAKEN)
+async def make_agent(caller: Admin, house: TheHouse, wanted: AgentRequest) -> Response:
+    """Make an agent: at `address` on a domain you have claimed, or at `slug` on the shared domain.
+
+    On a domain that is not verified yet it takes no mail until it is: `domain_verified` says so.
+    """
+    now = house.clock.now()
+    given = wanted.model_dump(exclude_unset=True)
+    address = _address(given, house)
+    values = {"mode": None, "webhook_url": None} | given
+    agent = await house.store.write(
+        lambda tx: making.create_agent(
+            tx, caller.user.id, address, master=house.master, allow=house.allow, now=now, **values
+        )
+    )
+    return json_answer(_document(agent, house), 201)
+
+
+@of_agent.get("", response_model=AgentDocument)
+async def get_agent(agent: AgentViewer, house: TheHouse) -> Response:
+    """One agent."""
+    return json_answer(_document(agent, house))
+
+
+@of_agent.patch("", response_model=AgentDocument)
+async def change_agent(agent: AgentAdmin, caller: AnyCaller, house: TheHouse, change: AgentChange) -> Response:
+    """Change what is named. Mail that a webhook has not had yet waits in the queue once the agent polls.
+
+    422 `invalid_value` for webhook mode without a URL, and for a URL that could never be posted to.
+    """
+    now = house.clock.now()
+    values = {"mode": None, "webhook_url": None} | change.model_dump(exclude_unset=True)
+    changed = await house.store.write(
+        lambda tx: making.change_agent(tx, caller.user.id, agent.address, allow=house.allow, now=now, **values)
+    )
+    return json_answer(_document(changed, house))
+
+
+@of_agent.delete("", status_code=204, response_class=Response)
+async def remove_agent(agent: AgentAdmin, caller: AnyCaller, house: TheHouse) -> Response:
+    """Delete an agent with its messages and deliveries."""
+    await house.store.write(lambda tx: delete_agent(tx, caller.user.id, agent.address))
+    return Response(status_code=204)
+
+
+@of_agent.put("/hitl", response_model=AgentDocument)
+async def change_hitl(agent: AgentAdmin, caller: AnyCaller, house: TheHouse, wanted: HitlSettings) -> Response:
+    """Change whether a person is asked before the agent's mail goes out. What waits already keeps its end."""
+    now = house.clock.now()
+    changed = await house.store.write(
+        lambda tx: update_agent_hitl(tx, caller.user.id, agent.address, **wanted.model_dump(), now=now)
+    )
+    return json_answer(_document(changed, house))
+
+
+@of_agent.get("/secret", response_model=SigningSecrets)
+async def get_secrets(agent: AgentAdmin, house: TheHouse) -> Response:
+    """The signing secrets that are valid, the current one first."""
+    now = house.clock.now()
+    found = await house.store.read(lambda tx: making.read_secrets(tx, agent.address, master=house.master, now=now))
+    return _secret_answer(found)
+
+
+@of_agent.post("/secret/rotate", response_model=SigningSecrets)
+async def rotate_secret(agent: AgentAdmin, caller: AnyCaller, house: TheHouse) -> Response:
+    """Make a new signing secret. The one before stays valid for 24 hours, and both sign what is posted meanwhile.
+
+    Three are valid at once at most: a third rotation within 24 hours ends the oldest there and then.
+    """
+    now = house.clock.now()
+    found = await house.store.write(
+        lambda tx: making.rotate_secret(tx, caller.user.id, agent.address, master=house.master, now=now)
+    )
+    return _secret_answer(found)
+
+
+def _secret_answer(found: list[dict[str, str | None]]) -> Response:
+    answer = json_answer({"secrets": found})
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _address(given: dict[str, Any], house: House) -> str:
+    """Take address or slug out of *given*: where the agent is to be. Raises NoSharedDomain, InvalidValue."""
+    slug = given.pop("slug", None)
+    return str(given.pop("address")) if slug is None else making.slug_address(slug, shared_domain=house.shared_domain)
+
+
+def _document(agent: Agent, house: House) -> dict[str, Any]:
+    return {
+        "address": agent.address,
+        "email_address": agent.email_address,
+        "domain": agent.domain,
+        "actual_domain": agent.actual_domain,
+        "is_shared": agent.is_shared_domain(house.shared_domain),
+        **{name: getattr(agent, name) for name in _PLAIN},
+        "webhook_off_at": rfc3339(agent.webhook_off_at) if agent.webhook_off_at else None,
+        "events": list(agent.events),
+        "hitl": {
+            "enabled": agent.hitl_enabled,
+            "ttl_seconds": agent.hitl_ttl_seconds,
+            "expiration_action": agent.hitl_expiration_action,
+        },
+        "created_at": rfc3339(agent.created_at),
+        "updated_at": rfc3339(agent.updated_at) if agent.updated_at else None,
+    }

@@ -1,0 +1,118 @@
+"""Events on their way to webhooks: listed, looked at with every attempt, sent again, tried."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from relay.clock import rfc3339
+from relay.delivery.trial import trial_document
+from relay.web.answers import json_answer
+from relay.web.guard import Admin, AgentAdmin, Reader, TheHouse
+from relay.web.paths import AGENT
+from relay.web.shapes_mail import DeliveryDocument, DeliveryPage, ReplayedDeliveries, ReplayRequest, TrialDocument
+from store.agents import get_agent_by_id
+from store.deliveries import (
+    get_delivery_for_user,
+    list_attempts,
+    list_deliveries,
+    list_deliveries_by_user,
+    replay,
+    replay_dead,
+)
+from store.records import Attempt, Delivery, DeliveryStatus, Page
+from store.transaction import Tx
+
+router = APIRouter(prefix="/v1", tags=["deliveries"])
+of_agent = APIRouter(prefix=AGENT, tags=["deliveries"])
+
+
+@router.get("/deliveries", response_model=DeliveryPage)
+async def deliveries(
+    who: Reader,
+    house: TheHouse,
+    *,
+    agent: Annotated[str | None, Query(max_length=320, description="Of this agent alone.")] = None,
+    status: Literal["pending", "delivered", "dead"] | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """Deliveries, newest first."""
+    page = await house.store.read(lambda tx: _page(tx, who.user.id, agent, status, limit, cursor))
+    return json_answer({"items": [_document(item) for item in page.items], "next_cursor": page.next_cursor})
+
+
+@router.get("/deliveries/{delivery_id}", response_model=DeliveryDocument)
+async def delivery(who: Reader, house: TheHouse, delivery_id: str) -> Response:
+    """One delivery with every attempt."""
+
+    def unit(tx: Tx) -> dict[str, Any]:
+        found = get_delivery_for_user(tx, who.user.id, delivery_id)
+        return _document(found) | {"tried": [_attempt(each) for each in list_attempts(tx, found.id)]}
+
+    return json_answer(await house.store.read(unit))
+
+
+@router.post("/deliveries/{delivery_id}/replay", response_model=DeliveryDocument, status_code=202)
+async def replay_one(who: Admin, house: TheHouse, delivery_id: str) -> Response:
+    """Deliver again what was delivered or given up, under the same `webhook-id`."""
+    now = house.clock.now()
+
+    def unit(tx: Tx) -> dict[str, Any]:
+        found = replay(tx, get_delivery_for_user(tx, who.user.id, delivery_id).id, now=now)
+        return _document(found) | {"tried": [_attempt(each) for each in list_attempts(tx, found.id)]}
+
+    return json_answer(await house.store.write(unit), 202)
+
+
+@router.post("/deliveries/replay", response_model=ReplayedDeliveries, status_code=202)
+async def replay_all_dead(who: Admin, house: TheHouse, wanted: ReplayRequest) -> Response:
+    """Deliver again what is dead of an agent, the oldest first, 200 at once: ask again while `more` is true."""
+    now = house.clock.now()
+
+    def unit(tx: Tx) -> dict[str, Any]:
+        agent = get_agent_by_id(tx, who.user.id, wanted.agent)
+        replayed = replay_dead(tx, agent.address, now=now)
+        left = list_deliveries(tx, agent=agent.address, status="dead", limit=1)
+        return {"delivery_ids": [each.id for each in replayed], "more": bool(left.items)}
+
+    return json_answer(await house.store.write(unit), 202)
+
+
+@of_agent.post("/test", response_model=TrialDocument)
+async def try_webhook(agent: AgentAdmin, house: TheHouse) -> Response:
+    """Post a sample event to the agent's webhook in the very way of a real one, and tell what came back.
+
+    Nothing is kept, and nothing follows from the answer: a 410 does not switch the webhook off.
+    """
+    return json_answer(trial_document(await house.try_webhook(agent)))
+
+
+def _page(  # noqa: PLR0917 (the one caller hands them over in the order of the query)
+    tx: Tx, user_id: str, address: str | None, status: DeliveryStatus | None, limit: int, cursor: str | None
+) -> Page[Delivery]:
+    if address is None:
+        return list_deliveries_by_user(tx, user_id, status=status, limit=limit, cursor=cursor)
+    agent = get_agent_by_id(tx, user_id, address)
+    return list_deliveries(tx, agent=agent.address, status=status, limit=limit, cursor=cursor)
+
+
+def _document(item: Delivery) -> dict[str, Any]:
+    return {
+        "delivery_id": item.id,
+        "event_id": item.event_id,
+        "event_type": item.event_type,
+        "agent": item.agent,
+        "message_id": item.message_id,
+        "status": item.status,
+        "attempts": item.attempts,
+        "due_at": rfc3339(item.due_at) if item.status == "pending" else None,
+        "created_at": rfc3339(item.created_at),
+        "settled_at": rfc3339(item.settled_at) if item.settled_at else None,
+        "last_status": item.last_status,
+        "last_error": item.last_error,
+    }
+
+
+def _attempt(each: Attempt) -> dict[str, Any]:
+    return {"at": rfc3339(each.at), "status": each.status, "duration_ms": each.duration_ms, "error": each.error}

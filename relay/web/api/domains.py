@@ -1,0 +1,118 @@
+"""Domains: claimed, proved by DNS, looked at, given up."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response
+
+from relay.clock import rfc3339
+from relay.directory import domains as proving
+from relay.directory.domains import Listing
+from relay.directory.survey import survey
+from relay.directory.zone import records_for
+from relay.web.answers import json_answer
+from relay.web.guard import Admin, TheHouse, Viewer
+from relay.web.house import House
+from relay.web.limits import DEFAULT_PAGE
+from relay.web.once import IdempotentRoute
+from relay.web.shapes import Problem
+from relay.web.shapes_directory import DomainDocument, DomainPage, DomainRequest
+from store.domains import MAX_PAGE, delete_domain, lookup_domain
+from store.transaction import Tx
+
+router = APIRouter(prefix="/v1/domains", tags=["domains"], route_class=IdempotentRoute)
+
+Name = Annotated[str, Path(max_length=320, description="In any spelling; U-labels URL-encoded.")]
+WithSending = Annotated[
+    bool | None,
+    Query(alias="sending", description="With the records for sending; by default if this relay sends by a provider."),
+]
+_Responses = dict[int | str, dict[str, Any]]
+_CLAIMED: Final[_Responses] = {
+    200: {"model": DomainDocument, "description": "It was yours already, with this very token."},
+    409: {"model": Problem, "description": "`domain_not_available`: verified by somebody else."},
+}
+_HAS_AGENTS: Final[_Responses] = {409: {"model": Problem, "description": "`domain_has_agents`: delete them first."}}
+_UNPROVEN: Final[_Responses] = {
+    409: {
+        "model": Problem,
+        "description": (
+            "`domain_unproven`: the TXT record was not seen, and what was is told. "
+            "`domain_not_available`: verified by somebody else."
+        ),
+    }
+}
+
+
+@router.get("", response_model=DomainPage)
+async def list_domains(
+    caller: Viewer,
+    house: TheHouse,
+    *,
+    sending: WithSending = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
+    cursor: Annotated[str | None, Query(max_length=320)] = None,
+) -> Response:
+    """Domains you have claimed, by name, with how their records were last seen."""
+    page = await house.store.read(lambda tx: proving.list_some(tx, caller.user.id, limit=limit, cursor=cursor))
+    items = [_document(listing, house, sending=sending) for listing in page.items]
+    return json_answer({"items": items, "next_cursor": page.next_cursor})
+
+
+@router.post("", status_code=201, response_model=DomainDocument, responses=_CLAIMED)
+async def claim_domain(
+    caller: Admin, house: TheHouse, wanted: DomainRequest, *, sending: WithSending = None
+) -> Response:
+    """Claim a domain: the answer has the records to publish. From then on DNS is looked at by itself for a week."""
+    now = house.clock.now()
+    listing, is_new = await house.store.write(lambda tx: proving.claim_anew(tx, caller.user.id, wanted.domain, now=now))
+    return json_answer(_document(listing, house, sending=sending), 201 if is_new else 200)
+
+
+@router.get("/{domain}", response_model=DomainDocument)
+async def get_domain(caller: Viewer, house: TheHouse, domain: Name, *, sending: WithSending = None) -> Response:
+    """A domain, with how its records were last seen."""
+    listing = await house.store.read(lambda tx: proving.look_up(tx, caller.user.id, domain))
+    return json_answer(_document(listing, house, sending=sending))
+
+
+@router.delete("/{domain}", status_code=204, response_class=Response, responses=_HAS_AGENTS)
+async def give_up_domain(caller: Admin, house: TheHouse, domain: Name) -> Response:
+    """Give a domain up; its agents must be gone."""
+    await house.store.write(lambda tx: delete_domain(tx, caller.user.id, domain))
+    return Response(status_code=204)
+
+
+@router.post("/{domain}/verify", response_model=DomainDocument, responses=_UNPROVEN)
+async def verify_domain(caller: Admin, house: TheHouse, domain: Name, *, sending: WithSending = None) -> Response:
+    """Look at DNS now. With the TXT record seen the domain is yours, and its `postmaster` is made.
+
+    A nameserver may remember that there was no such record for as long as the zone's SOA says. What is verified
+    stays so whatever is seen. 503 `try_again_later` when no nameserver answered: nothing is changed.
+    """
+    user_id = caller.user.id
+    claimed = await house.store.read(lambda tx: lookup_domain(tx, user_id, domain))
+    seen = await survey(claimed, resolver=house.resolver, place=house.place, sending=sending)
+    proving.require_answer(claimed, seen)
+    now = house.clock.now()
+
+    def unit(tx: Tx) -> Listing:
+        return proving.settle(tx, lookup_domain(tx, user_id, domain), seen, master=house.master, now=now)
+
+    listing = await house.store.write(unit)
+    proving.warn(listing)
+    proving.require_proof(listing)
+    return json_answer(_document(listing, house, sending=sending))
+
+
+def _document(listing: Listing, house: House, *, sending: bool | None) -> dict[str, Any]:
+    domain = listing.domain
+    records = records_for(domain, listing.states, place=house.place, sending=sending)
+    return {
+        "domain": domain.domain,
+        "verified": domain.verified,
+        "verified_at": rfc3339(domain.verified_at) if domain.verified_at else None,
+        "created_at": rfc3339(domain.created_at),
+        "next_check_at": rfc3339(domain.next_check_at) if domain.next_check_at else None,
+        "records": [record.to_dict() for record in records],
+    }

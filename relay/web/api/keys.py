@@ -1,0 +1,70 @@
+"""API keys: made and shown once, listed, revoked."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from relay.clock import rfc3339
+from relay.directory.keys import create_key
+from relay.web.answers import json_answer
+from relay.web.errors import InsufficientScope
+from relay.web.guard import Admin, AnyCaller, TheHouse, require_admin
+from relay.web.limits import DEFAULT_PAGE
+from relay.web.once import IdempotentRoute
+from relay.web.shapes_keys import KeyPage, KeyRequest, NewKey
+from store.keys import delete_api_key, page_api_keys
+from store.messages import MAX_PAGE
+from store.records import ApiKey
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=IdempotentRoute)
+
+
+@router.get("", response_model=KeyPage)
+async def list_keys(
+    caller: Admin,
+    house: TheHouse,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """All keys of the user, oldest first."""
+    page = await house.store.read(lambda tx: page_api_keys(tx, caller.user.id, limit=limit, cursor=cursor))
+    return json_answer({"items": [key_document(key) for key in page.items], "next_cursor": page.next_cursor})
+
+
+@router.post("", status_code=201, response_model=NewKey)
+async def make_key(caller: Admin, house: TheHouse, wanted: KeyRequest) -> Response:
+    """Make a key, of which `api_key` is shown this once. No key can give what it may not do itself.
+
+    403 `insufficient_scope`, 404 `agent_not_found`, 422 `invalid_value`.
+    """
+    scopes = wanted.scopes if wanted.scopes is not None else caller.key.scopes
+    if not set(scopes) <= set(caller.key.scopes):
+        raise InsufficientScope("an API key cannot give scopes that it does not have")
+    now = house.clock.now()
+    kept, plaintext = await house.store.write(
+        lambda tx: create_key(tx, caller.user.id, name=wanted.name, agent=wanted.agent, scopes=scopes, now=now)
+    )
+    return json_answer({**key_document(kept), "api_key": plaintext}, 201)
+
+
+@router.delete("/{key_id}", status_code=204, response_class=Response)
+async def revoke_key(caller: AnyCaller, house: TheHouse, key_id: str) -> Response:
+    """Make a key worthless, at once and everywhere; any key may do that to itself."""
+    if key_id != caller.key.id:
+        require_admin(caller)
+    await house.store.write(lambda tx: delete_api_key(tx, caller.user.id, key_id))
+    return Response(status_code=204)
+
+
+def key_document(key: ApiKey) -> dict[str, Any]:
+    """A key as the API shows it."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "agent": key.agent,
+        "scopes": list(key.scopes),
+        "created_at": rfc3339(key.created_at),
+        "last_used_at": rfc3339(key.last_used_at) if key.last_used_at else None,
+    }

@@ -1,0 +1,38 @@
+"""Who is asking, as the relay sees them."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from relay.clock import rfc3339
+from relay.web.answers import json_answer
+from relay.web.api.keys import key_document
+from relay.web.guard import AnyCaller, TheHouse
+from relay.web.house import House
+from relay.web.limits import DEFAULT_PAGE
+from relay.web.shapes_keys import Me
+from store.messages import MAX_PAGE
+from store.records import User
+
+router = APIRouter(prefix="/v1", tags=["account"])
+
+
+@router.get("/me", response_model=Me)
+async def me(caller: AnyCaller, house: TheHouse) -> Response:
+    """The user, the key that asks, and the limits: for any valid key."""
+    return json_answer({"user": _user(caller.user), "key": key_document(caller.key), "limits": _limits(house)})
+
+
+def _user(user: User) -> dict[str, Any]:
+    return {"id": user.id, "email": user.email, "name": user.name, "created_at": rfc3339(user.created_at)}
+
+
+def _limits(house: House) -> dict[str, Any]:
+    limits = house.limits
+    return {
+        "requests_per_minute": {"per_key": limits.rate_per_key, "per_user": limits.rate_per_user},
+        "max_message_bytes": house.max_message_bytes,
+        "max_body_bytes": limits.max_body_bytes,
+        "page": {"default": DEFAULT_PAGE, "most": MAX_PAGE},
+    }

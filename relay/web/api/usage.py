@@ -1,0 +1,40 @@
+"""What a user's agents received and sent, by day."""
+
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from relay.web.answers import json_answer
+from relay.web.guard import Reader, TheHouse
+from relay.web.shapes_mail import UsagePage
+from store.records_people import DayUsage
+from store.usage import list_usage
+
+router = APIRouter(prefix="/v1", tags=["account"])
+
+_LATELY = timedelta(days=29)
+
+
+@router.get("/usage", response_model=UsagePage)
+async def usage(
+    who: Reader,
+    house: TheHouse,
+    first: Annotated[
+        date | None, Query(alias="from", description="First day, UTC; default 29 days before `to`.")
+    ] = None,
+    last: Annotated[date | None, Query(alias="to", description="Last day, UTC, included; default today.")] = None,
+) -> Response:
+    """Counts and bytes of each day on which there was something, oldest first; at most 366 days."""
+    until = last or house.clock.now().date()
+    since = first or until - min(_LATELY, until - date.min)
+    days = await house.store.read(lambda tx: list_usage(tx, who.user.id, first=since, last=until))
+    return json_answer({"from": str(since), "to": str(until), "items": [_document(day) for day in days]})
+
+
+def _document(day: DayUsage) -> dict[str, Any]:
+    counted: dict[str, Any] = {
+        kind: {"count": amount.count, "bytes": amount.bytes} for kind, amount in day.kinds.items()
+    }
+    return {"day": str(day.day), **counted}

@@ -1,0 +1,48 @@
+"""How much of a request's body is read: a little everywhere, and more where a route says that it takes mails."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope
+
+from relay.web.limits import SMALL_BODY
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+_MARK: Final = "__takes_a_mail__"
+
+
+def takes_a_mail(endpoint: Endpoint) -> Endpoint:
+    """Give a route the body that ``MAILSEAL_API_MAX_BODY_BYTES`` allows, not the small one of all others."""
+    setattr(endpoint, _MARK, True)
+    return endpoint
+
+
+def bounded(scope: Scope, receive: Receive, *, most: int, is_answered: Callable[[], bool]) -> Receive:
+    """*receive*, which raises 413 as soon as it is clear that the body is larger than its route takes.
+
+    Behind an answer there is nothing more to refuse: whoever still listens does so to learn of a hang-up.
+    """
+    declared = _declared(scope)
+    taken = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal taken
+        if is_answered():
+            return await receive()
+        allowed = most if hasattr(scope.get("endpoint"), _MARK) else SMALL_BODY
+        if declared <= allowed:
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken <= allowed:
+                return message
+        # The framework passes this one on from where it reads a body, and no other.
+        raise HTTPException(413)
+
+    return receive_bounded
+
+
+def _declared(scope: Scope) -> int:
+    # h11 has seen to it that there is one at most, and that it is a number.
+    return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)

@@ -1,0 +1,159 @@
+"""``Idempotency-Key``: a request that comes twice is done once, and both get the one answer.
+
+The answer is kept for 24 hours, encrypted under the master key. Some answers show a secret that is
+shown nowhere else, such as a new API key; kept without it, the replay would be worth nothing to the
+client that lost the first, and kept in clear it would lie in every backup. So all are encrypted, and
+no route has to remember that it shows one.
+
+A request whose process died, or whose database went away, in the middle of it stays under way for as
+long as any may take; then its key is free again, and if the work was done after all, it is done twice.
+What must not be, a mail that goes out, begins, works and answers in one transaction of its own instead.
+"""
+
+import base64
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from relay.signing.secrets import NONCE_BYTES, MasterKey, Secret, decrypt, encrypt
+from relay.web.errors import RequestUnderWay, Unauthorized
+from relay.web.guard import Asker
+from relay.web.house import House
+from relay.web.shapes import Problem
+from store.errors import Unavailable
+from store.idempotency import MAX_KEY, begin_request, forget_request, keep_answer
+from store.records_people import BegunRequest
+from store.transaction import Tx
+
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_ABANDONED: Final = timedelta(minutes=5)
+HEADER: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotent-Replayed"
+_PARAMETER: Final = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": (
+        "A word of your choice, different for each thing you want done. The same request with the same word within "
+        "24 hours is not done again: it gets the first one's answer, marked `Idempotent-Replayed: true`."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
+    "example": "5d2a51c8-order-1021",
+}
+_CONFLICT: Final = {"model": Problem, "description": "`request_under_way`: the first request is not answered yet."}
+
+
+class IdempotentRoute(APIRoute):
+    """A route whose POST honours ``Idempotency-Key``; for what makes something, in one answer and not in a stream."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
+        if "POST" in (given.get("methods") or ()):
+            given["responses"] = {409: _CONFLICT, **(given.get("responses") or {})}
+            extra = given.get("openapi_extra") or {}
+            given["openapi_extra"] = {**extra, "parameters": [*extra.get("parameters", ()), _PARAMETER]}
+        super().__init__(path, endpoint, **given)
+
+    def get_route_handler(self) -> Handle:
+        """The route's own handler behind the question whether its answer is known already."""
+        handle = super().get_route_handler()
+
+        async def handle_once(request: Request) -> Response:
+            key = request.headers.get(HEADER)
+            if key is None or request.method != "POST":
+                return await handle(request)
+            return await _Once(request, key).answer(handle)
+
+        return handle_once
+
+
+class _Once:
+    """One request with an idempotency key."""
+
+    def __init__(self, request: Request, key: str) -> None:
+        asker: Asker | None = getattr(request.state, "asker", None)
+        if asker is None:
+            raise Unauthorized
+        self._request = request
+        self._key = key
+        self._caller = asker.caller
+        self._house: House = request.app.state.house
+        self._context = f"{self._caller.user.id}\n{key}"
+
+    async def answer(self, handle: Handle) -> Response:
+        """Do it, or find that it is done. Raises RequestUnderWay, IdempotencyMismatch, InvalidValue."""
+        user, asked = self._caller.user.id, await self._asked()
+        now = self._house.clock.now()
+
+        def begin(tx: Tx) -> BegunRequest:
+            forget_request(tx, user, self._key, begun_before=now - _ABANDONED)
+            return begin_request(tx, user, self._key, asked, now=now)
+
+        begun = await self._house.store.write(begin)
+        if begun.state == "under way":
+            raise RequestUnderWay
+        if begun.state == "answered":
+            assert begun.status is not None
+            return _replayed(begun.status, _open(begun.answer or "", context=self._context, master=self._house.master))
+        return await self._kept_or_forgotten(lambda: handle(self._request))
+
+    async def _kept_or_forgotten(self, work: Callable[[], Awaitable[Response]]) -> Response:
+        """Do it and keep the answer; what fails is forgotten, so that it can be tried again.
+
+        An error that is raised has done nothing. A cancellation says nothing of what was done.
+        """
+        store, user = self._house.store, self._caller.user.id
+        try:
+            response = await work()
+        except Exception:
+            await store.write(lambda tx: forget_request(tx, user, self._key))
+            raise
+        if response.status_code >= 500:
+            await store.write(lambda tx: forget_request(tx, user, self._key))
+            return response
+        answer = _seal(_packed(response), context=self._context, master=self._house.master)
+        with suppress(Unavailable):  # it is done: whoever asked hears so all the same
+            await store.write(lambda tx: keep_answer(tx, user, self._key, status=response.status_code, answer=answer))
+        return response
+
+    async def _asked(self) -> str:
+        """What is asked for, and by which API key: another of the same user may not be allowed to see the answer."""
+        scope, digest = self._request.scope, sha256()
+        parts = (self._caller.key.id, scope["method"], scope["path"], scope["query_string"], await self._request.body())
+        for part in parts:
+            octets = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
+            digest.update(b"%d:" % len(octets) + octets)
+        return digest.hexdigest()
+
+
+def _packed(response: Response) -> bytes:
+    return response.headers.get("content-type", "").encode("latin-1") + b"\n" + bytes(response.body)
+
+
+def _replayed(status: int, packed: bytes) -> Response:
+    content_type, _, body = packed.partition(b"\n")
+    headers = {REPLAYED: "true"}
+    if content_type:
+        headers["Content-Type"] = content_type.decode("latin-1")
+    return Response(body, status, headers)
+
+
+def _seal(packed: bytes, *, context: str, master: MasterKey) -> str:
+    blob = encrypt(Secret(packed), master=master, nonce=secrets.token_bytes(NONCE_BYTES), context=_place(context))
+    return base64.b64encode(blob).decode("ascii")
+
+
+def _open(answer: str, *, context: str, master: MasterKey) -> bytes:
+    return decrypt(base64.b64decode(answer), master=master, context=_place(context)).value
+
+
+def _place(context: str) -> str:
+    """The row as the encryption knows it: no agent's secret can be mistaken for an answer."""
+    return f"idempotency\n{context}"

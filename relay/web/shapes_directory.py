@@ -1,0 +1,227 @@
+"""What requests about domains and agents may hold and answers do hold, as /openapi.json shows it."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from relay.directory.agents import MAX_NAME, MAX_SLUG
+from relay.web.shapes import Shape
+from store.hitl import MAX_TTL_SECONDS
+from store.records import ExpirationAction, Mode, OnUnverified
+from store.records_domains import Purpose, RecordStatus
+
+Time = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-11-23T15:17:00Z"])]
+EventType = Literal[
+    "email.received",
+    "email.sent",
+    "email.failed",
+    "email.pending_approval",
+    "email.approved",
+    "email.rejected",
+    "email.expired",
+    "email.delivered",
+    "email.bounced",
+    "email.complained",
+]
+Events = Annotated[
+    list[EventType],
+    Field(max_length=10, description="Which events its webhook gets.", examples=[["email.received"]]),
+]
+Name = Annotated[str, Field(max_length=MAX_NAME, description="For people to read.", examples=["Support"])]
+Url = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2000,
+        description="Where events are posted: https, at a public address unless the operator allows others.",
+        examples=["https://hooks.example/in"],
+    ),
+]
+
+
+class _Exact(Shape):
+    """A body in which a number is a number: nothing is converted."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class DomainRequest(_Exact):
+    """A domain that is claimed."""
+
+    domain: str = Field(
+        min_length=1, max_length=320, description="In any spelling; U-labels too.", examples=["agents.example"]
+    )
+
+
+class DomainRecord(BaseModel):
+    """One DNS record to publish, and how it was last seen."""
+
+    type: Literal["TXT", "MX", "CNAME"]
+    name: str = Field(examples=["_mailseal.agents.example"])
+    value: str = Field(examples=["mailseal-verify=3f0c9a…"])
+    purpose: Purpose = Field(description="`ownership` proves the domain; `receiving` brings mail here; else sending.")
+    required: bool = Field(description="False for what is only recommended.")
+    status: RecordStatus = Field(
+        description=(
+            "`pending`: not seen yet. `verified`: seen right. `mismatch`: something else is there, see `found`. "
+            "`missing`: it was right once and is gone. `unknown`: DNS did not answer."
+        )
+    )
+    found: list[str] = Field(description="What is there, right or not; at most ten records.")
+    checked_at: Time | None = Field(description="When DNS was last asked; null: never.")
+    missing_since: Time | None = Field(description="Of one that was right once: since when it is not.")
+    note: str = Field(description="For people.")
+
+
+class DomainDocument(BaseModel):
+    """A domain as its claimant sees it."""
+
+    domain: str = Field(description="Lower-case A-labels.", examples=["agents.example"])
+    verified: bool = Field(
+        description="Proved by you: mail for its agents is taken. A record that goes takes it not away."
+    )
+    verified_at: Time | None
+    created_at: Time
+    next_check_at: Time | None = Field(description="When DNS is looked at again by itself; null: only `verify` looks.")
+    records: list[DomainRecord]
+
+
+class DomainPage(BaseModel):
+    """Domains, by name."""
+
+    items: list[DomainDocument]
+    next_cursor: str | None
+
+
+def _by_default() -> list[EventType]:
+    return ["email.received"]
+
+
+class AgentRequest(_Exact):
+    """An agent that is wanted, at a full address or at a slug on the shared domain."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["address"]}, {"required": ["slug"]}],
+            "examples": [
+                {"address": "support@agents.example", "webhook_url": "https://hooks.example/in", "name": "Support"},
+                {"address": "*@agents.example", "mode": "poll"},
+                {"slug": "support-bot", "on_unverified": "reject"},
+            ],
+        }
+    )
+
+    address: str = Field(
+        default_factory=str,
+        min_length=1,
+        max_length=320,
+        description="On a domain you have claimed; `*@DOMAIN` takes what no other agent does.",
+        examples=["support@agents.example"],
+    )
+    slug: str = Field(
+        default_factory=str,
+        min_length=1,
+        max_length=MAX_SLUG,
+        pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)*$",
+        description="The part before the @ on the relay's shared domain. Names like `postmaster` are reserved.",
+        examples=["support-bot"],
+    )
+    name: Name = ""
+    mode: Mode = Field(
+        default_factory=lambda: "poll", description="`webhook` by default if there is a URL, else `poll`."
+    )
+    webhook_url: Url = Field(default_factory=str)
+    events: Events = Field(default_factory=_by_default)
+    on_unverified: OnUnverified = Field(
+        default="deliver", description="`reject` takes only mail whose sender is verified."
+    )
+
+    @model_validator(mode="after")
+    def _is_at_one_place(self) -> Self:
+        if ("address" in self.model_fields_set) == ("slug" in self.model_fields_set):
+            raise ValueError("either address or slug")
+        return self
+
+
+class AgentChange(_Exact):
+    """What is to be different; what is not named stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "Support"}, {"webhook_url": "https://hooks.example/new"}, {"mode": "poll"}]
+        }
+    )
+
+    name: Name = Field(default_factory=str)
+    mode: Mode = Field(default_factory=lambda: "poll", description="`webhook` needs a URL, here or from before.")
+    webhook_url: Url = Field(
+        default_factory=str,
+        description=(
+            "Where events are posted. Alone it means webhook mode. Setting it switches a webhook on that answered 410."
+        ),
+    )
+    events: Events = Field(default_factory=list)
+    on_unverified: OnUnverified = Field(default_factory=lambda: "deliver")
+
+
+class HitlSettings(_Exact):
+    """Whether a person is asked before an agent's mail goes out."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"enabled": True, "ttl_seconds": 86400, "expiration_action": "reject"}]}
+    )
+
+    enabled: bool
+    ttl_seconds: int = Field(default=86_400, ge=1, le=MAX_TTL_SECONDS, description="How long a mail waits.")
+    expiration_action: ExpirationAction = Field(default="reject", description="What happens when nobody decides.")
+
+
+class Hitl(BaseModel):
+    """Whether a person is asked before an agent's mail goes out."""
+
+    enabled: bool
+    ttl_seconds: int
+    expiration_action: ExpirationAction
+
+
+class AgentDocument(BaseModel):
+    """An agent; its secrets are elsewhere."""
+
+    address: str = Field(description="Its id.", examples=["support@agents.example"])
+    email_address: str = Field(description="Where mail for it goes.", examples=["support@agents.example"])
+    domain: str = Field(examples=["agents.example"])
+    actual_domain: str = Field(description="What stands behind the @.", examples=["agents.example"])
+    is_shared: bool = Field(description="On the relay's shared domain.")
+    domain_verified: bool = Field(description="False: it takes no mail until you have proved the domain.")
+    is_postmaster: bool = Field(description="It came with the domain, and goes with it.")
+    name: str
+    mode: Mode
+    webhook_url: str | None
+    webhook_off_at: Time | None = Field(description="When its endpoint said 410: nothing is posted until a URL is set.")
+    events: list[EventType]
+    on_unverified: OnUnverified
+    hitl: Hitl
+    created_at: Time
+    updated_at: Time | None
+
+
+class AgentPage(BaseModel):
+    """Agents, by address."""
+
+    items: list[AgentDocument]
+    next_cursor: str | None
+
+
+class SigningSecret(BaseModel):
+    """One secret that signs, or signed until lately."""
+
+    key_id: str = Field(examples=["key_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
+    secret: str = Field(description="In the form of Standard Webhooks.", examples=["whsec_…"])
+    created_at: Time
+    expires_at: Time | None = Field(description="Null for the one that signs new mail.")
+
+
+class SigningSecrets(BaseModel):
+    """All that are valid, the current one first."""
+
+    secrets: list[SigningSecret]

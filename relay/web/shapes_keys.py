@@ -1,0 +1,103 @@
+"""What requests about API keys may hold and answers do hold, as /openapi.json shows it."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from relay.web.shapes import Shape
+from store.keys import ALL_SCOPES, MAX_NAME
+from store.records import Scope
+
+Time = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-11-23T15:17:00Z"])]
+Scopes = Annotated[
+    list[Scope],
+    Field(
+        description="What it may do: `read` and work with mail, `send` it, `admin` for everything else.",
+        examples=[list(ALL_SCOPES)],
+    ),
+]
+AgentName = Annotated[str | None, Field(description="The one agent it is for; null: all of the user's.")]
+
+
+class KeyRequest(Shape):
+    """A key that is wanted."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "worker", "agent": "support@agents.example", "scopes": ["read"]}, {"name": "laptop"}]
+        }
+    )
+
+    name: str = Field(default="", max_length=MAX_NAME, description="To tell it apart.")
+    agent: str | None = Field(default=None, max_length=320, description="For this agent alone.")
+    scopes: list[Scope] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=len(ALL_SCOPES),
+        description="What it may do; by default, and at most, what the key that asks may.",
+    )
+
+
+class Key(BaseModel):
+    """An API key, without what opens it."""
+
+    id: str = Field(examples=["key_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
+    name: str
+    prefix: str = Field(description="The first 12 characters of the key itself.", examples=["mk_3vT9aLq0w"])
+    agent: AgentName
+    scopes: Scopes
+    created_at: Time
+    last_used_at: Time | None = Field(description="To the minute.")
+
+
+class NewKey(Key):
+    """An API key that was made."""
+
+    api_key: str = Field(description="The key itself, shown this once.")
+
+
+class KeyPage(BaseModel):
+    """A page of keys, oldest first."""
+
+    items: list[Key]
+    next_cursor: str | None
+
+
+class Person(BaseModel):
+    """The user who asks."""
+
+    id: str = Field(examples=["usr_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
+    email: str = Field(examples=["you@example.net"])
+    name: str
+    created_at: Time
+
+
+class Rates(BaseModel):
+    """Requests a minute at one process of the relay; 0 is without a bound."""
+
+    per_key: int
+    per_user: int
+
+
+class PageSizes(BaseModel):
+    """How many items a page of a list has."""
+
+    default: int
+    most: int
+
+
+class Bounds(BaseModel):
+    """What may be asked for."""
+
+    requests_per_minute: Rates
+    max_message_bytes: int = Field(description="Of a mail that comes in.")
+    max_body_bytes: int = Field(description="Of a request that writes a mail; every other may have 65536.")
+    page: PageSizes
+
+
+class Me(BaseModel):
+    """Who asks, by which key, and how much they may ask for."""
+
+    user: Person
+    key: Key
+    limits: Bounds
