@@ -8,10 +8,12 @@ again before each page and at each sign of life: once either is gone, the stream
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Final
 
 from relay.clock import Clock
 from relay.events import event_headers, message_event
+from relay.inbox.pulses import Pulses
 from relay.offloop import OFF_LOOP_BYTES
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret
@@ -24,8 +26,8 @@ from store.events_feed import (
     Follower,
     last_place,
     list_events,
+    list_pulses,
     place_before_unread,
-    read_pulse,
     resumed_place,
 )
 from store.transaction import Tx
@@ -33,6 +35,7 @@ from store.wake import INBOX, KEYS
 
 _PAGE: Final = 16  # events at most, and no more bytes of mail than OFF_LOOP_BYTES but for one large mail
 _FRESH_SECONDS: Final = 1.0  # what is left of an older page is read again: the key may be gone
+_BEATS: Final = 60  # a heartbeat is cut in as many moments, in which signs of life are given together
 _HEAVY_MAILS: Final = 2  # large ones that are composed at a time, however many follow
 
 
@@ -56,6 +59,7 @@ class Streaming:
     base_url: str
     heartbeat_seconds: float
     is_over: Callable[[], bool]  # every stream must end
+    pulses: Pulses
     heavy: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_HEAVY_MAILS))
 
 
@@ -90,11 +94,11 @@ async def follow(follower: Follower, place: int, *, by: Streaming) -> AsyncGener
 
     Ends once the follower's key or agent is gone, and when every stream must. Raises what composing raises.
     """
-    loop, idle = asyncio.get_running_loop(), False
+    loop, woken = asyncio.get_running_loop(), True
     with by.store.bell.waiting(INBOX + follower.agent, KEYS + follower.key_id) as changed:
         while not by.is_over():
             changed.clear()  # before looking, so that a commit in between is not slept through
-            page, read_at = await _next_page(follower, place, by=by), loop.time()
+            page, read_at = await _next_page(follower, place, woken=woken, by=by), loop.time()
             if page is None:
                 return
             for event in page.events:
@@ -106,39 +110,42 @@ async def follow(follower: Follower, place: int, *, by: Streaming) -> AsyncGener
                 place = event.place
                 del told
             else:
-                place, is_last, is_sign = page.place, page.is_last, idle and not page.events
+                place, is_last, is_sign = page.place, page.is_last, not (woken or page.events)
                 del page  # a follower who waits has no mail in memory
                 if is_sign:
                     yield None
-                idle = is_last and not await _woken(changed, by.heartbeat_seconds)
+                woken = not is_last or await _woken(changed, by.heartbeat_seconds)
 
 
 async def _woken(changed: asyncio.Event, seconds: float) -> bool:
+    """Whether *changed* was set within about so many seconds; many who wait are late together, to be served at once."""
+    late, step = asyncio.get_running_loop().time() + seconds, seconds / _BEATS
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout_at(ceil(late / step) * step):
             return await changed.wait()
     except TimeoutError:
         return False
 
 
-async def _next_page(follower: Follower, place: int, *, by: Streaming) -> _Page | None:
+async def _next_page(follower: Follower, place: int, *, woken: bool, by: Streaming) -> _Page | None:
     """What comes behind *place*; None once the follower's key or agent is gone.
 
     Nothing while the store does not answer: the stream lives on, and looks again before long.
     """
     try:
-        pulse = await by.store.glance(lambda tx: read_pulse(tx, follower))
-        if pulse is None or pulse.place <= place:
-            return None if pulse is None else _Page(place=place)
+        if not woken:
+            pulse = await by.pulses.of(follower)
+            if pulse is None or pulse.place <= place:
+                return None if pulse is None else _Page(place=place)
         return await by.store.read(lambda tx: _read_page(tx, follower, place, by=by))
     except Unavailable:
         return _Page(place=place)
 
 
 def _read_page(tx: Tx, follower: Follower, place: int, *, by: Streaming) -> _Page | None:
-    pulse, now = read_pulse(tx, follower), by.clock.now()
-    if pulse is None:
-        return None
+    pulse, now = list_pulses(tx, [follower]).get(follower), by.clock.now()
+    if pulse is None or pulse.place <= place:
+        return None if pulse is None else _Page(place=place)
     found = list_events(tx, follower.agent, after=place, limit=_PAGE, now=now)
     taken = _first_few(found)
     is_last = len(taken) == len(found) < _PAGE

@@ -10,6 +10,7 @@ from relay.web.limits import SMALL_BODY
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
+_BODILESS: Final = frozenset({"GET", "HEAD"})
 _MARK: Final = "__takes_a_mail__"
 
 
@@ -19,18 +20,19 @@ def takes_a_mail(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
-def bounded(scope: Scope, receive: Receive, *, most: int, is_answered: Callable[[], bool]) -> Receive:
+def bounded(scope: Scope, receive: Receive, *, most: int) -> Receive:
     """*receive*, which raises 413 as soon as it is clear that the body is larger than its route takes.
 
-    Behind an answer there is nothing more to refuse: whoever still listens does so to learn of a hang-up.
+    The body of a GET means nothing (RFC 9110 §9.3.1): no route reads it, and whoever listens while an
+    answer streams out does so to learn of a hang-up.
     """
+    if scope["method"] in _BODILESS:
+        return receive
     declared = _declared(scope)
     taken = 0
 
     async def receive_bounded() -> Message:
         nonlocal taken
-        if is_answered():
-            return await receive()
         allowed = most if hasattr(scope.get("endpoint"), _MARK) else SMALL_BODY
         if declared <= allowed:
             message = await receive()

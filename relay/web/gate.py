@@ -79,10 +79,8 @@ class Gate:
             _require_text(scope)
             if scope["path"].startswith(_NEEDS_KEY):
                 await self._identify(scope, answer)
-            body = bounded(
-                scope, receive, most=self._house.limits.max_body_bytes, is_answered=lambda: answer.has_begun
-            )
-            await self._app(scope, body, answer.send)
+            most = self._house.limits.max_body_bytes
+            await self._app(scope, bounded(scope, receive, most=most), answer.send)
         except Exception as error:
             if answer.has_begun:
                 raise

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from store.conversations import MAX_REFERENCES, bare_id, provider_id
 from store.deliveries import MAX_ERROR

@@ -2,6 +2,8 @@
 
 # ruff: noqa: PLR0917 (pytest hands fixtures over by name)
 
+from dataclasses import replace
+
 import pytest
 
 from store.agents import delete_agent
@@ -13,8 +15,8 @@ from store.events_feed import (
     Pulse,
     last_place,
     list_events,
+    list_pulses,
     place_before_unread,
-    read_pulse,
     resumed_place,
 )
 from store.ids import event_id_of
@@ -38,6 +40,10 @@ def feed(store, clock):
         return store.run(lambda tx: list_events(tx, agent.address, after=after, limit=limit, now=clock.now()))
 
     return read
+
+
+def read_pulse(tx, follower):
+    return list_pulses(tx, [follower]).get(follower)
 
 
 @pytest.fixture
@@ -153,6 +159,17 @@ def test_the_pulse_tells_the_last_place_and_the_types_chosen(store, arrive, poll
     arrive(poll)
 
     assert Pulse(1, frozenset({RECEIVED})) == store.run(lambda tx: read_pulse(tx, follower))
+
+
+def test_many_pulses_are_taken_at_once_each_for_its_own(store, places, arrive, poll, other, follower):
+    arrive(other)
+    to_other = replace(follower, agent=other.address, made_at=other.created_at)
+    keyless = [replace(follower, key_id=f"key_{number}") for number in range(1200)]
+    pulses = store.run(lambda tx: list_pulses(tx, [follower, *keyless, to_other]))
+
+    chosen = frozenset({RECEIVED})
+    assert {follower: Pulse(0, chosen), to_other: Pulse(1, chosen)} == pulses
+    assert {} == store.run(lambda tx: list_pulses(tx, []))
 
 
 def test_there_is_no_pulse_without_the_key(store, poll, follower, key):

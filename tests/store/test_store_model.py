@@ -1,56 +1,23 @@
-"""Any order of a store's daily calls, by three users: what plain Python would do (tests/store/simple_directory.py)."""
+"""Any order of the daily calls about mail: the store does what plain Python would (tests/store/simple_mailbox.py)."""
 
 from datetime import timedelta
-from hashlib import sha256
-from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import precondition, rule
 
-from relay.directory.agents import make_secret
 from store.activity import list_activity_by_agent
-from store.agents import create_agent, delete_agent, list_agents_by_user, update_agent_mode
-from store.conversations import provider_id
-from store.deliveries import (
-    claim_due,
-    list_attempts,
-    list_deliveries_by_user,
-    list_deliveries_of_message,
-    release,
-    replay,
-    settle_dead,
-    settle_delivered,
-    settle_later,
-)
-from store.domains import claim_or_create_domain, delete_domain, list_domains_by_user, verify_domain
-from store.errors import AgentNotFound, DeliveryNotFound, LeaseLost, MessageNotFound, NotReplayable, StoreError
-from store.keys import create_api_key, delete_api_key, get_user_by_api_key, list_api_keys, touch_api_key
+from store.deliveries import claim_due, list_attempts, release, replay, settle_dead, settle_delivered, settle_later
+from store.errors import DeliveryNotFound, LeaseLost, MessageNotFound, NotReplayable
 from store.messages import get_message_with_content, get_messages_by_agent, update_message_delivery_status
 from store.outbound import create_pending_outbound_message
 from store.queue import ack, extend, lease_messages, nack
 from store.records import Attempt
-from store.retention import delete_expired_messages
 from store.sending import LEASE, claim_approved, settle_sent
-from tests.fakes import FakeClock
-from tests.places import Places, keep_message, new_message, new_outbound
-from tests.store.simple_directory import Directory, Key
-from tests.store.simple_mailbox import Promise
+from tests.places import new_outbound
+from tests.store.twin import MODES, WHICH, Twin, error_of, run_beside_the_simple_one, shown
 
-URL = "https://hooks.example/in"
-WHO = st.integers(0, 2)
-WHICH = st.integers(0, 11)
 LIMITS = st.integers(1, 3)
-SECONDS = st.sampled_from([1, 59, 61, 3600, 15 * 86_400, 31 * 86_400])
-MODES = st.sampled_from(["poll", "webhook"])
 STATUSES = st.sampled_from(["unread", "read", "all"])
 IDS = [
     "one@sender.example",
@@ -60,173 +27,38 @@ IDS = [
     "0100a",
 ]
 EMAIL_IDS = st.sampled_from([*IDS, None])
-PARENTS = st.lists(
-    st.sampled_from([*IDS, *[f" <{name}> " for name in IDS], "", "<0100a@us-east-1.amazonses.com>"]), max_size=3
-)
+NAMED = [*IDS, *[f" <{name}> " for name in IDS], "", "<0100a@us-east-1.amazonses.com>"]
+PARENTS = st.lists(st.sampled_from(NAMED), max_size=3)
 PROVIDER_IDS = st.sampled_from(["0100a", "<0100b@eu-west-1.amazonses.com>", "one@sender.example"])
 RAWS = st.sampled_from([b"Subject: one\r\n\r\n", b"Subject: two\r\n\r\n\0"])
 MOST_LETTERS = 10
 
 
-class Machine(RuleBasedStateMachine):
-    """A store, the simple directory beside it, and what users and workers have in their hands."""
+class Mail(Twin):
+    """Letters, their queue and their deliveries, and what readers and workers have in their hands."""
 
-    store = master = numbers = None
-
-    @initialize()
-    def begin(self):
-        self.clock = FakeClock()
-        self.number = next(self.numbers)
-        places = Places(self.clock, self.master)
-        self.users = [
-            self.store.run(lambda tx, n=n: places.user(tx, f"{n}{self.number}@owner.example").id) for n in "abc"
-        ]
-        self.simple = Directory()
+    def __init__(self):
+        super().__init__()
         self.receipts = []  # every one ever given out, with its agent
         self.claims = []  # the same of deliveries
-        self.behind = {}  # where each reader's last page ended
-        self.conversations = set()
-        self.hashes = []
-        self.claim_domain(0, 0)
-        self.verify(0, 0)
-        self.make_agent(0, 0, "poll")
-        self.make_agent(0, 1, "webhook")
-
-    @property
-    def now(self):
-        return self.clock.now()
-
-    def ask(self, query, *arguments, **more):
-        """What the store answers, or the error's type."""
-        try:
-            return self.store.run(lambda tx: query(tx, *arguments, **more))
-        except StoreError as error:
-            return type(error)
-
-    def domain(self, which):
-        return f"{'xy'[which % 2]}{self.number}.example"
-
-    def address(self, which):
-        """One of four addresses, whether it is an agent's or not."""
-        return f"{'pq'[which // 2 % 2]}@{self.domain(which // 4)}" if which < 8 else self.live_address(which)
-
-    def live_address(self, which):
-        alive = list(self.simple.mailboxes)
-        return alive[which % len(alive)] if alive else self.address(0)
 
     def pick_letter(self, which):
         letters = self.simple.letters()
         return letters[-1 - which % len(letters)]
 
-    @rule(seconds=SECONDS)
-    def wait(self, seconds):
-        self.clock.advance(seconds=seconds)
-
-    # Domains, agents and keys
-
-    @rule(who=WHO, which=WHICH)
-    def claim_domain(self, who, which):
-        user, domain = self.users[who], self.domain(which)
-        token = f"{domain}-{user}-{len(self.simple.claims)}"
-        answer = self.ask(claim_or_create_domain, user, domain, token=token, now=self.now)
-        assert self.simple.claim(user, domain, token) == error_of(answer)
-
-    @rule(who=WHO, which=WHICH)
-    def verify(self, who, which):
-        user, domain = self.users[who], self.domain(which)
-        assert self.simple.verify(user, domain) == error_of(self.ask(verify_domain, user, domain, now=self.now))
-
-    @rule(who=WHO, which=WHICH)
-    def give_up(self, who, which):
-        user, domain = self.users[who], self.domain(which)
-        assert self.simple.give_up(user, domain) == error_of(self.ask(delete_domain, user, domain))
-
-    @rule(who=WHO, which=st.integers(0, 7), mode=MODES)
-    def make_agent(self, who, which, mode):
-        user, address = self.users[who], self.address(which)
-        secret = make_secret(address, master=self.master, now=self.now)
-        there = self.simple.mailboxes.get(address)
-
-        answer = self.ask(create_agent, user, address, mode=mode, webhook_url=URL, secret=secret, now=self.now)
-
-        assert self.simple.make_agent(user, address, mode) == error_of(answer)
-        if self.simple.mailboxes.get(address) is not there:
-            self.forget(address)
-
-    @rule(who=WHO, which=WHICH)
-    def remove_agent(self, who, which):
-        user, address = self.users[who], self.address(which)
-        answer = self.ask(delete_agent, user, address)
-        assert self.simple.delete_agent(user, address) == error_of(answer)
-        if answer is None:
-            self.forget(address)
-
-    def forget(self, address):
-        """Who reads there begins anew: the next agent of that address has other letters under the same numbers."""
-        self.behind = {reader: place for reader, place in self.behind.items() if reader[0] != address}
-
-    @rule(who=WHO, which=WHICH, mode=MODES)
-    def switch_agent(self, who, which, mode):
-        user, address = self.users[who], self.address(which)
-        answer = self.ask(update_agent_mode, user, address, mode, now=self.now)
-        assert self.simple.switch_agent(user, address, mode) == error_of(answer)
-
-    @rule(who=WHO, which=st.none() | WHICH)
-    def make_key(self, who, which):
-        user, agent = self.users[who], None if which is None else self.address(which)
-        key_hash = sha256(f"{self.number}-{len(self.hashes)}".encode()).hexdigest()
-        self.hashes.append(key_hash)
-
-        key = self.ask(
-            create_api_key, user, key_hash=key_hash, prefix="mk_abcdefghi", name="k", now=self.now, agent=agent
-        )
-
-        assert self.simple.refuses_key(user, agent) == error_of(key)
-        if not error_of(key):
-            self.simple.keys[key_hash] = Key(key.id, user, agent)
-
-    @precondition(lambda self: self.simple.keys)
-    @rule(who=WHO, which=WHICH)
-    def revoke_key(self, who, which):
-        key_hash = list(self.simple.keys)[which % len(self.simple.keys)]
-        key = self.simple.keys[key_hash]
-        answer = self.ask(delete_api_key, self.users[who], key.id)
-        assert self.simple.revoke(self.users[who], key_hash) == error_of(answer)
-
-    @precondition(lambda self: self.hashes)
-    @rule(which=WHICH)
-    def use_key(self, which):
-        key_hash = self.hashes[-1 - which % len(self.hashes)]
-        key = self.simple.keys.get(key_hash)
-
-        found = self.ask(get_user_by_api_key, key_hash)
-
-        assert (key and (key.user, key.id, key.used_at)) == (
-            found and (found[0].id, found[1].id, found[1].last_used_at)
-        )
-        if key:
-            self.ask(touch_api_key, key.id, now=self.now)
-            self.simple.touch(key, now=self.now)
-
-    # Mail comes, and goes
+    @rule(which=WHICH, mode=MODES, anew=st.booleans())
+    def change(self, which, mode, anew):
+        """An agent gets its mail another way; or it goes, and comes back with nothing."""
+        if anew:
+            self.remove_agent(0, which)
+            self.make_agent(0, which, mode)
+        else:
+            self.switch_agent(0, which, mode)
 
     @precondition(lambda self: len(self.simple.letters()) < MOST_LETTERS)
     @rule(which=WHICH, email_id=EMAIL_IDS, parents=PARENTS, raw=RAWS)
     def arrive(self, which, email_id, parents, raw):
-        address = self.address(which)
-        new = new_message(address, raw, at=self.now, email_message_id=email_id, parent_ids=tuple(parents))
-
-        kept = self.ask(keep_message, new, raw)
-
-        if address not in self.simple.mailboxes:
-            assert AgentNotFound == kept
-            return
-        mailbox = self.simple.mailboxes[address]
-        letter = self.keep(mailbox, "inbound", kept, parents, email_id=email_id, raw=raw)
-        letter.queued, letter.visible_at = mailbox.mode == "poll", self.now
-        promised = self.ask(list_deliveries_of_message, kept.id)
-        assert (mailbox.mode == "webhook") == len(promised)
-        letter.promises = [simple_promise(delivery) for delivery in promised]
+        self.arrive_at(self.live_address(which), email_id, parents, raw)
 
     @precondition(lambda self: len(self.simple.letters()) < MOST_LETTERS)
     @rule(which=WHICH, provider_id=PROVIDER_IDS, parents=PARENTS)
@@ -244,18 +76,6 @@ class Machine(RuleBasedStateMachine):
 
         sent = self.store.run(unit)
         self.keep(mailbox, "outbound", sent, parents, provider_id=sent.provider_message_id)
-
-    def keep(self, mailbox, direction, record, parents, *, email_id=None, provider_id=None, raw=b""):
-        known = mailbox.conversation_of(parents)
-        assert known == record.conversation_id if known else record.conversation_id not in self.conversations
-        self.conversations.add(record.conversation_id)
-        names = {"email_id": email_id, "provider_id": provider_id or provider_of(email_id)}
-        return mailbox.keep(record.id, direction, record.conversation_id, now=self.now, raw=raw, **names)
-
-    @rule()
-    def clean_up(self):
-        gone = sum(mailbox.forget_the_expired(now=self.now) for mailbox in self.simple.mailboxes.values())
-        assert gone == self.ask(delete_expired_messages, now=self.now, limit=100).count
 
     # Reading
 
@@ -425,71 +245,7 @@ class Machine(RuleBasedStateMachine):
         else:
             promise.replay(now=self.now)
 
-    # What holds after every step
-
-    @invariant()
-    def the_directory_is_the_same(self):
-        with self.store.snapshot() as tx:
-            for user in self.users:
-                domains = [(one.domain, one.token, one.verified) for one in list_domains_by_user(tx, user)]
-                agents = [(one.address, one.mode, one.domain_verified) for one in list_agents_by_user(tx, user)]
-                keys = {(key.id, key.agent, key.last_used_at) for key in list_api_keys(tx, user)}
-                mine = {(key.id, key.agent, key.used_at) for key in self.simple.keys.values() if key.user == user}
-                assert (self.simple.domains_of(user), self.simple.agents_of(user), mine) == (domains, agents, keys)
-
-    @invariant()
-    def the_mail_is_the_same(self):
-        with self.store.snapshot() as tx:
-            for address, mailbox in self.simple.mailboxes.items():
-                page = list_activity_by_agent(tx, address, limit=100, cursor=None, now=self.now)
-                expected = [letter.shown() for letter in reversed(mailbox.living(now=self.now))]
-                assert expected == [shown(item) for item in page.items]
-            for user in self.users:
-                boxes = [box for box in self.simple.mailboxes.values() if box.user == user]
-                promised = sorted(((one.id, one.status) for box in boxes for one in box.promises()), reverse=True)
-                page = list_deliveries_by_user(tx, user, limit=100)
-                assert promised == [(delivery.id, delivery.status) for delivery in page.items]
-
-    def teardown(self):
-        """Everything of this machine's goes, so that the next one begins with nothing."""
-        for address, mailbox in self.simple.mailboxes.items():
-            self.store.run(lambda tx, user=mailbox.user, address=address: delete_agent(tx, user, address))
-
-
-def error_of(answer):
-    """The type of error that *answer* is, if it is one."""
-    return answer if isinstance(answer, type) else None
-
-
-def provider_of(email_id):
-    return provider_id(email_id) if email_id else None
-
-
-def simple_promise(delivery):
-    return Promise(delivery.id, delivery.due_at)
-
-
-def shown(item):
-    """What Letter.shown tells, of the store's record."""
-    told = tuple(
-        (one.delivery_id, one.status, one.attempts, one.last_status, one.last_error) for one in item.deliveries
-    )
-    return item.id, item.seq, item.direction, item.status, item.conversation_id, told
-
 
 @pytest.mark.parametrize(("database_url", "examples"), [("sqlite", 40), ("postgresql", 10)], indirect=["database_url"])
-def test_the_store_does_what_plain_python_would(store, master, examples):
-    machine = type("OnOneStore", (Machine,), {"store": store, "master": master, "numbers": count()})
-
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=40,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+def test_mail_is_kept_as_plain_python_would(store, master, examples):
+    run_beside_the_simple_one(Mail, store, master, examples=examples, steps=40)

@@ -202,7 +202,7 @@ async def small(request: Request) -> int:
 
 def scope(endpoint, *, declared=None):
     headers = [] if declared is None else [(b"content-length", str(declared).encode())]
-    return {"headers": headers, "endpoint": endpoint}
+    return {"method": "POST", "headers": headers, "endpoint": endpoint}
 
 
 async def read_all(asked, sizes, *, most=100_000):
@@ -214,7 +214,7 @@ async def read_all(asked, sizes, *, most=100_000):
         read += 1
         return parts.pop(0)
 
-    receive_bounded = bounded(asked, receive, most=most, is_answered=lambda: False)
+    receive_bounded = bounded(asked, receive, most=most)
     try:
         for _ in sizes:
             await receive_bounded()

@@ -17,6 +17,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from relay.errors import RelayError
+from relay.inbox.pulses import Pulses
 from relay.inbox.stream import Event, Streaming, begin, follow
 from relay.web.guard import AgentReader, AnyCaller
 from relay.web.house import House
@@ -75,6 +76,7 @@ def streaming_of(house: House) -> Streaming:
         base_url=house.base_url,
         heartbeat_seconds=house.limits.heartbeat_seconds,
         is_over=house.closing.is_set,
+        pulses=Pulses(house.store),
     )
 
 
