@@ -18,19 +18,19 @@ _LOCK_FILE: Final = "mailseal.lock"
 
 @contextmanager
 def running(data_dir: Path) -> Iterator[None]:
-    """The data directory in use, beside any number of others: a daemon's from start to stop.
+    """The data directory in use, beside any number of others: by a daemon from start to stop, by a command.
 
     The directory is made when it is missing. Raises DaemonRuns while a command has it alone, Misconfigured
     when it cannot be locked.
     """
-    with _locked(data_dir, fcntl.LOCK_SH, f"the store of {data_dir} is being moved: start when that has ended"):
+    with _locked(data_dir, fcntl.LOCK_SH, f"the store of {data_dir} is being moved: try again when that has ended"):
         yield
 
 
 @contextmanager
 def alone(data_dir: Path) -> Iterator[None]:
     """The data directory for one command alone. Raises like running: DaemonRuns while anybody uses it."""
-    with _locked(data_dir, fcntl.LOCK_EX, f"a daemon runs on {data_dir}: stop it first"):
+    with _locked(data_dir, fcntl.LOCK_EX, f"a daemon or a command is at work on {data_dir}: stop it first"):
         yield
 
 

@@ -1,32 +1,30 @@
-"""A whole SQLite store as one file, and one file as the whole store.
+"""A SQLite store kept in another file while it is in use.
 
-The copy is made by SQLite's own online backup in a single step: a reader's transaction, which in
-write-ahead mode keeps no writer waiting, and a snapshot that no write meanwhile disturbs. Putting a
-copy in place is one rename, so a crash at any moment leaves the old store or the new one.
+The copy is made by SQLite's own online backup over a reader's transaction: in write-ahead mode that
+keeps no writer waiting, and no write meanwhile makes it begin anew.
 """
 
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from shlex import quote
+from tempfile import mkstemp
 from typing import Final
 
 from sqlalchemy import URL, make_url
 
-from store.connect import open_engine, sqlite_url
-from store.errors import Conflict, InvalidValue, Unavailable
-from store.migrate import state
+from store.errors import FileExists, InvalidValue, Unavailable
+from store.migrate import UNFINISHED
+from store.sqlite_file import connect, into_place, logs, remove, require_whole
 
 _COUNTED: Final = ("users", "agents", "messages")
-_FILE_MODE: Final = 0o600
-
-
-class FileExists(Conflict):
-    """There is a file of this name already."""
+_HAS_TABLE: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?"
+_STEP: Final = 1024  # pages, between two looks at whether somebody wants to stop
+_NO_DATABASE: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
+_PASSWORDS: Final = ("password", "sslpassword")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,27 +42,28 @@ def back_up(database: Path, target: Path, *, overwrite: bool = False) -> Backup:
 
     Raises FileExists, InvalidValue for what is no store of ours, Unavailable when it cannot be read or written.
     """
-    if target.exists() and not overwrite:
-        raise FileExists(f"{target} exists already")
+    if not database.is_file():
+        raise InvalidValue(f"there is no store at {database}")
+    _require_free(target, database, overwrite=overwrite)
     with _under_another_name(target) as unfinished:
         _copy(database, unfinished)
-        found = inspect(unfinished)
-        _into_place(unfinished, target)
+        require_whole(unfinished)
+        found = look(unfinished)
+        into_place(unfinished, target)
     return Backup(file=target, size=target.stat().st_size, revision=found.revision, rows=found.rows)
 
 
-def restore(source: Path, database: Path, *, now: datetime) -> Path | None:
-    """Put a copy of *source* in the place of the store at *database*, which nobody may be using.
-
-    Answers where the store that was there is now, None where there was none. Raises InvalidValue for what is
-    no whole store of ours, or one of a later release; then nothing has changed.
-    """
-    with _under_another_name(database) as unfinished:
-        _copy(source, unfinished)
-        inspect(unfinished)
-        aside = _set_aside(database, now=now)
-        _into_place(unfinished, database)
-    return aside
+def look(file: Path) -> Backup:
+    """What a copy holds. Raises InvalidValue when it is no store of ours, or only half of one."""
+    try:
+        with closing(connect(file)) as connection:
+            if connection.execute(_HAS_TABLE, (UNFINISHED,)).fetchone():
+                raise InvalidValue("it holds an unfinished copy: run `mailseal migrate-to` again")
+            (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            rows = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in _COUNTED}  # noqa: S608 (names of ours)
+    except (sqlite3.Error, TypeError) as error:  # no such table, or no row
+        raise InvalidValue("not a Mailseal store") from error
+    return Backup(file=file, size=file.stat().st_size, revision=revision, rows=rows)
 
 
 def dump_command(url: str, file: Path) -> str:
@@ -79,98 +78,41 @@ def restore_command(url: str, file: Path) -> str:
 
 
 def _without_password(url: str) -> str:
-    of = make_url(url)
-    bare = URL.create("postgresql", of.username, None, of.host, of.port, of.database, of.query)
+    parsed = make_url(url).difference_update_query(_PASSWORDS)
+    bare = URL.create("postgresql", parsed.username, None, parsed.host, parsed.port, parsed.database, parsed.query)
     return bare.render_as_string()
 
 
-def inspect(file: Path) -> Backup:
-    """Look through a copy. Raises InvalidValue when it is damaged, no store of ours, or of a later release."""
+def _require_free(target: Path, database: Path, *, overwrite: bool) -> None:
+    """Raises FileExists where a copy would destroy something."""
+    if target.exists() and not (overwrite and target.is_file()):
+        raise FileExists(f"{target} exists already")
+    if target.exists() and target.samefile(database):
+        raise FileExists(f"{target} is the store itself")
+    if log := logs(target):
+        raise FileExists(f"{log[0]} belongs to another {target.name}, and would be played into the new one")
+
+
+def _copy(database: Path, unfinished: Path) -> None:
     try:
-        with closing(_open(file)) as connection:
-            _check(connection, "PRAGMA quick_check", good=[("ok",)])
-            _check(connection, "PRAGMA foreign_key_check", good=[])
-            (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or ("",)
-            rows = {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in _COUNTED}  # noqa: S608 (names of ours)
-            # Of a file by itself: one in write-ahead mode could leave a part of it beside.
-            connection.execute("PRAGMA journal_mode=DELETE")
+        with closing(connect(database)) as whole, closing(connect(unfinished)) as copy:
+            whole.execute("BEGIN")
+            whole.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the snapshot begins here
+            whole.backup(copy, pages=_STEP)
     except sqlite3.Error as error:
-        raise InvalidValue(f"not a whole Mailseal store: {error}") from error
-    if _is_newer(file):
-        raise InvalidValue(f"revision {revision} is of a later release than this program")
-    return Backup(file=file, size=file.stat().st_size, revision=revision, rows=rows)
-
-
-def _copy(source: Path, target: Path) -> None:
-    if not source.is_file():
-        raise InvalidValue(f"there is no file {source}")
-    try:
-        target.touch(mode=_FILE_MODE)
-        reading = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
-        with closing(reading) as whole, closing(sqlite3.connect(target)) as copy:
-            whole.backup(copy)
-    except sqlite3.DatabaseError as error:
-        raise InvalidValue(f"{source} cannot be copied: {error}") from error
-    except OSError as error:
-        raise Unavailable(f"{target} cannot be written: {error.strerror}") from error
-
-
-def _is_newer(file: Path) -> bool:
-    engine = open_engine(sqlite_url(file))
-    try:
-        return state(engine).is_newer
-    finally:
-        engine.dispose()
-        with closing(_open(file)) as connection:
-            connection.execute("PRAGMA journal_mode=DELETE")
-
-
-def _set_aside(database: Path, *, now: datetime) -> Path | None:
-    """Give the store that is there a second name, with all of it in the one file."""
-    if not database.exists():
-        return None
-    aside = database.with_name(f"{database.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
-    with suppress(sqlite3.Error), closing(_open(database)) as connection:  # damaged ones are restored over too
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    os.link(database, aside)
-    # Nothing of the old one's log may be played into the new file.
-    for rest in ("-wal", "-shm"):
-        leftover = database.with_name(database.name + rest)
-        if leftover.exists():
-            leftover.rename(aside.with_name(aside.name + rest))
-    return aside
+        kind = InvalidValue if error.sqlite_errorcode & 0xFF in _NO_DATABASE else Unavailable
+        raise kind(f"{database} cannot be copied: {error}") from error
 
 
 @contextmanager
 def _under_another_name(target: Path) -> Iterator[Path]:
-    """A file beside *target* to be made; gone at the end unless it was put in place."""
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.unfinished")
+    """A file beside *target* that only its owner can read; gone at the end unless it was put in place."""
     try:
-        yield unfinished
-    finally:
-        for rest in ("", "-wal", "-shm", "-journal"):
-            unfinished.with_name(unfinished.name + rest).unlink(missing_ok=True)
-
-
-def _into_place(unfinished: Path, target: Path) -> None:
-    _sync(unfinished)
-    unfinished.replace(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+        descriptor, name = mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".unfinished")
+    except OSError as error:
+        raise Unavailable(f"{target} cannot be written: {error.strerror}") from error
+    os.close(descriptor)
     try:
-        os.fsync(descriptor)
+        yield Path(name)
     finally:
-        os.close(descriptor)
-
-
-def _open(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(file, isolation_level=None)
-
-
-def _check(connection: sqlite3.Connection, question: str, *, good: list[tuple[str]]) -> None:
-    found = connection.execute(question).fetchmany(3)
-    if found != good:
-        raise InvalidValue(f"the file is damaged: {found[0]}")
+        remove(Path(name))

@@ -1,70 +1,32 @@
 """A whole store copied into another database, in parts that can be interrupted.
 
-Rows go table by table in order of their keys, a bounded part a transaction; where it stands is
-written in the same transaction, in a table of the target's that is no part of the schema. While that
-table is there nobody opens the target (store/migrate.py), and the copy goes on from it when it is run
-again. At the end both sides are counted and hashed.
+Rows go table by table in order of their keys, a bounded part a transaction; how far it is stands in
+the same transaction (store/copy_marker.py), and run again it goes on from there. At the end both
+sides are read again, counted and hashed.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
-import orjson
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Date,
-    Engine,
-    LargeBinary,
-    MetaData,
-    Row,
-    Table,
-    Text,
-    func,
-    insert,
-    select,
-    text,
-    tuple_,
-    update,
-)
+from sqlalchemy import Connection, Engine, Row, Table, Text, func, insert, inspect, literal, or_, select, table, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import store.schema  # noqa: F401 (registers every table)
+from store.copy_marker import is_marked, mark, move, place, unmark
 from store.digest import digest_of
-from store.engine import BEGIN_OPTION
-from store.errors import Conflict, InvalidValue
+from store.engine import Store
+from store.errors import CopyDiffers, InvalidValue, NotCopyable, TargetNotEmpty, Unavailable
 from store.failure import translated
-from store.migrate import UNFINISHED, state, upgrade
+from store.migrate import standing, state, upgrade
+from store.parts import Bounds, in_parts, key_of
 from store.schema_base import metadata
 
-_PART_ROWS: Final = 500
-_PART_BYTES: Final = 4 * 1024 * 1024
-_FETCHED: Final = 200  # rows at a time from the source
-_FETCHED_LARGE: Final = 4  # of tables that hold contents: one may have megabytes
-
-# Registered beside the schema's tables and not among them.
-_marker: Final = Table(
-    UNFINISHED,
-    MetaData(),
-    Column("name", Text, primary_key=True),  # of a table
-    Column("position", Text),  # the key of the last row that is there, as JSON; NULL before the first
-    Column("rows", BigInteger, nullable=False),
-)
+_VERSION_TABLE: Final = "alembic_version"
 
 Tell = Callable[[str, int], None]
 """Told after each part: the table, and how many of its rows are there."""
-
-
-class TargetNotEmpty(Conflict):
-    """The database to copy into has rows already."""
-
-
-class CopyDiffers(Conflict):
-    """What arrived is not what was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,132 +38,133 @@ class CopiedTable:
     digest: str  # hex, see store/digest.py
 
 
-def copy_store(source: Engine, target: Engine, *, tell: Tell = lambda _table, _rows: None) -> list[CopiedTable]:
+def copy_store(
+    source: Engine, target: Engine, *, tell: Tell = lambda _table, _rows: None, bounds: Bounds | None = None
+) -> list[CopiedTable]:
     """Copy everything of *source* to the empty *target*; nobody may write to either meanwhile.
 
-    Raises InvalidValue when the source is not at the newest revision or holds what the target cannot,
-    TargetNotEmpty, CopyDiffers, Unavailable when a database does not answer. After an interruption it goes on.
+    After an interruption it goes on. Raises InvalidValue when the source is not at the newest revision,
+    TargetNotEmpty and NotCopyable before anything is written, CopyDiffers at the end, and Unavailable when a
+    database does not answer.
     """
+    bounds = bounds or Bounds()
     if not state(source).is_current:
         raise InvalidValue("the store is not at this program's revision: run `mailseal migrate` first")
-    try:
+    with _told(), Store(source).snapshot() as tx:
+        origin = tx.connection
+        _require_room(target)
+        if target.dialect.name == "postgresql":
+            _require_no_nul(origin)
         upgrade(target)
-        with _snapshot(source) as origin:
-            _prepare(target)
-            for table in metadata.sorted_tables:
-                _copy_table(origin, target, table, tell)
-            copied = [_compare(origin, target, table) for table in metadata.sorted_tables]
+        with target.begin() as connection:
+            mark(connection, metadata.sorted_tables)
+        for each in metadata.sorted_tables:
+            _copy_table(origin, target, each, tell, bounds)
+        copied = [_compare(origin, target, each, bounds) for each in metadata.sorted_tables]
         _finish(target)
-    except SQLAlchemyError as error:
-        raise translated(error) from error
     return copied
 
 
 @contextmanager
-def _snapshot(engine: Engine) -> Iterator[Connection]:
-    sqlite = engine.dialect.name == "sqlite"
-    options = {BEGIN_OPTION: "BEGIN"} if sqlite else {"isolation_level": "REPEATABLE READ"}
-    with engine.connect().execution_options(**options) as connection:
-        yield connection
+def _told() -> Iterator[None]:
+    """What a database says, as callers may see it."""
+    try:
+        yield
+    except (SQLAlchemyError, UnicodeError) as error:
+        raise translated(error) from error
 
 
-def _prepare(target: Engine) -> None:
-    """Mark *target* as unfinished, unless it is so already. Raises TargetNotEmpty."""
-    with target.begin() as connection:
-        if target.dialect.has_table(connection, UNFINISHED):
-            return
-        for table in metadata.sorted_tables:
-            if connection.execute(select(table).limit(1)).first() is not None:
-                raise TargetNotEmpty(f"the database to copy into has rows already, in {table.name}")
-        _marker.create(connection)
-        rows = [{"name": table.name, "position": None, "rows": 0} for table in metadata.sorted_tables]
-        connection.execute(insert(_marker), rows)
-
-
-def _copy_table(origin: Connection, target: Engine, table: Table, tell: Tell) -> None:
+def _require_room(target: Engine) -> None:
+    """Have *target* empty, or half full of a copy of ours. Raises TargetNotEmpty, and then has changed nothing."""
     with target.connect() as connection:
-        found = connection.execute(select(_marker).where(_marker.c.name == table.name)).one()
-    position, count = found.position and orjson.loads(found.position), found.rows
-    with _rows(origin, table, position) as rows:
-        for part in _parts(rows):
-            count += len(part)
-            last = [getattr(part[-1], column.name) for column in table.primary_key]
-            _keep_part(target, table, part, position=orjson.dumps(last).decode(), rows=count)
-            tell(table.name, count)
+        if standing(connection).is_newer:
+            raise InvalidValue("the database to copy into was made by a later release, or by another program")
+        if is_marked(connection):
+            return
+        for name in set(inspect(connection).get_table_names()) - {_VERSION_TABLE}:
+            if connection.execute(select(literal(1)).select_from(table(name)).limit(1)).first() is not None:
+                raise TargetNotEmpty(f"the database to copy into has rows already, in {name}")
 
 
-def _keep_part(target: Engine, table: Table, part: Sequence[Row[Any]], *, position: str, rows: int) -> None:
-    if target.dialect.name == "postgresql":
-        _require_no_nul(table, part)
-    with target.begin() as connection:
-        connection.execute(insert(table), [dict(row._mapping) for row in part])
-        at = update(_marker).where(_marker.c.name == table.name)
-        connection.execute(at.values(position=position, rows=rows))
+def _require_no_nul(origin: Connection) -> None:
+    """Raises NotCopyable with the place of a text that PostgreSQL would refuse."""
+    for each in metadata.sorted_tables:
+        texts = [column for column in each.c if isinstance(column.type, Text)]
+        if origin.dialect.name == "sqlite" and texts:
+            has_one = or_(*[func.instr(column, func.char(0)) > 0 for column in texts])
+            row = origin.execute(select(each).where(has_one).limit(1)).first()
+            if row is not None:
+                (name, *_) = [column.name for column in texts if "\0" in (row._mapping[column] or "")]
+                raise NotCopyable(f"{_named(each, row)}: {name} holds U+0000, which PostgreSQL's text cannot")
 
 
-def _parts(rows: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
-    """*rows* in parts of bounded size."""
-    part: list[Row[Any]] = []
-    size = 0
-    for row in rows:
-        part.append(row)
-        size += sum(len(value) for value in row if isinstance(value, bytes | str))
-        if len(part) == _PART_ROWS or size >= _PART_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
+def _copy_table(origin: Connection, target: Engine, each: Table, tell: Tell, bounds: Bounds) -> None:
+    with target.connect() as connection:
+        behind, count = place(connection, each)
+    with _naming(each):
+        for rows in in_parts(origin, each, behind=behind, bounds=bounds):
+            _keep(target, each, rows, count)
+            count += len(rows)
+            tell(each.name, count)
+
+
+def _keep(target: Engine, each: Table, rows: Sequence[Row[Any]], before: int) -> None:
+    try:
+        with target.begin() as connection:
+            move(connection, each, key=key_of(each, rows[-1]), before=before, rows=before + len(rows))
+            connection.execute(insert(each), [dict(row._mapping) for row in rows])
+    except (SQLAlchemyError, UnicodeError) as error:
+        told = translated(error)
+        if isinstance(told, Unavailable):
+            raise told from error
+        between = f"{_named(each, rows[0])} to {_named(each, rows[-1])}"
+        remedy = "if the store has changed since the copy began, empty the database and copy again"
+        raise NotCopyable(f"the database to copy into refused a row of {between}; {remedy}") from error
 
 
 @contextmanager
-def _rows(origin: Connection, table: Table, position: Sequence[Any] | None = None) -> Iterator[Iterable[Row[Any]]]:
-    """The rows of *table* behind *position*, in order of their key, fetched a few at a time."""
-    key = list(table.primary_key)
-    query = select(table).order_by(*key)
-    if position is not None:
-        last = [_from_json(column, value) for column, value in zip(key, position, strict=True)]
-        query = query.where(tuple_(*key) > tuple_(*last, types=[column.type for column in key]))
-    is_large = any(isinstance(column.type, LargeBinary) for column in table.c)
-    fetched = _FETCHED_LARGE if is_large else _FETCHED
-    with origin.execute(query, execution_options={"yield_per": fetched}) as rows:
-        yield rows
+def _naming(each: Table) -> Iterator[None]:
+    """Say in which table something is that cannot even be read: SQLite keeps what it is given."""
+    try:
+        yield
+    except TypeError as error:
+        raise NotCopyable(f"{each.name}: a value is of another type than its column") from error
+    except SQLAlchemyError as error:
+        raise Unavailable(f"{each.name} cannot be read") from error
 
 
-def _from_json(column: Column[Any], value: Any) -> Any:
-    return date.fromisoformat(value) if isinstance(column.type, Date) else value
-
-
-def _compare(origin: Connection, target: Engine, table: Table) -> CopiedTable:
-    with _rows(origin, table) as rows:
-        sent = digest_of(rows)
-    with target.connect() as connection, _rows(connection, table) as rows:
-        arrived = digest_of(rows)
+def _compare(origin: Connection, target: Engine, each: Table, bounds: Bounds) -> CopiedTable:
+    sent = _digest(origin, each, bounds)
+    with Store(target).snapshot() as tx:
+        arrived = _digest(tx.connection, each, bounds)
     if sent != arrived:
-        raise CopyDiffers(f"{table.name}: {sent[0]} rows were sent and {arrived[0]} arrived, or they are not the same")
-    return CopiedTable(table=str(table.name), rows=sent[0], digest=sent[1])
+        both = f"{sent[0]} rows with digest {sent[1]} there, {arrived[0]} with {arrived[1]} here"
+        raise CopyDiffers(f"{each.name} is not what it was copied from ({both}): empty the database and copy again")
+    return CopiedTable(table=str(each.name), rows=sent[0], digest=sent[1])
+
+
+def _digest(connection: Connection, each: Table, bounds: Bounds) -> tuple[int, str]:
+    with _naming(each):
+        return digest_of(row for rows in in_parts(connection, each, bounds=bounds) for row in rows)
 
 
 def _finish(target: Engine) -> None:
     with target.begin() as connection:
         if target.dialect.name == "postgresql":
             _count_on(connection)
-        _marker.drop(connection)
+            # Or its planner would take every table for an empty one until it has looked by itself.
+            connection.execute(text("ANALYZE " + ", ".join(each.name for each in metadata.sorted_tables)))
+        unmark(connection)
 
 
 def _count_on(connection: Connection) -> None:
     """Have every counter of PostgreSQL's go on behind the rows that came with their numbers."""
-    for table in metadata.sorted_tables:
-        column = table.autoincrement_column
-        last = None if column is None else connection.execute(select(func.max(column))).scalar()
-        if column is not None and last is not None:
-            words = {"table": table.name, "column": column.name, "last": last}
-            connection.execute(text("SELECT setval(pg_get_serial_sequence(:table, :column), :last)"), words)
+    for each in metadata.sorted_tables:
+        if (column := each.autoincrement_column) is not None:
+            counter = func.pg_get_serial_sequence(each.name, column.name)
+            last = func.max(column)
+            connection.execute(select(func.setval(counter, last)).having(last.is_not(None)))
 
 
-def _require_no_nul(table: Table, part: Sequence[Row[Any]]) -> None:
-    """Refuse with the row's name what PostgreSQL would refuse without one."""
-    for row in part:
-        for name, value in row._mapping.items():
-            if isinstance(value, str) and "\0" in value:
-                key = "/".join(str(getattr(row, column.name)) for column in table.primary_key)
-                raise InvalidValue(f"{table.name} {key}: PostgreSQL's text holds no NUL, which {name} has")
+def _named(each: Table, row: Row[Any]) -> str:
+    return f"{each.name} {'/'.join(map(str, key_of(each, row)))}"

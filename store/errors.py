@@ -24,6 +24,10 @@
         ├── IdempotencyMismatch  the key was used for another request
         ├── NotPendingApproval   decided by somebody else, expired, or never a hold
         ├── NotUnconfirmed       there is nothing to resolve
+        ├── FileExists           a backup writes over nothing by itself
+        ├── TargetNotEmpty       a store is copied into an empty database alone
+        ├── NotCopyable          the other database cannot hold a row
+        ├── CopyDiffers          what arrived is not what was sent
         └── LeaseLost            the receipt's lease is over, or the message is gone
 
 No caller ever sees an exception of SQLAlchemy or of a driver.
@@ -126,3 +130,19 @@ class NotPendingApproval(Conflict):
 
 class NotUnconfirmed(Conflict):
     """The message is not unconfirmed."""
+
+
+class FileExists(Conflict):
+    """There is a file of this name already."""
+
+
+class TargetNotEmpty(Conflict):
+    """The database to copy into has rows already."""
+
+
+class NotCopyable(Conflict):
+    """The database to copy into cannot hold a row."""
+
+
+class CopyDiffers(Conflict):
+    """What arrived is not what was sent."""

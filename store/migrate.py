@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import Unavailable
@@ -46,17 +46,23 @@ class State:
 
 def state(engine: Engine) -> State:
     """Where the database of *engine* stands. Raises Unavailable when it does not answer, or is half a store."""
-    script = ScriptDirectory(str(chain()))
-    wanted = script.get_current_head()
-    assert wanted is not None, "the chain has at least one revision"
     try:
         with engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
+            found = standing(connection)
             is_unfinished = engine.dialect.has_table(connection, UNFINISHED)
     except SQLAlchemyError as error:
         raise Unavailable("the database cannot be opened") from error
     if is_unfinished:
         raise Unavailable("it holds an unfinished copy: run `mailseal migrate-to` again")
+    return found
+
+
+def standing(connection: Connection) -> State:
+    """Where a database stands, be it half a store: for whoever copies one. Raises what SQLAlchemy raises."""
+    script = ScriptDirectory(str(chain()))
+    wanted = script.get_current_head()
+    assert wanted is not None, "the chain has at least one revision"
+    found = MigrationContext.configure(connection).get_current_revision()
     known = {revision.revision for revision in script.walk_revisions()}
     return State(found, wanted, is_newer=found is not None and found not in known)
 

@@ -3,8 +3,10 @@ import sys
 
 import pytest
 
+from relay.daemon import Daemon
 from relay.errors import DaemonRuns
 from relay.instance import alone, running
+from relay.settings import load
 
 HOLD = """
 import sys
@@ -44,3 +46,16 @@ def test_a_daemon_that_was_killed_is_in_nobody_s_way(tmp_path):
 
     with alone(tmp_path):
         pass
+
+
+async def test_a_daemon_has_its_data_directory_in_use_from_start_to_stop(tmp_path):
+    anywhere = {"MAILSEAL_SMTP_LISTEN": "127.0.0.1:0", "MAILSEAL_HTTP_LISTEN": "127.0.0.1:0"}
+    settings = load({"MAILSEAL_DATA_DIR": str(tmp_path), "MAILSEAL_HOSTNAME": "mx.here.example"} | anywhere)
+    daemon = Daemon(settings)
+    await daemon.start()
+    with pytest.raises(DaemonRuns), alone(tmp_path):
+        pass
+    await daemon.stop()
+
+    with alone(tmp_path), pytest.raises(DaemonRuns):
+        await Daemon(settings).start()

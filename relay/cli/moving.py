@@ -7,14 +7,16 @@ import click
 
 from relay.cli.output import json_option, show, show_all
 from relay.cli.program import Program, pass_program
-from relay.instance import alone
-from store import backup as copies
+from relay.errors import Misconfigured, Refused
+from relay.instance import alone, running
+from relay.settings import Settings
+from store.backup import back_up, dump_command, restore_command
 from store.connect import database_file, open_engine
 from store.copy import copy_store
+from store.errors import InvalidValue
+from store.restore import restore as put_back
 
 _KEY = "The master key is not in it: keep that too, without it the signing secrets inside are lost."
-
-_NOW = "Set MAILSEAL_DATABASE_URL to that database, and keep the same secret key. The old store is as it was."
 
 
 @click.command()
@@ -24,14 +26,16 @@ _NOW = "Set MAILSEAL_DATABASE_URL to that database, and keep the same secret key
 @pass_program
 def backup(program: Program, file: Path, *, force: bool, as_json: bool) -> None:
     """Copy the whole store into FILE, whether or not the daemon runs."""
-    url = program.settings.database
-    database = database_file(url)
+    settings = program.settings
+    database = _database(settings)
     if database is None:
-        raise click.ClickException(f"on PostgreSQL its own program does that better: {copies.dump_command(url, file)}")
-    made = copies.back_up(database, file, overwrite=force)
-    document = {"file": str(made.file.resolve()), "bytes": made.size, "revision": made.revision, **made.rows}
-    show(document, as_json=as_json)
-    click.echo(f"{_KEY} ({program.settings.secret_place})", err=True)
+        raise Refused(f"PostgreSQL has a program of its own for this: {dump_command(settings.database, file)}")
+    with running(settings.data_dir):
+        made = back_up(database, file, overwrite=force)
+    show(
+        {"file": str(made.file.absolute()), "bytes": made.size, "revision": made.revision, **made.rows}, as_json=as_json
+    )
+    click.echo(f"{_KEY} ({settings.secret_place})", err=True)
 
 
 @click.command()
@@ -41,16 +45,14 @@ def backup(program: Program, file: Path, *, force: bool, as_json: bool) -> None:
 def restore(program: Program, file: Path, *, as_json: bool) -> None:
     """Put the store of FILE in the place of the one there is, which is kept beside it. The daemon must be stopped."""
     settings = program.settings
-    database = database_file(settings.database)
+    database = _database(settings)
     if database is None:
-        raise click.ClickException(
-            f"on PostgreSQL its own program does that better: {copies.restore_command(settings.database, file)}"
-        )
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        raise Refused(f"PostgreSQL has a program of its own for this: {restore_command(settings.database, file)}")
     with alone(settings.data_dir):
-        aside = copies.restore(file, database, now=program.now())
-        program.open_store(may_migrate=True)
-    show({"restored": str(database.resolve()), "before": aside and str(aside.resolve())}, as_json=as_json)
+        done = put_back(file, database, now=program.now())
+    document = {"restored": str(database.absolute()), "before": done.aside and str(done.aside.absolute())}
+    show(document | {"revision": done.revision, **done.rows}, as_json=as_json)
+    click.echo(f"It needs the master key of the store it is a copy of, in {settings.secret_place}.", err=True)
 
 
 @click.command("migrate-to")
@@ -58,16 +60,40 @@ def restore(program: Program, file: Path, *, as_json: bool) -> None:
 @json_option
 @pass_program
 def migrate_to(program: Program, url: str, *, as_json: bool) -> None:
-    """Copy the store to the empty database at URL, and compare both. The daemon must be stopped."""
+    """Copy the store to the empty database at URL, and compare both. The daemon must be stopped.
+
+    After an interruption, run it again: it goes on from where it was.
+    """
     settings = program.settings
+    database = _database(settings)
     with alone(settings.data_dir):
-        target = open_engine(url)
-        click.get_current_context().call_on_close(target.dispose)
-        copied = copy_store(program.store.engine, target, tell=_tell)
+        if database is not None and not database.exists():
+            raise Misconfigured(f"there is no store at {database}")
+        source, target = open_engine(settings.database), open_engine(url)
+        for engine in (source, target):
+            click.get_current_context().call_on_close(engine.dispose)
+        copied = copy_store(source, target, tell=_tell)
+    _end_line()
     show_all(copied, ("table", "rows", "digest"), as_json=as_json)
-    click.echo(_NOW, err=True)
+    shown = target.url.set(drivername=target.dialect.name).render_as_string(hide_password=True)
+    click.echo(
+        f"Now set MAILSEAL_DATABASE_URL={shown} and keep the same master key ({settings.secret_place}).", err=True
+    )
+    click.echo("The old store is as it was.", err=True)
+
+
+def _database(settings: Settings) -> Path | None:
+    try:
+        return database_file(settings.database)
+    except InvalidValue as error:
+        raise Misconfigured(f"MAILSEAL_DATABASE_URL: {error}") from error
 
 
 def _tell(table: str, rows: int) -> None:
     if sys.stderr.isatty():
-        click.echo(f"\r{table}: {rows}", nl=False, err=True)
+        click.echo(f"\r\x1b[K{table}: {rows}", nl=False, err=True)
+
+
+def _end_line() -> None:
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", nl=False, err=True)

@@ -9,6 +9,7 @@ import click
 
 from relay.assembly import make_master, open_database
 from relay.clock import SystemClock
+from relay.instance import running
 from relay.settings import Settings, load
 from relay.signing.secrets import MasterKey
 from store.agents import get_agent_by_email
@@ -40,7 +41,8 @@ class Program:
         return make_master(self.settings)
 
     def open_store(self, *, may_migrate: bool | None = None) -> Store:
-        """A store whose connections end with the command. Raises Misconfigured."""
+        """A store whose connections end with the command. Raises Misconfigured, DaemonRuns while it is being moved."""
+        click.get_current_context().with_resource(running(self.settings.data_dir))
         store = open_database(self.settings, may_migrate=may_migrate)
         click.get_current_context().call_on_close(store.engine.dispose)
         return store

@@ -11,7 +11,20 @@ from relay.signing.seal import Statement, seal
 from relay.signing.secrets import Secret
 
 _SENDER: Final = "customer.example"
-_WORDS: Final = "invoice order the is delivery meeting of quarter please thanks to we".split()
+_WORDS: Final = [
+    "invoice",
+    "order",
+    "the",
+    "is",
+    "delivery",
+    "meeting",
+    "of",
+    "quarter",
+    "please",
+    "thanks",
+    "to",
+    "we",
+]
 
 VERDICT: Final = Verdict(
     verified=True,

@@ -4,9 +4,11 @@ import json
 import zipfile
 
 import pytest
+from sqlalchemy import make_url
 
-from relay.instance import running
-from store.connect import open_store, sqlite_url
+from relay.instance import alone, running
+from store.connect import open_engine, open_store, sqlite_url
+from store.migrate import state, upgrade
 from tests.cli.conftest import BOT, OWNER, Cli
 
 
@@ -133,3 +135,54 @@ def test_a_user_is_taken_along_and_taken_away(settled, tmp_path):
 
 def test_nobody_is_not_taken_away(settled):
     assert 1 == settled.run("user", "delete", "nobody@owner.example", "--yes").exit_code
+
+
+def test_nothing_is_restored_or_copied_while_another_command_has_the_store_open(settled, tmp_path, file):
+    settled.ok("backup", str(file))
+
+    with alone(tmp_path / "data"):
+        results = [settled.run(*command) for command in (["user", "list"], ["backup", str(file), "--force"])]
+
+    assert [1, 1] == [result.exit_code for result in results]
+    assert all("being moved" in result.stderr for result in results)
+
+
+def test_a_move_says_what_to_set_and_what_else_is_needed_and_no_password(settled, tmp_path, empty_postgres_url):
+    url = make_url(empty_postgres_url).set(password="swordfish").render_as_string(hide_password=False)
+
+    result = settled.run("migrate-to", url)
+
+    assert f"MAILSEAL_DATABASE_URL={make_url(url).render_as_string()}" in result.stderr
+    assert str(tmp_path / "data" / "secret.key") in result.stderr
+    assert "swordfish" not in result.output
+
+
+def test_a_store_that_is_not_there_is_neither_backed_up_nor_moved(empty, tmp_path, file):
+    results = [empty.run("backup", str(file)), empty.run("migrate-to", sqlite_url(tmp_path / "new.db"))]
+
+    assert [1, 78] == [result.exit_code for result in results]
+    assert all("there is no store at" in result.stderr for result in results)
+    assert not (tmp_path / "data" / "mailseal.db").exists()
+
+
+def test_a_backup_leaves_the_store_at_its_revision(empty, tmp_path, file):
+    (tmp_path / "data").mkdir()
+    engine = open_engine(sqlite_url(tmp_path / "data" / "mailseal.db"))
+    upgrade(engine, to="0001")
+
+    assert "0001" == empty.json("backup", str(file))["revision"]
+    assert "0001" == state(engine).found
+    result = empty.run("migrate-to", sqlite_url(tmp_path / "new.db"))
+    engine.dispose()
+
+    assert (1, True) == (result.exit_code, "run `mailseal migrate` first" in result.stderr)
+
+
+def test_a_store_is_restored_on_a_machine_that_has_none(settled, tmp_path, file):
+    settled.ok("backup", str(file))
+    new = Cli(tmp_path / "elsewhere")
+
+    done = new.json("restore", str(file))
+
+    assert (None, 1) == (done["before"], done["users"])
+    assert [OWNER] == [user["email"] for user in new.json("user", "list")["items"]]

@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from store import migrate
-from store.backup import FileExists, back_up, dump_command, restore, restore_command
+from store.backup import back_up, dump_command, restore_command
 from store.connect import database_file, open_engine, open_store
-from store.errors import InvalidValue, Unavailable
+from store.errors import FileExists, InvalidValue, Unavailable
+from store.restore import restore
 from tests.store.owned import dump, own_everything
 
 NOW = datetime(2026, 11, 23, 15, 17, tzinfo=UTC)
@@ -118,7 +119,7 @@ def test_a_restored_store_is_the_one_that_was_backed_up_and_the_other_is_kept(wh
     after = dump(whole)
     whole.engine.dispose()
 
-    aside = restore(made.file, database, now=NOW)
+    aside = restore(made.file, database, now=NOW).aside
 
     assert ASIDE == aside.name
     assert (before, after) == (dump(opened(database)), dump(opened(aside)))
@@ -128,7 +129,7 @@ def test_a_store_is_restored_where_there_was_none(whole, database, tmp_path):
     made = back_up(database, tmp_path / "copy.db")
     (tmp_path / "new").mkdir()
 
-    assert restore(made.file, tmp_path / "new" / "mailseal.db", now=NOW) is None
+    assert restore(made.file, tmp_path / "new" / "mailseal.db", now=NOW).aside is None
     assert dump(whole) == dump(opened(tmp_path / "new" / "mailseal.db"))
 
 
@@ -146,7 +147,7 @@ def test_what_was_not_yet_in_the_main_file_of_the_old_store_is_not_played_into_t
     for rest in ("", "-wal"):
         shutil.copy(f"{database}{rest}", killed / f"mailseal.db{rest}")
 
-    aside = restore(made.file, killed / "mailseal.db", now=NOW)
+    aside = restore(made.file, killed / "mailseal.db", now=NOW).aside
 
     assert (before, after) == (dump(opened(killed / "mailseal.db")), dump(opened(aside)))
 
@@ -190,7 +191,7 @@ def test_a_file_that_is_not_there_is_not_restored(database, tmp_path):
         restore(tmp_path / "copy.db", database, now=NOW)
 
 
-def test_an_older_backup_is_brought_up_when_it_is_opened(tmp_path):
+def test_an_older_backup_is_brought_up_before_it_is_in_place(tmp_path):
     engine = open_engine(f"sqlite:///{tmp_path / 'mailseal.db'}")
     migrate.upgrade(engine, to="0001")
     file = back_up(tmp_path / "mailseal.db", tmp_path / "copy.db").file
@@ -198,8 +199,6 @@ def test_an_older_backup_is_brought_up_when_it_is_opened(tmp_path):
 
     restore(file, tmp_path / "mailseal.db", now=NOW)
     restored = open_engine(f"sqlite:///{tmp_path / 'mailseal.db'}")
-    assert "0001" == migrate.state(restored).found
-    migrate.upgrade(restored)
 
     assert migrate.state(restored).is_current
 

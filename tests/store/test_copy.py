@@ -3,18 +3,21 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import bindparam, event, func, insert, select, text
 
-from store import copy as copying
 from store import migrate
 from store.connect import open_engine, open_store
-from store.copy import CopyDiffers, TargetNotEmpty, copy_store
+from store.copy import copy_store
 from store.deliveries import claim_due, settle_dead
 from store.digest import digest_of
-from store.errors import InvalidValue, Unavailable
+from store.errors import CopyDiffers, InvalidValue, NotCopyable, StoreError, TargetNotEmpty, Unavailable
+from store.parts import Bounds, in_parts
 from store.records import Attempt
+from store.schema import bodies, body_chunks, delivery_attempts, usage_days, usage_events
+from store.types import UtcDateTime
 from tests.store.owned import MINUTE, dump, multiply, own_everything
 from tests.store.test_migrate import ROOT, empty_engines, empty_postgres_urls, empty_sqlite_urls
 
@@ -24,11 +27,19 @@ COPY = """
 import sys
 from store.connect import open_engine
 from store.copy import copy_store
-copy_store(open_engine(sys.argv[1]), open_engine(sys.argv[2]), tell=lambda table, rows: print(table, rows, flush=True))
+from store.parts import Bounds
+
+def tell(table, rows):
+    print(table, rows, flush=True)
+    if table == "messages":
+        sys.stdin.readline()  # until it is killed
+
+copy_store(open_engine(sys.argv[1]), open_engine(sys.argv[2]), tell=tell, bounds=Bounds(rows=500))
 """
 
 
-_HOLDS_NO_NUL = r"api_keys key_\w+: PostgreSQL's text holds no NUL, which name has"
+_HOLDS_NUL = r"api_keys key_\w+: name holds U\+0000, which PostgreSQL's text cannot"
+SMALL = Bounds(rows=3)
 
 
 @pytest.fixture
@@ -54,12 +65,6 @@ def arrived(target):
     opened = open_store(url_of(target))
     yield opened
     opened.engine.dispose()
-
-
-@pytest.fixture
-def small_parts(monkeypatch):
-    """Parts of three rows, so that there are many."""
-    monkeypatch.setattr(copying, "_PART_ROWS", 3)
 
 
 class Interruption(Exception):
@@ -115,16 +120,15 @@ def test_what_is_copied_back_is_the_same(filled, target, empty_sqlite_urls):
         assert there == copy_store(target, back)
 
 
-@pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("parts", [0, 1, 7, 20])
 def test_a_copy_that_was_interrupted_goes_on_where_it_was(filled, target, arrived, parts):
     with pytest.raises(Interruption):
-        copy_store(filled.engine, target, tell=interrupt_after(parts))
+        copy_store(filled.engine, target, tell=interrupt_after(parts), bounds=SMALL)
     with pytest.raises(Unavailable):
         migrate.state(target)
     told = []
 
-    copied = copy_store(filled.engine, target, tell=lambda table, rows: told.append((table, rows)))
+    copied = copy_store(filled.engine, target, tell=lambda table, rows: told.append((table, rows)), bounds=SMALL)
 
     assert dump(filled) == dump(arrived)
     assert len(told) < sum(-(-each.rows // 3) for each in copied)
@@ -134,7 +138,10 @@ async def test_a_copy_that_was_killed_goes_on_where_it_was(many, target):
     arguments = [url_of(many.engine), url_of(target)]
     environment = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", COPY, *arguments, env=environment, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", COPY, *arguments),
+        env=environment,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     while not (await process.stdout.readline()).startswith(b"messages "):
         pass
@@ -205,7 +212,7 @@ def test_what_postgresql_cannot_hold_is_named(sqlite_file_url, places, empty_pos
     own_everything(store, places, "ana@owner.example", "agents.example")
     store.run(lambda tx: tx.execute(text("UPDATE api_keys SET name = 'a' || char(0) || 'b' WHERE name = 'one'")))
 
-    with closing_engine(empty_postgres_urls[0]) as target, pytest.raises(InvalidValue, match=_HOLDS_NO_NUL):
+    with closing_engine(empty_postgres_urls[0]) as target, pytest.raises(NotCopyable, match=_HOLDS_NUL):
         copy_store(store.engine, target)
     store.engine.dispose()
 
@@ -215,13 +222,154 @@ def test_a_database_that_goes_away_is_unavailable(filled, unused_tcp_port):
         copy_store(filled.engine, open_engine(f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/mail"))
 
 
-def test_a_copy_sends_a_bounded_part_at_a_time(many, target):
-    sizes = []
-    event.listen(target, "before_cursor_execute", lambda *given: sizes.append(len(given[3]) if given[5] else 1))
+@pytest.mark.parametrize(
+    ("bounds", "parts"),
+    [
+        (Bounds(rows=2), [["b", "d"], ["f", "h"], ["j"]]),
+        (Bounds(size=2500), [["b", "d"], ["f"], ["h", "j"]]),
+        (Bounds(size=1), [["b"], ["d"], ["f"], ["h"], ["j"]]),
+    ],
+)
+def test_a_part_has_no_more_rows_and_bytes_than_it_may_unless_one_row_has(store, clock, bounds, parts):
+    contents = {"b": b"", "d": b"x" * 2000, "f": b"x" * 9000, "h": b"", "j": b"x" * 2000}
+    rows = [
+        {"sha256": name, "size": len(content), "content": content, "created_at": clock.now()}
+        for name, content in contents.items()
+    ]
+    store.run(lambda tx: tx.execute(insert(bodies), rows))
 
-    copy_store(many.engine, target)
+    with store.snapshot() as tx:
+        found = [[row.sha256 for row in part] for part in in_parts(tx.connection, bodies, bounds=bounds)]
+        rest = [row.sha256 for part in in_parts(tx.connection, bodies, behind=("f",), bounds=bounds) for row in part]
 
-    assert max(sizes) <= 40 * copying._PART_ROWS
+    assert (parts, ["h", "j"]) == (found, rest)
+
+
+def test_a_key_of_several_columns_is_walked_in_its_order(filled):
+    for table in (body_chunks, usage_days):
+        with filled.snapshot() as tx:
+            walked = [row for part in in_parts(tx.connection, table, bounds=Bounds(rows=1)) for row in part]
+
+        assert len(walked) > 2
+        assert sorted(map(repr, walked)) == sorted(
+            map(repr, filled.run(lambda tx, of=table: tx.execute(select(of)).all()))
+        )
+
+
+def test_nothing_is_written_before_it_is_known_that_every_text_fits(sqlite_file_url, places, empty_postgres_urls):
+    store = open_store(sqlite_file_url)
+    own_everything(store, places, "ana@owner.example", "agents.example")
+    store.run(lambda tx: tx.execute(text("UPDATE delivery_attempts SET error = 'a' || char(0)")))
+
+    with closing_engine(empty_postgres_urls[0]) as target:
+        with pytest.raises(NotCopyable, match="delivery_attempts 1: error holds"):
+            copy_store(store.engine, target)
+        assert migrate.state(target).found is None
+    store.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("statement", "table"),
+    [
+        ("UPDATE delivery_attempts SET duration_ms = 99999999999", "delivery_attempts"),
+        ("UPDATE agent_secrets SET sealed = 'text'", "agent_secrets"),
+        ("UPDATE messages SET subject = CAST(x'ff41' AS TEXT)", "messages"),
+        ("UPDATE messages SET remote_ip = CAST('bytes' AS BLOB)", "messages"),
+    ],
+)
+def test_what_only_sqlite_keeps_stops_the_copy_with_the_table_s_name(
+    sqlite_file_url, places, empty_postgres_urls, statement, table
+):
+    store = open_store(sqlite_file_url)
+    own_everything(store, places, "ana@owner.example", "agents.example")
+    store.run(lambda tx: tx.execute(text(statement)))
+
+    with closing_engine(empty_postgres_urls[0]) as target, pytest.raises(StoreError, match=table):
+        copy_store(store.engine, target)
+    store.engine.dispose()
+
+
+@pytest.mark.parametrize("word", ["INSERT", "UPDATE mailseal_copy"])
+@pytest.mark.parametrize("count", [5, 15])
+def test_a_copy_that_breaks_off_within_a_transaction_goes_on(filled, target, arrived, word, count):
+    seen = []
+
+    def break_off(_connection, _cursor, statement, *_):
+        seen.append(statement.startswith(word) and "alembic" not in statement)
+        if sum(seen) == count:
+            raise Interruption
+
+    event.listen(target, "before_cursor_execute", break_off)
+    with pytest.raises(Interruption):
+        copy_store(filled.engine, target, bounds=SMALL)
+    event.remove(target, "before_cursor_execute", break_off)
+
+    copy_store(filled.engine, target, bounds=SMALL)
+
+    assert dump(filled) == dump(arrived)
+
+
+def test_a_target_of_an_older_release_that_has_rows_is_left_at_its_revision(filled, target):
+    migrate.upgrade(target, to="0001")
+    with target.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO users (id, email, subject, created_at) VALUES ('u', 'a@b.example', 's', :now)"
+            ).bindparams(bindparam("now", datetime(2026, 1, 1, tzinfo=UTC), UtcDateTime()))
+        )
+
+    with pytest.raises(TargetNotEmpty, match="users"):
+        copy_store(filled.engine, target)
+
+    assert "0001" == migrate.state(target).found
+
+
+def test_another_program_s_database_is_left_alone(filled, target):
+    with target.begin() as connection:
+        connection.execute(text("CREATE TABLE theirs (n INTEGER)"))
+        connection.execute(text("INSERT INTO theirs VALUES (1)"))
+
+    with pytest.raises(TargetNotEmpty, match="theirs"):
+        copy_store(filled.engine, target)
+
+    assert migrate.state(target).found is None
+
+
+def test_a_database_of_a_later_release_is_left_alone(filled, target):
+    migrate.upgrade(target)
+    with target.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(InvalidValue, match="later release"):
+        copy_store(filled.engine, target)
+
+
+def test_two_copies_into_one_database_do_not_mix(filled, target, arrived):
+    def other_is_ahead(table, rows):
+        with target.begin() as connection:
+            connection.execute(text("UPDATE mailseal_copy SET rows = rows + 1 WHERE name = :name"), {"name": table})
+
+    with pytest.raises(TargetNotEmpty, match="somebody else"):
+        copy_store(filled.engine, target, bounds=Bounds(rows=1), tell=other_is_ahead)
+
+
+def test_counters_go_on_behind_the_copied_rows(filled, target, arrived, clock):
+    copy_store(filled.engine, target)
+
+    for table in (delivery_attempts, usage_events):
+        last = arrived.run(lambda tx, of=table: tx.execute(select(of).order_by(of.c.number.desc()).limit(1)).one())
+        again = {name: value for name, value in last._mapping.items() if name != "number"}
+        arrived.run(lambda tx, of=table, row=again: tx.execute(insert(of).values(row)))
+        assert last.number + 1 == arrived.run(lambda tx, of=table: tx.execute(select(func.max(of.c.number))).scalar())
+
+
+def test_a_source_that_changed_between_two_tries_is_found(filled, target, places):
+    with pytest.raises(Interruption):
+        copy_store(filled.engine, target, bounds=SMALL, tell=interrupt_after(12))
+    filled.run(lambda tx: tx.execute(text("UPDATE users SET name = 'another'")))
+
+    with pytest.raises(CopyDiffers, match="empty the database and copy again"):
+        copy_store(filled.engine, target, bounds=SMALL)
 
 
 def test_a_digest_does_not_depend_on_the_order_and_tells_every_value_apart():

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from store.domains import delete_domain
 from store.keys import create_api_key, delete_api_key, get_user_by_api_key, touch_api_key
@@ -18,6 +18,10 @@ class People(Twin):
     def __init__(self):
         super().__init__()
         self.hashes = []  # of every key ever made
+
+    @initialize()
+    def begin(self):
+        super().begin()
 
     @rule(who=WHO, which=WHICH)
     def claim(self, who, which):

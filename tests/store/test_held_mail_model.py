@@ -63,7 +63,7 @@ EDITS = st.sampled_from(
 )
 USERS = st.integers(0, 1)
 DECIDERS = st.sampled_from(["its own", "its own", "its own", "another"])
-WHICH = st.integers(0, 11)
+WHICH = st.sampled_from(range(12))
 WAITS = st.booleans()
 SECONDS = st.sampled_from([1, 60, 299, 300, 7200, 86_400, 20 * 86_400])
 LIMITS = st.integers(1, 3)

@@ -1,7 +1,5 @@
 """Domains by the API: claimed, proved, looked at, given up."""
 
-# ruff: noqa: PLR0917 (pytest hands fixtures over by name)
-
 import asyncio
 
 import pytest
@@ -369,7 +367,7 @@ async def test_a_domain_with_agents_is_not_given_up(door):
         "xn--bcher-kva.example.",
         "XN--BCHER-KVA.example",
         "b%C3%BCcher%2Eexample",
-    ],  # fmt: skip
+    ],
 )
 async def test_a_domain_in_a_path_may_be_spelled_in_any_way(sqlite_door, path):
     await claimed(sqlite_door, "bücher.example")
