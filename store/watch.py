@@ -8,6 +8,7 @@ which agents and keys are gone. So any number of idle waiters costs no more than
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Final
@@ -92,18 +93,22 @@ class Watcher:
     def _read_version(self) -> int | None:
         """The number that another connection's commit changes; None when the file cannot say."""
         try:
-            return int(self._opened().exec_driver_sql("PRAGMA data_version").scalar_one())
-        except SQLAlchemyError:
+            version, *_ = self._opened().execute("PRAGMA data_version").fetchone()
+        except (SQLAlchemyError, sqlite3.Error):
             self._close()
             return None
+        return int(version)
 
-    def _opened(self) -> Connection:
+    def _opened(self) -> sqlite3.Connection:
+        """The driver's own connection: a question that is asked so often goes the shortest way."""
         if self._connection is None:
             self._connection = self._store.engine.connect().execution_options(**{BEGIN_OPTION: None})
             self._connection.detach()  # never the pool's again: it must not wait for a lock, others may
             self._connection.exec_driver_sql("PRAGMA busy_timeout=0")
             self._version = None  # each connection counts by itself
-        return self._connection
+        driven = self._connection.connection.dbapi_connection
+        assert isinstance(driven, sqlite3.Connection)
+        return driven
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -119,6 +119,7 @@ async def test_a_thousand_who_wait_ask_the_database_nothing(here):
         each.__enter__()
     await asyncio.sleep(LOOK_SECONDS * 3)  # one look at what was committed before
     asked.clear()
+    here.watcher._connection.connection.dbapi_connection.set_trace_callback(asked.append)
     await asyncio.sleep(LOOK_SECONDS * 5)
 
     assert {"PRAGMA data_version"} == set(asked)
@@ -128,9 +129,12 @@ async def test_a_thousand_who_wait_ask_the_database_nothing(here):
 
 
 async def test_nobody_is_looked_for_while_nobody_waits(here):
-    await asyncio.sleep(LOOK_SECONDS * 3)
     asked = []
-    event.listen(here.engine, "before_cursor_execute", lambda _c, _k, statement, *_: asked.append(statement))
+    with here.bell.waiting(INBOX + BOT) as changed:
+        await settled(here, changed)
+        here.watcher._connection.connection.dbapi_connection.set_trace_callback(asked.append)
+    await asyncio.sleep(LOOK_SECONDS)  # a look that had begun
+    asked.clear()
     await asyncio.sleep(LOOK_SECONDS * 3)
 
     assert [] == asked
