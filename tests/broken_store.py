@@ -6,12 +6,22 @@ from store.engine import Store
 from store.schema import bodies, body_chunks, deliveries, messages
 from store.transaction import Tx
 
+LOST = "lost_"  # what the name of a table begins with while nobody finds it
+
 
 def lose_table(store: Store, table: str) -> None:
     """Take *table* away, so that whoever needs it finds a database that cannot answer."""
-    cascade = " CASCADE" if store.engine.dialect.name == "postgresql" else ""
+    _rename(store, table, f"{LOST}{table}")
+
+
+def give_back_table(store: Store, table: str) -> None:
+    """Give a table back that was lost."""
+    _rename(store, f"{LOST}{table}", table)
+
+
+def _rename(store: Store, table: str, to: str) -> None:
     with store.engine.begin() as connection:
-        connection.execute(text(f"DROP TABLE {table}{cascade}"))
+        connection.execute(text(f"ALTER TABLE {table} RENAME TO {to}"))
 
 
 def kept(tx: Tx) -> dict[str, int]:

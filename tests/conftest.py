@@ -1,6 +1,7 @@
 """Databases for every test that asks: SQLite in a file, and a real PostgreSQL that the suite starts itself."""
 
 import os
+import shutil
 import tempfile
 import uuid
 import warnings
@@ -15,6 +16,8 @@ from relay.signing.secrets import MasterKey, master_key
 from store import migrate
 from store.connect import open_engine, open_store, sqlite_url
 from store.engine import Store
+from store.schema import metadata
+from tests.broken_store import LOST
 from tests.fakes import FakeClock
 
 BOTH = ("sqlite", "postgresql")
@@ -57,10 +60,10 @@ def postgres_template(postgres: str) -> Iterator[str]:
     _drop(postgres, name)
 
 
-@pytest.fixture
-def postgres_url(postgres: str, postgres_template: str) -> Iterator[str]:
-    """A migrated PostgreSQL database of this test alone."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
+@pytest.fixture(scope="session")
+def postgres_of_all(postgres: str, postgres_template: str) -> Iterator[str]:
+    """A migrated PostgreSQL database for the whole run: making one takes longer than most tests."""
+    name = f"store_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
     yield _beside(postgres, name)
@@ -68,13 +71,35 @@ def postgres_url(postgres: str, postgres_template: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def sqlite_file_url(tmp_path: Path) -> str:
-    """A migrated SQLite database of this test alone."""
-    url = sqlite_url(tmp_path / "mailseal.db")
-    engine = open_engine(url)
+def postgres_url(postgres_of_all: str) -> Iterator[str]:
+    """The run's database, emptied after each test."""
+    yield postgres_of_all
+    with psycopg.connect(postgres_of_all, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        connection.execute("DROP TABLE IF EXISTS notes")
+        for table in metadata.tables:
+            connection.execute(f"ALTER TABLE IF EXISTS {LOST}{table} RENAME TO {table}")
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(f"DELETE FROM {table.name}")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file that tests' own are copied from."""
+    path = tmp_path_factory.mktemp("template") / "mailseal.db"
+    engine = open_engine(sqlite_url(path))
     migrate.upgrade(engine)
     engine.dispose()
-    return url
+    return path
+
+
+@pytest.fixture
+def sqlite_file_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated SQLite database of this test alone."""
+    return sqlite_url(Path(shutil.copy(sqlite_template, tmp_path / "mailseal.db")))
 
 
 @pytest.fixture(params=BOTH)

@@ -137,7 +137,7 @@ def update_agent(
 
 @agent.command("hitl")
 @click.argument("address")
-@click.option("--on/--off", "enabled", default=None, required=True, help="Whether a person is asked first.")
+@click.option("--on/--off", "enabled", default=None, help="Whether a person is asked first.")
 @click.option("--ttl-seconds", type=click.IntRange(1, MAX_TTL_SECONDS), help="How long a mail waits.")
 @click.option("--expiration-action", type=click.Choice(ACTIONS), help="What happens when nobody decides.")
 @json_option
@@ -148,10 +148,12 @@ def change_hitl(
     ttl_seconds: int | None,
     expiration_action: ExpirationAction | None,
     *,
-    enabled: bool,
+    enabled: bool | None,
     as_json: bool,
 ) -> None:
     """Have a person asked before an agent's mail goes out, or not; what is not named stays."""
+    if enabled is None:
+        raise click.UsageError("either --on or --off")
     found = program.agent(address)
     changed = program.store.run(
         lambda tx: update_agent_hitl(

@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal, get_args
 
 from relay.clock import rfc3339
 from relay.egress import Network, check_url
@@ -17,7 +17,7 @@ from store.ids import new_key_id
 from store.records import Agent, AgentSecret, Mode
 from store.transaction import Tx
 
-EVENT_TYPES: Final = (
+EventType = Literal[
     "email.received",
     "email.sent",
     "email.failed",
@@ -28,7 +28,8 @@ EVENT_TYPES: Final = (
     "email.delivered",
     "email.bounced",
     "email.complained",
-)
+]
+EVENT_TYPES: Final[tuple[EventType, ...]] = get_args(EventType)
 MAX_NAME: Final = 200
 # Addresses that the world writes to when it means the operator (RFC 2142), or takes for the operator.
 RESERVED: Final = frozenset(

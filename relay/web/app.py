@@ -1,5 +1,6 @@
 """The HTTP application: routers, problems and the description of both."""
 
+from functools import cache
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -24,8 +25,13 @@ from relay.web.house import House
 from relay.web.shapes import Problem
 
 
-def make_app(house: House) -> FastAPI:
+def make_app(house: House) -> Gate:
     """The application over *house*; ``GET /openapi.json`` describes it."""
+    return Gate(_api(), house=house, streaming=stream.streaming_of(house))
+
+
+def make_api() -> FastAPI:
+    """Every route, over whichever house a request's gate leads to."""
     app = FastAPI(
         title="Mailseal",
         version=version("mailseal"),
@@ -35,12 +41,15 @@ def make_app(house: House) -> FastAPI:
         redirect_slashes=False,
         responses={status: {"model": Problem} for status in (400, 401, 403, 404, 408, 413, 415, 422, 429, 503)},
     )
-    app.state.house = house
-    app.state.streaming = stream.streaming_of(house)
-    app.add_middleware(Gate, house=house)
     problems.install(app)
     for each in (me, keys, domains, agents, messages, queue, stream, activity, deliveries, usage, account, health):
         app.include_router(each.router)
     app.include_router(agents.of_agent)
     app.include_router(deliveries.of_agent)
     return app
+
+
+@cache
+def _api() -> FastAPI:
+    # A hundred routes with their models take longer to set up than a thousand requests.
+    return make_api()

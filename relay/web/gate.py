@@ -8,6 +8,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from relay.inbox.stream import Streaming
 from relay.signing.keys import hash_key
 from relay.web.bodies import bounded
 from relay.web.errors import NoSuchPlace, Unauthorized
@@ -61,26 +62,28 @@ class _Answer:
 
 
 class Gate:
-    """ASGI around the application."""
+    """ASGI around the routes, which find *house* and *streaming* in their requests' state."""
 
-    def __init__(self, app: ASGIApp, *, house: House) -> None:
-        self._app = app
-        self._house = house
+    def __init__(self, app: ASGIApp, *, house: House, streaming: Streaming) -> None:
+        self.app = app
+        self.house = house
+        self._streaming = streaming
         self._turnstile = Turnstile(house.limits)
         self._last_use = LastUse()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it here."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
+        scope.setdefault("state", {}).update(house=self.house, streaming=self._streaming)
         answer = _Answer(send)
         try:
             _require_text(scope)
             if scope["path"].startswith(_NEEDS_KEY):
                 await self._identify(scope, answer)
-            most = self._house.limits.max_body_bytes
-            await self._app(scope, bounded(scope, receive, most=most), answer.send)
+            most = self.house.limits.max_body_bytes
+            await self.app(scope, bounded(scope, receive, most=most), answer.send)
         except Exception as error:
             if answer.has_begun:
                 raise
@@ -91,24 +94,24 @@ class Gate:
         plaintext = _bearer(scope)
         if plaintext is None:
             raise Unauthorized
-        now = self._house.clock.now()
+        now = self.house.clock.now()
         peer, key_hash = peer_name(scope.get("client")), hash_key(plaintext)
         self._turnstile.check_peer(peer, key_hash, now.timestamp())
         named = _AGENT.match(scope["path"])
         address = named[1] if named else None
-        asker = await self._house.store.glance(lambda tx: find_asker(tx, plaintext, address))
+        asker = await self.house.store.glance(lambda tx: find_asker(tx, plaintext, address))
         if asker is None:
             answer.fields = self._turnstile.count_failure(peer, key_hash, now.timestamp())
             raise Unauthorized
         answer.fields = self._turnstile.count(asker.caller, key_hash, now.timestamp())
         await self._note_use(asker, now)
-        scope.setdefault("state", {})["asker"] = asker
+        scope["state"]["asker"] = asker
 
     async def _note_use(self, asker: Asker, now: datetime) -> None:
         key = asker.caller.key
         if self._last_use.is_due(key, now):
             with suppress(StoreError):  # who can still be answered must not be refused over a note
-                await self._house.store.write(lambda tx: touch_api_key(tx, key.id, now=now))
+                await self.house.store.write(lambda tx: touch_api_key(tx, key.id, now=now))
 
 
 def _bearer(scope: Scope) -> str | None:

@@ -68,7 +68,7 @@ def _own_agent(tx: Tx, caller: Caller, address: str) -> Agent | StoreError:
 
 def the_house(request: Request) -> House:
     """What the daemon joined for the web."""
-    house: House = request.app.state.house
+    house: House = request.state.house
     return house
 
 

@@ -84,7 +84,7 @@ class _Once:
         self._request = request
         self._key = key
         self._caller = asker.caller
-        self._house: House = request.app.state.house
+        self._house: House = request.state.house
         self._context = f"{self._caller.user.id}\n{key}"
 
     async def answer(self, handle: Handle) -> Response:

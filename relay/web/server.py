@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from relay.web.connection import connections_within
 from relay.web.limits import DEFAULTS, ApiLimits
@@ -28,7 +28,7 @@ class WebServer:
     """Serves *app* from start() to stop(); *on_stop* has what waits inside the app end."""
 
     def __init__(
-        self, app: FastAPI, limits: ApiLimits = DEFAULTS, *, on_stop: Callable[[], None] = lambda: None
+        self, app: ASGIApp, limits: ApiLimits = DEFAULTS, *, on_stop: Callable[[], None] = lambda: None
     ) -> None:
         config = uvicorn.Config(
             app,

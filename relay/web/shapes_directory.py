@@ -4,28 +4,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from relay.directory.agents import MAX_NAME, MAX_SLUG
+from relay.directory.agents import EVENT_TYPES, MAX_NAME, MAX_SLUG, EventType
 from relay.web.shapes import Shape
 from store.hitl import MAX_TTL_SECONDS
 from store.records import ExpirationAction, Mode, OnUnverified
 from store.records_domains import Purpose, RecordStatus
 
 Time = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-11-23T15:17:00Z"])]
-EventType = Literal[
-    "email.received",
-    "email.sent",
-    "email.failed",
-    "email.pending_approval",
-    "email.approved",
-    "email.rejected",
-    "email.expired",
-    "email.delivered",
-    "email.bounced",
-    "email.complained",
-]
 Events = Annotated[
     list[EventType],
-    Field(max_length=10, description="Which events its webhook gets.", examples=[["email.received"]]),
+    Field(max_length=len(EVENT_TYPES), description="Which events its webhook gets.", examples=[["email.received"]]),
 ]
 Name = Annotated[str, Field(max_length=MAX_NAME, description="For people to read.", examples=["Support"])]
 Url = Annotated[

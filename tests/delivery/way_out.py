@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import ip_network
 
-from sqlalchemy import text
-
 from relay.auth.resolver import Resolver
 from relay.clock import Clock
 from relay.delivery.attempt import Letterbox, attempt, read_endpoint, read_letters
@@ -19,6 +17,7 @@ from store.agents import list_secrets, update_agent_webhook
 from store.deliveries import claim_due, list_attempts, list_deliveries_of_message
 from store.engine import Store
 from store.records import Agent, Attempt, Claim, Delivery, Message
+from tests.broken_store import give_back_table, lose_table
 from tests.places import Places
 from tests.sink import PATIENCE_SECONDS, Sink
 
@@ -155,15 +154,11 @@ class WayOut:
 
     def hide(self, table: str) -> None:
         """Take a table away for a while: who needs it finds a database that cannot answer."""
-        self._rename(table, f"hidden_{table}")
+        lose_table(self.store, table)
 
     def show(self, table: str) -> None:
         """Give a hidden table back."""
-        self._rename(f"hidden_{table}", table)
-
-    def _rename(self, name: str, to: str) -> None:
-        with self.store.engine.begin() as connection:
-            connection.execute(text(f"ALTER TABLE {name} RENAME TO {to}"))
+        give_back_table(self.store, table)
 
 
 def path_of(address: str) -> str:

@@ -1,64 +1,16 @@
 """Stores with something in them, and agents to start from."""
 
-import shutil
-import uuid
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
-import psycopg
 import pytest
-from sqlalchemy import make_url
 
-from store import migrate
-from store.connect import open_engine, open_store, sqlite_url
+from store.connect import open_store
 from store.engine import Store
 from store.outbound import create_outbound_message, create_pending_outbound_message, get_outbound_message
 from store.records import Agent
-from store.schema import metadata
 from store.users import bootstrap_user
 from tests.places import Places, keep_message, new_message, new_outbound
 from tests.store.notes import make_notes
-
-
-@pytest.fixture(scope="session")
-def postgres_of_all(postgres: str, postgres_template: str) -> Iterator[str]:
-    """A migrated PostgreSQL database for the whole folder: making one takes longer than most tests here."""
-    name = f"store_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
-    yield make_url(postgres).set(database=name).render_as_string(hide_password=False)
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def postgres_url(postgres_of_all: str) -> Iterator[str]:
-    """The folder's database, emptied after each test."""
-    yield postgres_of_all
-    with psycopg.connect(postgres_of_all, autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        connection.execute("DROP TABLE IF EXISTS notes")
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(f"DELETE FROM {table.name}")
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file that tests' own are copied from."""
-    path = tmp_path_factory.mktemp("template") / "mailseal.db"
-    engine = open_engine(sqlite_url(path))
-    migrate.upgrade(engine)
-    engine.dispose()
-    return path
-
-
-@pytest.fixture
-def sqlite_file_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """A migrated SQLite database of this test alone."""
-    return sqlite_url(Path(shutil.copy(sqlite_template, tmp_path / "mailseal.db")))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+from fastapi import FastAPI
 from yarl import URL
 
 from relay.delivery.attempt import Letterbox
@@ -15,7 +16,7 @@ from relay.delivery.trial import Trial, try_webhook
 from relay.directory.keys import create_key
 from relay.directory.zone import Place
 from relay.metrics import Metrics
-from relay.web.app import make_app
+from relay.web.app import make_api, make_app
 from relay.web.house import House
 from relay.web.limits import ApiLimits
 from relay.web.server import WebServer
@@ -85,8 +86,8 @@ class Door:
             max_message_bytes=36_700_160,
             limits=limits,
         )
-        self.app = make_app(house)
-        self.server = WebServer(self.app, limits, on_stop=house.close)
+        self.gate = make_app(house)
+        self.server = WebServer(self.gate, limits, on_stop=house.close)
         self.session: aiohttp.ClientSession
         self.key = ""
         self.message_id = ""  # of the one message, where a door is only looked at
@@ -95,6 +96,11 @@ class Door:
         await self.server.start([("127.0.0.1", 0)])
         self.session = aiohttp.ClientSession()
         self.key = await self.new_key()
+
+    def own_api(self) -> FastAPI:
+        """This door's own routes from now on, to add some to."""
+        self.gate.app = api = make_api()
+        return api
 
     async def close(self) -> None:
         await self.session.close()

@@ -8,6 +8,8 @@ import pytest
 
 from relay.directory.agents import RESERVED
 from relay.directory.domains import claim
+from relay.signing.secrets import parse_whsec
+from relay.web.shapes_directory import AgentDocument, SigningSecret
 from store.agents import switch_webhook_off
 from store.domains import ensure_shared_domain
 from store.users import bootstrap_user
@@ -16,10 +18,7 @@ from tests.web.client import BOT, OWNER
 AGENTS = "/v1/agents"
 EVE = "eve@stranger.example"
 HOOK = "https://hooks.example/in"
-FIELDS = {
-    *("address", "email_address", "domain", "actual_domain", "is_shared", "domain_verified", "is_postmaster"),
-    *("name", "mode", "webhook_url", "webhook_off_at", "events", "on_unverified", "hitl", "created_at", "updated_at"),
-}
+FIELDS = set(AgentDocument.model_fields)
 
 
 def at(address=BOT, rest=""):
@@ -160,7 +159,7 @@ async def test_a_slug_has_up_to_64_letters(sqlite_owned, slug):
 
 
 async def test_without_a_shared_domain_there_are_no_slugs(sqlite_owned):
-    sqlite_owned.app.state.house = replace(sqlite_owned.app.state.house, shared_domain=None)
+    sqlite_owned.gate.house = replace(sqlite_owned.gate.house, shared_domain=None)
 
     assert (422, "no_shared_domain") == (await sqlite_owned.post(AGENTS, {"slug": "bot"})).problem
     assert not (await made(sqlite_owned, "bot@shared.example"))["is_shared"]
@@ -606,3 +605,53 @@ async def test_another_method_is_told_which_there_are(sqlite_door, method, path,
     answer = await sqlite_door.ask(method, path)
 
     assert ((405, "method_not_allowed"), allowed) == (answer.problem, answer.headers["Allow"])
+
+
+# Signing secrets
+
+
+async def test_an_agents_secrets_are_shown_only_when_asked_for(owned):
+    await made(owned, webhook_url=HOOK)
+    for path in (AGENTS, at()):
+        assert b"whsec_" not in (await owned.get(path)).body
+
+    answer = await owned.get(at(rest="/secret"))
+
+    (secret,) = answer.json["secrets"]
+    assert set(SigningSecret.model_fields) == secret.keys()
+    assert ("2026-11-23T15:17:00Z", None, "no-store") == (
+        secret["created_at"],
+        secret["expires_at"],
+        answer.headers["Cache-Control"],
+    )
+    assert 32 == len(parse_whsec(secret["secret"]).value)
+
+
+async def test_a_rotated_secret_comes_first_and_the_one_before_has_a_day(owned):
+    await made(owned)
+    (old,) = (await owned.get(at(rest="/secret"))).json["secrets"]
+
+    answer = await owned.post(at(rest="/secret/rotate"))
+
+    new, before = answer.json["secrets"]
+    assert (200, None, old | {"expires_at": "2026-11-24T15:17:00Z"}) == (answer.status, new["expires_at"], before)
+    assert answer.json == (await owned.get(at(rest="/secret"))).json
+    owned.clock.advance(days=1)
+    assert [new] == (await owned.get(at(rest="/secret"))).json["secrets"]
+
+
+async def test_a_rotation_that_is_asked_for_twice_with_one_key_is_one_rotation(owned):
+    await made(owned)
+
+    answers = [await owned.post(at(rest="/secret/rotate"), headers={"Idempotency-Key": "turn-1"}) for _ in range(2)]
+
+    assert answers[0].json == answers[1].json == (await owned.get(at(rest="/secret"))).json
+
+
+async def test_three_secrets_are_valid_at_most(owned):
+    await made(owned)
+    made_keys = [(await owned.post(at(rest="/secret/rotate"))).json["secrets"][0]["key_id"] for _ in range(4)]
+
+    valid = [secret["key_id"] for secret in (await owned.get(at(rest="/secret"))).json["secrets"]]
+
+    assert (made_keys[-1], set(made_keys[1:])) == (valid[0], set(valid))

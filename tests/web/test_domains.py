@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from relay.directory.domains import accept, claim
+from relay.web.shapes_directory import DomainDocument, DomainRecord
 from store.users import bootstrap_user
 from tests.web.client import OWNER
 
@@ -13,10 +14,8 @@ PROOF = f"_mailseal.{NAME}"
 DOMAINS = "/v1/domains"
 ONE = f"{DOMAINS}/{NAME}"
 EVE = "eve@stranger.example"
-FIELDS = {"domain", "verified", "verified_at", "created_at", "next_check_at", "records"}
-RECORD = {
-    *("type", "name", "value", "purpose", "required", "status", "found", "checked_at", "missing_since", "note"),
-}
+FIELDS = set(DomainDocument.model_fields)
+RECORD = set(DomainRecord.model_fields)
 
 
 async def claimed(door, name=NAME, **more):

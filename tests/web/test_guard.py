@@ -179,12 +179,13 @@ async def test_what_is_no_address_is_a_problem(door, path):
 async def guarded(sqlite_store, clock, places):
     """A door with a route for each guard."""
     opened = Door(sqlite_store, clock, places)
+    api = opened.own_api()
     for name in ("AnyCaller", "Reader", "Sender", "Admin"):
-        opened.app.get(f"/v1/{name}")(route_for(getattr(guard, name)))
-        opened.app.get(f"/outside/{name}")(route_for(getattr(guard, name)))
+        api.get(f"/v1/{name}")(route_for(getattr(guard, name)))
+        api.get(f"/outside/{name}")(route_for(getattr(guard, name)))
     for name in ("AgentReader", "AgentSender", "AgentAdmin"):
-        opened.app.get(f"/v1/agents/{{address}}/{name}")(route_for(getattr(guard, name)))
-        opened.app.get(f"/v1/elsewhere/{{address}}/{name}")(route_for(getattr(guard, name)))
+        api.get(f"/v1/agents/{{address}}/{name}")(route_for(getattr(guard, name)))
+        api.get(f"/v1/elsewhere/{{address}}/{name}")(route_for(getattr(guard, name)))
     await opened.open()
     await opened.agent()
     await opened.agent("other@agents.example")

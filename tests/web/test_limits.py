@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from fastapi import Request
 from starlette.exceptions import HTTPException
+from structlog.testing import capture_logs
 
 from relay.daemon import _api_limits
 from relay.directory.keys import find_holder
@@ -110,7 +111,8 @@ async def test_answers_of_every_kind_count_and_say_so(strict, method, path, stat
 async def test_what_breaks_here_is_a_problem_that_says_how_its_asker_stands(strict):
     strict.store.write = None  # whatever is not foreseen
 
-    answer = await strict.post("/v1/keys", {})
+    with capture_logs():
+        answer = await strict.post("/v1/keys", {})
 
     assert (500, "internal_error") == answer.problem
     assert answer.headers["RateLimit"].startswith('"key";r=2')
@@ -248,8 +250,9 @@ async def test_a_body_that_says_it_is_too_large_is_not_read_at_all(endpoint, dec
 
 async def test_a_route_that_takes_mails_has_more_room(sqlite_store, clock, places):
     door = Door(sqlite_store, clock, places, ApiLimits(max_body_bytes=100_000))
-    door.app.post("/v1/large")(large)
-    door.app.post("/v1/small")(small)
+    api = door.own_api()
+    api.post("/v1/large")(large)
+    api.post("/v1/small")(small)
     await door.open()
 
     answers = [

@@ -1,6 +1,7 @@
 """Whatever the framework answers by itself is a problem document with a code of the list."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.web.problems import CODES
 from tests.web.client import BOT, messages, queue
@@ -145,8 +146,10 @@ async def test_an_error_that_nobody_expected_tells_nothing(sqlite_door):
     await sqlite_door.agent()
     sqlite_door.store.read = None
 
-    answer = await sqlite_door.get(messages())
+    with capture_logs() as logged:
+        answer = await sqlite_door.get(messages())
 
     assert (500, "internal_error") == answer.problem
+    assert ["request failed"] == [each["event"] for each in logged]
     assert b"None" not in answer.body
     assert BOT not in answer.body.decode()

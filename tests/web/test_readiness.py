@@ -38,10 +38,11 @@ async def test_a_daemon_is_not_ready_while_its_database_refuses_it(daemon, postg
     assert 200 == await status(daemon)
     name = make_url(postgres_url).database
 
-    await asyncio.to_thread(shut, postgres, name, allowed=False)
-    assert 503 == await status(daemon)
-
-    await asyncio.to_thread(shut, postgres, name, allowed=True)
+    try:
+        await asyncio.to_thread(shut, postgres, name, allowed=False)
+        assert 503 == await status(daemon)
+    finally:
+        await asyncio.to_thread(shut, postgres, name, allowed=True)
     assert 200 == await status(daemon)
 
 

@@ -37,7 +37,7 @@ of_agent = APIRouter(prefix=AGENT, tags=["agents"], route_class=IdempotentRoute)
 _PLAIN: Final = ("name", "mode", "webhook_url", "on_unverified", "is_postmaster", "domain_verified")
 _TAKEN: Final[dict[int | str, dict[str, Any]]] = {
     404: {"model": Problem, "description": "`domain_not_found`: you have not claimed the domain."},
-    409: {"model": Problem, "description": "`address_taken`."},
+    409: {"model": Problem, "description": "`address_taken`, `request_under_way`."},
     422: {"model": Problem, "description": "`invalid_request`, `invalid_value`, `no_shared_domain`."},
 }
 

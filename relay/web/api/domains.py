@@ -30,7 +30,7 @@ WithSending = Annotated[
 _Responses = dict[int | str, dict[str, Any]]
 _CLAIMED: Final[_Responses] = {
     200: {"model": DomainDocument, "description": "It was yours already, with this very token."},
-    409: {"model": Problem, "description": "`domain_not_available`: verified by somebody else."},
+    409: {"model": Problem, "description": "`domain_not_available`: verified by somebody else. `request_under_way`."},
 }
 _HAS_AGENTS: Final[_Responses] = {409: {"model": Problem, "description": "`domain_has_agents`: delete them first."}}
 _UNPROVEN: Final[_Responses] = {
@@ -38,7 +38,7 @@ _UNPROVEN: Final[_Responses] = {
         "model": Problem,
         "description": (
             "`domain_unproven`: the TXT record was not seen, and what was is told. "
-            "`domain_not_available`: verified by somebody else."
+            "`domain_not_available`: verified by somebody else. `request_under_way`."
         ),
     }
 }

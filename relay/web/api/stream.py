@@ -82,7 +82,7 @@ def streaming_of(house: House) -> Streaming:
 
 def the_streaming(request: Request) -> Streaming:
     """What every stream of this application shares."""
-    streaming: Streaming = request.app.state.streaming
+    streaming: Streaming = request.state.streaming
     return streaming
 
 
