@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib.metadata import version
+from typing import Final
 
 from fastapi import FastAPI
 
@@ -20,9 +21,37 @@ from relay.web.api import (
     stream,
     usage,
 )
+from relay.web.describe import DescribedApi
 from relay.web.gate import Gate
 from relay.web.house import House
+from relay.web.pages import reference
 from relay.web.shapes import Problem
+
+_ABOUT: Final = (
+    "The mail exchanger for AI agents: receives, authenticates, seals, keeps and delivers mail.\n\n"
+    "Everything below `/v1` wants an API key, as `Authorization: Bearer mk_…`. What belongs to somebody else is as if "
+    "it were not there: 404. Lists take `limit` and `cursor`, and answer `items` and `next_cursor`. Errors are "
+    "RFC 9457 documents with a stable `code`: a path that is nobody's answers 404 `not_found`, a method that a path "
+    "does not have 405 `method_not_allowed`, and each operation lists its own. Ignore fields you do not know: there "
+    "may come more."
+)
+_TAGS: Final = [
+    {"name": "account", "description": "Who asks, what they used, and all of it taken along or away."},
+    {"name": "keys", "description": "API keys."},
+    {"name": "domains", "description": "DNS names whose mail comes here."},
+    {"name": "agents", "description": "Addresses that receive and send."},
+    {"name": "messages", "description": "What came in."},
+    {"name": "queue", "description": "Messages for workers, each for one at a time."},
+    {"name": "events", "description": "What happens, as it happens."},
+    {"name": "activity", "description": "Both directions, alone and by conversation."},
+    {"name": "deliveries", "description": "Events on their way to webhooks."},
+    {"name": "health", "description": "For whoever runs the relay. Needs no key."},
+    {"name": "reference", "description": "This description. Needs no key."},
+]
+_SUBJECTS: Final = (
+    *(me, keys, domains, agents, messages, queue, stream, activity, deliveries, usage, account, health),
+    reference,
+)
 
 
 def make_app(house: House) -> Gate:
@@ -32,17 +61,20 @@ def make_app(house: House) -> Gate:
 
 def make_api() -> FastAPI:
     """Every route, over whichever house a request's gate leads to."""
-    app = FastAPI(
+    app = DescribedApi(
         title="Mailseal",
         version=version("mailseal"),
-        description="The mail exchanger for AI agents. Errors are RFC 9457 documents with a stable `code`.",
+        description=_ABOUT,
+        openapi_tags=_TAGS,
+        generate_unique_id_function=lambda route: route.name,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # relay/web/pages/reference.py answers it
         redirect_slashes=False,
-        responses={status: {"model": Problem} for status in (400, 401, 403, 404, 408, 413, 415, 422, 429, 503)},
+        responses={422: {"model": Problem}},  # in place of the framework's own; relay/web/describe.py lists all
     )
     problems.install(app)
-    for each in (me, keys, domains, agents, messages, queue, stream, activity, deliveries, usage, account, health):
+    for each in _SUBJECTS:
         app.include_router(each.router)
     app.include_router(agents.of_agent)
     app.include_router(deliveries.of_agent)

@@ -7,7 +7,8 @@
     ├── InsufficientScope   a valid one that may not do this
     ├── RateLimited         too many requests
     ├── RequestUnderWay     the first with this idempotency key is not answered yet
-    └── NoSuchPlace         a path that cannot be one of ours
+    ├── NoSuchPlace         a path that cannot be one of ours
+    └── NotReady            the relay cannot take mail
 """
 
 from collections.abc import Mapping
@@ -49,3 +50,7 @@ class RequestUnderWay(WebError):
 
 class NoSuchPlace(WebError):
     """Not Found."""
+
+
+class NotReady(WebError):
+    """Mail would be answered 451 now."""

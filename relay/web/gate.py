@@ -50,6 +50,7 @@ class _Answer:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.has_begun = False
+        self.is_whole = False
         self.fields: Mapping[str, str] = {}
 
     async def send(self, message: Message) -> None:
@@ -59,6 +60,7 @@ class _Answer:
             more = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in self.fields.items()]
             message = {**message, "headers": [*message.get("headers", ()), *more]}
         await self._send(message)
+        self.is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
 class Gate:
@@ -85,6 +87,8 @@ class Gate:
             most = self.house.limits.max_body_bytes
             await self.app(scope, bounded(scope, receive, most=most), answer.send)
         except Exception as error:
+            if answer.is_whole:  # the framework raises once more what it has answered
+                return
             if answer.has_begun:
                 raise
             await problem_of(error)(scope, receive, answer.send)

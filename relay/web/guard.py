@@ -14,12 +14,19 @@ from fastapi.security import HTTPBearer
 from relay.directory.keys import find_holder
 from relay.web.errors import InsufficientScope, Unauthorized
 from relay.web.house import House
+from relay.web.raises import raises
 from store.agents import get_agent_by_id
 from store.errors import AgentNotFound, StoreError
 from store.records import Agent, ApiKey, Scope, User
 from store.transaction import Tx
 
-_documented = HTTPBearer(auto_error=False, description="An API key, `mk_…`.")
+_documented = HTTPBearer(
+    auto_error=False,
+    scheme_name="ApiKey",
+    bearerFormat="mk_…",
+    description="An API key, `mk_…`, made by `POST /v1/keys` or `mailseal key create`.",
+)
+Address = Annotated[str, Path(description="The agent's address, URL-encoded.", examples=["support@agents.example"])]
 _SAYS: Final[dict[Scope, str]] = {
     "read": "read and work with mail",
     "send": "send mail",
@@ -111,6 +118,7 @@ async def has_left(request: Request, asker: TheAsker, house: TheHouse) -> Callab
 
 
 def _for_account(*scopes: Scope) -> Any:
+    @raises(InsufficientScope)
     async def guard(caller: AnyCaller) -> Caller:
         return _require_account(caller, *scopes)
 
@@ -118,6 +126,7 @@ def _for_account(*scopes: Scope) -> Any:
 
 
 def _for_any(*scopes: Scope) -> Any:
+    @raises(InsufficientScope)
     async def guard(caller: AnyCaller) -> Caller:
         return _require(caller, *scopes)
 
@@ -125,9 +134,8 @@ def _for_any(*scopes: Scope) -> Any:
 
 
 def _for_agent(*scopes: Scope) -> Any:
-    async def guard(
-        asker: TheAsker, address: Annotated[str, Path(description="The agent's address, URL-encoded.")]
-    ) -> Agent:
+    @raises(AgentNotFound, InsufficientScope)
+    async def guard(asker: TheAsker, address: Address) -> Agent:
         if isinstance(asker.agent, StoreError):
             raise asker.agent
         if asker.agent is None or asker.address != address:

@@ -26,7 +26,6 @@ from relay.signing.secrets import NONCE_BYTES, MasterKey, Secret, decrypt, encry
 from relay.web.errors import RequestUnderWay, Unauthorized
 from relay.web.guard import Asker
 from relay.web.house import House
-from relay.web.shapes import Problem
 from store.errors import Unavailable
 from store.idempotency import MAX_KEY, begin_request, forget_request, keep_answer
 from store.records_people import BegunRequest
@@ -48,7 +47,6 @@ _PARAMETER: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
     "example": "5d2a51c8-order-1021",
 }
-_CONFLICT: Final = {"model": Problem, "description": "`request_under_way`: the first request is not answered yet."}
 
 
 class IdempotentRoute(APIRoute):
@@ -56,7 +54,6 @@ class IdempotentRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
         if "POST" in (given.get("methods") or ()):
-            given["responses"] = {409: _CONFLICT, **(given.get("responses") or {})}
             extra = given.get("openapi_extra") or {}
             given["openapi_extra"] = {**extra, "parameters": [*extra.get("parameters", ()), _PARAMETER]}
         super().__init__(path, endpoint, **given)

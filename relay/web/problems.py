@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ _KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (web_errors.InsufficientScope, Kind(403, "insufficient_scope", tells=True)),
     (web_errors.RateLimited, Kind(429, "rate_limited", tells=True)),
     (web_errors.RequestUnderWay, Kind(409, "request_under_way", tells=True)),
+    (web_errors.NotReady, Kind(503, "not_ready")),
     (web_errors.NoSuchPlace, Kind(404, "not_found", tells=True)),
     (store_errors.AgentNotFound, Kind(404, "agent_not_found")),
     (store_errors.MessageNotFound, Kind(404, "message_not_found", tells=True)),
@@ -77,11 +78,10 @@ BODY_TOO_LARGE: Final = Kind(413, "body_too_large", says="the body is larger tha
 NOT_JSON: Final = Kind(415, "unsupported_media_type", says="the body must come as Content-Type: application/json")
 INVALID_REQUEST: Final = Kind(422, "invalid_request", says="the request has values that do not fit")
 HEAD_TOO_LARGE: Final = Kind(431, "head_too_large", says="the request's fields are larger than 16 KiB")
-NOT_READY: Final = Kind(503, "not_ready", says="mail would be answered 451 now")
 TOO_MANY_CONNECTIONS: Final = Kind(503, "too_many_connections", says="there are too many connections: try again later")
 _EARLY: Final = (
     *(BAD_REQUEST, MALFORMED_JSON, NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT, BODY_TOO_LARGE, NOT_JSON),
-    *(INVALID_REQUEST, HEAD_TOO_LARGE, NOT_READY, TOO_MANY_CONNECTIONS),
+    *(INVALID_REQUEST, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS),
 )
 # What the framework says by a status alone; of a 400 it says nothing but that a body could not be parsed.
 _BY_STATUS: Final = {kind.status: kind for kind in (MALFORMED_JSON, NOT_FOUND, METHOD_NOT_ALLOWED, BODY_TOO_LARGE)}
@@ -90,6 +90,17 @@ _OTHER: Final = "http_error"  # a status that the framework may come to give, an
 
 CODES: Final = tuple(sorted({_OTHER, *(kind.code for kind in (*(kind for _, kind in _KINDS), *_EARLY, _INTERNAL))}))
 """Every code there is, as /openapi.json lists them."""
+
+
+def catalogue() -> dict[str, Kind]:
+    """Every code but the one for what we have no word for, with what it says of itself in general."""
+    raised = {kind.code: replace(kind, says=_sentence(error)) for error, kind in reversed(_KINDS)}
+    return {kind.code: kind for kind in (*raised.values(), *_EARLY, _INTERNAL)}
+
+
+def kind_of(raised: type[Exception]) -> Kind:
+    """What a client is told of errors of this type."""
+    return next((kind for known, kind in _KINDS if issubclass(raised, known)), _INTERNAL)
 
 
 def install(app: FastAPI) -> None:
@@ -116,14 +127,14 @@ def early_problem(kind: Kind, *, headers: Mapping[str, str] | None = None, **mor
 
 def problem_of(error: Exception) -> Response:
     """What a client is told of *error*; one that nobody expected is logged."""
-    kind = next((kind for raised, kind in _KINDS if isinstance(error, raised)), _INTERNAL)
+    kind = kind_of(type(error))
     if kind is _INTERNAL:
         log.error("request failed", exc_info=error)
         return early_problem(kind)
     headers = dict(getattr(error, "headers", {}))
     if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = _RETRY_SECONDS
-    return problem(kind.status, kind.code, str(error) if kind.tells else _sentence(error), headers=headers)
+    return problem(kind.status, kind.code, str(error) if kind.tells else _sentence(type(error)), headers=headers)
 
 
 async def _any(_request: Request, error: Exception) -> Response:
@@ -168,9 +179,9 @@ def _claims_json(request: Request) -> bool:
     return kind.startswith("application/") and kind.endswith(("/json", "+json"))
 
 
-def _sentence(error: Exception) -> str:
-    """What the kind of error says of itself in general, never what this one says in particular."""
-    return (type(error).__doc__ or "").partition("\n")[0].rstrip(".")
+def _sentence(error: type[Exception]) -> str:
+    """What the kind of error says of itself in general, never what one says in particular."""
+    return (error.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
 def _written(document: Mapping[str, Any]) -> bytes:

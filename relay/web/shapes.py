@@ -1,14 +1,20 @@
 """What requests may hold and answers do hold, as /openapi.json shows it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from relay.web.fields import ID_BODY, Time
 from relay.web.problems import CODES
+from relay.web.shapes_message import MessageData
 
-Receipts = Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=100)]
-WaitSeconds = Annotated[float, Field(ge=0, le=60)]
-LeaseSeconds = Annotated[int, Field(ge=1, le=3600)]
+Receipt = Annotated[str, Field(max_length=100)]
+Receipts = Annotated[
+    list[Receipt],
+    Field(min_length=1, max_length=100, description="As `lease` gave them.", examples=[[f"msg_{ID_BODY}.3f0c9a…"]]),
+]
+WaitSeconds = Annotated[float, Field(ge=0, le=60, description="Seconds to wait for the first if there is none.")]
+LeaseSeconds = Annotated[int, Field(ge=1, le=3600, description="How long they are the caller's alone.")]
 
 
 class Shape(BaseModel):
@@ -20,13 +26,13 @@ class Shape(BaseModel):
 class StatusChange(Shape):
     """PATCH of a message."""
 
-    status: Literal["read", "unread"]
+    status: Literal["read", "unread"] = Field(description="`unread` puts it into the queue again, too.")
 
 
 class LeaseRequest(Shape):
     """What a worker asks of the queue."""
 
-    max: int = Field(default=1, ge=1, le=100)
+    max: int = Field(default=1, ge=1, le=100, description="How many messages at most.")
     lease_seconds: LeaseSeconds = 60
     wait: WaitSeconds = 0
 
@@ -41,7 +47,7 @@ class NackRequest(Shape):
     """Messages to be had again."""
 
     receipts: Receipts
-    delay_seconds: int = Field(default=0, ge=0, le=86_400)
+    delay_seconds: int = Field(default=0, ge=0, le=86_400, description="How long nobody gets them.")
 
 
 class ExtendRequest(Shape):
@@ -51,40 +57,35 @@ class ExtendRequest(Shape):
     lease_seconds: LeaseSeconds = 60
 
 
-class MessagePage(BaseModel):
-    """A page of messages, without their texts."""
-
-    items: list[dict[str, Any]]
-    next_cursor: str | None
-
-
 class LeasedMessage(BaseModel):
     """A message taken from the queue."""
 
-    receipt: str
-    attempt: int
-    lease_expires_at: str
-    message: dict[str, Any]
+    receipt: str = Field(
+        description="What acks it, and is worth nothing once the lease is over.", examples=[f"msg_{ID_BODY}.3f0c9a…"]
+    )
+    attempt: int = Field(description="How often it has been leased, this time included.", examples=[1])
+    lease_expires_at: Time
+    message: MessageData
 
 
 class LeasePage(BaseModel):
     """What a lease got."""
 
-    items: list[LeasedMessage]
+    items: list[LeasedMessage] = Field(description="Oldest first; empty if there is none.")
 
 
 class ReceiptResult(BaseModel):
     """What became of one receipt."""
 
-    receipt: str
-    status: int  # 200, or 409 where its lease was over and nothing was changed
-    code: str | None
+    receipt: str = Field(description="As it was given.", examples=[f"msg_{ID_BODY}.3f0c9a…"])
+    status: int = Field(description="200, or 409 where its lease was over and nothing was changed.", examples=[200])
+    code: str | None = Field(description="`lease_lost`, or null.")
 
 
 class ReceiptResults(BaseModel):
     """What became of each receipt, in the order they were given."""
 
-    items: list[ReceiptResult]
+    items: list[ReceiptResult] = Field(description="One for each receipt.")
 
 
 class Fault(BaseModel):
@@ -97,7 +98,7 @@ class Fault(BaseModel):
 class Problem(BaseModel):
     """RFC 9457, with a stable code."""
 
-    type: str = Field(examples=["about:blank"])
+    type: str = Field(description="Always this: `code` tells them apart.", examples=["about:blank"])
     title: str = Field(description="What the status says.", examples=["Not Found"])
     status: int = Field(description="The same as the answer's own.", examples=[404])
     code: str = Field(

@@ -5,12 +5,12 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from relay.directory.agents import EVENT_TYPES, MAX_NAME, MAX_SLUG, EventType
+from relay.web.fields import NextCursor, Time
 from relay.web.shapes import Shape
 from store.hitl import MAX_TTL_SECONDS
 from store.records import ExpirationAction, Mode, OnUnverified
 from store.records_domains import Purpose, RecordStatus
 
-Time = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-11-23T15:17:00Z"])]
 Events = Annotated[
     list[EventType],
     Field(max_length=len(EVENT_TYPES), description="Which events its webhook gets.", examples=[["email.received"]]),
@@ -44,9 +44,9 @@ class DomainRequest(_Exact):
 class DomainRecord(BaseModel):
     """One DNS record to publish, and how it was last seen."""
 
-    type: Literal["TXT", "MX", "CNAME"]
-    name: str = Field(examples=["_mailseal.agents.example"])
-    value: str = Field(examples=["mailseal-verify=3f0c9a…"])
+    type: Literal["TXT", "MX", "CNAME"] = Field(description="Of the record.")
+    name: str = Field(description="Where to publish it.", examples=["_mailseal.agents.example"])
+    value: str = Field(description="What to publish.", examples=["mailseal-verify=3f0c9a…"])
     purpose: Purpose = Field(description="`ownership` proves the domain; `receiving` brings mail here; else sending.")
     required: bool = Field(description="False for what is only recommended.")
     status: RecordStatus = Field(
@@ -55,10 +55,10 @@ class DomainRecord(BaseModel):
             "`missing`: it was right once and is gone. `unknown`: DNS did not answer."
         )
     )
-    found: list[str] = Field(description="What is there, right or not; at most ten records.")
+    found: list[str] = Field(description="What is there, right or not; at most ten records.", examples=[[]])
     checked_at: Time | None = Field(description="When DNS was last asked; null: never.")
     missing_since: Time | None = Field(description="Of one that was right once: since when it is not.")
-    note: str = Field(description="For people.")
+    note: str = Field(description="For people.", examples=["Proves that the domain is yours. Keep it."])
 
 
 class DomainDocument(BaseModel):
@@ -68,17 +68,17 @@ class DomainDocument(BaseModel):
     verified: bool = Field(
         description="Proved by you: mail for its agents is taken. A record that goes takes it not away."
     )
-    verified_at: Time | None
+    verified_at: Time | None = Field(description="Since when; null: not yet.")
     created_at: Time
     next_check_at: Time | None = Field(description="When DNS is looked at again by itself; null: only `verify` looks.")
-    records: list[DomainRecord]
+    records: list[DomainRecord] = Field(description="What to publish in DNS.")
 
 
 class DomainPage(BaseModel):
     """Domains, by name."""
 
-    items: list[DomainDocument]
-    next_cursor: str | None
+    items: list[DomainDocument] = Field(description="At most `limit`.")
+    next_cursor: NextCursor
 
 
 def _by_default() -> list[EventType]:
@@ -149,7 +149,9 @@ class AgentChange(_Exact):
         ),
     )
     events: Events = Field(default_factory=list)
-    on_unverified: OnUnverified = Field(default_factory=lambda: "deliver")
+    on_unverified: OnUnverified = Field(
+        default_factory=lambda: "deliver", description="`reject` takes only mail whose sender is verified."
+    )
 
 
 class HitlSettings(_Exact):
@@ -159,7 +161,7 @@ class HitlSettings(_Exact):
         json_schema_extra={"examples": [{"enabled": True, "ttl_seconds": 86400, "expiration_action": "reject"}]}
     )
 
-    enabled: bool
+    enabled: bool = Field(description="Whether a person is asked.")
     ttl_seconds: int = Field(default=86_400, ge=1, le=MAX_TTL_SECONDS, description="How long a mail waits.")
     expiration_action: ExpirationAction = Field(default="reject", description="What happens when nobody decides.")
 
@@ -167,9 +169,9 @@ class HitlSettings(_Exact):
 class Hitl(BaseModel):
     """Whether a person is asked before an agent's mail goes out."""
 
-    enabled: bool
-    ttl_seconds: int
-    expiration_action: ExpirationAction
+    enabled: bool = Field(description="Whether a person is asked.")
+    ttl_seconds: int = Field(description="How long a mail waits.", examples=[86_400])
+    expiration_action: ExpirationAction = Field(description="What happens when nobody decides.")
 
 
 class AgentDocument(BaseModel):
@@ -177,33 +179,33 @@ class AgentDocument(BaseModel):
 
     address: str = Field(description="Its id.", examples=["support@agents.example"])
     email_address: str = Field(description="Where mail for it goes.", examples=["support@agents.example"])
-    domain: str = Field(examples=["agents.example"])
+    domain: str = Field(description="The one it was made on.", examples=["agents.example"])
     actual_domain: str = Field(description="What stands behind the @.", examples=["agents.example"])
     is_shared: bool = Field(description="On the relay's shared domain.")
     domain_verified: bool = Field(description="False: it takes no mail until you have proved the domain.")
     is_postmaster: bool = Field(description="It came with the domain, and goes with it.")
-    name: str
-    mode: Mode
-    webhook_url: str | None
+    name: str = Field(description="For people to read.", examples=["Support"])
+    mode: Mode = Field(description="Whether events are posted to it, or it asks.")
+    webhook_url: str | None = Field(description="Where events are posted.", examples=["https://hooks.example/in"])
     webhook_off_at: Time | None = Field(description="When its endpoint said 410: nothing is posted until a URL is set.")
-    events: list[EventType]
-    on_unverified: OnUnverified
+    events: list[EventType] = Field(description="Which events its webhook gets.", examples=[["email.received"]])
+    on_unverified: OnUnverified = Field(description="`reject` takes only mail whose sender is verified.")
     hitl: Hitl
     created_at: Time
-    updated_at: Time | None
+    updated_at: Time | None = Field(description="When its owner last changed it.")
 
 
 class AgentPage(BaseModel):
     """Agents, by address."""
 
-    items: list[AgentDocument]
-    next_cursor: str | None
+    items: list[AgentDocument] = Field(description="At most `limit`.")
+    next_cursor: NextCursor
 
 
 class SigningSecret(BaseModel):
     """One secret that signs, or signed until lately."""
 
-    key_id: str = Field(examples=["key_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
+    key_id: str = Field(description="What the seal calls it.", examples=["key_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
     secret: str = Field(description="In the form of Standard Webhooks.", examples=["whsec_…"])
     created_at: Time
     expires_at: Time | None = Field(description="Null for the one that signs new mail.")
@@ -212,4 +214,4 @@ class SigningSecret(BaseModel):
 class SigningSecrets(BaseModel):
     """All that are valid, the current one first."""
 
-    secrets: list[SigningSecret]
+    secrets: list[SigningSecret] = Field(description="Three at most.")

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from relay.web.fields import NextCursor, Time
 from relay.web.shapes import Shape
 from store.keys import ALL_SCOPES, MAX_NAME
 from store.records import Scope
 
-Time = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-11-23T15:17:00Z"])]
 Scopes = Annotated[
     list[Scope],
     Field(
@@ -41,8 +41,8 @@ class KeyRequest(Shape):
 class Key(BaseModel):
     """An API key, without what opens it."""
 
-    id: str = Field(examples=["key_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
-    name: str
+    id: str = Field(description="What revokes it.", examples=["key_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
+    name: str = Field(description="To tell it apart.", examples=["worker"])
     prefix: str = Field(description="The first 12 characters of the key itself.", examples=["mk_3vT9aLq0w"])
     agent: AgentName
     scopes: Scopes
@@ -53,51 +53,53 @@ class Key(BaseModel):
 class NewKey(Key):
     """An API key that was made."""
 
-    api_key: str = Field(description="The key itself, shown this once.")
+    api_key: str = Field(description="The key itself, shown this once.", examples=["mk_3vT9aLq0w…"])
 
 
 class KeyPage(BaseModel):
     """A page of keys, oldest first."""
 
-    items: list[Key]
-    next_cursor: str | None
+    items: list[Key] = Field(description="At most `limit`.")
+    next_cursor: NextCursor
 
 
-class Person(BaseModel):
+class Holder(BaseModel):
     """The user who asks."""
 
-    id: str = Field(examples=["usr_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
-    email: str = Field(examples=["you@example.net"])
-    name: str
+    id: str = Field(description="The user's id.", examples=["usr_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
+    email: str = Field(description="Lower-case.", examples=["you@example.net"])
+    name: str = Field(description="For people to read.", examples=["Ana"])
     created_at: Time
 
 
 class Rates(BaseModel):
     """Requests a minute at one process of the relay; 0 is without a bound."""
 
-    per_key: int
-    per_user: int
+    per_key: int = Field(description="With one API key.", examples=[600])
+    per_user: int = Field(description="With all keys of one user.", examples=[3000])
 
 
 class PageSizes(BaseModel):
     """How many items a page of a list has."""
 
-    default: int
-    most: int
+    default: int = Field(description="Where no `limit` is given.", examples=[50])
+    most: int = Field(description="What `limit` may be.", examples=[200])
 
 
 class Bounds(BaseModel):
     """What may be asked for."""
 
     requests_per_minute: Rates
-    max_message_bytes: int = Field(description="Of a mail that comes in.")
-    max_body_bytes: int = Field(description="Of a request that writes a mail; every other may have 65536.")
+    max_message_bytes: int = Field(description="Of a mail that comes in.", examples=[36_700_160])
+    max_body_bytes: int = Field(
+        description="Of a request that writes a mail; every other may have 65536.", examples=[14_680_064]
+    )
     page: PageSizes
 
 
 class Me(BaseModel):
     """Who asks, by which key, and how much they may ask for."""
 
-    user: Person
+    user: Holder
     key: Key
     limits: Bounds

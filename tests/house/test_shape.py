@@ -49,7 +49,7 @@ def test_nobody_is_called_utils():
 
 
 @pytest.mark.timeout(300)
-def test_a_wheel_brings_the_migration_chain_and_the_demo_letters(tmp_path):
+def test_a_wheel_brings_the_migration_chain_the_demo_letters_and_the_pages(tmp_path):
     command = [
         sys.executable,
         "-m",
@@ -69,4 +69,5 @@ def test_a_wheel_brings_the_migration_chain_and_the_demo_letters(tmp_path):
     assert "store/_alembic/env.py" in names
     assert any(name.startswith("store/_alembic/versions/0001_") for name in names)
     assert "relay/demo/letters/bounce.eml" in names
+    assert {"relay/web/pages/reference.html", "relay/web/pages/style.css"} <= set(names)
     assert [] == [name for name in names if name.startswith("alembic/")]

@@ -62,7 +62,7 @@ async def test_a_store_that_cannot_answer_is_a_problem_that_passes(door, table):
     [
         ("GET", "/", (404, "not_found")),
         ("GET", "/v1", (404, "not_found")),
-        ("GET", "/docs", (404, "not_found")),
+        ("GET", "/redoc", (404, "not_found")),
         ("GET", "/v2/agents", (404, "not_found")),
         ("DELETE", "/healthz", (405, "method_not_allowed")),
         ("PUT", messages(), (405, "method_not_allowed")),

@@ -1,6 +1,6 @@
 """The account as a whole: taken along, and taken away."""
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
@@ -8,8 +8,10 @@ from starlette.responses import Response, StreamingResponse
 from relay.account.export import export_account
 from relay.web.answers import json_answer
 from relay.web.guard import Admin, TheHouse
+from relay.web.raises import raises
 from relay.web.shapes_mail import ErasedAccount
 from store.erasure import delete_user_data
+from store.errors import UserNotFound
 
 router = APIRouter(prefix="/v1/account", tags=["account"])
 
@@ -17,20 +19,22 @@ _FOR_SAVING: Final = {
     "Content-Disposition": 'attachment; filename="mailseal-account.zip"',
     "Cache-Control": "private, no-store",
 }
+_ZIP: Final[dict[str, Any]] = {
+    "description": "`account.jsonl` with a line for each thing, and the mails under `raw/`.",
+    "content": {"application/zip": {"schema": {"type": "string", "format": "binary", "description": "The bytes."}}},
+}
 
 
-@router.get("/export", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
+@router.get("/export", response_class=Response, responses={200: _ZIP})
+@raises(UserNotFound)
 async def export(who: Admin, house: TheHouse) -> StreamingResponse:
     """Everything the user owns, of one moment, as a zip: `account.jsonl` and the mails. No secrets."""
     parts = export_account(house.store, who.user.id, now=house.clock.now())
-    headers = {
-        "Content-Disposition": 'attachment; filename="mailseal-account.zip"',
-        "Cache-Control": "private, no-store",
-    }
-    return StreamingResponse(parts, media_type="application/zip", headers=headers)
+    return StreamingResponse(parts, media_type="application/zip", headers=_FOR_SAVING)
 
 
 @router.delete("", response_model=ErasedAccount)
+@raises(UserNotFound)
 async def erase(who: Admin, house: TheHouse) -> Response:
     """Take the user away with everything that is theirs, for good; answers how many rows of each table went."""
     counts = await house.store.write(lambda tx: delete_user_data(tx, who.user.id))

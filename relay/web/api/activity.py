@@ -1,14 +1,16 @@
 """What went in and out of an agent's mailbox, alone and by conversation."""
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.clock import rfc3339
 from relay.web.answers import json_answer
 from relay.web.guard import AgentReader, TheHouse
+from relay.web.parameters import ConversationId, Cursor, Limit
 from relay.web.paths import AGENT
+from relay.web.raises import raises
 from relay.web.shapes_mail import ActivityPage, ConversationPage
 from store.activity import Activity, list_activity_by_agent
 from store.errors import ConversationNotFound
@@ -17,8 +19,6 @@ from store.search import Conversation, list_conversations
 
 router = APIRouter(prefix=AGENT, tags=["activity"])
 
-Limit = Annotated[int, Query(ge=1, le=200, description="Items of a page.")]
-Cursor = Annotated[str | None, Query(max_length=100, description="The `next_cursor` of the page before.")]
 _PLAIN: Final = (
     "seq",
     "direction",
@@ -54,8 +54,9 @@ async def conversations(agent: AgentReader, house: TheHouse, limit: Limit = 50, 
 
 
 @router.get("/conversations/{conversation_id}", response_model=ActivityPage)
+@raises(ConversationNotFound)
 async def conversation(
-    agent: AgentReader, house: TheHouse, conversation_id: str, limit: Limit = 50, cursor: Cursor = None
+    agent: AgentReader, house: TheHouse, conversation_id: ConversationId, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     """The messages of one conversation, both directions, newest first."""
     now = house.clock.now()

@@ -4,20 +4,22 @@ An address in a path is an agent's own, in any spelling. A ``+tag`` behind it is
 off: ``bot+eu@…`` is found only if an agent was made with that very address.
 """
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.clock import rfc3339
 from relay.directory import agents as making
+from relay.errors import BadSecret, NoSharedDomain
 from relay.web.answers import json_answer
 from relay.web.guard import Admin, AgentAdmin, AgentViewer, AnyCaller, AnyViewer, TheHouse
 from relay.web.house import House
 from relay.web.limits import DEFAULT_PAGE
 from relay.web.once import IdempotentRoute
+from relay.web.parameters import Limit, NameCursor
 from relay.web.paths import AGENT
-from relay.web.shapes import Problem
+from relay.web.raises import raises
 from relay.web.shapes_directory import (
     AgentChange,
     AgentDocument,
@@ -26,7 +28,8 @@ from relay.web.shapes_directory import (
     HitlSettings,
     SigningSecrets,
 )
-from store.agents import MAX_PAGE, delete_agent, get_agent_by_id, page_agents_by_user
+from store.agents import delete_agent, get_agent_by_id, page_agents_by_user
+from store.errors import AddressTaken, AgentNotFound, DomainNotFound
 from store.hitl import update_agent_hitl
 from store.records import Agent, Page
 from store.transaction import Tx
@@ -35,19 +38,15 @@ router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=IdempotentR
 of_agent = APIRouter(prefix=AGENT, tags=["agents"], route_class=IdempotentRoute)
 
 _PLAIN: Final = ("name", "mode", "webhook_url", "on_unverified", "is_postmaster", "domain_verified")
-_TAKEN: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"model": Problem, "description": "`domain_not_found`: you have not claimed the domain."},
-    409: {"model": Problem, "description": "`address_taken`, `request_under_way`."},
-    422: {"model": Problem, "description": "`invalid_request`, `invalid_value`, `no_shared_domain`."},
-}
 
 
 @router.get("", response_model=AgentPage)
+@raises(AgentNotFound)
 async def list_agents(
     caller: AnyViewer,
     house: TheHouse,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
-    cursor: Annotated[str | None, Query(max_length=320)] = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: NameCursor = None,
 ) -> Response:
     """Your agents, by address; to a key that is for one agent alone, that one."""
     only, user_id = caller.key.agent, caller.user.id
@@ -61,7 +60,8 @@ async def list_agents(
     return json_answer({"items": [_document(agent, house) for agent in page.items], "next_cursor": page.next_cursor})
 
 
-@router.post("", status_code=201, response_model=AgentDocument, responses=_TAKEN)
+@router.post("", status_code=201, response_model=AgentDocument)
+@raises(DomainNotFound, AddressTaken, NoSharedDomain)
 async def make_agent(caller: Admin, house: TheHouse, wanted: AgentRequest) -> Response:
     """Make an agent: at `address` on a domain you have claimed, or at `slug` on the shared domain.
 
@@ -117,6 +117,7 @@ async def change_hitl(agent: AgentAdmin, caller: AnyCaller, house: TheHouse, wan
 
 
 @of_agent.get("/secret", response_model=SigningSecrets)
+@raises(BadSecret)
 async def get_secrets(agent: AgentAdmin, house: TheHouse) -> Response:
     """The signing secrets that are valid, the current one first."""
     now = house.clock.now()
@@ -125,6 +126,7 @@ async def get_secrets(agent: AgentAdmin, house: TheHouse) -> Response:
 
 
 @of_agent.post("/secret/rotate", response_model=SigningSecrets)
+@raises(BadSecret)
 async def rotate_secret(agent: AgentAdmin, caller: AnyCaller, house: TheHouse) -> Response:
     """Make a new signing secret. The one before stays valid for 24 hours, and both sign what is posted meanwhile.
 

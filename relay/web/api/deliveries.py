@@ -7,9 +7,12 @@ from starlette.responses import Response
 
 from relay.clock import rfc3339
 from relay.delivery.trial import trial_document
+from relay.errors import BadSecret, NoWebhook
 from relay.web.answers import json_answer
 from relay.web.guard import Admin, AgentAdmin, Reader, TheHouse
+from relay.web.parameters import Cursor, DeliveryId, Limit
 from relay.web.paths import AGENT
+from relay.web.raises import raises
 from relay.web.shapes_mail import DeliveryDocument, DeliveryPage, ReplayedDeliveries, ReplayRequest, TrialDocument
 from store.agents import get_agent_by_id
 from store.deliveries import (
@@ -20,6 +23,7 @@ from store.deliveries import (
     replay,
     replay_dead,
 )
+from store.errors import AgentNotFound, DeliveryNotFound, NotReplayable
 from store.records import Attempt, Delivery, DeliveryStatus, Page
 from store.transaction import Tx
 
@@ -28,14 +32,15 @@ of_agent = APIRouter(prefix=AGENT, tags=["deliveries"])
 
 
 @router.get("/deliveries", response_model=DeliveryPage)
+@raises(AgentNotFound)
 async def deliveries(
     who: Reader,
     house: TheHouse,
     *,
     agent: Annotated[str | None, Query(max_length=320, description="Of this agent alone.")] = None,
-    status: Literal["pending", "delivered", "dead"] | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    status: Annotated[Literal["pending", "delivered", "dead"] | None, Query(description="Only these.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Response:
     """Deliveries, newest first."""
     page = await house.store.read(lambda tx: _page(tx, who.user.id, agent, status, limit, cursor))
@@ -43,7 +48,8 @@ async def deliveries(
 
 
 @router.get("/deliveries/{delivery_id}", response_model=DeliveryDocument)
-async def delivery(who: Reader, house: TheHouse, delivery_id: str) -> Response:
+@raises(DeliveryNotFound)
+async def delivery(who: Reader, house: TheHouse, delivery_id: DeliveryId) -> Response:
     """One delivery with every attempt."""
 
     def unit(tx: Tx) -> dict[str, Any]:
@@ -54,7 +60,8 @@ async def delivery(who: Reader, house: TheHouse, delivery_id: str) -> Response:
 
 
 @router.post("/deliveries/{delivery_id}/replay", response_model=DeliveryDocument, status_code=202)
-async def replay_one(who: Admin, house: TheHouse, delivery_id: str) -> Response:
+@raises(DeliveryNotFound, NotReplayable)
+async def replay_one(who: Admin, house: TheHouse, delivery_id: DeliveryId) -> Response:
     """Deliver again what was delivered or given up, under the same `webhook-id`."""
     now = house.clock.now()
 
@@ -66,6 +73,7 @@ async def replay_one(who: Admin, house: TheHouse, delivery_id: str) -> Response:
 
 
 @router.post("/deliveries/replay", response_model=ReplayedDeliveries, status_code=202)
+@raises(AgentNotFound)
 async def replay_all_dead(who: Admin, house: TheHouse, wanted: ReplayRequest) -> Response:
     """Deliver again what is dead of an agent, the oldest first, 200 at once: ask again while `more` is true."""
     now = house.clock.now()
@@ -80,6 +88,7 @@ async def replay_all_dead(who: Admin, house: TheHouse, wanted: ReplayRequest) ->
 
 
 @of_agent.post("/test", response_model=TrialDocument)
+@raises(NoWebhook, BadSecret)
 async def try_webhook(agent: AgentAdmin, house: TheHouse) -> Response:
     """Post a sample event to the agent's webhook in the very way of a real one, and tell what came back.
 

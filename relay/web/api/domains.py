@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from relay.clock import rfc3339
@@ -10,19 +10,21 @@ from relay.directory import domains as proving
 from relay.directory.domains import Listing
 from relay.directory.survey import survey
 from relay.directory.zone import records_for
+from relay.errors import Deferred
 from relay.web.answers import json_answer
 from relay.web.guard import Admin, TheHouse, Viewer
 from relay.web.house import House
 from relay.web.limits import DEFAULT_PAGE
 from relay.web.once import IdempotentRoute
-from relay.web.shapes import Problem
+from relay.web.parameters import DomainName, Limit, NameCursor
+from relay.web.raises import raises
 from relay.web.shapes_directory import DomainDocument, DomainPage, DomainRequest
-from store.domains import MAX_PAGE, delete_domain, lookup_domain
+from store.domains import delete_domain, lookup_domain
+from store.errors import DomainHasAgents, DomainNotAvailable, DomainNotFound, DomainUnproven
 from store.transaction import Tx
 
 router = APIRouter(prefix="/v1/domains", tags=["domains"], route_class=IdempotentRoute)
 
-Name = Annotated[str, Path(max_length=320, description="In any spelling; U-labels URL-encoded.")]
 WithSending = Annotated[
     bool | None,
     Query(alias="sending", description="With the records for sending; by default if this relay sends by a provider."),
@@ -30,17 +32,6 @@ WithSending = Annotated[
 _Responses = dict[int | str, dict[str, Any]]
 _CLAIMED: Final[_Responses] = {
     200: {"model": DomainDocument, "description": "It was yours already, with this very token."},
-    409: {"model": Problem, "description": "`domain_not_available`: verified by somebody else. `request_under_way`."},
-}
-_HAS_AGENTS: Final[_Responses] = {409: {"model": Problem, "description": "`domain_has_agents`: delete them first."}}
-_UNPROVEN: Final[_Responses] = {
-    409: {
-        "model": Problem,
-        "description": (
-            "`domain_unproven`: the TXT record was not seen, and what was is told. "
-            "`domain_not_available`: verified by somebody else. `request_under_way`."
-        ),
-    }
 }
 
 
@@ -50,8 +41,8 @@ async def list_domains(
     house: TheHouse,
     *,
     sending: WithSending = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
-    cursor: Annotated[str | None, Query(max_length=320)] = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: NameCursor = None,
 ) -> Response:
     """Domains you have claimed, by name, with how their records were last seen."""
     page = await house.store.read(lambda tx: proving.list_some(tx, caller.user.id, limit=limit, cursor=cursor))
@@ -60,6 +51,7 @@ async def list_domains(
 
 
 @router.post("", status_code=201, response_model=DomainDocument, responses=_CLAIMED)
+@raises(DomainNotAvailable)
 async def claim_domain(
     caller: Admin, house: TheHouse, wanted: DomainRequest, *, sending: WithSending = None
 ) -> Response:
@@ -70,21 +62,24 @@ async def claim_domain(
 
 
 @router.get("/{domain}", response_model=DomainDocument)
-async def get_domain(caller: Viewer, house: TheHouse, domain: Name, *, sending: WithSending = None) -> Response:
+@raises(DomainNotFound)
+async def get_domain(caller: Viewer, house: TheHouse, domain: DomainName, *, sending: WithSending = None) -> Response:
     """A domain, with how its records were last seen."""
     listing = await house.store.read(lambda tx: proving.look_up(tx, caller.user.id, domain))
     return json_answer(_document(listing, house, sending=sending))
 
 
-@router.delete("/{domain}", status_code=204, response_class=Response, responses=_HAS_AGENTS)
-async def give_up_domain(caller: Admin, house: TheHouse, domain: Name) -> Response:
+@router.delete("/{domain}", status_code=204, response_class=Response)
+@raises(DomainNotFound, DomainHasAgents)
+async def give_up_domain(caller: Admin, house: TheHouse, domain: DomainName) -> Response:
     """Give a domain up; its agents must be gone."""
     await house.store.write(lambda tx: delete_domain(tx, caller.user.id, domain))
     return Response(status_code=204)
 
 
-@router.post("/{domain}/verify", response_model=DomainDocument, responses=_UNPROVEN)
-async def verify_domain(caller: Admin, house: TheHouse, domain: Name, *, sending: WithSending = None) -> Response:
+@router.post("/{domain}/verify", response_model=DomainDocument)
+@raises(DomainNotFound, DomainUnproven, DomainNotAvailable, Deferred)
+async def verify_domain(caller: Admin, house: TheHouse, domain: DomainName, *, sending: WithSending = None) -> Response:
     """Look at DNS now. With the TXT record seen the domain is yours, and its `postmaster` is made.
 
     A nameserver may remember that there was no such record for as long as the zone's SOA says. What is verified

@@ -1,30 +1,46 @@
 """Whether it lives, whether it can take mail, and what it has counted."""
 
+from typing import Any, Final
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.metrics import CONTENT_TYPE
+from relay.web.answers import json_answer
+from relay.web.errors import NotReady
 from relay.web.guard import TheHouse
-from relay.web.problems import problem
+from relay.web.raises import raises
+from relay.web.shapes_mail import Alive
 
 router = APIRouter(tags=["health"])
 
+_COUNTERS: Final[dict[str, Any]] = {
+    "description": "Counters.",
+    "content": {
+        "text/plain": {
+            "schema": {"type": "string", "description": "In Prometheus' text format."},
+            "example": "mailseal_up 1\n",
+        }
+    },
+}
 
-@router.get("/healthz")
-async def healthz() -> dict[str, str]:
+
+@router.get("/healthz", response_model=Alive)
+async def healthz() -> Response:
     """Alive: this answer is all there is to it."""
-    return {"status": "ok"}
+    return json_answer({"status": "ok"})
 
 
-@router.get("/readyz", response_model=dict[str, str])
+@router.get("/readyz", response_model=Alive)
+@raises(NotReady)
 async def readyz(house: TheHouse) -> Response:
     """Able to accept mail: the doors are open and the store can be written."""
     if await house.is_ready():
-        return Response(b'{"status":"ok"}', media_type="application/json")
-    return problem(503, "not_ready", "mail would be answered 451 now", headers={"Retry-After": "5"})
+        return json_answer({"status": "ok"})
+    raise NotReady
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get("/metrics", response_class=Response, responses={200: _COUNTERS})
 async def metrics(house: TheHouse) -> Response:
     """Counters for Prometheus."""
     return Response(house.metrics.render(), headers={"Content-Type": CONTENT_TYPE})

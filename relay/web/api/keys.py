@@ -1,8 +1,8 @@
 """API keys: made and shown once, listed, revoked."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.clock import rfc3339
@@ -12,9 +12,11 @@ from relay.web.errors import InsufficientScope
 from relay.web.guard import Admin, AnyCaller, TheHouse, require_admin
 from relay.web.limits import DEFAULT_PAGE
 from relay.web.once import IdempotentRoute
+from relay.web.parameters import Cursor, KeyId, Limit
+from relay.web.raises import raises
 from relay.web.shapes_keys import KeyPage, KeyRequest, NewKey
+from store.errors import AgentNotFound, KeyNotFound
 from store.keys import delete_api_key, page_api_keys
-from store.messages import MAX_PAGE
 from store.records import ApiKey
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=IdempotentRoute)
@@ -24,8 +26,8 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=IdempotentRoute
 async def list_keys(
     caller: Admin,
     house: TheHouse,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: Cursor = None,
 ) -> Response:
     """All keys of the user, oldest first."""
     page = await house.store.read(lambda tx: page_api_keys(tx, caller.user.id, limit=limit, cursor=cursor))
@@ -33,11 +35,9 @@ async def list_keys(
 
 
 @router.post("", status_code=201, response_model=NewKey)
+@raises(AgentNotFound)
 async def make_key(caller: Admin, house: TheHouse, wanted: KeyRequest) -> Response:
-    """Make a key, of which `api_key` is shown this once. No key can give what it may not do itself.
-
-    403 `insufficient_scope`, 404 `agent_not_found`, 422 `invalid_value`.
-    """
+    """Make a key, of which `api_key` is shown this once. No key can give what it may not do itself."""
     scopes = wanted.scopes if wanted.scopes is not None else caller.key.scopes
     if not set(scopes) <= set(caller.key.scopes):
         raise InsufficientScope("an API key cannot give scopes that it does not have")
@@ -49,7 +49,8 @@ async def make_key(caller: Admin, house: TheHouse, wanted: KeyRequest) -> Respon
 
 
 @router.delete("/{key_id}", status_code=204, response_class=Response)
-async def revoke_key(caller: AnyCaller, house: TheHouse, key_id: str) -> Response:
+@raises(KeyNotFound, InsufficientScope)
+async def revoke_key(caller: AnyCaller, house: TheHouse, key_id: KeyId) -> Response:
     """Make a key worthless, at once and everywhere; any key may do that to itself."""
     if key_id != caller.key.id:
         require_admin(caller)

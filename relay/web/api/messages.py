@@ -10,8 +10,12 @@ from starlette.responses import Response, StreamingResponse
 from relay.inbox import read
 from relay.web.answers import json_answer
 from relay.web.guard import AgentReader, HasLeft, TheHouse
+from relay.web.parameters import AttachmentIndex, MessageId
 from relay.web.paths import AGENT
-from relay.web.shapes import MessagePage, StatusChange
+from relay.web.raises import raises
+from relay.web.shapes import StatusChange
+from relay.web.shapes_message import MarkedMessage, MessageDocument, MessagePage
+from store.errors import MessageNotFound
 from store.messages import update_message_delivery_status
 from store.search import Description
 
@@ -23,6 +27,10 @@ _FOR_SAVING: Final = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cache-Control": "private, no-store",
 }
+_BYTES: Final = {"schema": {"type": "string", "format": "binary", "description": "The bytes."}}
+_MAIL: Final[dict[str, Any]] = {"description": "The mail.", "content": {"message/rfc822": _BYTES}}
+_PART: Final[dict[str, Any]] = {"description": "The part, as its sender typed it.", "content": {"*/*": _BYTES}}
+Peek = Annotated[bool, Query(description="Leave it unread.")]
 
 
 class Wanted(BaseModel):
@@ -30,12 +38,12 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    status: Literal["unread", "read", "all"] = "unread"
+    status: Literal["unread", "read", "all"] = Field("unread", description="Which of them.")
     from_address: str | None = Field(None, alias="from", max_length=320, description="The From address, in any case.")
-    conversation_id: str | None = Field(None, max_length=36)
+    conversation_id: str | None = Field(None, max_length=36, description="Of this conversation.")
     verified: bool | None = Field(None, description="Whether its sender was verified.")
     since: AwareDatetime | None = Field(None, description="Received then or later; RFC 3339 with an offset.")
-    limit: int = Field(50, ge=1, le=200)
+    limit: int = Field(50, ge=1, le=200, description="Items of a page.")
     cursor: str | None = Field(None, max_length=100, description="The `next_cursor` of the page before.")
     wait: float = Field(0, ge=0, le=60, description="Seconds to wait for the first if there is none.")
 
@@ -61,8 +69,9 @@ async def list_messages(
     return json_answer({"items": page.items, "next_cursor": page.next_cursor})
 
 
-@router.get("/{message_id}", response_model=dict[str, Any])
-async def get_message(agent: AgentReader, house: TheHouse, message_id: str, *, peek: bool = False) -> Response:
+@router.get("/{message_id}", response_model=MessageDocument)
+@raises(MessageNotFound)
+async def get_message(agent: AgentReader, house: TheHouse, message_id: MessageId, *, peek: Peek = False) -> Response:
     """The whole message; it is read from now on, unless `peek=true`."""
     document = await read.read_message(
         agent.address, message_id, peek=peek, base_url=house.base_url, store=house.store, now=house.clock.now()
@@ -70,8 +79,9 @@ async def get_message(agent: AgentReader, house: TheHouse, message_id: str, *, p
     return json_answer(document)
 
 
-@router.patch("/{message_id}", response_model=dict[str, Any])
-async def mark_message(agent: AgentReader, house: TheHouse, message_id: str, change: StatusChange) -> Response:
+@router.patch("/{message_id}", response_model=MarkedMessage)
+@raises(MessageNotFound)
+async def mark_message(agent: AgentReader, house: TheHouse, message_id: MessageId, change: StatusChange) -> Response:
     """Mark it read, or unread again: then it can be leased again too."""
     now = house.clock.now()
     message = await house.store.write(
@@ -80,8 +90,9 @@ async def mark_message(agent: AgentReader, house: TheHouse, message_id: str, cha
     return json_answer({"message_id": message.id, "status": message.status})
 
 
-@router.get("/{message_id}/raw", response_class=Response, responses={200: {"content": {"message/rfc822": {}}}})
-async def get_raw(agent: AgentReader, house: TheHouse, message_id: str) -> StreamingResponse:
+@router.get("/{message_id}/raw", response_class=Response, responses={200: _MAIL})
+@raises(MessageNotFound)
+async def get_raw(agent: AgentReader, house: TheHouse, message_id: MessageId) -> StreamingResponse:
     """The mail as it is kept, byte for byte."""
     message, parts = await read.read_raw(agent.address, message_id, store=house.store, now=house.clock.now())
     headers = _FOR_SAVING | {
@@ -91,8 +102,11 @@ async def get_raw(agent: AgentReader, house: TheHouse, message_id: str) -> Strea
     return StreamingResponse(parts, media_type="message/rfc822", headers=headers)
 
 
-@router.get("/{message_id}/attachments/{index}", response_class=Response)
-async def get_attachment(agent: AgentReader, house: TheHouse, message_id: str, index: int) -> Response:
+@router.get("/{message_id}/attachments/{index}", response_class=Response, responses={200: _PART})
+@raises(MessageNotFound)
+async def get_attachment(
+    agent: AgentReader, house: TheHouse, message_id: MessageId, index: AttachmentIndex
+) -> Response:
     """One attachment, decoded."""
     part = await read.read_attachment(agent.address, message_id, index, store=house.store, now=house.clock.now())
     name = quote(part.filename or f"attachment-{index}", safe="")

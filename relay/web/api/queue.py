@@ -1,5 +1,7 @@
 """The poll queue: lease, ack, nack, extend."""
 
+from typing import Any, Final
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -17,6 +19,10 @@ from relay.web.shapes import (
 )
 
 router = APIRouter(prefix=f"{AGENT}/queue", tags=["queue"])
+
+_LOST: Final[dict[int | str, dict[str, Any]]] = {
+    409: {"model": ReceiptResults, "description": "The lease of at least one was over: `lease_lost`."}
+}
 
 
 @router.post("/lease", response_model=LeasePage)
@@ -36,14 +42,14 @@ async def lease(agent: AgentReader, house: TheHouse, has_left: HasLeft, wanted: 
     return json_answer({"items": items})
 
 
-@router.post("/ack", response_model=ReceiptResults, responses={409: {"model": ReceiptResults}})
+@router.post("/ack", response_model=ReceiptResults, responses=_LOST)
 async def ack(agent: AgentReader, house: TheHouse, told: AckRequest) -> Response:
     """The messages are dealt with. 409 if the lease of any was over; the others count all the same."""
     held = await queue.ack(agent.address, told.receipts, store=house.store, now=house.clock.now())
     return _results(held)
 
 
-@router.post("/nack", response_model=ReceiptResults, responses={409: {"model": ReceiptResults}})
+@router.post("/nack", response_model=ReceiptResults, responses=_LOST)
 async def nack(agent: AgentReader, house: TheHouse, told: NackRequest) -> Response:
     """The messages go back, to be had again after `delay_seconds`. 409 as for ack."""
     held = await queue.nack(
@@ -52,7 +58,7 @@ async def nack(agent: AgentReader, house: TheHouse, told: NackRequest) -> Respon
     return _results(held)
 
 
-@router.post("/extend", response_model=ReceiptResults, responses={409: {"model": ReceiptResults}})
+@router.post("/extend", response_model=ReceiptResults, responses=_LOST)
 async def extend(agent: AgentReader, house: TheHouse, told: ExtendRequest) -> Response:
     """The leases last `lease_seconds` from now on. 409 as for ack."""
     held = await queue.extend(

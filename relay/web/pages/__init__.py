@@ -1,0 +1,1 @@
+"""Pages for people: HTML made here, without scripts and without anything from elsewhere."""

@@ -1,0 +1,60 @@
+"""One of everything that a user can have, and what each is called in the API's paths."""
+
+from relay.auth.verdict import ArcResult, DkimResult, DmarcResult, SpfResult, Verdict
+from store.deliveries import claim_due, settle_dead
+from store.outbound import create_outbound_message
+from store.records import Attempt
+from store.sending import LEASE
+from tests.places import new_outbound
+from tests.web.client import WITH_FILES, Door
+
+_DKIM = DkimResult(
+    result="pass", domain="sender.example", selector="s1", aligned=True, algorithm="rsa-sha256", bits=2048, detail="ok"
+)
+AUTHENTICATION = Verdict(
+    verified=True,
+    verified_domain="sender.example",
+    header_from="sender.example",
+    spf=SpfResult(result="pass", domain="sender.example", aligned=True, detail="ok"),
+    dkim=(_DKIM,),
+    dmarc=DmarcResult(result="pass", policy="reject", domain="sender.example", detail="ok"),
+    arc=ArcResult(result="none", sealer=None, detail="none"),
+).to_dict()
+
+
+async def furnish(door: Door, *, owner: str, domain: str) -> dict[str, str]:
+    """Give *owner* a domain, an agent with mail of both directions, one with a dead delivery, and a spare key.
+
+    Answers what can stand in a path, by the name of the parameter; ``key`` opens the door for the owner.
+    """
+    bot, hook = f"bot@{domain}", f"hook@{domain}"
+    key = await door.new_key(owner)
+    await door.agent(bot, owner=owner)
+    await door.agent(hook, owner=owner, webhook="https://hooks.example/in")
+    message = await door.message(WITH_FILES, agent=bot, email_message_id="1@sender", authentication=AUTHENTICATION)
+    answer = new_outbound(bot, at=door.clock.now(), parent_ids=("1@sender",))
+    await door.store.write(lambda tx: create_outbound_message(tx, answer))
+    return {
+        "key": key,
+        "address": bot,
+        "hook": hook,
+        "domain": domain,
+        "key_id": (await door.post("/v1/keys", {"name": "spare"}, key=key)).json["id"],
+        "message_id": message.id,
+        "conversation_id": message.conversation_id,
+        "delivery_id": await dead_delivery(door, hook),
+        "index": "0",
+    }
+
+
+async def dead_delivery(door: Door, agent: str) -> str:
+    """The id of one: a mail for *agent*, which has a webhook, given up at once."""
+    await door.message(agent=agent, authentication=AUTHENTICATION)
+
+    def unit(tx):
+        now = door.clock.now()
+        (claim,) = claim_due(tx, agent, limit=1, lease=LEASE, now=now)
+        settle_dead(tx, claim, Attempt(at=now, duration_ms=7, status=500, error=None), now=now)
+        return claim.delivery.id
+
+    return await door.store.write(unit)
