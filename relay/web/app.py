@@ -20,14 +20,14 @@ from relay.web.api import (
     stream,
     usage,
 )
-from relay.web.gate import Gate
+from relay.web.gate import AtTheGate, Entrance, Gate
 from relay.web.house import House
 from relay.web.shapes import Problem
 
 
-def make_app(house: House) -> Gate:
+def make_app(house: House) -> Entrance:
     """The application over *house*; ``GET /openapi.json`` describes it."""
-    return Gate(_api(), house=house, streaming=stream.streaming_of(house))
+    return Entrance(_api(), Gate(house, stream.streaming_of(house)))
 
 
 def make_api() -> FastAPI:
@@ -41,6 +41,7 @@ def make_api() -> FastAPI:
         redirect_slashes=False,
         responses={status: {"model": Problem} for status in (400, 401, 403, 404, 408, 413, 415, 422, 429, 503)},
     )
+    app.add_middleware(AtTheGate)
     problems.install(app)
     for each in (me, keys, domains, agents, messages, queue, stream, activity, deliveries, usage, account, health):
         app.include_router(each.router)
