@@ -5,7 +5,8 @@ A *unit* is a synchronous function ``unit(tx) -> value`` made of the queries in 
 so that one fsync serves them all; ``await store.read(unit)`` runs it beside the writer.
 
 Units are written to be run twice. A group is first tried plain; only when one of it fails is the
-group rolled back and run again with a savepoint each, so that a failure hurts its own unit alone.
+group rolled back and run again with a savepoint each, so that a failure hurts its own unit alone. What
+meets another process's locks even then has its turn alone.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 BEGIN_OPTION: Final = "mailseal_begin"  # how a SQLite transaction is opened; None opens none
 MAX_GROUP: Final = 64  # units in one transaction; more would only make the first wait for the last
+_TRIES_ALONE: Final = 3  # of a unit that met a deadlock plain and in its savepoint
 
 
 class _NotBegunError(Exception):
@@ -46,6 +48,7 @@ class _Ticket:
     answer: "asyncio.Future[Any]"
     value: Any = None
     error: BaseException | None = None
+    has_lost_a_race: bool = False
 
 
 class Store:
@@ -178,6 +181,9 @@ class Store:
                 group[0].error = translated(error)
                 return
             topics = self._with_savepoints(group)
+            for ticket in group:
+                if ticket.has_lost_a_race:
+                    topics |= self._alone(ticket)
         if topics and self._loop is not None:
             self._on_loop(self.bell.ring, topics)
 
@@ -213,6 +219,20 @@ class Store:
                 ticket.error = translated(error)
             return set()
         return tx.topics
+
+    def _alone(self, ticket: _Ticket) -> set[str]:
+        """Try a unit again that lost a race twice, holding nothing that others of its group had locked."""
+        for _ in range(_TRIES_ALONE):
+            try:
+                topics = self._try_plain([ticket])
+            except Exception as error:  # noqa: BLE001 (goes to whoever asked)
+                ticket.error = translated(error.reason if isinstance(error, _NotBegunError) else error)
+                if not lost_a_race(error):
+                    break
+            else:
+                ticket.error = None
+                return topics
+        return set()
 
     def _read_group(self, group: Sequence[_Ticket]) -> None:
         try:
@@ -266,6 +286,7 @@ def _run_apart(tx: Tx, ticket: _Ticket) -> None:
     except Exception as error:  # noqa: BLE001 (goes to whoever asked)
         savepoint.rollback()
         ticket.error = translated(error)
+        ticket.has_lost_a_race = lost_a_race(error)
     else:
         savepoint.commit()
         tx.topics |= apart.topics

@@ -23,6 +23,11 @@ from tests.fakes import FakeClock
 BOTH = ("sqlite", "postgresql")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice the cores: a test waits as long for databases, sockets and other processes as it computes."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a server's own database: MAILSEAL_TEST_DATABASE_URL, or one started for this run."""
@@ -41,6 +46,7 @@ def postgres() -> Iterator[str]:
         with psycopg.connect(url, autocommit=True) as connection:
             # Speed for throwaway data. What a commit survives is tested by killing the daemon, not the machine.
             connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("ALTER SYSTEM SET deadlock_timeout = '50ms'")
             connection.execute("SELECT pg_reload_conf()")
         yield url
     finally:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-TARGET_SECONDS: Final = 0.020  # of a batch in the writer at most; its commit comes on top
+TARGET_SECONDS: Final = 0.012  # of a batch in the writer at most; its commit comes on top
 FIRST_ROWS: Final = 8
 MOST_ROWS: Final = 1000
 

@@ -8,7 +8,7 @@ the input and never raising: what is not a field is kept as a field without a na
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 END_OF_HEADERS: Final = b"\r\n\r\n"
 _FIELD_END: Final = re.compile(rb"\r\n(?![ \t])")  # not before a fold (RFC 5322 §2.2.3)
@@ -16,9 +16,8 @@ _FIELD_END: Final = re.compile(rb"\r\n(?![ \t])")  # not before a fold (RFC 5322
 _NAME: Final = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One header field as it arrived (RFC 5322 §2.2)."""
+class Field(NamedTuple):
+    """One header field as it arrived (RFC 5322 §2.2); a tuple, as a stranger may send a hundred thousand."""
 
     name: str  # lower-case, blanks before the colon removed; empty where the line is no field
     raw: bytes  # name, colon, value and folds, with every CRLF, the last one too

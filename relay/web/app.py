@@ -22,7 +22,7 @@ from relay.web.api import (
     usage,
 )
 from relay.web.describe import DescribedApi
-from relay.web.gate import Gate
+from relay.web.gate import AtTheGate, Entrance, Gate
 from relay.web.house import House
 from relay.web.pages import reference
 from relay.web.shapes import Problem
@@ -54,9 +54,9 @@ _SUBJECTS: Final = (
 )
 
 
-def make_app(house: House) -> Gate:
+def make_app(house: House) -> Entrance:
     """The application over *house*; ``GET /openapi.json`` describes it."""
-    return Gate(_api(), house=house, streaming=stream.streaming_of(house))
+    return Entrance(_api(), Gate(house, stream.streaming_of(house)))
 
 
 def make_api() -> FastAPI:
@@ -73,6 +73,7 @@ def make_api() -> FastAPI:
         redirect_slashes=False,
         responses={422: {"model": Problem}},  # in place of the framework's own; relay/web/describe.py lists all
     )
+    app.add_middleware(AtTheGate)
     problems.install(app)
     for each in _SUBJECTS:
         app.include_router(each.router)

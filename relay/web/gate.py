@@ -50,7 +50,6 @@ class _Answer:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.has_begun = False
-        self.is_whole = False
         self.fields: Mapping[str, str] = {}
 
     async def send(self, message: Message) -> None:
@@ -60,35 +59,27 @@ class _Answer:
             more = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in self.fields.items()]
             message = {**message, "headers": [*message.get("headers", ()), *more]}
         await self._send(message)
-        self.is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
 class Gate:
-    """ASGI around the routes, which find *house* and *streaming* in their requests' state."""
+    """The gate of one house."""
 
-    def __init__(self, app: ASGIApp, *, house: House, streaming: Streaming) -> None:
-        self.app = app
+    def __init__(self, house: House, streaming: Streaming) -> None:
         self.house = house
-        self._streaming = streaming
+        self.streaming = streaming
         self._turnstile = Turnstile(house.limits)
         self._last_use = LastUse()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in, or answer it here."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        scope.setdefault("state", {}).update(house=self.house, streaming=self._streaming)
+    async def let_in(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in to *app*, or answer it here."""
         answer = _Answer(send)
         try:
             _require_text(scope)
             if scope["path"].startswith(_NEEDS_KEY):
                 await self._identify(scope, answer)
             most = self.house.limits.max_body_bytes
-            await self.app(scope, bounded(scope, receive, most=most), answer.send)
+            await app(scope, bounded(scope, receive, most=most), answer.send)
         except Exception as error:
-            if answer.is_whole:  # the framework raises once more what it has answered
-                return
             if answer.has_begun:
                 raise
             await problem_of(error)(scope, receive, answer.send)
@@ -116,6 +107,32 @@ class Gate:
         if self._last_use.is_due(key, now):
             with suppress(StoreError):  # who can still be answered must not be refused over a note
                 await self.house.store.write(lambda tx: touch_api_key(tx, key.id, now=now))
+
+
+class Entrance:
+    """An application over one house: its requests carry what routes need of it to *api*, which all houses share."""
+
+    def __init__(self, api: ASGIApp, gate: Gate) -> None:
+        self.api = api
+        self.gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        gate = self.gate
+        scope.setdefault("state", {}).update(gate=gate, house=gate.house, streaming=gate.streaming)
+        await self.api(scope, receive, send)
+
+
+class AtTheGate:
+    """The gate's place among the middlewares: inside of the catcher that would raise a mistake once more."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask the gate of the request's house."""
+        gate: Gate = scope["state"]["gate"]
+        await gate.let_in(self._app, scope, receive, send)
 
 
 def _bearer(scope: Scope) -> str | None:

@@ -140,7 +140,7 @@ def is_closed(address) -> bool:
         try:
             with socket.create_connection(address, timeout=5) as late:
                 late.recv(100)
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):
             return True
     return False
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import aiohttp
 from fastapi import FastAPI
+from sqlalchemy import select
 from yarl import URL
 
 from relay.delivery.attempt import Letterbox
@@ -86,8 +87,8 @@ class Door:
             max_message_bytes=36_700_160,
             limits=limits,
         )
-        self.gate = make_app(house)
-        self.server = WebServer(self.gate, limits, on_stop=house.close)
+        self.entrance = make_app(house)
+        self.server = WebServer(self.entrance, limits, on_stop=house.close)
         self.session: aiohttp.ClientSession
         self.key = ""
         self.message_id = ""  # of the one message, where a door is only looked at
@@ -99,7 +100,7 @@ class Door:
 
     def own_api(self) -> FastAPI:
         """This door's own routes from now on, to add some to."""
-        self.gate.app = api = make_api()
+        self.entrance.api = api = make_api()
         return api
 
     async def close(self) -> None:
@@ -151,10 +152,12 @@ class Door:
         return await self.ask("PATCH", path, json=json, **more)
 
     async def somebody_waits(self) -> None:
-        """Return once a long poll is waiting for mail."""
+        """Return once a long poll is waiting for mail, having found none."""
         async with asyncio.timeout(10):
             while not self.store.bell._waiting:  # noqa: ASYNC110 (the bell has no event for a new waiter)
                 await asyncio.sleep(0.005)
+            for _ in range(3):  # its first look began before these
+                await self.store.read(lambda tx: tx.execute(select(1)))
 
     async def _try_webhook(self, agent: Agent) -> Trial:
         poster = Poster(clock=self.clock, allow=self.places.allow)

@@ -13,6 +13,7 @@ from relay.web.guard import TheHouse
 from relay.web.once import IdempotentRoute
 from store.errors import AddressTaken, InvalidValue, Unavailable
 from store.schema import api_keys, idempotency_keys
+from tests.broken_store import lose_table
 from tests.web.client import OWNER, Door
 
 KEYS = "/v1/keys"
@@ -245,9 +246,7 @@ async def test_whoever_was_served_hears_so_though_the_answer_could_not_be_kept(w
     working.work.may_go.clear()
     first = asyncio.create_task(working.post("/v1/work", **once()))
     await working.work.entered.wait()
-    await working.store.write(lambda tx: tx.execute(idempotency_keys.delete()))
-    with working.store.engine.begin() as connection:
-        idempotency_keys.drop(connection)
+    lose_table(working.store, "idempotency_keys")
 
     working.work.may_go.set()
 
