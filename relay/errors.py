@@ -13,11 +13,16 @@
     │   ├── ForbiddenTarget    a webhook URL that must not be asked
     │   ├── NoWebhook          the agent polls
     │   ├── NoSharedDomain     there is none to make an agent from a slug on
+    │   ├── BadDraft           cannot be written as a mail
+    │   │   └── MailTooLarge       more bytes than a courier takes
+    │   ├── CourierRefused     the provider will not take this mail
+    │   ├── BadExport          the file is no account's export
     │   └── StreamRefused      a relay will not have its events followed
     ├── Deferred           cannot be done now; trying again can help
     │   ├── SpoolFull          no room for more mail on this machine
     │   ├── SenderUnproven     DNS could not say who the sender is
     │   ├── DnsUnavailable     no nameserver gave an answer
+    │   ├── CourierBusy        the provider does not take mail now
     │   └── StreamCut          the line to a relay's events is gone
     └── Misconfigured      the operator must change something before a start
 
@@ -73,6 +78,27 @@ class NoSharedDomain(Refused):
     """This relay has no shared domain: give a full address on a domain of yours."""
 
 
+class BadDraft(Refused):
+    """The draft cannot be written as a mail."""
+
+    def __init__(self, message: str | None = None, *, field: str = "", index: int | None = None) -> None:
+        super().__init__(message)
+        self.field = field  # of the draft: "to", "subject", "attachments", …
+        self.index = index  # which of the field's items, from 0; None for the field as a whole
+
+
+class MailTooLarge(BadDraft):
+    """The mail is larger than is sent from here."""
+
+
+class CourierRefused(Refused):
+    """The provider will not take this mail; the message holds its words."""
+
+
+class BadExport(Refused):
+    """The file is no account's export; the message names the line."""
+
+
 class StreamRefused(Refused):
     """The relay will not have its events followed."""
 
@@ -91,6 +117,14 @@ class SenderUnproven(Deferred):
 
 class DnsUnavailable(Deferred):
     """No nameserver gave an answer in time."""
+
+
+class CourierBusy(Deferred):
+    """The provider does not take mail now, and certainly did not take this one."""
+
+    def __init__(self, message: str | None = None, *, seconds: float = 0) -> None:
+        super().__init__(message)
+        self.seconds = seconds  # the least that it wants one to wait
 
 
 class StreamCut(Deferred):

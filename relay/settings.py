@@ -98,9 +98,17 @@ class Settings(BaseModel):
     webhook_retry_seconds: Seconds = tuple(RETRY_SECONDS)
     webhook_timeout_seconds: float = Field(default=15, gt=0)
     webhook_max_in_flight: int = Field(default=8, ge=1)
-    outbound: Literal["none", "ses"] = "none"
-    ses_region: str | None = None
-    ses_endpoint_url: str | None = None
+    outbound: Literal["none", "ses", "smtp"] = "none"
+    outbound_max_bytes: int = Field(default=10_485_760, ge=65_536)
+    ses_region: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,40}$")
+    ses_endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
+    ses_configuration_set: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    smtp_out_host: str | None = Field(default=None, pattern=r"^[^\s/]+$")
+    smtp_out_port: int = Field(default=587, ge=1, le=65535)
+    smtp_out_username: str | None = None
+    smtp_out_password: str | None = Field(default=None, repr=False)
+    smtp_out_password_file: Path | None = None
+    smtp_out_tls: Literal["starttls", "tls", "none"] = "starttls"
     outbound_from_domain: DomainName | None = None
     hitl_sweep_seconds: float = Field(default=60, gt=0)
     retention_sweep_seconds: float = Field(default=600, gt=0)
@@ -111,6 +119,19 @@ class Settings(BaseModel):
     def _tls_is_a_pair(self) -> "Settings":
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("tls_cert_file and tls_key_file go together")
+        return self
+
+    @model_validator(mode="after")
+    def _courier_is_complete(self) -> "Settings":
+        if self.outbound == "ses" and self.ses_region is None:
+            raise ValueError("outbound=ses needs ses_region")
+        if self.outbound == "smtp" and self.smtp_out_host is None:
+            raise ValueError("outbound=smtp needs smtp_out_host")
+        passwords = [each for each in (self.smtp_out_password, self.smtp_out_password_file) if each is not None]
+        if len(passwords) != (0 if self.smtp_out_username is None else 1):
+            raise ValueError("smtp_out_username goes with one of smtp_out_password and smtp_out_password_file")
+        if passwords and self.smtp_out_tls == "none":
+            raise ValueError("smtp_out_tls=none would send the password in clear")
         return self
 
     @property
@@ -168,6 +189,17 @@ def master_secret(settings: Settings) -> bytes:
     if len(material) < _MIN_SECRET:
         raise Misconfigured(f"{PREFIX}SECRET_KEY_FILE: {path} holds less than {_MIN_SECRET} bytes")
     return material
+
+
+def smarthost_password(settings: Settings) -> str | None:
+    """The password for the smarthost, given or in the file given. Raises Misconfigured when that cannot be read."""
+    path = settings.smtp_out_password_file
+    if path is None:
+        return settings.smtp_out_password
+    try:
+        return path.read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{PREFIX}SMTP_OUT_PASSWORD_FILE: cannot read {path}: {error}") from error
 
 
 def _make_secret(path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from relay.backoff import RETRY_SECONDS
 from relay.errors import Misconfigured
-from relay.settings import load, master_secret
+from relay.settings import load, master_secret, smarthost_password
 from store.connect import open_engine
 
 SECRET = "sixteen bytes or more"
@@ -105,7 +105,7 @@ def test_a_setting_is_read_as_what_it_means(name, written, field, value):
         ("API_REQUEST_SECONDS", "0", "Input should be greater than 0"),
         ("API_MAX_CONNECTIONS", "0", "Input should be greater than or equal to 1"),
         ("SMTP_IDLE_SECONDS", "0", "Input should be greater than 0"),
-        ("OUTBOUND", "smtp", "Input should be 'none' or 'ses'"),
+        ("OUTBOUND", "post", "Input should be 'none', 'ses' or 'smtp'"),
         ("LOG_LEVEL", "trace", "Input should be 'debug', 'info', 'warning' or 'error'"),
         ("SECRET_KEY", "short", "String should have at least 16 characters"),
     ],
@@ -253,3 +253,32 @@ def test_a_file_that_was_named_is_never_made(at, tmp_path):
         master_secret(at(MAILSEAL_SECRET_KEY_FILE=str(file)))
 
     assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"OUTBOUND": "ses"}, "needs ses_region"),
+        ({"OUTBOUND": "smtp"}, "needs smtp_out_host"),
+        ({"SMTP_OUT_USERNAME": "me"}, "goes with one of"),
+        ({"SMTP_OUT_PASSWORD": "x"}, "goes with one of"),
+        ({"SMTP_OUT_USERNAME": "me", "SMTP_OUT_PASSWORD": "x", "SMTP_OUT_TLS": "none"}, "in clear"),
+        ({"SMTP_OUT_PORT": "0"}, "SMTP_OUT_PORT"),
+        ({"SES_ENDPOINT_URL": "ftp://x"}, "SES_ENDPOINT_URL"),
+        ({"SES_CONFIGURATION_SET": "a b"}, "SES_CONFIGURATION_SET"),
+    ],
+)
+def test_a_courier_that_could_not_carry_stops_the_start(given, why):
+    with pytest.raises(Misconfigured, match=why):
+        load({f"MAILSEAL_{name}": value for name, value in given.items()})
+
+
+def test_the_smarthosts_password_is_read_from_its_file(tmp_path):
+    file = tmp_path / "password"
+    file.write_text("right\n")
+    settings = load({"MAILSEAL_SMTP_OUT_USERNAME": "me", "MAILSEAL_SMTP_OUT_PASSWORD_FILE": str(file)})
+
+    assert "right" == smarthost_password(settings)
+    file.unlink()
+    with pytest.raises(Misconfigured, match="SMTP_OUT_PASSWORD_FILE"):
+        smarthost_password(settings)

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import click
 
+from relay.account.archive import Archive
 from relay.account.export import export_account
+from relay.account.take_in import Rules, import_account
 from relay.cli.arguments import whose
-from relay.cli.output import json_option, plain, show, show_all
+from relay.cli.output import harmless, json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
+from relay.directory.agents import check_slug
 from relay.directory.keys import create_key
 from store import keys, users
 from store.erasure import delete_user_data
@@ -53,6 +56,24 @@ def export_user(program: Program, email: str, output: Path | None) -> None:
     with click.open_file(str(output or "-"), "wb") as file:
         for part in export_account(program.store, owner.id, now=program.now()):
             file.write(part)
+
+
+@user.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--verified", is_flag=True, help="Take your word for domains that were verified, instead of DNS's.")
+@json_option
+@pass_program
+def import_user(program: Program, file: Path, *, verified: bool, as_json: bool) -> None:
+    """Take in what `user export` wrote. After an interruption, run it again: what is there already is passed over."""
+    rules = Rules(verified=verified, check_slug=check_slug)
+    with Archive(file) as archive:
+        owner, counts = import_account(
+            archive, rules=rules, store=program.store, master=program.master, clock=program.clock
+        )
+    show_all(counts, ("kind", "kept", "there_already", "left_out"), as_json=as_json)
+    click.echo(
+        f"These are {harmless(owner.email)}'s, {owner.id}. Keys and agents' secrets are not in an export.", err=True
+    )
 
 
 @user.command("delete")

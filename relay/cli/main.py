@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "demo": "running:demo",
     "init": "running:init",
     "migrate": "running:migrate",
+    "doctor": "checkup:doctor",
     "user": "directory:user",
     "key": "directory:key",
     "domain": "domains:domain",

@@ -10,10 +10,10 @@ from store.records_domains import Purpose, RecordState, RecordStatus
 
 PROOF_NAME: Final = "_mailseal"
 PROOF_VALUE: Final = "mailseal-verify="
-Outbound = Literal["none", "ses"]
+Outbound = Literal["none", "ses", "smtp"]
 
 # What lets our mail pass SPF (RFC 7208 §5): through a provider, or from the hosts that receive it.
-_SENDERS: Final[dict[Outbound, str]] = {"none": "mx", "ses": "include:amazonses.com"}
+_SENDERS: Final[dict[Outbound, str]] = {"none": "mx", "ses": "include:amazonses.com", "smtp": "mx"}
 _REQUIRED: Final = frozenset({"ownership", "receiving"})
 
 

@@ -4,7 +4,7 @@ Never in the SMTP transaction and never on the event loop: a large mail takes te
 milliseconds. Whatever the bytes are, something is answered and nothing is raised.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
 from typing import Final
@@ -49,6 +49,12 @@ def attachment(raw: bytes, index: int) -> Part | None:
         return None
     leaf = others[index]
     return Part(content=leaf.read(), content_type=leaf.content_type, filename=leaf.filename)
+
+
+def attachments(raw: bytes) -> Iterator[Part]:
+    """The parts that ``parse(raw).attachments`` lists, in its order."""
+    for leaf in _others(list(leaves(read_tree(raw, split_headers(raw)))))[:MAX_ATTACHMENTS]:
+        yield Part(content=leaf.read(), content_type=leaf.content_type, filename=leaf.filename)
 
 
 def _bodies(found: Sequence[Leaf]) -> tuple[Body | None, Body | None]:

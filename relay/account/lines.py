@@ -1,0 +1,212 @@
+"""What the lines of an export must look like to be taken back in.
+
+Fields that this release does not know are passed over: the header's ``schema_version`` says when a file means
+something else.
+"""
+
+from datetime import UTC
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from relay.account.archive import Line
+from store.export import SCHEMA_VERSION
+from store.records import Agent, ExpirationAction, Message, Mode, OnUnverified, User
+from store.records_import import ImportedMessage, Written
+from store.records_outbound import OutboundKind, OutboundStatus
+from store.records_people import UsageEvent, UsageKind
+
+_INBOUND: Final = frozenset({"unread", "read"})
+_OUTBOUND: Final = frozenset(get_args(OutboundStatus))
+_MOST: Final = 2**53  # what JSON's numbers are exact for
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("there is a NUL in it")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+ShortText = Annotated[Text, Field(max_length=2048)]
+Name = Annotated[Text, Field(max_length=200)]
+Time = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+Number = Annotated[int, Field(ge=0, le=_MOST)]
+UserId = Annotated[str, Field(pattern=r"^usr_[0-9a-z]{1,32}$")]
+MessageId = Annotated[str, Field(pattern=r"^msg_[0-9a-z]{1,32}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Email = Annotated[str, Field(pattern=r"^[^\s@A-Z][^\s@A-Z]*@[^\s@A-Z]+$", max_length=320)]
+Url = Annotated[ShortText, Field(pattern=r"^https?://[!-~]+$")]
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+Told = TypeVar("Told", bound=_Told)
+
+
+class UserTold(_Told):
+    """The user of a header."""
+
+    id: UserId
+    email: Email
+    name: Annotated[Text, Field(max_length=320)]
+    created_at: Time
+    updated_at: Time | None
+
+    def record(self) -> User:
+        """Without the subject, which no export tells."""
+        return User(**self.model_dump(), subject="")
+
+
+class Header(_Told):
+    """The first line."""
+
+    schema_version: Literal[1]
+    user: UserTold
+
+
+class DomainTold(_Told):
+    """A domain that the user had claimed."""
+
+    domain: ShortText
+    verified: bool
+    verified_at: Time | None
+    created_at: Time
+
+
+class AgentTold(_Told):
+    """An agent of the user."""
+
+    address: ShortText
+    domain: ShortText
+    name: Name
+    mode: Mode
+    webhook_url: Url | None
+    webhook_off_at: Time | None
+    events: Annotated[tuple[ShortText, ...], Field(max_length=50)]
+    on_unverified: OnUnverified
+    hitl_enabled: bool
+    hitl_ttl_seconds: Annotated[int, Field(ge=1, le=604_800)]
+    hitl_expiration_action: ExpirationAction
+    is_postmaster: bool
+    domain_verified: bool
+    created_at: Time
+    updated_at: Time | None
+
+    def record(self, user_id: str) -> Agent:
+        """As an agent of the user with this id."""
+        return Agent(**self.model_dump(), user_id=user_id)
+
+
+class UsageTold(_Told):
+    """Something that was counted."""
+
+    number: Number
+    kind: UsageKind
+    agent: ShortText
+    message_id: ShortText
+    bytes: Number
+    at: Time
+
+    def record(self) -> UsageEvent:
+        """The event."""
+        return UsageEvent(**self.model_dump())
+
+
+class _WrittenTold(_Told):
+    kind: OutboundKind
+    to: tuple[ShortText, ...]
+    cc: tuple[ShortText, ...]
+    bcc: tuple[ShortText, ...]
+    text: Text | None
+    html: Text | None
+    headers: tuple[tuple[Text, Text], ...]
+    revision: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    reviewed_by: UserId | None
+    reviewed_at: Time | None
+    reason: Text | None
+    error: Text | None
+    scrubbed_at: Time | None
+
+    @model_validator(mode="after")
+    def _scrubbed_is_empty(self) -> Self:
+        if self.scrubbed_at is not None and (self.text is not None or self.html is not None):
+            raise ValueError("a mail whose texts were taken out has texts")
+        return self
+
+
+class MessageTold(_Told):
+    """A message of either direction."""
+
+    id: MessageId
+    agent: ShortText
+    recipient: ShortText
+    tag: ShortText | None
+    mail_from: ShortText
+    remote_ip: ShortText | None
+    helo: Text | None
+    tls: ShortText | None
+    from_name: Text
+    from_address: Text
+    subject: Text
+    email_message_id: Text | None
+    automated: bool
+    verified: bool
+    verified_domain: ShortText | None
+    authentication: dict[str, Any] | None
+    auth_headers: dict[str, str] | None
+    raw_sha256: Sha256 | None
+    raw_size: Number
+    received_at: Time
+    seq: Annotated[int, Field(ge=1, le=_MOST)]
+    direction: Literal["inbound", "outbound"]
+    status: str
+    conversation_id: ShortText | None
+    provider_message_id: ShortText | None
+    expires_at: Time
+
+    @model_validator(mode="after")
+    def _status_fits(self) -> Self:
+        if self.status not in (_INBOUND if self.direction == "inbound" else _OUTBOUND):
+            raise ValueError(f"no status of an {self.direction} message: {self.status!r}")
+        if self.direction == "inbound" and self.raw_sha256 is None:
+            raise ValueError("a received message without bytes")
+        return self
+
+    def record(self, line: Line) -> ImportedMessage:
+        """With what only an outbound one has, which is in the same *line*. Raises BadExport."""
+        told = self.model_dump()
+        beside = {name: told.pop(name) for name in ("provider_message_id", "expires_at")}
+        hold = parse(_Held, line).hold_expires_at if self.direction == "outbound" else None
+        return ImportedMessage(message=Message(**told), **beside, hold_expires_at=hold, written=self._written(line))
+
+    def _written(self, line: Line) -> Written | None:
+        if self.direction == "inbound" or line.values.get("kind") is None:
+            return None
+        return Written(**parse(_WrittenTold, line).model_dump())
+
+
+class _Held(_Told):
+    hold_expires_at: Time | None
+
+
+def parse(shape: type[Told], line: Line) -> Told:
+    """*line* in its shape. Raises BadExport, which names the line and the field."""
+    try:
+        return shape.model_validate(line.values)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, problem["loc"]))
+        raise line.wrong(f"{field}: {problem['msg']}" if field else problem["msg"]) from error
+
+
+def header_of(line: Line) -> UserTold:
+    """Whose account it is. Raises BadExport for another line, and for an export that this release cannot read."""
+    if line.kind != "header":
+        raise line.wrong("an export begins with its header")
+    version = line.values.get("schema_version")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise line.wrong(f"schema_version is {version!r}, and this release reads {SCHEMA_VERSION}")
+    return parse(Header, line).user

@@ -1,0 +1,275 @@
+"""An account's export taken back in, in batches, each whole or not at all; it may be run again after an interruption.
+
+What an export does not hold cannot come back: secrets are new (so old seals are no longer ours to check), API keys
+are gone, a domain has another token to publish, and of files that an agent wrote there is what its mail holds.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from relay.account.archive import Archive, Line
+from relay.account.lines import AgentTold, DomainTold, MessageTold, UsageTold, header_of, parse
+from relay.clock import Clock
+from relay.errors import BadExport
+from relay.signing.agent_secret import agent_secret
+from relay.signing.secrets import NONCE_BYTES, SECRET_BYTES, MasterKey
+from store.agents import normalised
+from store.bodies import INLINE_BYTES, keep_chunk
+from store.domains import is_shared_domain
+from store.engine import Store
+from store.errors import Conflict, InvalidValue, NotFound
+from store.ids import new_key_id
+from store.imports import (
+    import_agent,
+    import_domain,
+    import_messages,
+    import_user,
+    own_agents,
+    owners_of_messages,
+)
+from store.imports_usage import import_usage
+from store.records import AgentSecret, User
+from store.records_import import ImportedMessage
+from store.transaction import Tx
+
+BATCH: Final = 200  # things kept at once
+BATCH_BYTES: Final = 8 * 1024 * 1024  # of lines and bytes, unless a single one has more
+_TOKEN_BYTES: Final = 20
+_SOON: Final = timedelta(minutes=5)  # until an imported domain's DNS is looked at
+_SINGLE: Final = frozenset({"domain", "agent"})  # kept one by one, so that an error is about one line
+_KINDS: Final = ("user", "domain", "agent", "api_key", "message", "usage_event")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """What became of the things of one kind."""
+
+    kind: str
+    kept: int
+    there_already: int
+    left_out: int  # keys, whose plaintext nobody has; messages whose time is over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the operator decides about an import."""
+
+    verified: bool  # take domains that were verified for verified, without a look at DNS
+    check_slug: Callable[[str], None]  # raises InvalidValue for what must not be a local part on the shared domain
+
+
+@dataclass(slots=True)
+class _Import:
+    """One import under way."""
+
+    archive: Archive
+    user: User
+    rules: Rules
+    store: Store
+    master: MasterKey
+    clock: Clock
+    kept: Counter[str] = field(default_factory=Counter)
+    there: Counter[str] = field(default_factory=Counter)
+    out: Counter[str] = field(default_factory=Counter)
+    usage_after: int | None = 0
+
+
+def import_account(
+    archive: Archive, *, rules: Rules, store: Store, master: MasterKey, clock: Clock
+) -> tuple[User, list[Count]]:
+    """Take everything in that is not there yet; whose it is now, and how much of each kind.
+
+    Raises BadExport, which names the line, and Unavailable; what was kept before stays.
+    """
+    lines = archive.lines()
+    first = next(lines, None)
+    if first is None:
+        raise BadExport("the listing is empty")
+    told = header_of(first).record()
+    user, is_new = _about(first, lambda: store.run(lambda tx: import_user(tx, told)))
+    work = _Import(archive, user, rules, store, master, clock)
+    (work.kept if is_new else work.there)["user"] += 1
+    for batch in _batches(lines):
+        _take_in(work, batch)
+    return user, [
+        Count(kind=kind, kept=work.kept[kind], there_already=work.there[kind], left_out=work.out[kind])
+        for kind in _KINDS
+    ]
+
+
+def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    """Lines of one kind that stand together, not too many."""
+    batch: list[Line] = []
+    weight = 0
+    for line in lines:
+        heavy = _weight(line)
+        if batch and (line.kind != batch[0].kind or len(batch) >= BATCH or weight + heavy > BATCH_BYTES):
+            yield batch
+            batch, weight = [], 0
+        batch.append(line)
+        weight += heavy
+        if line.kind in _SINGLE:
+            weight = BATCH_BYTES
+    if batch:
+        yield batch
+
+
+def _weight(line: Line) -> int:
+    size = line.values.get("raw_size")
+    return line.size + (min(size, INLINE_BYTES) if isinstance(size, int) else 0)
+
+
+def _take_in(work: _Import, batch: Sequence[Line]) -> None:
+    kind = batch[0].kind
+    match kind:
+        case "domain":
+            _count(work, kind, kept=_domain(work, batch[0]), of=1)
+        case "agent":
+            _count(work, kind, kept=_agent(work, batch[0]), of=1)
+        case "message":
+            _messages(work, batch)
+        case "usage_event":
+            _usage(work, batch)
+        case "api_key":
+            work.out[kind] += len(batch)
+        case _:
+            raise batch[0].wrong(f"there is no record {kind!r}")
+
+
+def _count(work: _Import, kind: str, *, kept: int, of: int) -> None:
+    work.kept[kind] += kept
+    work.there[kind] += of - kept
+
+
+def _domain(work: _Import, line: Line) -> bool:
+    told = parse(DomainTold, line)
+
+    def unit(tx: Tx) -> bool:
+        return import_domain(
+            tx,
+            work.user.id,
+            told.domain,
+            token=secrets.token_hex(_TOKEN_BYTES),
+            created_at=told.created_at,
+            next_check_at=work.clock.now() + _SOON,
+            verified_at=told.verified_at if told.verified and work.rules.verified else None,
+        )
+
+    return _about(line, lambda: work.store.run(unit))
+
+
+def _agent(work: _Import, line: Line) -> bool:
+    told = parse(AgentTold, line).record(work.user.id)
+
+    def unit(tx: Tx) -> bool:
+        local, _, domain = told.address.rpartition("@")
+        if not local or domain != told.domain or normalised(told.address) != told.address:
+            raise InvalidValue(f"not an agent's address: {told.address!r}")
+        if is_shared_domain(tx, domain):
+            work.rules.check_slug(local)
+        return import_agent(tx, work.user.id, told, _new_secret(told.address, work))
+
+    return _about(line, lambda: work.store.run(unit))
+
+
+def _new_secret(address: str, work: _Import) -> AgentSecret:
+    return agent_secret(
+        address,
+        new_key_id(),
+        random_bytes=secrets.token_bytes(SECRET_BYTES),
+        nonce=secrets.token_bytes(NONCE_BYTES),
+        master=work.master,
+        now=work.clock.now(),
+    )
+
+
+def _messages(work: _Import, batch: Sequence[Line]) -> None:
+    now = work.clock.now()
+    told = [(line, parse(MessageTold, line).record(line)) for line in batch]
+    living = [(line, each) for line, each in told if each.expires_at > now]
+    work.out["message"] += len(told) - len(living)
+    _require_each_once(living)
+    fresh = _not_there(work, living)
+    contents: dict[str, bytes | None] = {}
+    for line, each in fresh:
+        _load(work, line, each, contents, now=now)
+    messages = [each for _, each in fresh]
+    kept = _about(
+        batch[0],
+        lambda: work.store.run(lambda tx: import_messages(tx, work.user.id, messages, contents, now=now)),
+        last=batch[-1],
+    )
+    _count(work, "message", kept=kept, of=len(living))
+
+
+def _require_each_once(told: Sequence[tuple[Line, ImportedMessage]]) -> None:
+    seen: set[str] = set()
+    for line, each in told:
+        if each.message.id in seen:
+            raise line.wrong(f"{each.message.id} was told before")
+        seen.add(each.message.id)
+
+
+def _not_there(work: _Import, told: Sequence[tuple[Line, ImportedMessage]]) -> list[tuple[Line, ImportedMessage]]:
+    """What is to be kept. Raises BadExport for what another has, and where the agent is not this user's."""
+    ids = [each.message.id for _, each in told]
+    addresses = sorted({each.message.agent for _, each in told})
+    owners, own = work.store.run(
+        lambda tx: (owners_of_messages(tx, ids), own_agents(tx, work.user.id, addresses)),
+    )
+    for line, each in told:
+        if owners.get(each.message.id, work.user.id) != work.user.id:
+            raise line.wrong(f"{each.message.id} is another user's message")
+        if each.message.agent not in own:
+            raise line.wrong(f"there is no agent {each.message.agent} of this user")
+    return [(line, each) for line, each in told if each.message.id not in owners]
+
+
+def _load(
+    work: _Import, line: Line, each: ImportedMessage, contents: dict[str, bytes | None], *, now: datetime
+) -> None:
+    """Have the bytes of a message at hand; those of a long one are written ahead, once they are known to be right."""
+    content, size = each.message.raw_sha256, each.message.raw_size
+    if content is None or content in contents:
+        return
+    try:
+        if size <= INLINE_BYTES:
+            contents[content] = b"".join(work.archive.mail(content, size))
+            return
+        for _ in work.archive.mail(content, size):
+            pass  # until the end, where a wrong one is found out
+        for number, part in enumerate(work.archive.mail(content, size)):
+            _write_ahead(work.store, content, number, part, now=now)
+    except BadExport as error:
+        raise line.wrong(str(error)) from error
+    contents[content] = None
+
+
+def _write_ahead(store: Store, content: str, number: int, part: bytes, *, now: datetime) -> None:
+    store.run(lambda tx: keep_chunk(tx, content, number, part, now=now))
+
+
+def _usage(work: _Import, batch: Sequence[Line]) -> None:
+    events = [parse(UsageTold, line).record() for line in batch]
+    done = _about(
+        batch[0],
+        lambda: work.store.run(lambda tx: import_usage(tx, work.user.id, events, after=work.usage_after)),
+        last=batch[-1],
+    )
+    work.usage_after = done.after
+    _count(work, "usage_event", kept=done.kept, of=len(events))
+
+
+def _about(line: Line, ask: Callable[[], T], *, last: Line | None = None) -> T:
+    """What *ask* answers; what the store will not keep is said of the line that told it."""
+    try:
+        return ask()
+    except (Conflict, NotFound) as error:
+        upto = f"up to line {last.number}: " if last is not None and last != line else ""
+        raise line.wrong(f"{upto}{error}") from error

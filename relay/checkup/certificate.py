@@ -1,0 +1,67 @@
+"""The certificate that the SMTP door shows: readable, a pair with its key, ours by name, and in force."""
+
+import ssl
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from relay.checkup.finding import Finding, failing, ok, warning
+from relay.settings import Settings
+
+SOON: Final = timedelta(days=21)
+NAME: Final = "certificate"
+
+
+def check_certificate(settings: Settings, *, now: datetime) -> list[Finding]:
+    """How the certificate of the settings is."""
+    files = settings.tls_cert_file, settings.tls_key_file
+    if files[0] is None or files[1] is None:
+        remedy = "Set MAILSEAL_TLS_CERT_FILE and MAILSEAL_TLS_KEY_FILE: until then mail comes in the clear."
+        return [warning(NAME, "there is none, so no STARTTLS", remedy)]
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(files[0], files[1], password=_no_password)
+        certificate = x509.load_pem_x509_certificates(files[0].read_bytes())[0]
+    except (OSError, ssl.SSLError, ValueError, IndexError) as error:
+        return [failing(NAME, f"{files[0]} with {files[1]}: {_why(error)}", _pair_remedy(files[0]))]
+    return [_names(certificate, settings.hostname), _term(certificate, now)]
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted")  # and nobody must be asked for a password in the middle of this
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return error.reason or "not a certificate and its key"
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _pair_remedy(file: Path) -> str:
+    return f"Give the daemon a PEM chain and its unencrypted key, both readable to its user (look at {file})."
+
+
+def _names(certificate: x509.Certificate, hostname: str) -> Finding:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        names = [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
+    except (x509.ExtensionNotFound, ValueError):
+        names = []
+    parent = "*." + hostname.partition(".")[2]
+    seen = f"it is for {', '.join(names[:5]) or 'no name'}"
+    if hostname in names or parent in names:
+        return ok("certificate's names", seen)
+    return warning("certificate's names", seen, f"Get one for {hostname}: senders that check will not come (RFC 8461).")
+
+
+def _term(certificate: x509.Certificate, now: datetime) -> Finding:
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    renew = "Renew it; the daemon takes the new one when the files change."
+    if now >= end:
+        return failing("certificate's term", f"it ended {end:%Y-%m-%d}", renew)
+    if now < start:
+        return failing("certificate's term", f"it begins {start:%Y-%m-%d}", "Look at this machine's clock.")
+    if end - now < SOON:
+        return warning("certificate's term", f"it ends {end:%Y-%m-%d}", renew)
+    return ok("certificate's term", f"until {end:%Y-%m-%d}")

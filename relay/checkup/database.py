@@ -1,0 +1,97 @@
+"""The database: there, at the right revision, writable, and of one mind with this machine about the time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Final
+
+from relay.checkup.finding import Finding, failing, ok, skipped, warning
+from relay.clock import Clock
+from relay.settings import Settings
+from store import migrate
+from store.agents import probe
+from store.connect import database_file, open_store
+from store.engine import Store
+from store.errors import StoreError
+from store.records import Domain
+from store.standing import Trouble, database_time, list_troubles, list_verified_domains
+
+SKEW: Final = timedelta(seconds=30)
+RECENT: Final = timedelta(days=7)
+MOST_DOMAINS: Final = 100
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Store]:
+    """The store as it is: nothing is made and nothing is migrated. Raises StoreError, FileNotFoundError."""
+    file = database_file(settings.database)
+    if file is not None and not file.exists():
+        raise FileNotFoundError(f"there is no {file}")
+    store = open_store(settings.database)
+    try:
+        yield store
+    finally:
+        store.engine.dispose()
+
+
+def check_database(settings: Settings, *, clock: Clock) -> list[Finding]:
+    """Whether it can be used, and by this release."""
+    try:
+        with opened(settings) as store:
+            return [_revision(store), _writable(store), _time(store, clock)]
+    except FileNotFoundError as error:
+        return [failing("database", str(error), "Run `mailseal init`.")]
+    except StoreError as error:
+        return [failing("database", str(error), "Look at MAILSEAL_DATABASE_URL, and whether the server runs.")]
+
+
+def check_webhooks(settings: Settings, *, now: datetime) -> list[Finding]:
+    """The webhooks that did not take what they were sent in the last week."""
+    with opened(settings) as store:
+        found = store.run(lambda tx: list_troubles(tx, since=now - RECENT))
+    return [_webhook(each) for each in found] or [ok("webhooks", "none is in trouble")]
+
+
+def verified_domains(settings: Settings) -> list[Domain]:
+    """The domains whose mail comes here, up to a hundred. Raises StoreError."""
+    with opened(settings) as store:
+        return store.run(lambda tx: list_verified_domains(tx, limit=MOST_DOMAINS))
+
+
+def _revision(store: Store) -> Finding:
+    state = migrate.state(store.engine)
+    if state.is_current:
+        return ok("database", f"{store.engine.dialect.name}, revision {state.found}")
+    if state.is_newer:
+        return warning("database", f"revision {state.found} is a later release's", "Upgrade this program.")
+    return failing("database", f"revision {state.found}, and {state.wanted} is needed", "Run `mailseal migrate`.")
+
+
+def _writable(store: Store) -> Finding:
+    try:
+        store.run(probe)
+    except StoreError as error:
+        remedy = "Look at the disk, the file's owner, and who holds it locked: mail is refused for now (451)."
+        return failing("database writable", str(error), remedy)
+    return ok("database writable", "a row was written")
+
+
+def _time(store: Store, clock: Clock) -> Finding:
+    theirs = store.run(database_time)
+    if theirs is None:
+        return skipped("database's clock", "SQLite has this machine's")
+    apart = abs(theirs - clock.now())
+    seen = f"{apart.total_seconds():.1f} s apart from this machine's"
+    if apart > SKEW:
+        return failing("database's clock", seen, "Let NTP set both: leases, holds and signatures go by the time.")
+    return ok("database's clock", seen)
+
+
+def _webhook(trouble: Trouble) -> Finding:
+    name = f"webhook of {trouble.agent}"
+    again = f"Then `mailseal delivery list --agent {trouble.agent} --status dead` shows what to replay."
+    if trouble.off_at is not None:
+        seen = f"switched off since {trouble.off_at:%Y-%m-%d}, when it answered 410"
+        return warning(name, seen, f"Set its URL again. {again}")
+    seen = f"{trouble.dead} dead, {trouble.waiting} to be tried again; last: {trouble.error or 'no word'}"
+    return warning(name, seen, f"Look at what its endpoint answers. {again}")

@@ -1,0 +1,124 @@
+"""Everything looked at, one after the other; nothing hangs, and no failure of a check ends the others."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final, TypeVar
+
+from relay.auth.dnsclient import CachingResolver, system_nameservers
+from relay.auth.resolver import Resolver
+from relay.checkup.certificate import check_certificate
+from relay.checkup.clock import check_clock
+from relay.checkup.database import check_database, check_webhooks, verified_domains
+from relay.checkup.disk import check_data_dir
+from relay.checkup.doors import check_doors, check_way_in, check_way_out
+from relay.checkup.finding import Finding, failing, skipped
+from relay.checkup.names import check_domains, check_hostname, check_nameserver
+from relay.clock import Clock
+from relay.directory.zone import Place
+from relay.settings import Settings
+from store.errors import StoreError
+
+T = TypeVar("T")
+Findings = Sequence[Finding]
+Check = Callable[[], Awaitable[Findings]]
+SECONDS: Final = 30  # for any one check; what it asks others has 5 s each
+_DNS_SECONDS: Final = 1.2  # a nameserver is asked twice
+
+
+async def examine(
+    settings: Settings, *, clock: Clock, reach: str | None = None, ses: Check | None = None
+) -> list[Finding]:
+    """What was found of everything. Never raises.
+
+    Args:
+        settings: Of the relay to look at.
+        clock: This machine's.
+        reach: A mail domain whose server to connect to, to see whether port 25 is open outwards.
+        ses: Looks at the provider's credentials and identity.
+    """
+    found: list[Finding] = []
+    for name, check in _checks(settings, clock, reach, ses):
+        found += await _guarded(name, check)
+    return found
+
+
+def _checks(settings: Settings, clock: Clock, reach: str | None, ses: Check | None) -> Iterator[tuple[str, Check]]:
+    now = clock.now()
+    yield "data directory", _aside(lambda: check_data_dir(settings))
+    yield "database", _aside(lambda: check_database(settings, clock=clock))
+    yield "clock", _aside(check_clock)
+    yield "certificate", _aside(lambda: check_certificate(settings, now=now))
+    yield "daemon", lambda: check_doors(settings)
+    yield "nameservers", lambda: _nameservers(settings)
+    yield "hostname", lambda: check_hostname(settings.hostname, resolver=_resolver(settings))
+    yield "domains", lambda: _domains(settings)
+    yield "port 25", lambda: check_way_in(settings, resolver=_resolver(settings))
+    if reach is not None:
+        yield "way out", lambda: check_way_out(reach, resolver=_resolver(settings))
+    yield "webhooks", _aside(lambda: check_webhooks(settings, now=now))
+    yield "sending", ses if ses is not None else lambda: _no_ses(settings)
+
+
+async def _guarded(name: str, check: Check) -> Findings:
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await check()
+    except TimeoutError:
+        return [failing(name, f"it could not be looked at within {SECONDS} s", "Try again; something hangs there.")]
+    except (StoreError, FileNotFoundError) as error:
+        return [skipped(name, f"the database cannot be read: {error}")]
+    except Exception as error:  # noqa: BLE001 (whatever it is, the others are looked at all the same)
+        return [failing(name, f"it could not be looked at: {error or type(error).__name__}", "See what is above.")]
+
+
+def _aside(check: Callable[[], T]) -> Callable[[], Awaitable[T]]:
+    """*check* in a thread that nobody waits for at the end: one that hangs must not hang the program."""
+
+    async def run() -> T:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        threading.Thread(target=lambda: _work(check, loop, answer), name="checkup", daemon=True).start()
+        return await answer
+
+    return run
+
+
+def _work(check: Callable[[], T], loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[T]") -> None:
+    try:
+        value = check()
+    except Exception as error:  # noqa: BLE001 (goes to whoever waits)
+        told: Callable[[], None] = partial(answer.set_exception, error)
+    else:
+        told = partial(answer.set_result, value)
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(lambda: None if answer.done() else told())
+
+
+def _resolver(settings: Settings) -> Resolver:
+    return CachingResolver(settings.dns_nameservers, seconds=_DNS_SECONDS)
+
+
+async def _nameservers(settings: Settings) -> Findings:
+    servers = settings.dns_nameservers or system_nameservers()
+    return [
+        finding
+        for host, port in servers
+        for finding in await check_nameserver(
+            f"{host} port {port}", resolver=CachingResolver([(host, port)], seconds=_DNS_SECONDS)
+        )
+    ]
+
+
+async def _domains(settings: Settings) -> Findings:
+    domains = await _aside(lambda: verified_domains(settings))()
+    place = Place(hostname=settings.hostname, outbound=settings.outbound)
+    return await check_domains(domains, place=place, resolver=_resolver(settings))
+
+
+async def _no_ses(settings: Settings) -> Findings:
+    if settings.outbound == "none":
+        return [skipped("sending", "MAILSEAL_OUTBOUND is none")]
+    return [skipped("sending", "credentials and identity are not looked at", "Send a mail to yourself.")]

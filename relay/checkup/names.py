@@ -1,0 +1,88 @@
+"""What DNS says: whether the nameservers answer, whose this host's name is, and where domains' mail goes."""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from relay.auth.resolver import Answer, Resolver
+from relay.checkup.doors import addresses
+from relay.checkup.finding import Finding, failing, ok, skipped, warning
+from relay.directory.sighting import Sighting
+from relay.directory.survey import survey
+from relay.directory.zone import Place, wanted_records
+from relay.errors import DnsUnavailable
+from store.records import Domain
+
+
+async def check_nameserver(name: str, *, resolver: Resolver) -> list[Finding]:
+    """Whether a nameserver answers, and says so of a name that nobody can have (RFC 6761 §6.4)."""
+    label = f"nameserver {name}"
+    try:
+        answer: Answer = await resolver.lookup(f"{secrets.token_hex(8)}.invalid", "A")
+    except DnsUnavailable:
+        remedy = "Set MAILSEAL_DNS_NAMESERVERS to one that works: without DNS nobody is verified, and mail may wait."
+        return [failing(label, "it does not answer, or says that it failed", remedy)]
+    if answer.records:
+        remedy = "Use a resolver that tells the truth: this one makes addresses up, so any domain seems to exist."
+        return [warning(label, "it has an address for a name that does not exist", remedy)]
+    return [ok(label, "it answers")]
+
+
+async def check_hostname(hostname: str, *, resolver: Resolver) -> list[Finding]:
+    """The host's addresses, and the name that each of them has."""
+    if "." not in hostname or hostname.startswith("localhost"):
+        seen = f"{hostname} is no name that others could look up"
+        return [failing("hostname", seen, "Set MAILSEAL_HOSTNAME to the name that MX records point to.")]
+    found = await addresses(hostname, resolver)
+    if not found:
+        return [failing("hostname", f"{hostname} has no A or AAAA record", "Publish the address of this machine.")]
+    private = [address for address in found if not ip_address(address).is_global]
+    if private:
+        seen = f"{hostname} is {', '.join(private)}, which the world cannot reach"
+        return [warning("hostname", seen, "Publish the public address; a private one is right only inside.")]
+    return [
+        ok("hostname", f"{hostname} is {', '.join(found)}"),
+        *[await _back(hostname, each, resolver) for each in found],
+    ]
+
+
+async def check_domains(domains: Sequence[Domain], *, place: Place, resolver: Resolver) -> list[Finding]:
+    """Where the mail of each verified domain goes, and what else its owner publishes."""
+    if not domains:
+        return [skipped("domains", "no domain is verified")]
+    return await asyncio.gather(*[_domain(domain, place, resolver) for domain in domains])
+
+
+async def _back(hostname: str, address: str, resolver: Resolver) -> Finding:
+    name = f"PTR of {address}"
+    try:
+        names = (await resolver.lookup(ip_address(address).reverse_pointer, "PTR")).records
+    except DnsUnavailable:
+        return warning(name, "no nameserver answered", "Try again later.")
+    if hostname in {each.lower().rstrip(".") for each in names}:
+        return ok(name, hostname)
+    remedy = f"Have whoever gave you the address name it {hostname}. It matters when mail leaves from here."
+    return warning(name, ", ".join(names) or "there is none", remedy)
+
+
+async def _domain(domain: Domain, place: Place, resolver: Resolver) -> Finding:
+    name = f"domain {domain.domain}"
+    seen = await survey(domain, resolver=resolver, place=place)
+    wrong = [each for each in seen if each.is_right is False]
+    if not wrong:
+        silent = [each.purpose for each in seen if each.is_right is None]
+        if silent:
+            return warning(name, f"no nameserver answered for {', '.join(silent)}", "Try again later.")
+        return ok(name, f"{', '.join(each.purpose for each in seen)} as they should be")
+    told = "; ".join(f"{each.purpose}: {', '.join(each.found) or 'no record'}" for each in wrong)
+    remedy = _remedy(domain, place, wrong)
+    if any(each.purpose == "receiving" for each in wrong):
+        return failing(name, told, remedy)
+    return warning(name, told, remedy)
+
+
+def _remedy(domain: Domain, place: Place, wrong: Sequence[Sighting]) -> str:
+    purposes = {each.purpose for each in wrong}
+    wanted = [each for each in wanted_records(domain, place=place, sending=place.sends) if each.purpose in purposes]
+    return "Publish " + "; ".join(f"{each.name} {each.type} {each.value}" for each in wanted) + "."

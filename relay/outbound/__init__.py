@@ -1,0 +1,1 @@
+"""Mail that agents write: composed, answered, forwarded, and carried out."""

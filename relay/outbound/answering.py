@@ -1,0 +1,103 @@
+"""A reply to a mail, or the handing on of one, as a draft like any other. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from relay.errors import BadAddress
+from relay.mail.address import parse_mailbox
+from relay.mail.mailbox import Mailbox
+from relay.mail.parse import attachments
+from relay.outbound.body_part import attachable_type
+from relay.outbound.compose import Answered
+from relay.outbound.original import Original
+from relay.outbound.quoting import quoted_below, told_below
+from relay.outbound.recipients import Recipients, settle_recipients
+from relay.outbound.subject import forward_subject, printable, reply_subject
+from store.records_outbound import Draft, OutboundAttachment
+
+_UNNAMED: Final = "attachment"
+_WHOLE: Final = "original.eml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A draft and what it belongs to."""
+
+    draft: Draft
+    answered: Answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What the agent itself says."""
+
+    text: str | None = None
+    html: str | None = None
+    files: tuple[OutboundAttachment, ...] = field(default=(), repr=False)
+
+
+def reply(original: Original, words: Words, *, agent: str, reply_all: bool = False, quote: bool = True) -> Answer:
+    """*words* to whoever wrote *original* (RFC 5322 §3.6.2: Reply-To, else From), or to all it names.
+
+    Raises BadDraft where nobody is left to answer, or more than a mail may go to.
+    """
+    to, cc = _answerable(original.reply_to or _from(original), agent), _answerable(original.cc, agent)
+    others = _answerable(original.to, agent)
+    if not to:  # its own mail: what follows goes where that went
+        to, others = others, ()
+    recipients = settle_recipients(to=to, cc=(*others, *cc) if reply_all else (), agent=agent)
+    text, html = quoted_below(original, words.text, words.html) if quote else (words.text, words.html)
+    return Answer(
+        draft=_draft(recipients, reply_subject(original.subject), text, html, words.files), answered=original.answered
+    )
+
+
+def forward(original: Original, words: Words, *, recipients: Recipients, whole: bool = False) -> Answer:
+    """*original* to *recipients*: its text below *words* with its files, or *whole* as a mail inside the mail."""
+    if whole:
+        mail = OutboundAttachment(filename=_WHOLE, content_type="message/rfc822", content=original.raw)
+        text, html, files = words.text, words.html, (*words.files, mail)
+    else:
+        text, html = told_below(original, words.text, words.html)
+        files = (*words.files, *_taken_along(original))
+    # It begins a conversation with others, but a reader who has both finds them together.
+    answered = Answered(references=original.answered.references)
+    return Answer(draft=_draft(recipients, forward_subject(original.subject), text, html, files), answered=answered)
+
+
+def _draft(
+    recipients: Recipients, subject: str, text: str | None, html: str | None, files: Iterable[OutboundAttachment]
+) -> Draft:
+    return Draft(
+        to=recipients.to,
+        cc=recipients.cc,
+        bcc=recipients.bcc,
+        subject=subject,
+        text=text,
+        html=html,
+        attachments=tuple(files),
+    )
+
+
+def _from(original: Original) -> tuple[Mailbox, ...]:
+    return (original.from_,) if original.from_ else ()
+
+
+def _answerable(mailboxes: Sequence[Mailbox], agent: str) -> tuple[str, ...]:
+    """The addresses among *mailboxes* that mail can go to, without the agent's own."""
+    found = []
+    for mailbox in mailboxes:
+        try:
+            address = parse_mailbox(mailbox.address)
+        except BadAddress:
+            continue
+        if address.local.isascii() and address.mailbox != agent:
+            found.append(str(address))
+    return tuple(found)
+
+
+def _taken_along(original: Original) -> Iterable[OutboundAttachment]:
+    for part in attachments(original.raw):
+        name = printable(part.filename or "").strip() or _UNNAMED
+        yield OutboundAttachment(filename=name, content_type=attachable_type(part.content_type), content=part.content)

@@ -1,0 +1,136 @@
+"""Carries mail to Amazon SES: API v2, raw content, one request a mail and never a second.
+
+Importing this costs half a second, so only relay/outbound/choose does, where SES is chosen.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ProxyConnectionError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
+
+from relay.errors import CourierBusy
+from relay.outbound.quota import Allowance, Quota
+from relay.outbound.ses_error import meaning
+from store.errors import SendUnconfirmed
+
+ATTEMPT_TAG: Final = "mailseal-attempt"  # comes back in every event of SES about the mail
+_THREADS: Final = 8
+_CONNECT_SECONDS: Final = 10
+_NOT_CONNECTED: Final = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
+
+
+class SesCourier:
+    """The client of one account in one region; credentials come by boto3's own chain."""
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        endpoint_url: str | None = None,
+        configuration_set: str | None = None,
+        seconds: float = 60,
+    ) -> None:
+        # A retry of botocore's would come after a lost answer too, and send the mail a second time:
+        # total_max_attempts counts the first, max_attempts (which does not) would allow one more.
+        config = Config(
+            retries={"total_max_attempts": 1},
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=seconds,
+            max_pool_connections=_THREADS,
+        )
+        self._client = boto3.session.Session().client(
+            "sesv2", region_name=region, endpoint_url=endpoint_url, config=config
+        )
+        self._configuration_set = configuration_set
+        self._quota = Quota()
+        self._asking = asyncio.Lock()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ses")
+
+    async def carry(
+        self,
+        raw: bytes,
+        *,
+        mail_from: str,  # noqa: ARG002
+        recipients: Sequence[str],
+        attempt_id: str,
+    ) -> str:
+        """As Courier says. *mail_from* is not sent: SES takes From, and the envelope's sender is its own."""
+        await self._keep_to_quota(len(recipients))
+        request: dict[str, Any] = {
+            "Destination": {"ToAddresses": list(recipients)},
+            "Content": {"Raw": {"Data": raw}},
+            "EmailTags": [{"Name": ATTEMPT_TAG, "Value": attempt_id}],
+        }
+        if self._configuration_set:
+            request["ConfigurationSetName"] = self._configuration_set
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, request)
+
+    async def close(self) -> None:
+        """Wait for what is being carried."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self._client.close()
+
+    async def _keep_to_quota(self, recipients: int) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._asking:
+            if self._quota.is_stale(loop.time()):
+                allowance = await loop.run_in_executor(self._threads, self._allowance)
+                self._quota.learn(allowance, now=loop.time())
+            wait = self._quota.take(recipients, now=loop.time())
+        await asyncio.sleep(wait)
+
+    def _allowance(self) -> Allowance | None:
+        """None where the account may not be asked: sending is another permission."""
+        try:
+            quota = self._client.get_account()["SendQuota"]
+            return Allowance(
+                a_day=float(quota["Max24HourSend"]),
+                a_second=float(quota["MaxSendRate"]),
+                sent=float(quota["SentLast24Hours"]),
+            )
+        except (ClientError, ResponseParserError, KeyError, TypeError, ValueError):
+            return None
+        except BotoCoreError as error:
+            raise CourierBusy(f"SES: {error}") from error
+
+    def _send(self, request: dict[str, Any]) -> str:
+        try:
+            answer = self._client.send_email(**request)
+        except ClientError as error:
+            raise _of_answer(error) from error
+        except _NOT_CONNECTED as error:
+            raise CourierBusy(f"SES: {error}") from error
+        except (HTTPClientError, ResponseParserError) as error:
+            raise _of_line(error) from error
+        except BotoCoreError as error:  # no credentials, no such region: nothing has left this machine
+            raise CourierBusy(f"SES: {error}") from error
+        message_id = answer.get("MessageId")
+        if not isinstance(message_id, str) or not message_id:
+            raise SendUnconfirmed("SES may have the mail: its answer names no id")
+        return message_id
+
+
+def _of_answer(error: ClientError) -> Exception:
+    told = error.response.get("Error", {})
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return meaning(str(told.get("Code", "")), str(told.get("Message", "")), status)
+
+
+def _of_line(error: Exception) -> CourierBusy | SendUnconfirmed:
+    """A line that broke at some time: before the request only where the certificate was not believed."""
+    if isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return CourierBusy(f"SES: {error}")
+    return SendUnconfirmed(f"SES may have the mail: {error}")

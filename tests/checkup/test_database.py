@@ -1,0 +1,91 @@
+"""The database as it is found, and what it knows of webhooks."""
+
+from datetime import timedelta
+
+import pytest
+
+from relay.checkup.database import check_database, check_webhooks, verified_domains
+from relay.settings import Settings
+from store.deliveries import claim_due, enqueue, settle_dead, settle_later
+from store.records import Attempt
+from store.standing import Trouble, database_time, list_troubles
+from tests.places import Places
+
+MINUTE = timedelta(minutes=1)
+HOOK = "hook@agents.example"
+
+
+@pytest.fixture
+def settings(tmp_path, database_url):
+    return Settings(data_dir=tmp_path, database_url=database_url, hostname="mx.here.example")
+
+
+@pytest.fixture
+def hook(store, clock, master):
+    """An agent whose webhook had three events: one failed once, one was given up, one is under way."""
+    places = Places(clock, master)
+    user = store.run(places.user)
+    store.run(lambda tx: places.domain(tx, user))
+    store.run(lambda tx: places.agent(tx, user, HOOK, webhook="https://hooks.example/in"))
+
+    def deliver(tx):
+        now = clock.now()
+        for _ in range(3):
+            enqueue(tx, agent=HOOK, event_type="email.received", message_id=None, now=now)
+        first, second = claim_due(tx, HOOK, limit=2, lease=MINUTE, now=now)
+        attempt = Attempt(at=now, duration_ms=5, status=500, error="HTTP 500")
+        settle_later(tx, first, attempt, due_at=now + MINUTE)
+        settle_dead(tx, second, attempt, now=now)
+
+    store.run(deliver)
+
+
+def test_a_webhook_in_trouble_is_known(store, hook, clock):
+    week = clock.now() - timedelta(days=7)
+
+    assert [Trouble(agent=HOOK, dead=1, waiting=1, error="HTTP 500")] == store.run(
+        lambda tx: list_troubles(tx, since=week)
+    )
+    assert [0] == [each.dead for each in store.run(lambda tx: list_troubles(tx, since=clock.now() + MINUTE))]
+
+
+def test_it_is_told_with_what_it_said_last(settings, hook, clock):
+    (found,) = check_webhooks(settings, now=clock.now())
+
+    assert ("warning", f"webhook of {HOOK}") == (found.state, found.name)
+    assert "1 dead, 1 to be tried again; last: HTTP 500" == found.seen
+
+
+def test_a_database_as_it_should_be_is_ok(settings, store, system_clock):
+    found = {each.name: each.state for each in check_database(settings, clock=system_clock)}
+
+    has_clock = store.run(database_time) is not None
+    expected = {"database": "ok", "database writable": "ok", "database's clock": "ok" if has_clock else "skipped"}
+    assert expected == found
+
+
+def test_a_clock_that_is_apart_is_said(settings, store, clock):
+    clock.advance(days=400)
+    (found,) = [each.state for each in check_database(settings, clock=clock) if each.name == "database's clock"]
+
+    assert ("failing" if store.run(database_time) else "skipped") == found
+
+
+def test_verified_domains_are_found(settings, store, hook):
+    assert ["agents.example"] == [each.domain for each in verified_domains(settings)]
+
+
+def test_no_webhook_in_trouble_is_ok(tmp_path, sqlite_file_url, clock):
+    settings = Settings(data_dir=tmp_path, database_url=sqlite_file_url, hostname="mx.here.example")
+
+    assert ["ok"] == [each.state for each in check_webhooks(settings, now=clock.now())]
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////nonexistent/mailseal.db", "postgresql://127.0.0.1:9/none", "mysql://x", "postgresql://h:x/"]
+)
+def test_a_database_that_is_not_there_is_said_and_not_made(tmp_path, clock, url):
+    settings = Settings(data_dir=tmp_path, database_url=url, hostname="mx.here.example")
+
+    assert ["failing"] == [each.state for each in check_database(settings, clock=clock)]
+    assert [] == list(tmp_path.iterdir())

@@ -1,0 +1,1 @@
+"""The way out to other people: mail composed and carried."""
