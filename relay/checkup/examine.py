@@ -16,6 +16,7 @@ from relay.checkup.disk import check_data_dir
 from relay.checkup.doors import check_doors, check_way_in, check_way_out
 from relay.checkup.finding import Finding, failing, skipped
 from relay.checkup.names import check_domains, check_hostname, check_nameserver
+from relay.checkup.sending import check_sending
 from relay.clock import Clock
 from relay.directory.zone import Place
 from relay.settings import Settings
@@ -28,24 +29,21 @@ SECONDS: Final = 30  # for any one check; what it asks others has 5 s each
 _DNS_SECONDS: Final = 1.2  # a nameserver is asked twice
 
 
-async def examine(
-    settings: Settings, *, clock: Clock, reach: str | None = None, ses: Check | None = None
-) -> list[Finding]:
+async def examine(settings: Settings, *, clock: Clock, reach: str | None = None) -> list[Finding]:
     """What was found of everything. Never raises.
 
     Args:
         settings: Of the relay to look at.
         clock: This machine's.
         reach: A mail domain whose server to connect to, to see whether port 25 is open outwards.
-        ses: Looks at the provider's credentials and identity.
     """
     found: list[Finding] = []
-    for name, check in _checks(settings, clock, reach, ses):
+    for name, check in _checks(settings, clock, reach):
         found += await _guarded(name, check)
     return found
 
 
-def _checks(settings: Settings, clock: Clock, reach: str | None, ses: Check | None) -> Iterator[tuple[str, Check]]:
+def _checks(settings: Settings, clock: Clock, reach: str | None) -> Iterator[tuple[str, Check]]:
     now = clock.now()
     yield "data directory", _aside(lambda: check_data_dir(settings))
     yield "database", _aside(lambda: check_database(settings, clock=clock))
@@ -59,7 +57,7 @@ def _checks(settings: Settings, clock: Clock, reach: str | None, ses: Check | No
     if reach is not None:
         yield "way out", lambda: check_way_out(reach, resolver=_resolver(settings))
     yield "webhooks", _aside(lambda: check_webhooks(settings, now=now))
-    yield "sending", ses if ses is not None else lambda: _no_ses(settings)
+    yield "sending", lambda: _sending(settings)
 
 
 async def _guarded(name: str, check: Check) -> Findings:
@@ -118,7 +116,8 @@ async def _domains(settings: Settings) -> Findings:
     return await check_domains(domains, place=place, resolver=_resolver(settings))
 
 
-async def _no_ses(settings: Settings) -> Findings:
-    if settings.outbound == "none":
-        return [skipped("sending", "MAILSEAL_OUTBOUND is none")]
-    return [skipped("sending", "credentials and identity are not looked at", "Send a mail to yourself.")]
+async def _sending(settings: Settings) -> Findings:
+    if settings.outbound == "none":  # then the database need not be there
+        return await check_sending(settings, domains=())
+    domains = await _aside(lambda: verified_domains(settings))()
+    return await check_sending(settings, domains=[domain.domain for domain in domains])

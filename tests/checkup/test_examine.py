@@ -6,7 +6,6 @@ import pytest
 
 from relay.checkup import examine as examining
 from relay.checkup.examine import examine
-from relay.checkup.finding import ok
 from relay.settings import Settings
 
 
@@ -47,19 +46,13 @@ async def test_every_finding_that_is_not_well_says_what_to_do(settings, clock):
     assert [] == [each for each in found if each.state in {"warning", "failing"} and not each.remedy]
 
 
-async def broken():
-    raise ZeroDivisionError
+async def test_a_check_that_breaks_is_a_finding_like_others():
+    async def broken():
+        raise ZeroDivisionError("by nothing")
 
+    (found,) = await examining._guarded("sending", broken)
 
-async def fine():
-    return [ok("sending", "it works")]
-
-
-@pytest.mark.parametrize(("check", "state"), [(broken, "failing"), (fine, "ok")])
-async def test_a_check_that_breaks_is_a_finding_like_others(settings, clock, check, state):
-    found = {each.name: each for each in await examine(settings, clock=clock, ses=check)}
-
-    assert state == found["sending"].state
+    assert ("sending", "failing", True) == (found.name, found.state, "by nothing" in found.seen)
 
 
 async def test_a_check_that_hangs_is_given_up(monkeypatch):

@@ -64,10 +64,11 @@ class Cut:
 
 
 class SpokenSes:
-    """Answers each SendEmail with the next of *answers* (status, body) and tells *quota* of the account."""
+    """Answers each SendEmail with the next of *answers* (status, body), and tells of the account and its identities."""
 
-    def __init__(self, answers=(), quota=None):
+    def __init__(self, answers=(), quota=None, *, account=None, identities=()):
         self.answers, self.quota, self.mails, self.asked = list(answers), quota, [], 0
+        self.account, self.identities = account or {}, identities
 
     async def __aenter__(self):
         self.tasks = set()
@@ -101,6 +102,10 @@ class SpokenSes:
     def _answer(self, head, body):
         if "/v2/email/account" in head:
             self.asked += 1
-            return (200, {"SendQuota": self.quota}) if self.quota else (403, {"code": "AccessDeniedException"})
+            known = self.account | ({"SendQuota": self.quota} if self.quota else {})
+            return (200, known) if known else (403, {"code": "AccessDeniedException"})
+        if "/v2/email/identities/" in head:
+            proved = any(f"/identities/{name} " in head for name in self.identities)
+            return (200, {"VerifiedForSendingStatus": True}) if proved else (404, {"code": "NotFoundException"})
         self.mails.append(json.loads(body))
         return self.answers.pop(0) if self.answers else (200, {"MessageId": f"0100-{len(self.mails)}"})

@@ -1,16 +1,18 @@
 """Stores with something in them, and agents to start from."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
-from store.connect import open_store
+from store.connect import database_file, open_store
 from store.engine import Store
 from store.outbound import create_outbound_message, create_pending_outbound_message, get_outbound_message
 from store.records import Agent
 from store.users import bootstrap_user
 from tests.places import Places, keep_message, new_message, new_outbound
 from tests.store.notes import make_notes
+from tests.store.owned import own_everything
 
 
 @pytest.fixture
@@ -107,3 +109,27 @@ def stranger(store, clock):
 def state(store):
     """Whatever is known of an outbound message, whoever asks."""
     return lambda message: store.run(lambda tx: get_outbound_message(tx, message.id))
+
+
+@pytest.fixture
+def whole(sqlite_file_url, places):
+    """A SQLite store with rows in every table."""
+    store = open_store(sqlite_file_url)
+    own_everything(store, places, "ana@owner.example", "agents.example")
+    yield store
+    store.engine.dispose()
+
+
+@pytest.fixture
+def database(sqlite_file_url) -> Path:
+    return database_file(sqlite_file_url)
+
+
+@pytest.fixture
+def ana(store, clock):
+    return store.run(lambda tx: bootstrap_user(tx, "ana@owner.example", now=clock.now()))
+
+
+@pytest.fixture
+def bo(store, clock):
+    return store.run(lambda tx: bootstrap_user(tx, "bo@owner.example", now=clock.now()))

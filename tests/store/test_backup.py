@@ -14,24 +14,10 @@ from store.backup import back_up, dump_command, restore_command
 from store.connect import database_file, open_engine, open_store
 from store.errors import FileExists, InvalidValue, Unavailable
 from store.restore import restore
-from tests.store.owned import dump, own_everything
+from tests.store.owned import dump
 
 NOW = datetime(2026, 11, 23, 15, 17, tzinfo=UTC)
 ASIDE = "mailseal.db.before-restore-20261123T151700Z"
-
-
-@pytest.fixture
-def whole(sqlite_file_url, places):
-    """A SQLite store with rows in every table."""
-    store = open_store(sqlite_file_url)
-    own_everything(store, places, "ana@owner.example", "agents.example")
-    yield store
-    store.engine.dispose()
-
-
-@pytest.fixture
-def database(sqlite_file_url) -> Path:
-    return database_file(sqlite_file_url)
 
 
 def opened(file):

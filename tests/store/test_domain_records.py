@@ -21,22 +21,11 @@ from store.domains import (
 from store.errors import InvalidValue
 from store.records_domains import RecordState
 from store.schema import domain_records
-from store.users import bootstrap_user
 from tests.store.gate import Gate, run_beside, together, wait_until_blocked
 
 NAME = "agents.example"
 MINUTE = timedelta(minutes=1)
 LEASE = timedelta(minutes=5)
-
-
-@pytest.fixture
-def ana(store, clock):
-    return store.run(lambda tx: bootstrap_user(tx, "ana@owner.example", now=clock.now()))
-
-
-@pytest.fixture
-def bo(store, clock):
-    return store.run(lambda tx: bootstrap_user(tx, "bo@owner.example", now=clock.now()))
 
 
 @pytest.fixture

@@ -28,16 +28,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def ana(store, clock):
-    return store.run(lambda tx: bootstrap_user(tx, "ana@owner.example", now=clock.now()))
-
-
-@pytest.fixture
-def bo(store, clock):
-    return store.run(lambda tx: bootstrap_user(tx, "bo@owner.example", now=clock.now()))
-
-
-@pytest.fixture
 def claim(store, clock):
     """Has somebody claim a domain, with a token that tells whose it is."""
 

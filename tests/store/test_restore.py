@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from store.backup import back_up
-from store.connect import database_file, open_store, sqlite_url
+from store.connect import open_store, sqlite_url
 from store.errors import FileExists, InvalidValue, StoreError, Unavailable
 from store.restore import restore
-from tests.store.owned import dump, own_everything
+from tests.store.owned import dump
 from tests.store.test_migrate import ROOT
 
 NOW = datetime(2026, 11, 23, 15, 17, tzinfo=UTC)
@@ -56,20 +56,6 @@ for number in count(1):
     if (status := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])) != 9:
         sys.exit(status)
 """
-
-
-@pytest.fixture
-def whole(sqlite_file_url, places):
-    """A SQLite store with rows in every table."""
-    store = open_store(sqlite_file_url)
-    own_everything(store, places, "ana@owner.example", "agents.example")
-    yield store
-    store.engine.dispose()
-
-
-@pytest.fixture
-def database(sqlite_file_url) -> Path:
-    return database_file(sqlite_file_url)
 
 
 @pytest.fixture

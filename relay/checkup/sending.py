@@ -1,0 +1,38 @@
+"""Whether mail can leave: the provider's credentials, the account, and what it may send for."""
+
+import asyncio
+from collections.abc import Sequence
+
+from relay.checkup.finding import Finding, failing, ok, skipped, warning
+from relay.errors import CourierBusy
+from relay.settings import Settings
+
+
+async def check_sending(settings: Settings, *, domains: Sequence[str]) -> list[Finding]:
+    """What the account of the settings says, of *domains* too; nothing is sent."""
+    if settings.outbound == "none":
+        return [skipped("sending", "MAILSEAL_OUTBOUND is none")]
+    if settings.outbound == "smtp" or settings.ses_region is None:
+        return [skipped("sending", "a smarthost is not signed in to", "Send a mail to yourself.")]
+    from relay.outbound.ses_account import read_account  # noqa: PLC0415 (boto3 is dear, and most relays do without)
+
+    asked = [settings.outbound_from_domain] if settings.outbound_from_domain else []
+    asked += [domain for domain in domains if domain not in asked]
+    try:
+        account = await asyncio.to_thread(
+            read_account, region=settings.ses_region, endpoint_url=settings.ses_endpoint_url, domains=asked
+        )
+    except CourierBusy as error:
+        remedy = "Check the credentials that boto3 finds, and that they allow ses:GetAccount and ses:GetEmailIdentity."
+        return [failing("SES", str(error), remedy)]
+    findings = [_account(may_send=account.may_send, in_production=account.in_production)]
+    remedy = "Make it an identity of SES and publish its DKIM records."
+    return findings + [warning(f"SES {domain}", "not proved to SES", remedy) for domain in account.unproved]
+
+
+def _account(*, may_send: bool, in_production: bool) -> Finding:
+    if not may_send:
+        return failing("SES", "the account may not send now", "Read what AWS has written to its owner.")
+    if not in_production:
+        return warning("SES", "the account is in the sandbox", "Ask AWS for production access.")
+    return ok("SES", "the account may send")
