@@ -123,8 +123,6 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _courier_is_complete(self) -> "Settings":
-        if self.outbound == "ses" and self.ses_region is None:
-            raise ValueError("outbound=ses needs ses_region")
         if self.outbound == "smtp" and self.smtp_out_host is None:
             raise ValueError("outbound=smtp needs smtp_out_host")
         passwords = [each for each in (self.smtp_out_password, self.smtp_out_password_file) if each is not None]

@@ -258,7 +258,6 @@ def test_a_file_that_was_named_is_never_made(at, tmp_path):
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"OUTBOUND": "ses"}, "needs ses_region"),
         ({"OUTBOUND": "smtp"}, "needs smtp_out_host"),
         ({"SMTP_OUT_USERNAME": "me"}, "goes with one of"),
         ({"SMTP_OUT_PASSWORD": "x"}, "goes with one of"),

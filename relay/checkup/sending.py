@@ -12,7 +12,7 @@ async def check_sending(settings: Settings, *, domains: Sequence[str]) -> list[F
     """What the account of the settings says, of *domains* too; nothing is sent."""
     if settings.outbound == "none":
         return [skipped("sending", "MAILSEAL_OUTBOUND is none")]
-    if settings.outbound == "smtp" or settings.ses_region is None:
+    if settings.outbound == "smtp":
         return [skipped("sending", "a smarthost is not signed in to", "Send a mail to yourself.")]
     from relay.outbound.ses_account import read_account  # noqa: PLC0415 (boto3 is dear, and most relays do without)
 

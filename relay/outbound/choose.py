@@ -7,7 +7,7 @@ from relay.settings import Settings, smarthost_password
 
 def choose_courier(settings: Settings) -> Courier | None:
     """None where nothing is sent out of this relay. Raises Misconfigured for a password that cannot be read."""
-    if settings.outbound == "ses" and settings.ses_region:
+    if settings.outbound == "ses":
         from relay.outbound.ses import SesCourier  # noqa: PLC0415 (boto3 is dear, and most relays do without)
 
         return SesCourier(

@@ -16,12 +16,13 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
+    NoRegionError,
     ProxyConnectionError,
     SSLError,
 )
 from botocore.parsers import ResponseParserError
 
-from relay.errors import CourierBusy
+from relay.errors import CourierBusy, Misconfigured
 from relay.outbound.quota import Allowance, Quota
 from relay.outbound.ses_error import meaning
 from store.errors import SendUnconfirmed
@@ -33,12 +34,15 @@ _NOT_CONNECTED: Final = (EndpointConnectionError, ConnectTimeoutError, ProxyConn
 
 
 class SesCourier:
-    """The client of one account in one region; credentials come by boto3's own chain."""
+    """The client of one account in one region; credentials come by boto3's own chain, and a region that is None.
+
+    Raises Misconfigured when that chain names no region.
+    """
 
     def __init__(
         self,
         *,
-        region: str,
+        region: str | None,
         endpoint_url: str | None = None,
         configuration_set: str | None = None,
         seconds: float = 60,
@@ -51,9 +55,12 @@ class SesCourier:
             read_timeout=seconds,
             max_pool_connections=_THREADS,
         )
-        self._client = boto3.session.Session().client(
-            "sesv2", region_name=region, endpoint_url=endpoint_url, config=config
-        )
+        try:
+            self._client = boto3.session.Session().client(
+                "sesv2", region_name=region, endpoint_url=endpoint_url, config=config
+            )
+        except NoRegionError as error:
+            raise Misconfigured("MAILSEAL_SES_REGION: SES is in no region until it, or AWS_REGION, is set") from error
         self._configuration_set = configuration_set
         self._quota = Quota()
         self._asking = asyncio.Lock()

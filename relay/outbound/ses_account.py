@@ -25,10 +25,13 @@ class SesAccount:
     unproved: tuple[str, ...]  # of the domains asked about, those that SES will not send for
 
 
-def read_account(*, region: str, endpoint_url: str | None, domains: Sequence[str]) -> SesAccount:
+def read_account(*, region: str | None, endpoint_url: str | None, domains: Sequence[str]) -> SesAccount:
     """Ask, with boto3's own credentials. Raises CourierBusy with the provider's words; takes 5 s a question at most."""
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=_SECONDS, read_timeout=_SECONDS)
-    client = boto3.session.Session().client("sesv2", region_name=region, endpoint_url=endpoint_url, config=config)
+    try:
+        client = boto3.session.Session().client("sesv2", region_name=region, endpoint_url=endpoint_url, config=config)
+    except BotoCoreError as error:
+        raise CourierBusy(f"SES: {error}") from error
     try:
         account = client.get_account()
         return SesAccount(

@@ -65,3 +65,12 @@ async def test_where_there_is_no_account_none_is_asked(more):
     chosen = load({f"MAILSEAL_{name}": value for name, value in more.items()})
 
     assert ["skipped"] == [each.state for each in await check_sending(chosen, domains=[])]
+
+
+async def test_a_region_that_nobody_names_is_said(monkeypatch):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    [found] = await check_sending(load({"MAILSEAL_OUTBOUND": "ses"}), domains=[])
+
+    assert ("failing", True) == (found.state, "region" in found.seen)

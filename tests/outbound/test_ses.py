@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from relay.errors import CourierBusy, CourierRefused
+from relay.errors import CourierBusy, CourierRefused, Misconfigured
 from relay.outbound.ses import SesCourier
 from store.errors import SendUnconfirmed
 
@@ -148,3 +148,12 @@ def test_boto3_is_not_loaded_where_ses_is_not_chosen():
     code = "import sys, relay.outbound.choose; sys.exit('boto3' in sys.modules)"
 
     assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
+
+
+def test_without_a_region_it_says_what_to_set(monkeypatch):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+
+    with pytest.raises(Misconfigured, match="MAILSEAL_SES_REGION"):
+        SesCourier(region=None)
