@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from relay.checkup.finding import Finding, failing, ok, skipped, warning
-from relay.errors import CourierBusy
+from relay.errors import CourierBusy, Misconfigured
 from relay.settings import Settings
+
+if TYPE_CHECKING:
+    from relay.outbound.ses_account import SesAccount
 
 
 async def check_sending(settings: Settings, *, domains: Sequence[str]) -> list[Finding]:
@@ -22,17 +26,19 @@ async def check_sending(settings: Settings, *, domains: Sequence[str]) -> list[F
         account = await asyncio.to_thread(
             read_account, region=settings.ses_region, endpoint_url=settings.ses_endpoint_url, domains=asked
         )
+    except Misconfigured as error:
+        return [failing("SES", str(error), "Set it.")]
     except CourierBusy as error:
         remedy = "Check the credentials that boto3 finds, and that they allow ses:GetAccount and ses:GetEmailIdentity."
         return [failing("SES", str(error), remedy)]
-    findings = [_account(may_send=account.may_send, in_production=account.in_production)]
+    findings = [_account(account)]
     remedy = "Make it an identity of SES and publish its DKIM records."
     return findings + [warning(f"SES {domain}", "not proved to SES", remedy) for domain in account.unproved]
 
 
-def _account(*, may_send: bool, in_production: bool) -> Finding:
-    if not may_send:
+def _account(account: "SesAccount") -> Finding:
+    if not account.may_send:
         return failing("SES", "the account may not send now", "Read what AWS has written to its owner.")
-    if not in_production:
+    if not account.in_production:
         return warning("SES", "the account is in the sandbox", "Ask AWS for production access.")
     return ok("SES", "the account may send")

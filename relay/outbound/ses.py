@@ -8,22 +8,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
-    NoRegionError,
     ProxyConnectionError,
     SSLError,
 )
 from botocore.parsers import ResponseParserError
 
-from relay.errors import CourierBusy, Misconfigured
+from relay.errors import CourierBusy
 from relay.outbound.quota import Allowance, Quota
+from relay.outbound.ses_client import ses_client
 from relay.outbound.ses_error import meaning
 from store.errors import SendUnconfirmed
 
@@ -47,20 +45,13 @@ class SesCourier:
         configuration_set: str | None = None,
         seconds: float = 60,
     ) -> None:
-        # A retry of botocore's would come after a lost answer too, and send the mail a second time:
-        # total_max_attempts counts the first, max_attempts (which does not) would allow one more.
-        config = Config(
-            retries={"total_max_attempts": 1},
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=seconds,
-            max_pool_connections=_THREADS,
+        self._client = ses_client(
+            region=region,
+            endpoint_url=endpoint_url,
+            connect_seconds=_CONNECT_SECONDS,
+            read_seconds=seconds,
+            connections=_THREADS,
         )
-        try:
-            self._client = boto3.session.Session().client(
-                "sesv2", region_name=region, endpoint_url=endpoint_url, config=config
-            )
-        except NoRegionError as error:
-            raise Misconfigured("MAILSEAL_SES_REGION: SES is in no region until it, or AWS_REGION, is set") from error
         self._configuration_set = configuration_set
         self._quota = Quota()
         self._asking = asyncio.Lock()

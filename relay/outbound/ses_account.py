@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.errors import CourierBusy
+from relay.outbound.ses_client import ses_client
 
 _SECONDS: Final = 5
 
@@ -26,12 +25,11 @@ class SesAccount:
 
 
 def read_account(*, region: str | None, endpoint_url: str | None, domains: Sequence[str]) -> SesAccount:
-    """Ask, with boto3's own credentials. Raises CourierBusy with the provider's words; takes 5 s a question at most."""
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=_SECONDS, read_timeout=_SECONDS)
-    try:
-        client = boto3.session.Session().client("sesv2", region_name=region, endpoint_url=endpoint_url, config=config)
-    except BotoCoreError as error:
-        raise CourierBusy(f"SES: {error}") from error
+    """Ask, with boto3's own credentials; takes 5 s a question at most.
+
+    Raises CourierBusy with the provider's words, and Misconfigured without a region.
+    """
+    client = ses_client(region=region, endpoint_url=endpoint_url, connect_seconds=_SECONDS, read_seconds=_SECONDS)
     try:
         account = client.get_account()
         return SesAccount(

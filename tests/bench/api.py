@@ -8,10 +8,8 @@ import argparse
 import asyncio
 import json
 import secrets
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from statistics import quantiles
 from typing import Any, Final
 from urllib.parse import quote
@@ -19,18 +17,12 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from relay.clock import SystemClock
 from relay.directory.keys import create_key
-from relay.signing.secrets import master_key
-from store import migrate
-from store.connect import open_store, sqlite_url
-from tests.daemon_process import DaemonProcess
-from tests.places import Places
+from tests.bench.asked import asked, furnished
 
 MESSAGES: Final = 100_000
 FEW: Final = 200  # in the almost empty store: as many as a page may have
 _STEP: Final = 1000  # messages in one transaction
-_SECRET: Final = "a master key for the bench alone"
 _RAW: Final = b"From: Bo <bo@sender.example>\r\nSubject: hi\r\n\r\n" + b"word " * 1000 + b"\r\n"
 
 Ask = Callable[..., Awaitable[Any]]
@@ -39,24 +31,20 @@ Turn = Callable[[Ask, int], Awaitable[None]]
 
 def fill(url: str, count: int) -> tuple[str, str]:
     """A polling agent with *count* unread messages of 5 kB, and a key of its owner."""
-    store = open_store(url)
-    migrate.upgrade(store.engine)
-    clock = SystemClock()
-    places = Places(clock, master_key(_SECRET.encode()))
     address = f"bench-{secrets.token_hex(4)}@agents.example"  # a database given by URL may hold an earlier run's
 
-    def make(tx):
+    def make(tx, places):
         places.poll_agent(tx, address)
-        return create_key(tx, places.user(tx).id, name="bench", now=clock.now())[1]
+        return create_key(tx, places.user(tx).id, name="bench", now=places.clock.now())[1]
 
-    def some(tx):
+    def some(tx, places):
         for _ in range(min(_STEP, count)):
             places.message(tx, address, _RAW)
 
-    key = store.run(make)
-    for _ in range(max(1, count // _STEP)):
-        store.run(some)
-    store.engine.dispose()
+    with furnished(url) as (store, places):
+        key = store.run(lambda tx: make(tx, places))
+        for _ in range(max(1, count // _STEP)):
+            store.run(lambda tx: some(tx, places))
     return address, key
 
 
@@ -124,22 +112,12 @@ def main() -> None:
     options.add_argument("--url", help="a PostgreSQL database; SQLite without it")
     chosen = options.parse_args()
     for count in (FEW, chosen.messages):
-        with tempfile.TemporaryDirectory() as folder:
-            url = chosen.url or sqlite_url(Path(folder) / "mailseal.db")
-            address, key = fill(url, count)
-            settings = {
-                "MAILSEAL_DATA_DIR": folder,
-                "MAILSEAL_DATABASE_URL": url,
-                "MAILSEAL_SECRET_KEY": _SECRET,
-                "MAILSEAL_HOSTNAME": "mx.bench.example",
-                "MAILSEAL_API_RATE_PER_KEY": "0",
-                "MAILSEAL_API_RATE_PER_USER": "0",
-            }
-            with DaemonProcess(settings) as daemon:
-                found = asyncio.run(
-                    measured(daemon.http, address, key, clients=chosen.clients, rounds=min(chosen.rounds, FEW - 1))
-                )
-        print(json.dumps({"messages": count, "database": url.partition(":")[0], **found}), flush=True)
+        rounds = min(chosen.rounds, FEW - 1)
+        with asked(chosen.url, lambda url, count=count: fill(url, count)) as (daemon, (address, key)):
+            found = asyncio.run(measured(daemon.http, address, key, clients=chosen.clients, rounds=rounds))
+        print(
+            json.dumps({"messages": count, "database": (chosen.url or "sqlite").partition(":")[0], **found}), flush=True
+        )
 
 
 if __name__ == "__main__":

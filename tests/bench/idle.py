@@ -9,46 +9,34 @@ import argparse
 import asyncio
 import json
 import secrets
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from relay.clock import SystemClock
 from relay.directory.keys import create_key
-from relay.signing.secrets import master_key
-from store import migrate
-from store.connect import open_store, sqlite_url
+from tests.bench.asked import asked, furnished
 from tests.bench.measure import cpu_seconds, resident
 from tests.daemon_process import DaemonProcess
-from tests.places import Places
 
 KINDS: Final = ("stream", "poll", "lease")
-_SECRET: Final = "a master key for the bench alone"
 _BUSY: Final = 0.1  # of a core: more is no waiting
 
 
 def fill(url: str, count: int) -> tuple[list[str], str]:
     """*count* agents that poll, and a key of their owner."""
-    store = open_store(url)
-    migrate.upgrade(store.engine)
-    clock = SystemClock()
-    places = Places(clock, master_key(_SECRET.encode()))
     run = secrets.token_hex(4)  # a database given by URL may hold the agents of an earlier run
     addresses = [f"idle-{run}-{number}@agents.example" for number in range(count)]
 
-    def unit(tx):
+    def make(tx, places):
         user = places.user(tx)
         places.domain(tx, user)
         for address in addresses:
             places.agent(tx, user, address)
         return create_key(tx, user.id, name="bench", now=datetime.now(UTC))[1]
 
-    key = store.run(unit)
-    store.engine.dispose()
-    return addresses, key
+    with furnished(url) as (store, places):
+        return addresses, store.run(lambda tx: make(tx, places))
 
 
 def request(kind: str, address: str, key: str) -> bytes:
@@ -119,21 +107,14 @@ def main() -> None:
     options.add_argument("--url", help="a PostgreSQL database; SQLite without it")
     chosen = options.parse_args()
     for kind in chosen.kind or KINDS:
-        with tempfile.TemporaryDirectory() as folder:
-            url = chosen.url or sqlite_url(Path(folder) / "mailseal.db")
-            addresses, key = fill(url, chosen.count)
-            settings = {
-                "MAILSEAL_DATA_DIR": folder,
-                "MAILSEAL_DATABASE_URL": url,
-                "MAILSEAL_SECRET_KEY": _SECRET,
-                "MAILSEAL_HOSTNAME": "mx.bench.example",
-                "MAILSEAL_API_RATE_PER_KEY": "0",
-                "MAILSEAL_API_RATE_PER_USER": "0",
-                "MAILSEAL_API_MAX_CONNECTIONS": str(chosen.count + 100),
-            }
-            with DaemonProcess(settings) as daemon:
-                found = asyncio.run(measured(daemon, kind, addresses, key, chosen.seconds))
-        print(json.dumps({"kind": kind, "count": chosen.count, "database": url.partition(":")[0], **found}))
+        connections = {"MAILSEAL_API_MAX_CONNECTIONS": str(chosen.count + 100)}
+        with asked(chosen.url, lambda url: fill(url, chosen.count), **connections) as (daemon, (addresses, key)):
+            found = asyncio.run(measured(daemon, kind, addresses, key, chosen.seconds))
+        print(
+            json.dumps(
+                {"kind": kind, "count": chosen.count, "database": (chosen.url or "sqlite").partition(":")[0], **found}
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 
 from relay.checkup.sending import check_sending
 from relay.settings import load
+from tests.aws import pretend
 from tests.outbound.lines import SpokenSes
 
 GOOD = {"SendingEnabled": True, "ProductionAccessEnabled": True}
@@ -13,9 +14,7 @@ GOOD = {"SendingEnabled": True, "ProductionAccessEnabled": True}
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    pretend(monkeypatch)
 
 
 def settings(port, **more):
@@ -67,10 +66,7 @@ async def test_where_there_is_no_account_none_is_asked(more):
     assert ["skipped"] == [each.state for each in await check_sending(chosen, domains=[])]
 
 
-async def test_a_region_that_nobody_names_is_said(monkeypatch):
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+async def test_a_region_that_nobody_names_is_said():
     [found] = await check_sending(load({"MAILSEAL_OUTBOUND": "ses"}), domains=[])
 
     assert ("failing", True) == (found.state, "region" in found.seen)

@@ -12,6 +12,7 @@ from moto.server import ThreadedMotoServer
 from relay.errors import CourierBusy, CourierRefused, Misconfigured
 from relay.outbound.ses import SesCourier
 from store.errors import SendUnconfirmed
+from tests.aws import pretend
 
 from .drafting import composed
 from .lines import Cut, SpokenSes
@@ -22,9 +23,7 @@ OPEN = {"Max24HourSend": 1000, "MaxSendRate": 100, "SentLast24Hours": 0}
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    pretend(monkeypatch)
 
 
 @pytest.fixture
@@ -150,10 +149,6 @@ def test_boto3_is_not_loaded_where_ses_is_not_chosen():
     assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
 
 
-def test_without_a_region_it_says_what_to_set(monkeypatch):
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-
+def test_without_a_region_it_says_what_to_set():
     with pytest.raises(Misconfigured, match="MAILSEAL_SES_REGION"):
         SesCourier(region=None)
