@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 END_OF_HEADERS: Final = b"\r\n\r\n"
 _FIELD_END: Final = re.compile(rb"\r\n(?![ \t])")  # not before a fold (RFC 5322 §2.2.3)
 # RFC 5322 §3.6.8: printable ASCII without the colon; §4.5 allows blanks before the colon in old mail.
-_NAME: Final = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")
+_NAME: Final = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*")
 
 
 class Field(NamedTuple):
@@ -58,9 +58,18 @@ def header_end(head: bytes) -> int:
 def split_headers(head: bytes) -> Headers:
     """The fields of *head*, which may go on into the body (that part is not looked at)."""
     section = head[: header_end(head)]
-    return Headers(tuple([_field(raw) for raw in _FIELD_END.split(section) if raw]))
+    known: dict[bytes, str] = {}  # of a hundred thousand fields most have the name of another
+    return Headers(tuple([_field(raw, known) for raw in _FIELD_END.split(section) if raw]))
 
 
-def _field(raw: bytes) -> Field:
-    name = _NAME.match(raw)
-    return Field(name[1].decode("ascii").lower() if name else "", raw + b"\r\n")
+def _field(raw: bytes, known: dict[bytes, str]) -> Field:
+    written, colon, _ = raw.partition(b":")
+    name = known.get(written)
+    if name is None:
+        name = known[written] = _name(written)
+    return Field(name if colon else "", raw + b"\r\n")
+
+
+def _name(written: bytes) -> str:
+    name = _NAME.fullmatch(written)
+    return name[1].decode("ascii").lower() if name else ""

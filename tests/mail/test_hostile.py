@@ -68,13 +68,13 @@ def test_a_hostile_mail_costs_less_than_a_second(name):
 
 
 def cost_of(raw):
-    """Seconds of CPU that reading a mail takes."""
-    start = time.process_time()
+    """Seconds of CPU that reading a mail takes; this thread's, as servers of other tests may still be ending."""
+    start = time.thread_time()
     summarise(split_headers(raw))
     letter = parse(raw)
     reply_text(letter.text)
     attachment(raw, 0)
-    return time.process_time() - start
+    return time.thread_time() - start
 
 
 def test_parts_beyond_the_bounds_are_said():
