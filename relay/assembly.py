@@ -14,6 +14,9 @@ from relay.inbound.admit import Routes
 from relay.inbound.receive import Reception
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers, header_end
+from relay.outbound.choose import choose_courier, choose_question
+from relay.outbound.office import Caps, Office
+from relay.outbound.senders import Senders
 from relay.settings import Settings, master_secret
 from relay.signing.secrets import MasterKey, master_key
 from relay.spool import Spool
@@ -97,6 +100,25 @@ def make_routes(settings: Settings) -> Routes:
 def make_place(settings: Settings) -> Place:
     """What this relay is to the DNS of others."""
     return Place(hostname=settings.hostname, outbound=settings.outbound)
+
+
+def make_office(settings: Settings, *, store: Store, clock: Clock, master: MasterKey) -> Office:
+    """Everything that writing, deciding and sending need. Raises Misconfigured."""
+    return Office(
+        store=store,
+        clock=clock,
+        master=master,
+        hostname=settings.hostname,
+        base_url=settings.base_url,
+        courier=choose_courier(settings),
+        senders=Senders(from_domain=settings.outbound_from_domain, ask=choose_question(settings)),
+        caps=Caps(
+            sends_per_hour=settings.outbound_sends_per_hour,
+            replies_per_conversation_hour=settings.outbound_replies_per_conversation_hour,
+            new_recipients_per_day=settings.outbound_new_recipients_per_day,
+        ),
+        max_bytes=settings.outbound_max_bytes,
+    )
 
 
 def make_reception(

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from relay.assembly import make_master, make_place, make_reception, make_resolver, open_database
+from relay.assembly import make_master, make_office, make_place, make_reception, make_resolver, open_database
 from relay.auth.dnsclient import FreshResolver
 from relay.clock import Clock, SystemClock
 from relay.delivery.attempt import Letterbox
@@ -89,6 +89,7 @@ class Daemon:
             clock=self._clock,
             master=self.master,
         )
+        self._office = make_office(settings, store=self.store, clock=self._clock, master=self.master)
         self._smtp = SmtpServer(
             admit=self._admit,
             receive=self._receive,
@@ -199,6 +200,7 @@ class Daemon:
             shared_domain=self._settings.shared_domain,
             allow=self._settings.webhook_allow_cidrs,
             max_message_bytes=self._settings.max_message_bytes,
+            office=self._office,
             limits=_api_limits(self._settings),
         )
 

@@ -15,6 +15,11 @@
     │   ├── NoSharedDomain     there is none to make an agent from a slug on
     │   ├── BadDraft           cannot be written as a mail
     │   │   └── MailTooLarge       more bytes than a courier takes
+    │   ├── OutboundOff        nothing is sent out of this relay
+    │   ├── Suppressed         a recipient does not want mail, or is not there
+    │   ├── AutomatedMail      a machine wrote what would be answered
+    │   ├── ContentGone        there is nothing left to hand on
+    │   ├── BadLink            no link of ours, or its time is over
     │   ├── CourierRefused     the provider will not take this mail
     │   ├── BadExport          the file is no account's export
     │   └── StreamRefused      a relay will not have its events followed
@@ -89,6 +94,30 @@ class BadDraft(Refused):
 
 class MailTooLarge(BadDraft):
     """The mail is larger than is sent from here."""
+
+
+class OutboundOff(Refused):
+    """This relay sends no mail out (MAILSEAL_OUTBOUND=none); agents on it can write to each other."""
+
+
+class Suppressed(Refused):
+    """A recipient had a hard bounce or complained, and is not written to any more."""
+
+    def __init__(self, message: str | None = None, *, addresses: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.addresses = addresses
+
+
+class AutomatedMail(Refused):
+    """The mail is automatic (RFC 3834): answer it with "allow_automated": true only."""
+
+
+class ContentGone(Refused):
+    """The message's content is not kept any more."""
+
+
+class BadLink(Refused):
+    """Not a link of ours, or its time is over."""
 
 
 class CourierRefused(Refused):

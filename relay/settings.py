@@ -27,6 +27,7 @@ _TEST_PREFIX: Final = "MAILSEAL_TEST_"  # the suite's own, never the daemon's
 _CLIENT_KEY: Final = "MAILSEAL_API_KEY"  # of who asks a relay (`mailseal listen`), never the relay's own
 _SECRET_FILE: Final = "secret.key"  # noqa: S105 (a name, not a secret)
 _MIN_SECRET: Final = 16
+_TOPIC: Final = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}$"
 
 
 def _listed(value: Any) -> Any:
@@ -109,7 +110,14 @@ class Settings(BaseModel):
     smtp_out_password: str | None = Field(default=None, repr=False)
     smtp_out_password_file: Path | None = None
     smtp_out_tls: Literal["starttls", "tls", "none"] = "starttls"
+    ses_topic_arn: str | None = Field(
+        default=None, pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}$"
+    )
+    ses_events_secret: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{16,200}$", repr=False)
     outbound_from_domain: DomainName | None = None
+    outbound_sends_per_hour: int = Field(default=200, ge=0)
+    outbound_replies_per_conversation_hour: int = Field(default=20, ge=0)
+    outbound_new_recipients_per_day: int = Field(default=100, ge=0)
     hitl_sweep_seconds: float = Field(default=60, gt=0)
     retention_sweep_seconds: float = Field(default=600, gt=0)
     log_format: Literal["console", "json"] | None = None

@@ -31,7 +31,16 @@ from store.schema import (
     user_sessions,
     users,
 )
-from store.schema_outbound import outbound, outbound_attachments, send_attempts
+from store.schema_outbound import (
+    feedback,
+    known_recipients,
+    notifications,
+    outbound,
+    outbound_attachments,
+    send_attempts,
+    suppressions,
+    used_links,
+)
 from store.transaction import Tx
 from store.wake import INBOX
 
@@ -39,14 +48,15 @@ BATCH: Final = 1000  # messages taken away at a time
 CHUNKS: Final = 100  # of a long content, too
 
 # By message_id, what belongs to another of them before it; and by user_id.
-_BESIDE_MESSAGES: Final = (send_attempts, outbound_attachments, outbound)
+_BESIDE_MESSAGES: Final = (send_attempts, feedback, notifications, outbound_attachments, outbound)
 _OF_USER: Final = (
     *(usage_events, usage_days, user_sessions, idempotency_keys, api_keys),
+    *(suppressions, notifications, used_links),
     *(domain_records, domain_claims),
 )
 _TABLES: Final = (
     *(users, domains, agents, agent_secrets, messages, deliveries, delivery_attempts, bodies, body_chunks),
-    *(*_BESIDE_MESSAGES, *_OF_USER),
+    *(*_BESIDE_MESSAGES, *_OF_USER, known_recipients),
 )
 
 
@@ -62,7 +72,8 @@ def delete_user_data(tx: Tx, user_id: str) -> dict[str, int]:
     for address in addresses:
         _delete_mails(tx, address, gone)
         tx.wake(INBOX + address)  # whoever waits for its mail need wait no longer
-    _delete(tx, agent_secrets, agent_secrets.c.agent.in_(_addresses(user_id)), gone)
+    for table in (agent_secrets, known_recipients):
+        _delete(tx, table, table.c.agent.in_(_addresses(user_id)), gone)
     for table in _OF_USER:
         _delete(tx, table, table.c.user_id == user_id, gone)
     _delete(tx, agents, agents.c.user_id == user_id, gone)

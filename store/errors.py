@@ -12,6 +12,7 @@
     │   ├── MessageNotFound
     │   ├── ConversationNotFound
     │   └── DeliveryNotFound
+    ├── SendingPaused        the operator has stopped all sending
     ├── SendUnconfirmed      of a caller's send: the provider may have taken the mail
     └── Conflict             the rows are not in the state that this needs
         ├── InvalidValue         a value the schema does not allow
@@ -23,7 +24,9 @@
         ├── NotReplayable        the delivery is not dead or delivered
         ├── IdempotencyMismatch  the key was used for another request
         ├── NotPendingApproval   decided by somebody else, expired, or never a hold
+        ├── Outdated             the draft is not the one that was looked at any more
         ├── NotUnconfirmed       there is nothing to resolve
+        ├── NotFailed            there is nothing to try again
         ├── FileExists           a backup writes over nothing by itself
         ├── TargetNotEmpty       a store is copied into an empty database alone
         ├── NotCopyable          the other database cannot hold a row
@@ -84,6 +87,10 @@ class SendUnconfirmed(StoreError):
     """
 
 
+class SendingPaused(StoreError):
+    """All sending is stopped; the operator starts it again with `mailseal resume`."""
+
+
 class Conflict(StoreError):
     """The rows are not in the state that this needs."""
 
@@ -126,6 +133,14 @@ class LeaseLost(Conflict):
 
 class NotPendingApproval(Conflict):
     """The message does not wait for a decision."""
+
+
+class Outdated(Conflict):
+    """The draft was changed since it was looked at."""
+
+
+class NotFailed(Conflict):
+    """The message has not failed."""
 
 
 class NotUnconfirmed(Conflict):

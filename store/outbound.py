@@ -3,12 +3,13 @@
 The content is kept while anything may still happen with it and taken out when its way has ended.
 """
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, and_, delete, insert, select, update
 
+from store.collection import MAX_CHUNKS, forget_bodies, forget_chunks
 from store.conversations import lookup_conversation_id
 from store.errors import InvalidValue, MessageNotFound
 from store.expiry import KEPT_FOR
@@ -17,6 +18,7 @@ from store.ids import new_conversation_id
 from store.mailbox import next_place
 from store.names import is_text
 from store.records_outbound import (
+    Answered,
     AttachmentInfo,
     Draft,
     NewOutbound,
@@ -24,6 +26,7 @@ from store.records_outbound import (
     OutboundMessage,
     OutboundStatus,
     OutboundSummary,
+    Wire,
 )
 from store.schema import agents, messages
 from store.schema_outbound import outbound, outbound_attachments
@@ -96,19 +99,22 @@ def read_draft(tx: Tx, message: OutboundMessage) -> Draft:
     )
 
 
-def rewrite_draft(tx: Tx, message_id: str, draft: Draft) -> None:
-    """Put *draft* in the place of what was there, as the next revision. Raises InvalidValue."""
+def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: Wire | None = None) -> None:
+    """Put *draft* in the place of what was there, as the next revision, with its bytes. Raises InvalidValue."""
     check_draft(draft)
-    shown = {"subject": draft.subject, "recipient": _recipients(draft)[0]}
+    _forget_wire(tx, message_id)
+    shown: dict[str, Any] = {"subject": draft.subject, "recipient": _recipients(draft)[0]}
+    shown |= {"raw_sha256": wire.sha256 if wire else None, "raw_size": wire.size if wire else 0}
     tx.execute(update(messages).where(messages.c.id == message_id).values(shown))
-    revised = _content(draft) | {"revision": outbound.c.revision + 1}
+    revised = _content(draft) | {"revision": outbound.c.revision + 1, "digest": wire.sha256 if wire else None}
     tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(revised))
     tx.execute(delete(outbound_attachments).where(outbound_attachments.c.message_id == message_id))
     _keep_files(tx, message_id, draft)
 
 
 def scrub(tx: Tx, message_id: str, *, now: datetime) -> None:
-    """Take texts and files out: its way has ended. Who it went to, and what about, stays."""
+    """Take texts, files and bytes out: its way has ended. Who it went to, what about, and the digest stay."""
+    _forget_wire(tx, message_id)
     emptied: dict[str, Any] = {"text": None, "html": None, "headers": [], "scrubbed_at": now}
     tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(emptied))
     tx.execute(delete(outbound_attachments).where(outbound_attachments.c.message_id == message_id))
@@ -138,7 +144,8 @@ def summaries() -> Select[Any]:
 
 def whole() -> Select[Any]:
     """Every outbound message with its texts."""
-    return select(*_SUMMARY, outbound.c.text, outbound.c.html, outbound.c.headers).join_from(outbound, messages)
+    texts = (outbound.c.text, outbound.c.html, outbound.c.headers, outbound.c.answered)
+    return select(*_SUMMARY, *texts).join_from(outbound, messages)
 
 
 def summary_of(row: Row[Any]) -> OutboundSummary:
@@ -157,7 +164,7 @@ def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: 
         "status": status,
         "conversation_id": conversation,
         "recipient": _recipients(new.draft)[0],
-        "mail_from": new.agent,
+        "mail_from": new.mail_from or new.agent,
         "from_address": new.agent,
         "subject": new.draft.subject,
         "email_message_id": new.email_message_id,
@@ -169,10 +176,29 @@ def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: 
         "hold_expires_at": hold_expires_at,
     }
     tx.execute(insert(messages), row)
-    beside = {"message_id": new.id, "kind": new.kind, "headers": [list(header) for header in new.headers]}
+    beside = {
+        "message_id": new.id,
+        "kind": new.kind,
+        "headers": [list(header) for header in new.headers],
+        "digest": new.raw_sha256,
+        "answered": asdict(new.answered) if new.answered else None,
+        "hold_reason": (new.hold_reason or "owner") if status == "pending_approval" else None,
+    }
     tx.execute(insert(outbound), beside | _content(new.draft))
     _keep_files(tx, new.id, new.draft)
     return get_outbound_message(tx, new.id)
+
+
+def _forget_wire(tx: Tx, message_id: str) -> None:
+    """Let go of a mail's bytes; its size stays to be told."""
+    held = select(messages.c.raw_sha256).where(messages.c.id == message_id)
+    sha256: str | None = tx.execute(held).scalar()
+    if sha256 is None:
+        return
+    tx.execute(update(messages).where(messages.c.id == message_id).values(raw_sha256=None))
+    for body in forget_bodies(tx, [sha256]):
+        while body.is_long and forget_chunks(tx, sha256, until=body.created_at, limit=MAX_CHUNKS):
+            pass
 
 
 def _keep_files(tx: Tx, message_id: str, draft: Draft) -> None:
@@ -210,10 +236,15 @@ def _one(tx: Tx, query: Select[Any]) -> OutboundMessage:
         text=row.text,
         html=row.html,
         headers=tuple((name, value) for name, value in row.headers),
+        answered=_answered(row.answered),
         attachments=tuple(
             AttachmentInfo(**file._mapping) for file in tx.execute(files.order_by(outbound_attachments.c.number))
         ),
     )
+
+
+def _answered(kept: dict[str, Any] | None) -> Answered | None:
+    return Answered(in_reply_to=kept["in_reply_to"], references=tuple(kept["references"])) if kept else None
 
 
 def _summary_values(row: Row[Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ OutboundStatus = Literal[
 ]
 Origin = Literal["queue", "approval", "expiry"]
 Outcome = Literal["sending", "sent", "failed", "unconfirmed"]
+HoldReason = Literal["owner", "sends", "replies", "recipients"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,22 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What a mail answers or hands on, as ids without angle brackets."""
+
+    in_reply_to: str | None = None
+    references: tuple[str, ...] = ()  # oldest first, the answered one last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """The bytes of a mail as they go over the wire, kept already (store/bodies.py)."""
+
+    sha256: str  # hex
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewOutbound:
     """A composed mail before it is kept."""
 
@@ -68,8 +85,11 @@ class NewOutbound:
     parent_ids: tuple[str, ...] = ()  # what it answers, to find the conversation by
     email_message_id: str | None = None  # ours, without angle brackets
     headers: tuple[tuple[str, str], ...] = ()  # what the agent added
-    raw_sha256: str | None = None  # of the wire bytes, when they are composed already
+    raw_sha256: str | None = None  # of the wire bytes, when they are composed already and kept (store/bodies.py)
     raw_size: int = 0
+    mail_from: str | None = None  # the address it leaves from, where that is not the agent's own
+    answered: Answered | None = None
+    hold_reason: HoldReason | None = None  # of one that is held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +108,11 @@ class OutboundSummary:
     subject: str
     email_message_id: str | None  # without angle brackets
     provider_message_id: str | None  # without the provider's domain
-    raw_sha256: str | None
+    mail_from: str  # the envelope's sender
+    raw_sha256: str | None  # of the wire bytes while they are kept
     raw_size: int
+    digest: str | None  # of the wire bytes, hex SHA-256: it stays when they have gone
+    hold_reason: HoldReason | None  # why a person is asked, or was
     hold_expires_at: datetime | None  # of a hold
     revision: int  # counted up by each edit
     reviewed_by: str | None  # a user's id; None when nobody decided, or the account is gone
@@ -108,6 +131,7 @@ class OutboundMessage(OutboundSummary):
     text: str | None
     html: str | None
     headers: tuple[tuple[str, str], ...]
+    answered: Answered | None
     attachments: tuple[AttachmentInfo, ...]
 
 

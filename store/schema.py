@@ -38,6 +38,8 @@ PENDING: Final = text("status = 'pending'")
 DEAD: Final = text("status = 'dead'")
 HELD: Final = text("status = 'pending_approval'")
 SENDING: Final = text("status = 'sending'")
+TO_SEND: Final = text("direction = 'outbound' AND status = 'queued'")
+WRITTEN: Final = text("direction = 'outbound'")
 TO_CHECK: Final = text("next_check_at IS NOT NULL")
 
 # SQLite counts rows by itself only in a column called INTEGER PRIMARY KEY.
@@ -239,7 +241,7 @@ messages: Final = Table(
     Column("queued", Boolean, nullable=False, server_default=false()),
     Column("leases", Integer, nullable=False, server_default="0"),
     Column("lease_token", Text),
-    Column("visible_at", UtcDateTime, nullable=False),
+    Column("visible_at", UtcDateTime, nullable=False),  # when it is next leased, or tried to be sent
     Column("provider_message_id", Text),  # of what a provider sent, for us or to us: its id without its domain
     # Of an outbound one. store/lifecycle.py tells the moves from status to status.
     Column("hold_expires_at", UtcDateTime),  # when nobody's decision becomes one
@@ -296,6 +298,14 @@ Index(
     postgresql_where=HELD,
 )
 Index("messages_received", messages.c.agent, messages.c.received_at, messages.c.seq)
+Index("messages_to_send", messages.c.visible_at, sqlite_where=TO_SEND, postgresql_where=TO_SEND)
+Index(
+    "messages_written",
+    messages.c.agent,
+    messages.c.received_at,
+    sqlite_where=WRITTEN,
+    postgresql_where=WRITTEN,
+)
 Index("messages_sending", messages.c.send_until, sqlite_where=SENDING, postgresql_where=SENDING)
 
 deliveries: Final = Table(

@@ -9,12 +9,11 @@ from relay.mail.address import parse_mailbox
 from relay.mail.mailbox import Mailbox
 from relay.mail.parse import attachments
 from relay.outbound.body_part import attachable_type
-from relay.outbound.compose import Answered
 from relay.outbound.original import Original
 from relay.outbound.quoting import quoted_below, told_below
 from relay.outbound.recipients import Recipients, settle_recipients
 from relay.outbound.subject import forward_subject, printable, reply_subject
-from store.records_outbound import Draft, OutboundAttachment
+from store.records_outbound import Answered, Draft, OutboundAttachment
 
 _UNNAMED: Final = "attachment"
 _WHOLE: Final = "original.eml"

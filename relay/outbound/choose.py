@@ -1,6 +1,7 @@
 """The courier that the operator chose."""
 
 from relay.outbound.courier import Courier
+from relay.outbound.senders import AskProvider
 from relay.outbound.smarthost import Smarthost, SmarthostCourier
 from relay.settings import Settings, smarthost_password
 
@@ -27,3 +28,12 @@ def choose_courier(settings: Settings) -> Courier | None:
             )
         )
     return None
+
+
+def choose_question(settings: Settings) -> AskProvider | None:
+    """Who says whether mail may leave from a domain; None where each is just tried. Raises Misconfigured."""
+    if settings.outbound != "ses":
+        return None
+    from relay.outbound.ses_account import ask_identity  # noqa: PLC0415 (boto3 is dear)
+
+    return ask_identity(region=settings.ses_region, endpoint_url=settings.ses_endpoint_url)

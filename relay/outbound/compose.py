@@ -18,7 +18,7 @@ from relay.outbound.body_part import Part, body_of, boundary_for, file_part, mul
 from relay.outbound.custom_headers import check_headers
 from relay.outbound.recipients import check_address
 from store.outbound import MAX_SUBJECT
-from store.records_outbound import Draft
+from store.records_outbound import Answered, Draft
 
 MAX_WIRE_BYTES: Final = 10 * 1024 * 1024
 MAX_REFERENCES: Final = 20  # of the ids that a mail names before its own
@@ -40,14 +40,6 @@ class Author:
     def mail_from(self) -> str:
         """The address of ``From``, and the envelope's sender."""
         return self.shared_from or self.address
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What a mail answers or hands on, as ids without angle brackets."""
-
-    in_reply_to: str | None = None
-    references: tuple[str, ...] = ()  # oldest first, the answered one last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

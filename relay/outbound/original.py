@@ -7,8 +7,8 @@ from relay.mail.headers import split_headers
 from relay.mail.mailbox import Mailbox
 from relay.mail.parse import parse
 from relay.mail.summary import summarise
-from relay.outbound.compose import Answered
 from store.conversations import bare_id
+from store.records_outbound import Answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

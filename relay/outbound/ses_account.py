@@ -3,6 +3,7 @@
 Importing this costs half a second, like relay/outbound/ses.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.errors import CourierBusy
+from relay.outbound.senders import AskProvider
 from relay.outbound.ses_client import ses_client
 
 _SECONDS: Final = 5
@@ -41,6 +43,19 @@ def read_account(*, region: str | None, endpoint_url: str | None, domains: Seque
         raise CourierBusy(f"SES: {error}") from error
     finally:
         client.close()
+
+
+def ask_identity(*, region: str | None, endpoint_url: str | None) -> AskProvider:
+    """A question for the account: whether it sends mail from a domain. Raises Misconfigured without a region."""
+    client = ses_client(region=region, endpoint_url=endpoint_url, connect_seconds=_SECONDS, read_seconds=_SECONDS)
+
+    async def ask(domain: str) -> bool:
+        try:
+            return await asyncio.to_thread(_is_proved, client, domain)
+        except (BotoCoreError, ClientError) as error:
+            raise CourierBusy(f"SES: {error}") from error
+
+    return ask
 
 
 def _is_proved(client: Any, domain: str) -> bool:

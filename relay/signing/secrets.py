@@ -28,6 +28,7 @@ LEAST_MASTER_BYTES: Final = 16
 _FOREIGN_BYTES: Final = range(24, 65)  # what the Standard Webhooks text lets a secret have
 _VERSION: Final = b"\x01"
 _AT_REST: Final = "signing secrets at rest"
+_LINKS: Final = "links to people"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class MasterKey:
     """What opens and closes the secrets of the store."""
 
     aead: AESGCM = field(repr=False)  # made once: its key schedule is most of the cost of a small decryption
+    links: bytes = field(repr=False)  # signs the links that go to people
 
 
 def whsec(secret: Secret) -> str:
@@ -87,7 +89,7 @@ def derive(material: bytes, purpose: str, length: int = 32) -> bytes:
 
 def master_key(material: bytes) -> MasterKey:
     """The key for secrets at rest out of the operator's *material*. Raises Misconfigured."""
-    return MasterKey(AESGCM(derive(material, _AT_REST)))
+    return MasterKey(aead=AESGCM(derive(material, _AT_REST)), links=derive(material, _LINKS))
 
 
 def encrypt(secret: Secret, *, master: MasterKey, nonce: bytes, context: str) -> bytes:

@@ -10,6 +10,7 @@ from relay.delivery.trial import Trial
 from relay.directory.zone import Place
 from relay.egress import Network
 from relay.metrics import Metrics
+from relay.outbound.office import Office
 from relay.signing.secrets import MasterKey
 from relay.web.limits import DEFAULTS, ApiLimits
 from store.engine import Store
@@ -32,6 +33,7 @@ class House:
     shared_domain: str | None  # where agents are made from a slug
     allow: Sequence[Network]  # private networks that webhooks may be in
     max_message_bytes: int  # of a mail that comes in
+    office: Office  # what writing and sending need
     limits: ApiLimits = DEFAULTS
     closing: asyncio.Event = field(default_factory=asyncio.Event)  # set once requests under way must end
 

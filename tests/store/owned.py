@@ -19,6 +19,7 @@ from store.queue import lease_messages
 from store.records import Attempt
 from store.records_domains import RecordState
 from store.schema import agents, bodies, domain_records, messages, metadata
+from store.schema_outbound import feedback, known_recipients, notifications, suppressions, used_links
 from store.sending import claim_approved, settle_failed, settle_sent
 from store.sessions import create_user_session
 from tests.places import new_message, new_outbound
@@ -90,7 +91,14 @@ def _deliver(tx, places, _user, _poll, hook):
 
 def _write(tx, places, user, poll, _hook):
     now = places.clock.now()
-    create_outbound_message(tx, new_outbound(poll, at=now))
+    told = {"message_id": create_outbound_message(tx, new_outbound(poll, at=now)).id}
+    known = {"address": "bo@reader.example"}
+    tx.execute(insert(known_recipients), known | {"agent": poll, "first_at": now})
+    tx.execute(insert(suppressions), known | {"user_id": user.id, "reason": "bounced", "created_at": now})
+    tx.execute(insert(feedback), told | {"event_id": "1", "kind": "bounced", "recipient": known["address"], "at": now})
+    letter = {"id": hashed("letter", user.email), "user_id": user.id, "kind": "review", "revision": 1, **told}
+    tx.execute(insert(notifications), letter | {"status": "pending", "due_at": now, "created_at": now})
+    tx.execute(insert(used_links), {"hash": hashed("link", user.email), "user_id": user.id, "expires_at": now})
     for settle in (settle_sent, settle_failed):
         held = create_pending_outbound_message(tx, new_outbound(poll, at=now), ttl_seconds=60)
         settle(tx, claim_approved(tx, user.id, held.id, lease=MINUTE, now=now), "0100-1", now=now)

@@ -17,6 +17,7 @@ from store.errors import CopyDiffers, InvalidValue, NotCopyable, StoreError, Tar
 from store.parts import Bounds, in_parts
 from store.records import Attempt
 from store.schema import bodies, body_chunks, delivery_attempts, usage_days, usage_events
+from store.switches import pause_sending
 from store.types import UtcDateTime
 from tests.store.owned import MINUTE, dump, multiply, own_everything
 from tests.store.test_migrate import ROOT, empty_engines, empty_postgres_urls, empty_sqlite_urls
@@ -47,6 +48,7 @@ def filled(store, places):
     """A store of each kind with rows in every table, of two users."""
     for email, domain in (("ana@owner.example", "agents.example"), ("bo@owner.example", "bo.example")):
         own_everything(store, places, email, domain)
+    store.run(lambda tx: pause_sending(tx, reason="a test", now=places.clock.now()))
     return store
 
 

@@ -160,6 +160,7 @@ SECRET = {
     ("messages", "lease_token"),
     ("messages", "send_attempt"),
     ("idempotency_keys", "request_hash"),
+    ("used_links", "hash"),
     ("outbound_attachments", "content"),
 }
 

@@ -17,6 +17,8 @@ from relay.delivery.trial import Trial, try_webhook
 from relay.directory.keys import create_key
 from relay.directory.zone import Place
 from relay.metrics import Metrics
+from relay.outbound.office import Office
+from relay.outbound.senders import Senders
 from relay.web.app import make_api, make_app
 from relay.web.house import House
 from relay.web.limits import ApiLimits
@@ -65,13 +67,24 @@ class Answer:
 class Door:
     """An open HTTP door over a store, and requests to it."""
 
-    def __init__(self, store: Store, clock: FakeClock, places: Places, limits: ApiLimits = UNCOUNTED) -> None:
+    def __init__(
+        self, store: Store, clock: FakeClock, places: Places, limits: ApiLimits = UNCOUNTED, courier=None
+    ) -> None:
         self.store = store
         self.clock = clock
         self.places = places
         self.metrics = Metrics()
         self.dns = FakeResolver({})
         self.ready: bool | Exception = True
+        self.office = Office(
+            store=store,
+            clock=clock,
+            master=places.master,
+            hostname="mx.here.example",
+            base_url=BASE_URL,
+            courier=courier,
+            senders=Senders(from_domain=None),
+        )
         house = House(
             store=store,
             clock=clock,
@@ -85,6 +98,7 @@ class Door:
             shared_domain="shared.example",
             allow=places.allow,
             max_message_bytes=36_700_160,
+            office=self.office,
             limits=limits,
         )
         self.entrance = make_app(house)

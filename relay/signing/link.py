@@ -1,0 +1,129 @@
+"""Links that people get by mail: who may do what, until when, under an HMAC. Pure.
+
+A token is base64url of its words, a dot, and base64url of the HMAC over its kind and them. It is bound to
+one message at one revision and to one reviewer, or to one sign-in; nothing of it is a secret but that it
+cannot be made by anybody else.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from relay.errors import BadLink
+from relay.signing.mac import mac, same
+
+MAX_TOKEN: Final = 600
+_REVIEW: Final = "review"
+_SIGN_IN: Final = "sign in"
+_FORM: Final = "form"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewLink:
+    """One reviewer, looking at one revision of one draft."""
+
+    message_id: str
+    revision: int
+    user_id: str
+    expires_at: datetime  # aware; whole seconds count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInLink:
+    """One person signing in, once."""
+
+    user_id: str
+    nonce: str  # what makes it count once: see store/used_links.py
+    expires_at: datetime
+
+
+def review_token(link: ReviewLink, *, key: bytes) -> str:
+    """What stands in the address of the page."""
+    words = (link.message_id, str(link.revision), link.user_id, _seconds(link.expires_at))
+    return _token(_REVIEW, words, key)
+
+
+def sign_in_token(link: SignInLink, *, key: bytes) -> str:
+    """What stands in the address of the page."""
+    return _token(_SIGN_IN, (link.user_id, link.nonce, _seconds(link.expires_at)), key)
+
+
+def form_token(page: str, *, until: datetime, key: bytes) -> str:
+    """What a form sends back with it: that it was filled in on our page called *page* (its token, or a session's)."""
+    return _token(_FORM, (_digest(page, key), _seconds(until)), key)
+
+
+def read_review_token(token: str, *, key: bytes, now: datetime | None) -> ReviewLink:
+    """The link in *token*; with *now* None, one that is over too. Raises BadLink."""
+    message_id, revision, user_id, seconds = _words(_REVIEW, token, 4, key)
+    expires_at = _time(seconds, now)
+    return ReviewLink(message_id=message_id, revision=int(revision), user_id=user_id, expires_at=expires_at)
+
+
+def read_sign_in_token(token: str, *, key: bytes, now: datetime) -> SignInLink:
+    """The link in *token*. Raises BadLink."""
+    user_id, nonce, seconds = _words(_SIGN_IN, token, 3, key)
+    return SignInLink(user_id=user_id, nonce=nonce, expires_at=_time(seconds, now))
+
+
+def check_form_token(token: str, page: str, *, key: bytes, now: datetime) -> None:
+    """Return if *token* was made for *page* and its time is not over. Raises BadLink."""
+    digest, seconds = _words(_FORM, token, 2, key)
+    _time(seconds, now)
+    if not same(digest, _digest(page, key)):
+        raise BadLink
+
+
+def _token(kind: str, words: tuple[str, ...], key: bytes) -> str:
+    told = "\n".join(words).encode()
+    return f"{_encoded(told)}.{_encoded(_signature(kind, told, key))}"
+
+
+def _words(kind: str, token: str, count: int, key: bytes) -> list[str]:
+    told, signature = _parts(token)
+    if not same(_encoded(_signature(kind, told, key)), _encoded(signature)):
+        raise BadLink
+    words = told.decode().split("\n")
+    if len(words) != count:
+        raise BadLink
+    return words
+
+
+def _parts(token: str) -> tuple[bytes, bytes]:
+    if len(token) > MAX_TOKEN or not token.isascii():
+        raise BadLink
+    told, _, signature = token.partition(".")
+    try:
+        return _decoded(told), _decoded(signature)
+    except binascii.Error as error:
+        raise BadLink from error
+
+
+def _time(seconds: str, now: datetime | None) -> datetime:
+    at = datetime.fromtimestamp(int(seconds), UTC)
+    if now is not None and at <= now:
+        raise BadLink
+    return at
+
+
+def _signature(kind: str, told: bytes, key: bytes) -> bytes:
+    return mac(key, kind.encode() + b"\n" + told)
+
+
+def _digest(page: str, key: bytes) -> str:
+    return mac(key, b"page\n" + page.encode("utf-8", "surrogatepass")).hex()
+
+
+def _seconds(at: datetime) -> str:
+    return str(int(at.timestamp()))
+
+
+def _encoded(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
+
+
+def _decoded(text: str) -> bytes:
+    # The alphabet is checked: the lenient decoder would leave out what is not in it, and two texts would be one token.
+    return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
