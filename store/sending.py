@@ -6,6 +6,7 @@ the provider's answer and the settling leaves ``sending`` behind; when the lease
 it ``unconfirmed``, which nobody sends again but by its owner's word.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -95,6 +96,35 @@ def settle_unconfirmed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime)
     if _move(tx, outgoing, "unconfirmed"):
         _write(tx, outgoing.message.id, error=error[:MAX_ERROR])
     return get_outbound_message(tx, outgoing.message.id)
+
+
+def confirm_sent(
+    tx: Tx,
+    message_id: str,
+    attempt_id: str,
+    provider_message_id: str,
+    *,
+    now: datetime,
+    also: Callable[[Tx, OutboundMessage], None] | None = None,
+) -> bool:
+    """The provider's own word that an attempt went out, of which no answer came or none yet; whether that was news.
+
+    *also* is called before the content is taken out. Raises MessageNotFound.
+    """
+    message = get_outbound_message(tx, message_id)
+    open_still = messages.c.status.in_(("sending", "unconfirmed"))
+    ours = and_(messages.c.id == message_id, messages.c.send_attempt == attempt_id, open_still)
+    values = {"status": "sent", "send_until": None, "provider_message_id": normalise_message_id(provider_message_id)}
+    if tx.execute(update(messages).where(ours).values(values)).rowcount == 0:
+        return False
+    told = {"outcome": "sent", "settled_at": now, "provider_message_id": provider_message_id}
+    tx.execute(update(send_attempts).where(send_attempts.c.id == attempt_id).values(told))
+    _write(tx, message_id, error=None)
+    if also is not None:
+        also(tx, get_outbound_message(tx, message_id))
+    scrub(tx, message_id, now=now)
+    _count_sent(tx, message, now=now)
+    return True
 
 
 def sweep_unconfirmed(tx: Tx, *, limit: int, now: datetime) -> list[str]:
