@@ -28,6 +28,7 @@ from store.retention import (
     delete_old_attempts,
     delete_old_deliveries,
     delete_old_idempotency_keys,
+    delete_old_letters,
     delete_old_usage_events,
 )
 from store.sessions import delete_expired_user_sessions
@@ -42,6 +43,7 @@ _OLD_ROWS: Final[Mapping[RemovedKind, Callable[..., int]]] = {
     "idempotency_keys": delete_old_idempotency_keys,
     "attempts": delete_old_attempts,
     "deliveries": delete_old_deliveries,
+    "letters": delete_old_letters,
     "usage_events": delete_old_usage_events,
     "used_links": delete_used_links,
 }
