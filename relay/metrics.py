@@ -17,7 +17,7 @@ RemovedKind = Literal[
     "deliveries",
     "usage_events",
     "used_links",
-    "messages", "bodies", "chunks", "sessions", "idempotency_keys", "attempts", "deliveries", "letters", "usage_events"
+    "letters",
 ]
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
