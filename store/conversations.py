@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Select, Text, bindparam, cast, func, select
+from sqlalchemy import Select, Text, and_, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import JSON
 
+from store.errors import ConversationNotFound
 from store.schema import messages
 from store.transaction import Tx
 
@@ -51,6 +52,17 @@ def lookup_conversation_id(tx: Tx, agent: str, parent_ids: Sequence[str]) -> str
     found = tx.ahead(_NEAREST[tx.connection.dialect.name], {"whose": agent, "ids": orjson.dumps(forms).decode()})
     conversation: str | None = found.scalar()
     return conversation
+
+
+def newest_message_id(tx: Tx, agent: str, conversation_id: str) -> str | None:
+    """The Message-ID of the newest mail of a conversation, whoever wrote it. Raises ConversationNotFound."""
+    mine = and_(messages.c.agent == agent, messages.c.conversation_id == conversation_id)
+    query = select(messages.c.email_message_id).where(mine).order_by(messages.c.seq.desc()).limit(1)
+    row = tx.execute(query).first()
+    if row is None:
+        raise ConversationNotFound
+    message_id: str | None = row.email_message_id
+    return message_id
 
 
 def _forms(parent_ids: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ MAX_REASON: Final = 1000
 
 def require_seen(message: OutboundMessage, seen: Version | None) -> None:
     """Return if *message* is what somebody looked at. Raises Outdated."""
-    if seen is not None and seen != Version(message.revision, message.digest):
+    if seen is not None and not seen.fits(message):
         raise Outdated
 
 

@@ -71,6 +71,12 @@ def get_outbound_message_for_user(tx: Tx, user_id: str, message_id: str, *, now:
     return _one(tx, whole().join(agents, agents.c.address == messages.c.agent).where(mine))
 
 
+def get_outbound_message_of_agent(tx: Tx, agent: str, message_id: str, *, now: datetime) -> OutboundMessage:
+    """An outbound message of this agent, unless its time is over. Raises MessageNotFound, for an inbound one too."""
+    mine = and_(messages.c.id == message_id, messages.c.agent == agent, messages.c.expires_at > now)
+    return _one(tx, whole().where(mine))
+
+
 def get_outbound_message(tx: Tx, message_id: str) -> OutboundMessage:
     """An outbound message, whoever's it is. Raises MessageNotFound, for an inbound one too."""
     return _one(tx, whole().where(messages.c.id == message_id))

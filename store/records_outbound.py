@@ -73,14 +73,6 @@ class Wire:
     content: bytes | None = field(default=None, repr=False)  # None where its chunks are written already
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What somebody looked at: a draft counts its edits, and its bytes have a digest."""
-
-    revision: int
-    digest: str | None  # hex SHA-256 of the wire bytes
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOutbound:
     """A composed mail before it is kept."""
@@ -131,6 +123,18 @@ class OutboundSummary:
     created_at: datetime
     expires_at: datetime
     scrubbed_at: datetime | None  # when the content was taken out
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What somebody looked at: a draft counts its edits, and its bytes have a digest. What is None was not said."""
+
+    revision: int | None
+    digest: str | None  # hex SHA-256 of the wire bytes
+
+    def fits(self, message: OutboundSummary) -> bool:
+        """Whether *message* is still that."""
+        return self.revision in {None, message.revision} and self.digest in {None, message.digest}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

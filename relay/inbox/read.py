@@ -14,7 +14,7 @@ from relay.offloop import by_size
 from store.bodies import read_chunk
 from store.engine import Store
 from store.errors import MessageNotFound
-from store.messages import get_inbound_message, get_message_with_content, get_messages_by_agent, mark_read
+from store.messages import find_bytes, get_message_with_content, get_messages_by_agent, mark_read
 from store.records import Message, Page
 from store.search import Description, search_messages
 from store.transaction import Tx
@@ -69,10 +69,13 @@ async def read_attachment(agent: str, message_id: str, index: int, *, store: Sto
     return part
 
 
-async def read_raw(agent: str, message_id: str, *, store: Store, now: datetime) -> tuple[Message, AsyncIterator[bytes]]:
-    """A message and its bytes, to be read on in parts of bounded size. Raises MessageNotFound."""
-    message = await store.read(lambda tx: get_inbound_message(tx, agent, message_id, now=now))
-    return message, _parts(message.raw_sha256, store=store)
+async def read_raw(agent: str, message_id: str, *, store: Store, now: datetime) -> tuple[int, AsyncIterator[bytes]]:
+    """How many bytes a message of either direction has, and they, to be read on in parts of bounded size.
+
+    Raises MessageNotFound, for one whose bytes are not kept any more too.
+    """
+    size, sha256 = await store.read(lambda tx: find_bytes(tx, agent, message_id, now=now))
+    return size, _parts(sha256, store=store)
 
 
 def _page(tx: Tx, agent: str, wanted: Description, *, limit: int, cursor: str | None, now: datetime) -> Page[Message]:

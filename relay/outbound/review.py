@@ -14,6 +14,7 @@ from relay.outbound.send import hand_over
 from relay.outbound.suppressed import require_wanted
 from relay.outbound.wire import compose_again, keep_ahead
 from store.approval import approve_and_send, expire_approve_and_send
+from store.decision import require_seen
 from store.errors import SendUnconfirmed
 from store.holds import amend_pending, expire_reject, reject_pending
 from store.notifications import enqueue_review
@@ -152,13 +153,14 @@ async def _composed(
         return found, read_draft(tx, found)
 
     message, before = await by.store.read(read)
+    require_seen(message, seen)
     draft = _settled(apply(edit, before)[0], message.agent)
     if draft == before:
         return _Edit(seen=seen)
     await by.store.read(lambda tx: require_wanted(tx, user_id, (*draft.to, *draft.cc, *draft.bcc)))
     composed = await compose_again(message, draft, by=by)
     wire = await keep_ahead(composed, by=by, now=now)
-    return _Edit(edit=_whole(draft), wire=wire, seen=seen or Version(message.revision, message.digest))
+    return _Edit(edit=_whole(draft), wire=wire, seen=Version(message.revision, message.digest))
 
 
 def _settled(draft: Draft, agent: str) -> Draft:

@@ -18,6 +18,8 @@ from relay.web.api import (
     me,
     messages,
     queue,
+    reviews,
+    sending,
     stream,
     usage,
 )
@@ -40,16 +42,33 @@ _TAGS: Final = [
     {"name": "keys", "description": "API keys."},
     {"name": "domains", "description": "DNS names whose mail comes here."},
     {"name": "agents", "description": "Addresses that receive and send."},
-    {"name": "messages", "description": "What came in."},
+    {"name": "messages", "description": "What came in, and what goes out."},
     {"name": "queue", "description": "Messages for workers, each for one at a time."},
     {"name": "events", "description": "What happens, as it happens."},
+    {"name": "sending", "description": "What agents write."},
+    {"name": "reviews", "description": "What a person decides about it."},
     {"name": "activity", "description": "Both directions, alone and by conversation."},
     {"name": "deliveries", "description": "Events on their way to webhooks."},
     {"name": "health", "description": "For whoever runs the relay. Needs no key."},
     {"name": "reference", "description": "This description. Needs no key."},
 ]
 _SUBJECTS: Final = (
-    *(me, keys, domains, agents, messages, queue, stream, activity, deliveries, usage, account, health),
+    *(
+        me,
+        keys,
+        domains,
+        agents,
+        messages,
+        queue,
+        stream,
+        sending,
+        reviews,
+        activity,
+        deliveries,
+        usage,
+        account,
+        health,
+    ),
     reference,
 )
 
@@ -79,6 +98,7 @@ def make_api() -> FastAPI:
         app.include_router(each.router)
     app.include_router(agents.of_agent)
     app.include_router(deliveries.of_agent)
+    app.include_router(sending.of_message)
     return app
 
 

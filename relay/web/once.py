@@ -28,7 +28,6 @@ from relay.web.guard import Asker
 from relay.web.house import House
 from store.errors import Unavailable
 from store.idempotency import MAX_KEY, begin_request, forget_request, keep_answer
-from store.records_people import BegunRequest
 from store.transaction import Tx
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -49,14 +48,18 @@ _PARAMETER: Final = {
 }
 
 
-class IdempotentRoute(APIRoute):
-    """A route whose POST honours ``Idempotency-Key``; for what makes something, in one answer and not in a stream."""
+class KeyedRoute(APIRoute):
+    """A route whose POST takes an ``Idempotency-Key`` and sees to the rest itself, by JoinedOnce."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
         if "POST" in (given.get("methods") or ()):
             extra = given.get("openapi_extra") or {}
             given["openapi_extra"] = {**extra, "parameters": [*extra.get("parameters", ()), _PARAMETER]}
         super().__init__(path, endpoint, **given)
+
+
+class IdempotentRoute(KeyedRoute):
+    """A route whose POST honours ``Idempotency-Key``; for what makes something, in one answer and not in a stream."""
 
     def get_route_handler(self) -> Handle:
         """The route's own handler behind the question whether its answer is known already."""
@@ -71,7 +74,15 @@ class IdempotentRoute(APIRoute):
         return handle_once
 
 
-class _Once:
+class Replayed(Exception):
+    """The request is answered already."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+class _Keyed:
     """One request with an idempotency key."""
 
     def __init__(self, request: Request, key: str) -> None:
@@ -84,21 +95,72 @@ class _Once:
         self._house: House = request.state.house
         self._context = f"{self._caller.user.id}\n{key}"
 
-    async def answer(self, handle: Handle) -> Response:
-        """Do it, or find that it is done. Raises RequestUnderWay, IdempotencyMismatch, InvalidValue."""
-        user, asked = self._caller.user.id, await self._asked()
-        now = self._house.clock.now()
+    async def _asked(self) -> str:
+        """What is asked for, and by which API key: another of the same user may not be allowed to see the answer."""
+        scope, digest = self._request.scope, sha256()
+        parts = (self._caller.key.id, scope["method"], scope["path"], scope["query_string"], await self._request.body())
+        for part in parts:
+            octets = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
+            digest.update(b"%d:" % len(octets) + octets)
+        return digest.hexdigest()
 
-        def begin(tx: Tx) -> BegunRequest:
-            forget_request(tx, user, self._key, begun_before=now - _ABANDONED)
-            return begin_request(tx, user, self._key, asked, now=now)
-
-        begun = await self._house.store.write(begin)
+    def _begin(self, tx: Tx, asked: str) -> Response | None:
+        """The answer there is already; None for a request that is begun by this. Raises RequestUnderWay."""
+        user, now = self._caller.user.id, self._house.clock.now()
+        forget_request(tx, user, self._key, begun_before=now - _ABANDONED)
+        begun = begin_request(tx, user, self._key, asked, now=now)
         if begun.state == "under way":
             raise RequestUnderWay
         if begun.state == "answered":
             assert begun.status is not None
             return _replayed(begun.status, _open(begun.answer or "", context=self._context, master=self._house.master))
+        return None
+
+    def _keep(self, tx: Tx, response: Response) -> None:
+        answer = _seal(_packed(response), context=self._context, master=self._house.master)
+        keep_answer(tx, self._caller.user.id, self._key, status=response.status_code, answer=answer)
+
+
+class JoinedOnce(_Keyed):
+    """A request that begins, works and answers in one transaction: a process that dies has done all of it or nothing.
+
+    What is not answered leaves no trace, so it can be asked again at once.
+    """
+
+    async def read(self) -> None:
+        """Learn what is asked for; before begin()."""
+        self._hash = await self._asked()
+
+    def begin(self, tx: Tx) -> None:
+        """Take the key. Raises Replayed for a request that is answered already, IdempotencyMismatch, InvalidValue."""
+        response = self._begin(tx, self._hash)
+        if response is not None:
+            raise Replayed(response)
+
+    def end(self, tx: Tx, response: Response) -> None:
+        """Keep what is answered."""
+        self._keep(tx, response)
+
+
+async def joined_once(request: Request) -> JoinedOnce | None:
+    """The request's idempotency key at work; None where it has none."""
+    key = request.headers.get(HEADER)
+    if key is None:
+        return None
+    once = JoinedOnce(request, key)
+    await once.read()
+    return once
+
+
+class _Once(_Keyed):
+    """One request with an idempotency key, around a route that knows nothing of it."""
+
+    async def answer(self, handle: Handle) -> Response:
+        """Do it, or find that it is done. Raises RequestUnderWay, IdempotencyMismatch, InvalidValue."""
+        asked = await self._asked()
+        known = await self._house.store.write(lambda tx: self._begin(tx, asked))
+        if known is not None:
+            return known
         return await self._kept_or_forgotten(lambda: handle(self._request))
 
     async def _kept_or_forgotten(self, work: Callable[[], Awaitable[Response]]) -> Response:
@@ -115,19 +177,9 @@ class _Once:
         if response.status_code >= 500:
             await store.write(lambda tx: forget_request(tx, user, self._key))
             return response
-        answer = _seal(_packed(response), context=self._context, master=self._house.master)
         with suppress(Unavailable):  # it is done: whoever asked hears so all the same
-            await store.write(lambda tx: keep_answer(tx, user, self._key, status=response.status_code, answer=answer))
+            await store.write(lambda tx: self._keep(tx, response))
         return response
-
-    async def _asked(self) -> str:
-        """What is asked for, and by which API key: another of the same user may not be allowed to see the answer."""
-        scope, digest = self._request.scope, sha256()
-        parts = (self._caller.key.id, scope["method"], scope["path"], scope["query_string"], await self._request.body())
-        for part in parts:
-            octets = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
-            digest.update(b"%d:" % len(octets) + octets)
-        return digest.hexdigest()
 
 
 def _packed(response: Response) -> bytes:

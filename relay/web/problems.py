@@ -59,9 +59,22 @@ _KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (store_errors.DomainUnproven, Kind(409, "domain_unproven", tells=True)),
     (store_errors.NotReplayable, Kind(409, "not_replayable")),
     (store_errors.LeaseLost, Kind(409, "lease_lost", tells=True)),
+    (store_errors.Outdated, Kind(409, "outdated", tells=True)),
+    (store_errors.NotPendingApproval, Kind(409, "not_pending_approval")),
+    (store_errors.NotUnconfirmed, Kind(409, "not_unconfirmed")),
+    (store_errors.NotFailed, Kind(409, "not_failed")),
     (store_errors.Conflict, Kind(409, "conflict")),
+    (store_errors.SendingPaused, Kind(503, "sending_paused")),
     (store_errors.Unavailable, Kind(503, "store_unavailable")),
+    (errors.CourierBusy, Kind(503, "courier_busy", tells=True)),
     (errors.Deferred, Kind(503, "try_again_later")),
+    (errors.MailTooLarge, Kind(413, "mail_too_large", tells=True)),
+    (errors.BadDraft, Kind(422, "bad_draft", tells=True)),
+    (errors.OutboundOff, Kind(409, "outbound_off")),
+    (errors.Suppressed, Kind(409, "suppressed", tells=True)),
+    (errors.AutomatedMail, Kind(409, "automated_mail")),
+    (errors.ContentGone, Kind(410, "content_gone")),
+    (errors.CourierRefused, Kind(502, "courier_refused", tells=True)),
     (errors.NoWebhook, Kind(409, "no_webhook")),
     (errors.NoSharedDomain, Kind(422, "no_shared_domain")),
     (errors.Refused, Kind(422, "refused")),
@@ -134,7 +147,16 @@ def problem_of(error: Exception) -> Response:
     headers = dict(getattr(error, "headers", {}))
     if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = _RETRY_SECONDS
-    return problem(kind.status, kind.code, str(error) if kind.tells else _sentence(type(error)), headers=headers)
+    told = str(error) if kind.tells else _sentence(type(error))
+    return problem(kind.status, kind.code, told, headers=headers, **_faults(error))
+
+
+def _faults(error: Exception) -> dict[str, Any]:
+    """Where in the request it is that a draft cannot be a mail."""
+    if not isinstance(error, errors.BadDraft) or not error.field:
+        return {}
+    at = ("body", error.field) if error.index is None else ("body", error.field, error.index)
+    return {"errors": [{"at": _place(at), "problem": str(error)[:_MOST_SIGNS]}]}
 
 
 async def _any(_request: Request, error: Exception) -> Response:

@@ -29,7 +29,7 @@ def envelope(*rcpt_to, mail_from=ANA, ip="192.0.2.1", helo="mx.example.com", tls
     ],
 )
 def test_the_return_path_is_the_envelopes_sender(sender, expected):
-    assert expected == return_path(envelope(mail_from=sender))
+    assert expected == return_path(sender)
 
 
 def test_received_says_from_whom_by_whom_how_and_when():

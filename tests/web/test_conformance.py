@@ -13,7 +13,7 @@ import pytest
 
 from tests.web.client import Answer
 from tests.web.described import OPERATIONS, PROBLEM, faults
-from tests.web.world import furnish
+from tests.web.world import as_asked, furnish
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -92,7 +92,8 @@ class Asking:
 @pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - ENDLESS))
 async def test_every_answer_is_as_described(still_door, name):
     short = name.replace("_", "-")
-    asking = Asking(name, await furnish(still_door, owner=f"{short}@owner.example", domain=f"{short}.example"))
+    world = await furnish(still_door, owner=f"{short}@owner.example", domain=f"{short}.example")
+    asking = Asking(name, as_asked(name, world))
 
     found, seen = [], set()
     for url, more in asking.requests():

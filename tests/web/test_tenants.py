@@ -15,7 +15,7 @@ from sqlalchemy import select
 from store.schema import metadata
 from tests.web.client import Answer
 from tests.web.described import OPERATIONS
-from tests.web.world import furnish
+from tests.web.world import as_asked, furnish
 
 # What is said when a path names something that is not there.
 CODES = {
@@ -33,7 +33,16 @@ NOWHERE = {
     **{name: f"{prefix}_{'0' * 29}" for name, prefix in (("conversation_id", "conv"), ("delivery_id", "dlv"))},
     "index": "0",
 }
-OWN = {"me", "list_keys", "list_domains", "list_agents", "deliveries", "usage", "export"}  # one's own, nothing named
+OWN = {
+    "me",
+    "list_keys",
+    "list_reviews",
+    "list_domains",
+    "list_agents",
+    "deliveries",
+    "usage",
+    "export",
+}  # one's own, nothing named
 MAKING = {"make_key", "claim_domain", "make_agent", "replay_all_dead", "erase"}  # each looked at by itself below
 OPEN = {"healthz", "readyz", "metrics", "description", "reference"}
 ENDLESS = {"follow_events"}
@@ -125,7 +134,7 @@ async def test_what_is_the_other_s_is_as_if_it_were_not_there(two, name, paramet
 
     was = await rows(door)
     theirs, used = await asked(
-        door, lambda: door.ask(method, filled(path, ana | own), key=eve["key"], **body_of(operation))
+        door, lambda: door.ask(method, filled(path, as_asked(name, ana) | own), key=eve["key"], **body_of(operation))
     )
     nobodys, needed = await asked(
         door, lambda: door.ask(method, filled(path, NOWHERE | own), key=eve["key"], **body_of(operation))
@@ -146,7 +155,9 @@ async def test_what_is_one_s_own_tells_nothing_of_the_other(two, name):
     door, ana, eve = two
     method, path, operation = OPERATIONS[name]
 
-    answer = await door.ask(method, filled(path, eve), key=eve["key"] if operation.get("security") else None)
+    answer = await door.ask(
+        method, filled(path, as_asked(name, eve)), key=eve["key"] if operation.get("security") else None
+    )
 
     assert 200 == answer.status
     body = answer.body

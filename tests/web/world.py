@@ -2,15 +2,16 @@
 
 from relay.auth.verdict import ArcResult, DkimResult, DmarcResult, SpfResult, Verdict
 from store.deliveries import claim_due, settle_dead
-from store.outbound import create_outbound_message
+from store.outbound import create_outbound_message, create_pending_outbound_message
 from store.records import Attempt
-from store.sending import LEASE
+from store.sending import LEASE, claim_queued, settle_put_off, settle_unconfirmed
 from tests.places import new_outbound
 from tests.web.client import WITH_FILES, Door
 
 _DKIM = DkimResult(
     result="pass", domain="sender.example", selector="s1", aligned=True, algorithm="rsa-sha256", bits=2048, detail="ok"
 )
+ABOUT_HELD = {"get_review", "edit_review", "approve", "reject"}
 AUTHENTICATION = Verdict(
     verified=True,
     verified_domain="sender.example",
@@ -34,7 +35,11 @@ async def furnish(door: Door, *, owner: str, domain: str) -> dict[str, str]:
     message = await door.message(WITH_FILES, agent=bot, email_message_id="1@sender", authentication=AUTHENTICATION)
     answer = new_outbound(bot, at=door.clock.now(), parent_ids=("1@sender",))
     await door.store.write(lambda tx: create_outbound_message(tx, answer))
+    held = new_outbound(bot, at=door.clock.now())
+    await door.store.write(lambda tx: create_pending_outbound_message(tx, held, ttl_seconds=600))
     return {
+        "held_id": held.id,
+        "doubtful_id": await doubtful_mail(door, bot),
         "key": key,
         "address": bot,
         "hook": hook,
@@ -45,6 +50,31 @@ async def furnish(door: Door, *, owner: str, domain: str) -> dict[str, str]:
         "delivery_id": await dead_delivery(door, hook),
         "index": "0",
     }
+
+
+def as_asked(name: str, world: dict[str, str]) -> dict[str, str]:
+    """*world* with the message that the operation *name* is about."""
+    other = "held_id" if name in ABOUT_HELD else "doubtful_id" if name == "resolve_message" else "message_id"
+    return {key: value for key, value in world.items() if key not in {"held_id", "doubtful_id"}} | {
+        "message_id": world[other]
+    }
+
+
+async def doubtful_mail(door: Door, agent: str) -> str:
+    """The id of one: its sender got no answer."""
+    written = new_outbound(agent, at=door.clock.now())
+
+    def unit(tx):
+        now = door.clock.now()
+        create_outbound_message(tx, written)
+        for outgoing in claim_queued(tx, limit=200, lease=LEASE, now=now):
+            if outgoing.message.id == written.id:
+                settle_unconfirmed(tx, outgoing, "no answer", now=now)
+            else:
+                settle_put_off(tx, outgoing, "not now", until=now, now=now)
+
+    await door.store.write(unit)
+    return written.id
 
 
 async def dead_delivery(door: Door, agent: str) -> str:

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from relay.inbox import read
+from relay.outbound.written import read_written_of_agent
 from relay.web.answers import json_answer
 from relay.web.guard import AgentReader, HasLeft, TheHouse
 from relay.web.parameters import AttachmentIndex, MessageId
@@ -15,6 +16,7 @@ from relay.web.paths import AGENT
 from relay.web.raises import raises
 from relay.web.shapes import StatusChange
 from relay.web.shapes_message import MarkedMessage, MessageDocument, MessagePage
+from relay.web.shapes_outbound import OutboundDocument
 from store.errors import MessageNotFound
 from store.messages import update_message_delivery_status
 from store.search import Description
@@ -69,13 +71,18 @@ async def list_messages(
     return json_answer({"items": page.items, "next_cursor": page.next_cursor})
 
 
-@router.get("/{message_id}", response_model=MessageDocument)
+@router.get("/{message_id}", response_model=MessageDocument | OutboundDocument)
 @raises(MessageNotFound)
 async def get_message(agent: AgentReader, house: TheHouse, message_id: MessageId, *, peek: Peek = False) -> Response:
-    """The whole message; it is read from now on, unless `peek=true`."""
-    document = await read.read_message(
-        agent.address, message_id, peek=peek, base_url=house.base_url, store=house.store, now=house.clock.now()
-    )
+    """The whole message; one that came in is read from now on, unless `peek=true`."""
+    now = house.clock.now()
+    try:
+        document = await read.read_message(
+            agent.address, message_id, peek=peek, base_url=house.base_url, store=house.store, now=now
+        )
+    except MessageNotFound:
+        written = await read_written_of_agent(agent.address, message_id, store=house.store, now=now)
+        document = written.document(base_url=house.base_url)
     return json_answer(document)
 
 
@@ -93,11 +100,11 @@ async def mark_message(agent: AgentReader, house: TheHouse, message_id: MessageI
 @router.get("/{message_id}/raw", response_class=Response, responses={200: _MAIL})
 @raises(MessageNotFound)
 async def get_raw(agent: AgentReader, house: TheHouse, message_id: MessageId) -> StreamingResponse:
-    """The mail as it is kept, byte for byte."""
-    message, parts = await read.read_raw(agent.address, message_id, store=house.store, now=house.clock.now())
+    """The mail as it is kept, byte for byte; of one that goes out, until its way has ended."""
+    size, parts = await read.read_raw(agent.address, message_id, store=house.store, now=house.clock.now())
     headers = _FOR_SAVING | {
-        "Content-Length": str(message.raw_size),
-        "Content-Disposition": f'attachment; filename="{message.id}.eml"',
+        "Content-Length": str(size),
+        "Content-Disposition": f'attachment; filename="{message_id}.eml"',
     }
     return StreamingResponse(parts, media_type="message/rfc822", headers=headers)
 

@@ -1,0 +1,86 @@
+"""What waits for a person: listed, looked at, changed, approved, rejected."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from relay.errors import BadDraft, CourierBusy, CourierRefused, MailTooLarge, OutboundOff, Suppressed
+from relay.events_outbound import outbound_item
+from relay.outbound import review
+from relay.outbound.written import read_written_for_user
+from relay.web.answers import json_answer
+from relay.web.bodies import takes_a_mail
+from relay.web.guard import Admin, Reader, TheHouse
+from relay.web.parameters import Cursor, Limit, MessageId
+from relay.web.raises import raises
+from relay.web.shapes_outbound import (
+    ApproveRequest,
+    EditRequest,
+    OutboundDocument,
+    OutboundItem,
+    OutboundPage,
+    RejectRequest,
+)
+from store.errors import MessageNotFound, NotPendingApproval, Outdated, SendingPaused
+from store.holds import list_pending_outbound_for_user
+from store.records_outbound import Version
+
+router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
+
+
+@router.get("", response_model=OutboundPage)
+async def list_reviews(who: Reader, house: TheHouse, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """What waits for your decision, the one first whose time is over first."""
+    now = house.clock.now()
+    page = await house.store.read(
+        lambda tx: list_pending_outbound_for_user(tx, who.user.id, limit=limit, cursor=cursor, now=now)
+    )
+    return json_answer({"items": [outbound_item(each) for each in page.items], "next_cursor": page.next_cursor})
+
+
+@router.get("/{message_id}", response_model=OutboundDocument)
+@raises(MessageNotFound)
+async def get_review(who: Reader, house: TheHouse, message_id: MessageId) -> Response:
+    """One mail whole, also when it is decided already."""
+    written = await read_written_for_user(who.user.id, message_id, store=house.store, now=house.clock.now())
+    return json_answer(written.document(base_url=house.base_url))
+
+
+@router.patch("/{message_id}", response_model=OutboundItem)
+@raises(MessageNotFound, NotPendingApproval, Outdated, BadDraft, MailTooLarge, Suppressed)
+@takes_a_mail
+async def edit_review(who: Admin, house: TheHouse, message_id: MessageId, wanted: EditRequest) -> Response:
+    """Change a mail without deciding about it: it is the next `revision`, and links to the one before are dead."""
+    message = await review.amend(who.user.id, message_id, wanted.edit, seen=_seen(wanted), by=house.office)
+    return json_answer(outbound_item(message))
+
+
+@router.post("/{message_id}/approve", response_model=OutboundItem)
+@raises(
+    *(MessageNotFound, NotPendingApproval, Outdated, SendingPaused, BadDraft, MailTooLarge, Suppressed),
+    *(CourierRefused, CourierBusy, OutboundOff),
+)
+@takes_a_mail
+async def approve(who: Admin, house: TheHouse, message_id: MessageId, wanted: ApproveRequest | None = None) -> Response:
+    """Approve a mail, changed by what is named, and send it: it is `sent` when this is answered.
+
+    `unconfirmed` is answered too, where the provider may have it. Where it certainly has not, the mail waits as
+    before, and this is a problem.
+    """
+    wanted = wanted or ApproveRequest()
+    message = await review.approve(
+        who.user.id, message_id, edit=wanted.edit, reason=wanted.reason, seen=_seen(wanted), by=house.office
+    )
+    return json_answer(outbound_item(message))
+
+
+@router.post("/{message_id}/reject", response_model=OutboundItem)
+@raises(MessageNotFound, NotPendingApproval, Outdated)
+async def reject(who: Admin, house: TheHouse, message_id: MessageId, wanted: RejectRequest | None = None) -> Response:
+    """Say no: the mail is not sent, and its content is taken out."""
+    wanted = wanted or RejectRequest()
+    message = await review.reject(who.user.id, message_id, reason=wanted.reason, seen=_seen(wanted), by=house.office)
+    return json_answer(outbound_item(message))
+
+
+def _seen(wanted: EditRequest | RejectRequest) -> Version:
+    return Version(wanted.revision, wanted.raw_sha256)
