@@ -59,6 +59,11 @@ def new_send_id() -> str:
     return _new_id("snd_")
 
 
+def new_letter_id() -> str:
+    """A fresh ``ltr_`` id, of a letter of the relay's own."""
+    return _new_id("ltr_")
+
+
 def _new_id(prefix: str) -> str:
     milliseconds = time.time_ns() // 1_000_000
     return prefix + _base36(milliseconds, _TIME_DIGITS) + _base36(secrets.randbits(104), _CHANCE_DIGITS)

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 UsageKind = Literal["received", "sent", "failed", "bounced", "complained"]
+LetterKind = Literal["review", "sign_in"]
 RequestState = Literal["new", "under way", "answered"]
 ExportedKind = Literal["header", "domain", "agent", "api_key", "message", "usage_event"]
 
@@ -17,6 +18,19 @@ class Session:
     user_id: str
     created_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A letter of the relay's own to a person, as a worker that is to send it has it."""
+
+    id: str
+    user_id: str
+    kind: LetterKind
+    message_id: str | None  # of a review letter: what waits
+    revision: int | None  # of that message, when the letter was asked for
+    attempts: int  # this one included; names the claim, too
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

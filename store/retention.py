@@ -1,7 +1,7 @@
 """What is kept for a time only, and goes when that is over: a bounded batch a call, oldest first.
 
 Whatever goes by a time of its own is found by the index on it. What has none but grows with time
-(attempts, usage events, deliveries) is found by looking at the lowest rows and no others, so that a call with
+(attempts, usage events, deliveries, letters) is found by looking at the lowest rows and no others, so that a call with
 nothing to do costs little. Several processes may clean at once: each takes rows that no other has.
 """
 
@@ -15,11 +15,12 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, 
 from store.collection import MAX_BYTES, ForgottenBody, forget_bodies
 from store.idempotency import LASTS as KEYS_LAST
 from store.schema import deliveries, delivery_attempts, idempotency_keys, messages, usage_events
-from store.schema_outbound import outbound_attachments
+from store.schema_outbound import notifications, outbound_attachments
 from store.transaction import Tx
 
 ATTEMPTS_LAST: Final = timedelta(days=30)
 DELIVERIES_LAST: Final = timedelta(days=30)  # from when they were settled; those of a message go with it
+LETTERS_LAST: Final = timedelta(days=30)  # from when they were settled
 USAGE_LASTS: Final = timedelta(days=400)  # the events: the days' sums stay
 _LOOKED_AT: Final = 1000  # of the lowest rows
 
@@ -78,6 +79,7 @@ _NO_MESSAGE: Final = func.coalesce(deliveries.c.message_id, "") == ""
 _FORGET_DELIVERIES: Final = _lowest(
     deliveries.c.id, "", and_(_NO_MESSAGE, deliveries.c.settled_at <= bindparam("before"))
 )
+_FORGET_LETTERS: Final = _lowest(notifications.c.id, "", notifications.c.settled_at <= bindparam("before"))
 _FORGET_USAGE: Final = _lowest(usage_events.c.number, 0, usage_events.c.at <= bindparam("before"))
 
 
@@ -112,6 +114,11 @@ def delete_old_attempts(tx: Tx, *, now: datetime, limit: int) -> int:
 def delete_old_deliveries(tx: Tx, *, now: datetime, limit: int) -> int:
     """Remove up to *limit* deliveries without a message that were settled 30 days ago or earlier; answers how many."""
     return _removed(tx, _FORGET_DELIVERIES, before=now - DELIVERIES_LAST, limit=limit)
+
+
+def delete_old_letters(tx: Tx, *, now: datetime, limit: int) -> int:
+    """Remove up to *limit* letters to people that were settled 30 days ago or earlier; answers how many went."""
+    return _removed(tx, _FORGET_LETTERS, before=now - LETTERS_LAST, limit=limit)
 
 
 def delete_old_usage_events(tx: Tx, *, now: datetime, limit: int) -> int:

@@ -1,0 +1,77 @@
+"""Whom an agent has written to before, for whoever is to judge where a mail goes.
+
+Only ever used to warn: who is not found is shown as new, and so is everybody beyond what is looked at.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import literal, select
+
+from store.names import normalise_address
+from store.records_outbound import OutboundMessage
+from store.schema import messages
+from store.schema_outbound import known_recipients
+from store.transaction import Tx
+
+_LOOKED_AT: Final = 20_000  # of an agent's recipients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acquaintance:
+    """How an agent stands to the recipients of a mail of its own. Addresses are as the mail names them."""
+
+    new: frozenset[str]  # it has not written to these
+    new_domains: frozenset[str]  # nor to anybody there
+    answered: str | None  # who wrote what a reply answers, when that is known
+
+
+def acquaintance_of(tx: Tx, message: OutboundMessage) -> Acquaintance:
+    """How the agent stood to the recipients before it wrote *message*."""
+    named = {address: _key(address) for address in (*message.to, *message.cc, *message.bcc)}
+    known = _known(tx, message.agent, list(named.values()), before=message.created_at)
+    strange = {domain_of(address) for address in named.values() if address not in known}
+    met = {domain for domain in strange if _has_met(tx, message.agent, domain, before=message.created_at)}
+    return Acquaintance(
+        new=frozenset(address for address, key in named.items() if key not in known),
+        new_domains=frozenset(strange - met - {domain_of(address) for address in known}),
+        answered=_answered(tx, message),
+    )
+
+
+def domain_of(address: str) -> str:
+    """The domain of an address, in lower case."""
+    return address.rpartition("@")[2].lower()
+
+
+def _known(tx: Tx, agent: str, addresses: Sequence[str], *, before: datetime) -> set[str]:
+    mine = known_recipients.c.agent == agent
+    query = select(known_recipients.c.address).where(mine, known_recipients.c.address.in_(addresses))
+    return set(tx.execute(query.where(known_recipients.c.first_at < before)).scalars())
+
+
+def _has_met(tx: Tx, agent: str, domain: str, *, before: datetime) -> bool:
+    columns = (known_recipients.c.address, known_recipients.c.first_at)
+    some = select(*columns).where(known_recipients.c.agent == agent).limit(_LOOKED_AT).subquery()
+    there = some.c.address.endswith(f"@{domain}", autoescape=True)
+    return tx.execute(select(literal(1)).where(there, some.c.first_at < before).limit(1)).first() is not None
+
+
+def _answered(tx: Tx, message: OutboundMessage) -> str | None:
+    """Who wrote the mail that *message* answers: of several with one id the oldest is meant."""
+    if message.kind != "reply" or message.answered is None or message.answered.in_reply_to is None:
+        return None
+    parent = (messages.c.agent == message.agent, messages.c.email_message_id == message.answered.in_reply_to)
+    query = select(messages.c.from_address).where(*parent, messages.c.direction == "inbound")
+    found: str | None = tx.execute(query.order_by(messages.c.email_message_id, messages.c.seq).limit(1)).scalar()
+    return found or None
+
+
+def _key(address: str) -> str:
+    """*address* as it is kept in known_recipients, or as it is where it has no such form."""
+    try:
+        return normalise_address(address)
+    except ValueError:
+        return address
