@@ -14,6 +14,7 @@ import structlog
 from relay.clock import Clock, rfc3339
 from relay.outbound.ses_event import SesEvent, Told, parse_event
 from store.conversations import normalise_message_id
+from store.doubt import confirm_sent
 from store.engine import Store
 from store.errors import MessageNotFound
 from store.feedback import find_message_of_attempt, note_feedback
@@ -21,7 +22,6 @@ from store.notices import tell
 from store.outbound import get_outbound_message, resolve_outbound_owner
 from store.records_feedback import Feedback, FeedbackKind, SuppressionReason
 from store.records_outbound import OutboundMessage
-from store.sending import confirm_sent
 from store.suppression import keep_suppression
 from store.transaction import Tx
 from store.usage import note_usage
@@ -86,13 +86,8 @@ def _find(tx: Tx, event: SesEvent) -> OutboundMessage:
 
 def _confirm(tx: Tx, message_id: str, event: SesEvent, *, now: datetime) -> None:
     """Settle a mail of which nobody knew whether SES has it. What it rejects goes to nobody: that stays open."""
-    if event.attempt_id is None or event.kind == "rejected":
-        return
-
-    def tell_sent(tx: Tx, message: OutboundMessage) -> None:
-        tell(tx, message.agent, "email.sent", message.id, now=now)
-
-    confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now, also=tell_sent)
+    if event.attempt_id is not None and event.kind != "rejected":
+        confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now)
 
 
 def _hold_back(

@@ -214,7 +214,7 @@ def _told(written: str, words: str | None) -> Told:
 
 def _address(written: str) -> str | None:
     """The one address in *written*, which may have a name before it."""
-    found = parse_mailboxes(written.encode())
+    found = parse_mailboxes(written.encode()) if written.isprintable() else ()
     try:
         return normalise_address(found[0].address) if len(found) == 1 else None
     except ValueError:
