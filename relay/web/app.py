@@ -18,7 +18,9 @@ from relay.web.api import (
     me,
     messages,
     queue,
+    ses_events,
     stream,
+    suppressions,
     usage,
 )
 from relay.web.describe import DescribedApi
@@ -45,12 +47,13 @@ _TAGS: Final = [
     {"name": "events", "description": "What happens, as it happens."},
     {"name": "activity", "description": "Both directions, alone and by conversation."},
     {"name": "deliveries", "description": "Events on their way to webhooks."},
+    {"name": "suppressions", "description": "Addresses that are not written to any more."},
     {"name": "health", "description": "For whoever runs the relay. Needs no key."},
     {"name": "reference", "description": "This description. Needs no key."},
 ]
 _SUBJECTS: Final = (
-    *(me, keys, domains, agents, messages, queue, stream, activity, deliveries, usage, account, health),
-    reference,
+    *(me, keys, domains, agents, messages, queue, stream, activity, deliveries, suppressions, usage, account, health),
+    *(ses_events, reference),
 )
 
 
