@@ -7,8 +7,8 @@ clean and bounded, so that a row can hold it.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -70,6 +70,8 @@ class _Recipient(_Shape):
 
 
 _Recipients = list[_Recipient]
+# A time that no database refuses, and no change of zone leads out of the calendar.
+_Time = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))]
 
 
 class _Bounce(_Shape):
@@ -77,26 +79,26 @@ class _Bounce(_Shape):
     bounce_sub_type: str = ""
     bounced_recipients: _Recipients = Field(max_length=MAX_RECIPIENTS)
     feedback_id: str = Field(min_length=1)
-    timestamp: AwareDatetime
+    timestamp: _Time
 
 
 class _Complaint(_Shape):
     complained_recipients: _Recipients = Field(max_length=MAX_RECIPIENTS)
     feedback_id: str = Field(min_length=1)
     complaint_feedback_type: str | None = None
-    timestamp: AwareDatetime
+    timestamp: _Time
 
 
 class _Delivery(_Shape):
     recipients: list[str] = Field(max_length=MAX_RECIPIENTS)
     smtp_response: str | None = None
-    timestamp: AwareDatetime
+    timestamp: _Time
 
 
 class _Delay(_Shape):
     delayed_recipients: _Recipients = Field(max_length=MAX_RECIPIENTS)
     delay_type: str = ""
-    timestamp: AwareDatetime
+    timestamp: _Time
 
 
 class _Reject(_Shape):

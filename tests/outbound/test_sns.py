@@ -118,6 +118,11 @@ def test_a_message_of_another_time_is_not_taken(off):
     assert "SNS's message is too old, or a clock is wrong" == refused(body, now=now + off * 1.0001)
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_time_at_the_end_of_the_calendar_is_another_time(at):
+    assert "SNS's message is too old, or a clock is wrong" == refused(posted(Timestamp=at))
+
+
 @pytest.mark.parametrize(
     "url",
     [
