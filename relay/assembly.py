@@ -125,12 +125,12 @@ def make_office(settings: Settings, *, store: Store, clock: Clock, master: Maste
     )
 
 
-def make_ses_events(settings: Settings, *, sns: Sns, store: Store, clock: Clock, master: MasterKey) -> SesEvents | None:
+def make_ses_events(settings: Settings, *, office: Office, sns: Sns) -> SesEvents | None:
     """What listening to SES needs; None where the settings name no topic."""
     if settings.ses_topic_arn is None:
         return None
-    secret = settings.ses_events_secret or events_secret(master)
-    return SesEvents(store=store, clock=clock, sns=sns, topic_arn=settings.ses_topic_arn, secret=secret)
+    secret = settings.ses_events_secret or events_secret(office.master)
+    return SesEvents(office=office, sns=sns, topic_arn=settings.ses_topic_arn, secret=secret)
 
 
 def make_reception(

@@ -222,9 +222,7 @@ class Daemon:
             allow=self._settings.webhook_allow_cidrs,
             max_message_bytes=self._settings.max_message_bytes,
             office=self._office,
-            ses_events=make_ses_events(
-                self._settings, sns=SnsLine(), store=self.store, clock=self._clock, master=self.master
-            ),
+            ses_events=make_ses_events(self._settings, office=self._office, sns=SnsLine()),
             limits=_api_limits(self._settings),
         )
 

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 import structlog
 
-from relay.clock import Clock, rfc3339
+from relay.clock import rfc3339
+from relay.outbound.inside import hand_inside
+from relay.outbound.office import Office
 from relay.outbound.ses_event import SesEvent, Told, parse_event
 from store.conversations import normalise_message_id
 from store.doubt import confirm_sent
-from store.engine import Store
 from store.errors import MessageNotFound
 from store.feedback import find_message_of_attempt, note_feedback
 from store.notices import tell
@@ -35,29 +36,28 @@ _EVENTS: Final[Mapping[FeedbackKind, str]] = {
 log = structlog.get_logger("relay.outbound")
 
 
-async def take_feedback(text: str, *, store: Store, clock: Clock) -> None:
+async def take_feedback(text: str, *, by: Office) -> None:
     """Act on what SES published. What is no event of a mail of ours is passed over. Raises Unavailable."""
     event = parse_event(text)
     if event is None:
         log.info("event passed over", why="it tells nothing of a mail's way")
         return
-    now = clock.now()
-    message_id = await store.write(lambda tx: settle_event(tx, event, now=now))
+    message_id = await by.store.write(lambda tx: settle_event(tx, event, by=by))
     if message_id is None:
         log.info("event passed over", why="no mail of this relay", kind=event.kind)
         return
     log.info("event taken", kind=event.kind, message_id=message_id, recipients=len(event.recipients))
 
 
-def settle_event(tx: Tx, event: SesEvent, *, now: datetime) -> str | None:
+def settle_event(tx: Tx, event: SesEvent, *, by: Office) -> str | None:
     """Keep an event and do what follows; the id of the message it is about, None where that is none of ours."""
     try:
         message = _find(tx, event)
         owner = resolve_outbound_owner(tx, message.id)
     except MessageNotFound:
         return None
-    _confirm(tx, message.id, event, now=now)
-    kind = event.kind
+    _confirm(tx, message.id, event, by=by)
+    now, kind = by.clock.now(), event.kind
     if kind == "accepted":
         return message.id
     new = [told for told in event.recipients if note_feedback(tx, message.id, _row(event, kind, told, now=now))]
@@ -84,10 +84,16 @@ def _find(tx: Tx, event: SesEvent) -> OutboundMessage:
     raise MessageNotFound
 
 
-def _confirm(tx: Tx, message_id: str, event: SesEvent, *, now: datetime) -> None:
+def _confirm(tx: Tx, message_id: str, event: SesEvent, *, by: Office) -> None:
     """Settle a mail of which nobody knew whether SES has it. What it rejects goes to nobody: that stays open."""
-    if event.attempt_id is not None and event.kind != "rejected":
-        confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now)
+    if event.attempt_id is None or event.kind == "rejected":
+        return
+
+    def hand_over(tx: Tx, message: OutboundMessage) -> None:
+        hand_inside(tx, message, by=by)  # those of its recipients who are agents here had to wait for this
+
+    now = by.clock.now()
+    confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now, also=hand_over)
 
 
 def _hold_back(

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from relay.clock import Clock
 from relay.outbound.feedback import take_feedback
+from relay.outbound.office import Office
 from relay.outbound.sns import (
     CONFIRMATION,
     NOTIFICATION,
@@ -15,7 +15,6 @@ from relay.outbound.sns import (
     parse_sns,
     verify_message,
 )
-from store.engine import Store
 
 log = structlog.get_logger("relay.outbound")
 
@@ -24,8 +23,7 @@ log = structlog.get_logger("relay.outbound")
 class SesEvents:
     """Which topic is listened to, and what that needs."""
 
-    store: Store
-    clock: Clock
+    office: Office
     sns: Sns
     topic_arn: str
     secret: str = field(repr=False)  # stands in the path that SNS posts to
@@ -36,12 +34,12 @@ async def take_event(body: bytes, *, by: SesEvents) -> None:
 
     Raises UnprovenEvent; SnsUnreachable and Unavailable, after which SNS tries again.
     """
-    now = by.clock.now()
+    now = by.office.clock.now()
     message = parse_sns(body)
     check_message(message, topic_arn=by.topic_arn, now=now)
     verify_message(message, await by.sns.certificate(message.certificate_url), now=now)
     if message.kind == NOTIFICATION:
-        await take_feedback(message.message, store=by.store, clock=by.clock)
+        await take_feedback(message.message, by=by.office)
     elif message.kind == CONFIRMATION:
         await by.sns.confirm(confirmation_url(message))
         log.info("subscription confirmed", topic=message.topic_arn)

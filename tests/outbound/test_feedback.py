@@ -1,17 +1,26 @@
 """What follows from what SES tells: of the mail, of its recipients, for the agent's webhook."""
 
+from hashlib import sha256
+
 import pytest
 from structlog.testing import capture_logs
 
+from relay.mail.routes import Routes
 from relay.outbound.feedback import settle_event, take_feedback
+from relay.outbound.inside import hand_inside
+from relay.outbound.office import Office
+from relay.outbound.senders import Senders
 from relay.outbound.ses_event import parse_event
 from store.agents import delete_agent
+from store.bodies import keep_body
 from store.connect import open_store
 from store.deliveries import list_deliveries_of_message
 from store.doubt import sweep_unconfirmed
 from store.errors import Unavailable
 from store.feedback import list_feedback
+from store.messages import get_messages_by_agent
 from store.outbound import create_outbound_message, get_outbound_message
+from store.records_outbound import Draft
 from store.sending import LEASE, claim_queued, list_send_attempts, settle_failed, settle_sent, settle_unconfirmed
 from store.suppression import lift_suppression, list_suppressions
 from store.usage import list_usage
@@ -34,6 +43,8 @@ from tests.places import Places, new_outbound
 from tests.store.owned import dump
 
 HOOK = "hook@agents.example"
+INSIDE = "inside@agents.example"
+WIRE = b"From: hook@agents.example\r\nSubject: hi\r\n\r\nhello\r\n".ljust(1000, b"!")
 EVENTS = ["email.sent", "email.delivered", "email.bounced", "email.complained"]
 TELLING = [send, delivery, bounce, complaint, delay]
 
@@ -41,16 +52,30 @@ TELLING = [send, delivery, bounce, complaint, delay]
 class Desk:
     """A mail that is being sent, and what SES tells of it."""
 
-    def __init__(self, store, clock, places, events=EVENTS):
+    def __init__(self, store, clock, places, events=EVENTS, to=(BO, CY)):
         self.store, self.clock, self.places, self.events = store, clock, places, events
-        self.owner, self.message = store.run(self._write)
+        self.office = Office(
+            store=store,
+            clock=clock,
+            master=places.master,
+            routes=Routes(hostname="mx.here.example", postmaster=None, shared_domain=None),
+            base_url="https://relay.example",
+            courier=None,
+            senders=Senders(from_domain=None),
+        )
+        self.owner, self.message = store.run(lambda tx: self._write(tx, to))
         self.outgoing = self.claim()
 
-    def _write(self, tx):
-        user = self.places.user(tx)
+    def _write(self, tx, to):
+        user, now = self.places.user(tx), self.clock.now()
         self.places.domain(tx, user)
+        self.places.agent(tx, user, INSIDE)
         agent = self.places.agent(tx, user, HOOK, webhook="https://hooks.example/in", events=self.events)
-        return user, create_outbound_message(tx, new_outbound(agent.address, at=self.clock.now(), raw_size=1000))
+        wire = sha256(WIRE).hexdigest()
+        keep_body(tx, wire, size=len(WIRE), content=WIRE, now=now)
+        draft = Draft(to=to, subject="hi", text="hello")
+        new = new_outbound(agent.address, at=now, draft=draft, raw_sha256=wire, raw_size=len(WIRE))
+        return user, create_outbound_message(tx, new)
 
     def claim(self):
         (outgoing,) = self.run(lambda tx: claim_queued(tx, limit=1, lease=LEASE, now=self.clock.now()))
@@ -59,11 +84,17 @@ class Desk:
     def run(self, unit):
         return self.store.run(unit)
 
-    def settle(self, how, words=PROVIDER_ID):
-        return self.run(lambda tx: how(tx, self.outgoing, words, now=self.clock.now()))
+    def settle(self, how, words=PROVIDER_ID, **more):
+        return self.run(lambda tx: how(tx, self.outgoing, words, now=self.clock.now(), **more))
+
+    def arrived(self):
+        """What the agent inside has got."""
+        asked = {"status": "all", "limit": 50, "cursor": None, "now": self.clock.now()}
+        page = self.run(lambda tx: get_messages_by_agent(tx, INSIDE, **asked))
+        return [each.from_address for each in page.items]
 
     def hear(self, event):
-        return self.run(lambda tx: settle_event(tx, parse_event(text(event)), now=self.clock.now()))
+        return self.run(lambda tx: settle_event(tx, parse_event(text(event)), by=self.office))
 
     def hear_of(self, make, *recipients, **more):
         return self.hear(make(*recipients, attempt=self.outgoing.attempt, **more))
@@ -257,6 +288,19 @@ def test_an_event_before_our_own_loss_of_the_answer_is_what_counts(quick_desk):
     assert "sent" == desk.state.status
 
 
+def test_agents_here_get_their_copy_with_the_news_and_only_once(store, clock, master):
+    desk = Desk(store, clock, Places(clock, master), to=(BO, INSIDE))
+    desk.settle(settle_unconfirmed, "the line broke")
+    assert [] == desk.arrived()
+
+    for make in (send, delivery, delivery):
+        desk.hear_of(make)
+    desk.settle(settle_sent, also=lambda tx, message: hand_inside(tx, message, by=desk.office))
+
+    assert ([HOOK], "sent") == (desk.arrived(), desk.state.status)
+    assert [("delivered", INSIDE), ("delivered", BO)] == desk.kept
+
+
 @pytest.mark.parametrize("make", [reject, rendering_failure])
 def test_what_the_provider_rejects_stays_in_doubt(quick_desk, make):
     desk = quick_desk
@@ -368,7 +412,7 @@ async def test_what_is_taken_and_what_is_passed_over_is_logged(sqlite_store, clo
 
     with capture_logs() as logs:
         for each in told:
-            await take_feedback(each, store=sqlite_store, clock=clock)
+            await take_feedback(each, by=desk.office)
 
     assert ["it tells nothing of a mail's way", "no mail of this relay", None] == [each.get("why") for each in logs]
     assert ("event taken", desk.message.id, "bounced") == (
@@ -383,9 +427,9 @@ async def test_a_store_that_cannot_keep_an_event_says_so_and_has_kept_nothing(sq
     lose_table(sqlite_store, "suppressions")
 
     with pytest.raises(Unavailable):
-        await take_feedback(event, store=sqlite_store, clock=clock)
+        await take_feedback(event, by=desk.office)
     assert [] == desk.kept
 
     give_back_table(sqlite_store, "suppressions")
-    await take_feedback(event, store=sqlite_store, clock=clock)
+    await take_feedback(event, by=desk.office)
     assert [("bounced", BO)] == desk.kept

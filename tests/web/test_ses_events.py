@@ -30,7 +30,7 @@ class Listening:
         self.door = door
         self.sns = FakeSns()
         gate = door.entrance.gate
-        events = SesEvents(store=door.store, clock=door.clock, sns=self.sns, topic_arn=ARN, secret=SECRET)
+        events = SesEvents(office=door.office, sns=self.sns, topic_arn=ARN, secret=SECRET)
         gate.house = replace(gate.house, ses_events=events)
 
     async def send(self):
