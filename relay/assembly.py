@@ -18,7 +18,10 @@ from relay.outbound.choose import choose_courier, choose_question
 from relay.outbound.office import Office
 from relay.outbound.policy import Caps
 from relay.outbound.senders import Senders
+from relay.outbound.ses_events import SesEvents
+from relay.outbound.sns import Sns
 from relay.settings import Settings, master_secret
+from relay.signing.events_secret import events_secret
 from relay.signing.secrets import MasterKey, master_key
 from relay.spool import Spool
 from store import migrate
@@ -120,6 +123,14 @@ def make_office(settings: Settings, *, store: Store, clock: Clock, master: Maste
         ),
         max_bytes=settings.outbound_max_bytes,
     )
+
+
+def make_ses_events(settings: Settings, *, office: Office, sns: Sns) -> SesEvents | None:
+    """What listening to SES needs; None where the settings name no topic."""
+    if settings.ses_topic_arn is None:
+        return None
+    secret = settings.ses_events_secret or events_secret(office.master)
+    return SesEvents(office=office, sns=sns, topic_arn=settings.ses_topic_arn, secret=secret)
 
 
 def make_reception(

@@ -13,7 +13,15 @@ from typing import Final
 
 import structlog
 
-from relay.assembly import make_master, make_office, make_place, make_reception, make_resolver, open_database
+from relay.assembly import (
+    make_master,
+    make_office,
+    make_place,
+    make_reception,
+    make_resolver,
+    make_ses_events,
+    open_database,
+)
 from relay.auth.dnsclient import FreshResolver
 from relay.clock import Clock, SystemClock
 from relay.delivery.attempt import Letterbox
@@ -33,6 +41,7 @@ from relay.jobs.sending import Sending
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.metrics import Metrics
+from relay.outbound.sns_fetch import SnsLine
 from relay.settings import Settings
 from relay.smtp.limits import Limits
 from relay.smtp.server import SmtpServer
@@ -213,6 +222,7 @@ class Daemon:
             allow=self._settings.webhook_allow_cidrs,
             max_message_bytes=self._settings.max_message_bytes,
             office=self._office,
+            ses_events=make_ses_events(self._settings, office=self._office, sns=SnsLine()),
             limits=_api_limits(self._settings),
         )
 

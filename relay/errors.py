@@ -20,6 +20,7 @@
     │   ├── AutomatedMail      a machine wrote what would be answered
     │   ├── ContentGone        there is nothing left to hand on
     │   ├── BadLink            no link of ours, or its time is over
+    │   ├── UnprovenEvent      a provider's event whose signature, topic or form is wrong
     │   ├── CourierRefused     the provider will not take this mail
     │   ├── BadExport          the file is no account's export
     │   └── StreamRefused      a relay will not have its events followed
@@ -28,6 +29,7 @@
     │   ├── SenderUnproven     DNS could not say who the sender is
     │   ├── DnsUnavailable     no nameserver gave an answer
     │   ├── CourierBusy        the provider does not take mail now
+    │   ├── SnsUnreachable     who signs a provider's events cannot be asked now
     │   └── StreamCut          the line to a relay's events is gone
     └── Misconfigured      the operator must change something before a start
 
@@ -120,6 +122,10 @@ class BadLink(Refused):
     """Not a link of ours, or its time is over."""
 
 
+class UnprovenEvent(Refused):
+    """Not an event that the provider has signed for this relay."""
+
+
 class CourierRefused(Refused):
     """The provider will not take this mail; the message holds its words."""
 
@@ -154,6 +160,10 @@ class CourierBusy(Deferred):
     def __init__(self, message: str | None = None, *, seconds: float = 0) -> None:
         super().__init__(message)
         self.seconds = seconds  # the least that it wants one to wait
+
+
+class SnsUnreachable(Deferred):
+    """Who signs the provider's events does not answer now."""
 
 
 class StreamCut(Deferred):

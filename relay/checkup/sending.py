@@ -1,12 +1,15 @@
-"""Whether mail can leave: the provider's credentials, the account, and what it may send for."""
+"""Whether mail can leave: the provider's credentials, the account, what it may send for, and where it tells of that."""
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relay.checkup.finding import Finding, failing, ok, skipped, warning
 from relay.errors import CourierBusy, Misconfigured
-from relay.settings import Settings
+from relay.settings import Settings, master_secret
+from relay.signing.events_secret import events_secret
+from relay.signing.secrets import master_key
 
 if TYPE_CHECKING:
     from relay.outbound.ses_account import SesAccount
@@ -18,6 +21,10 @@ async def check_sending(settings: Settings, *, domains: Sequence[str]) -> list[F
         return [skipped("sending", "MAILSEAL_OUTBOUND is none")]
     if settings.outbound == "smtp":
         return [skipped("sending", "a smarthost is not signed in to", "Send a mail to yourself.")]
+    return await _check_account(settings, domains) + _check_events(settings)
+
+
+async def _check_account(settings: Settings, domains: Sequence[str]) -> list[Finding]:
     from relay.outbound.ses_account import read_account  # noqa: PLC0415 (boto3 is dear, and most relays do without)
 
     asked = [settings.outbound_from_domain] if settings.outbound_from_domain else []
@@ -42,3 +49,26 @@ def _account(account: "SesAccount") -> Finding:
     if not account.in_production:
         return warning("SES", "the account is in the sandbox", "Ask AWS for production access.")
     return ok("SES", "the account may send")
+
+
+def _check_events(settings: Settings) -> list[Finding]:
+    """Where the topic of the settings is to post to; nobody is asked whether it does."""
+    name, topic = "SES events", settings.ses_topic_arn
+    if topic is None:
+        return []
+    if settings.public_url is None:
+        return [warning(name, f"{topic} cannot post to {settings.base_url}", "Set MAILSEAL_PUBLIC_URL.")]
+    secret = settings.ses_events_secret or _made_secret(settings)
+    if secret is None:
+        return [skipped(name, "without the master key it is not known where the topic is to post to")]
+    return [ok(name, f"subscribe {topic} to {settings.base_url}/ses/events/{secret}")]
+
+
+def _made_secret(settings: Settings) -> str | None:
+    """What follows from the master key; None where that cannot be read, for looking must not make one."""
+    if settings.secret_key is None and not Path(settings.secret_place).exists():
+        return None
+    try:
+        return events_secret(master_key(master_secret(settings)))
+    except Misconfigured:
+        return None

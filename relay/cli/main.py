@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "message": "mails:message",
     "inject": "mails:inject",
     "delivery": "deliveries:delivery",
+    "suppression": "suppressions:suppression",
     "listen": "listening:listen",
     "check": "judging:check",
     "verify-seal": "judging:verify_seal",

@@ -1,4 +1,4 @@
-"""One POST to an endpoint a stranger has named. Beside bridge/source, the only file that knows the HTTP client.
+"""One POST to an endpoint a stranger has named. One of three files that know the HTTP client.
 
 The address rule (relay/egress.py) holds at the moment of connecting, in two places: the resolver
 refuses a name if any of its addresses is forbidden, and the socket is only made for an address

@@ -23,9 +23,9 @@ from relay.errors import CourierBusy
 from relay.outbound.quota import Allowance, Quota
 from relay.outbound.ses_client import ses_client
 from relay.outbound.ses_error import meaning
+from relay.outbound.ses_event import ATTEMPT_TAG
 from store.errors import SendUnconfirmed
 
-ATTEMPT_TAG: Final = "mailseal-attempt"  # comes back in every event of SES about the mail
 _THREADS: Final = 8
 _CONNECT_SECONDS: Final = 10
 _NOT_CONNECTED: Final = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)

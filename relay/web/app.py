@@ -20,7 +20,9 @@ from relay.web.api import (
     queue,
     reviews,
     sending,
+    ses_events,
     stream,
+    suppressions,
     usage,
 )
 from relay.web.describe import DescribedApi
@@ -49,6 +51,7 @@ _TAGS: Final = [
     {"name": "reviews", "description": "What a person decides about it."},
     {"name": "activity", "description": "Both directions, alone and by conversation."},
     {"name": "deliveries", "description": "Events on their way to webhooks."},
+    {"name": "suppressions", "description": "Addresses that are not written to any more."},
     {"name": "health", "description": "For whoever runs the relay. Needs no key."},
     {"name": "reference", "description": "This description. Needs no key."},
 ]
@@ -70,6 +73,8 @@ _SUBJECTS: Final = (
         health,
     ),
     reference,
+    *(me, keys, domains, agents, messages, queue, stream, activity, deliveries, suppressions, usage, account, health),
+    *(ses_events, reference),
 )
 
 

@@ -1,4 +1,4 @@
-"""How much of a request's body is read: a little everywhere, and more where a route says that it takes mails."""
+"""How much of a request's body is read: a little everywhere, and more where a route says that it takes that."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -12,12 +12,23 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _BODILESS: Final = frozenset({"GET", "HEAD"})
 _MARK: Final = "__takes_a_mail__"
+_BYTES: Final = "__takes_bytes__"
 
 
 def takes_a_mail(endpoint: Endpoint) -> Endpoint:
     """Give a route the body that ``MAILSEAL_API_MAX_BODY_BYTES`` allows, not the small one of all others."""
     setattr(endpoint, _MARK, True)
     return endpoint
+
+
+def takes_bytes(most: int) -> Callable[[Endpoint], Endpoint]:
+    """Give a route a body of *most* bytes, whatever the operator allows a mail."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _BYTES, most)
+        return endpoint
+
+    return mark
 
 
 def bounded(scope: Scope, receive: Receive, *, most: int) -> Receive:
@@ -33,7 +44,8 @@ def bounded(scope: Scope, receive: Receive, *, most: int) -> Receive:
 
     async def receive_bounded() -> Message:
         nonlocal taken
-        allowed = most if hasattr(scope.get("endpoint"), _MARK) else SMALL_BODY
+        endpoint = scope.get("endpoint")
+        allowed = most if hasattr(endpoint, _MARK) else getattr(endpoint, _BYTES, SMALL_BODY)
         if declared <= allowed:
             message = await receive()
             taken += len(message.get("body", b""))

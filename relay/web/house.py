@@ -11,6 +11,7 @@ from relay.directory.zone import Place
 from relay.egress import Network
 from relay.metrics import Metrics
 from relay.outbound.office import Office
+from relay.outbound.ses_events import SesEvents
 from relay.signing.secrets import MasterKey
 from relay.web.limits import DEFAULTS, ApiLimits
 from store.engine import Store
@@ -34,6 +35,7 @@ class House:
     allow: Sequence[Network]  # private networks that webhooks may be in
     max_message_bytes: int  # of a mail that comes in
     office: Office  # what writing and sending need
+    ses_events: SesEvents | None = None  # None where no topic is listened to
     limits: ApiLimits = DEFAULTS
     closing: asyncio.Event = field(default_factory=asyncio.Event)  # set once requests under way must end
 

@@ -50,6 +50,7 @@ _KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (store_errors.DomainNotFound, Kind(404, "domain_not_found")),
     (store_errors.DeliveryNotFound, Kind(404, "delivery_not_found")),
     (store_errors.KeyNotFound, Kind(404, "key_not_found")),
+    (store_errors.SuppressionNotFound, Kind(404, "suppression_not_found")),
     (store_errors.NotFound, Kind(404, "not_found")),
     (store_errors.InvalidValue, Kind(422, "invalid_value", tells=True)),
     (store_errors.IdempotencyMismatch, Kind(422, "idempotency_mismatch")),
@@ -77,6 +78,7 @@ _KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (errors.CourierRefused, Kind(502, "courier_refused", tells=True)),
     (errors.NoWebhook, Kind(409, "no_webhook")),
     (errors.NoSharedDomain, Kind(422, "no_shared_domain")),
+    (errors.UnprovenEvent, Kind(403, "unproven_event", tells=True)),
     (errors.Refused, Kind(422, "refused")),
 )
 _INTERNAL: Final = Kind(500, "internal_error", says="something went wrong here")

@@ -6,6 +6,8 @@ import pytest
 
 from relay.checkup.sending import check_sending
 from relay.settings import load
+from relay.signing.events_secret import events_secret
+from relay.signing.secrets import master_key
 from tests.aws import pretend
 from tests.outbound.lines import SpokenSes
 
@@ -70,3 +72,56 @@ async def test_a_region_that_nobody_names_is_said():
     [found] = await check_sending(load({"MAILSEAL_OUTBOUND": "ses"}), domains=[])
 
     assert ("failing", True) == (found.state, "region" in found.seen)
+
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:mails"
+LISTENING = {"SES_TOPIC_ARN": TOPIC, "PUBLIC_URL": "https://mx.here.example/"}
+OWN_SECRET = "a-secret-of-the-operator-s"
+
+
+async def of_events(**more):
+    async with SpokenSes(account=GOOD) as ses:
+        found = await check_sending(settings(ses.port, **more), domains=[])
+    return [(each.state, each.seen) for each in found if each.name == "SES events"]
+
+
+async def test_where_the_topic_is_to_post_to_is_told():
+    address = f"subscribe {TOPIC} to https://mx.here.example/ses/events/{OWN_SECRET}"
+
+    assert [("ok", address)] == await of_events(**LISTENING, SES_EVENTS_SECRET=OWN_SECRET)
+
+
+async def test_where_the_topic_is_to_post_to_follows_from_the_master_key():
+    secret_key = "a master key for tests only"
+    secret = events_secret(master_key(secret_key.encode()))
+
+    [(state, seen)] = await of_events(**LISTENING, SECRET_KEY=secret_key)
+
+    assert ("ok", True) == (state, seen.endswith(f"/ses/events/{secret}"))
+
+
+@pytest.mark.parametrize("content", [None, b"short"])
+async def test_looking_makes_no_master_key(tmp_path, content):
+    file = tmp_path / "secret.key"
+    if content is not None:
+        file.write_bytes(content)
+
+    assert ["skipped"] == [state for state, _ in await of_events(**LISTENING, SECRET_KEY_FILE=str(file))]
+    assert file.exists() == (content is not None)
+
+
+async def test_a_topic_that_nobody_can_reach_us_from_is_said():
+    assert [("warning", f"{TOPIC} cannot post to http://127.0.0.1:8025")] == await of_events(SES_TOPIC_ARN=TOPIC)
+
+
+async def test_without_a_topic_there_is_nothing_to_tell():
+    assert [] == await of_events()
+
+
+async def test_the_topic_is_told_of_although_the_account_does_not_answer():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    found = await check_sending(settings(port, **LISTENING, SES_EVENTS_SECRET=OWN_SECRET), domains=[])
+
+    assert [("SES", "failing"), ("SES events", "ok")] == [(each.name, each.state) for each in found]

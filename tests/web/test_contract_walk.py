@@ -15,7 +15,7 @@ from yarl import URL
 
 from store.domains import ensure_shared_domain
 from tests.web.client import OWNER, WITH_FILES, Door
-from tests.web.world import AUTHENTICATION, dead_delivery
+from tests.web.world import AUTHENTICATION, dead_delivery, suppressed
 
 DOMAIN = "agents.example"
 BOT = f"bot@{DOMAIN}"
@@ -245,6 +245,17 @@ async def test_deliveries_are_listed_told_with_attempts_and_replayed(sqlite_door
     (attempt,) = (await housed.ask("GET", f"/v1/deliveries/{dead}"))["tried"]
     assert {"at", "status", "duration_ms", "error"} == attempt.keys()
     assert "pending" == (await housed.ask("POST", f"/v1/deliveries/{dead}/replay", status=202))["status"]
+
+
+async def test_addresses_that_bounced_are_listed_and_written_to_again(sqlite_door, housed):
+    gone = await suppressed(sqlite_door, OWNER, "gone@reader.example")
+
+    page = await housed.ask("GET", "/v1/suppressions?limit=200")
+    assert LIST == page.keys()
+    assert [gone] == [each["address"] for each in page["items"]]
+
+    await housed.ask("DELETE", f"/v1/suppressions/{quote(gone, safe='')}", status=204)
+    assert [] == (await housed.ask("GET", "/v1/suppressions"))["items"]
 
 
 async def test_usage_is_told_by_day(sqlite_door, housed):

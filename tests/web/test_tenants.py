@@ -25,12 +25,14 @@ CODES = {
     "message_id": "message_not_found",
     "conversation_id": "conversation_not_found",
     "delivery_id": "delivery_not_found",
+    "recipient": "suppression_not_found",
 }
 NOWHERE = {
     "address": "bot@nil.example",
     "domain": "nil.example",
     **{name: f"{prefix}_{'0' * 29}" for name, prefix in (("key_id", "key"), ("message_id", "msg"))},
     **{name: f"{prefix}_{'0' * 29}" for name, prefix in (("conversation_id", "conv"), ("delivery_id", "dlv"))},
+    "recipient": "gone@nil.example",
     "index": "0",
 }
 OWN = {
@@ -43,6 +45,7 @@ OWN = {
     "usage",
     "export",
 }  # one's own, nothing named
+OWN = {"me", "list_keys", "list_domains", "list_agents", "deliveries", "suppressions", "usage", "export"}
 MAKING = {"make_key", "claim_domain", "make_agent", "replay_all_dead", "erase"}  # each looked at by itself below
 OPEN = {"healthz", "readyz", "metrics", "description", "reference"}
 ENDLESS = {"follow_events"}

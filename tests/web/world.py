@@ -5,6 +5,8 @@ from store.deliveries import claim_due, settle_dead
 from store.outbound import create_outbound_message, create_pending_outbound_message
 from store.records import Attempt
 from store.sending import LEASE, claim_queued, settle_put_off, settle_unconfirmed
+from store.suppression import keep_suppression
+from store.users import get_user_by_email
 from tests.places import new_outbound
 from tests.web.client import WITH_FILES, Door
 
@@ -24,7 +26,8 @@ AUTHENTICATION = Verdict(
 
 
 async def furnish(door: Door, *, owner: str, domain: str) -> dict[str, str]:
-    """Give *owner* a domain, an agent with mail of both directions, one with a dead delivery, and a spare key.
+    """Give *owner* a domain, an agent with mail of both directions, one with a dead delivery, a spare key, and
+    an address that bounced.
 
     Answers what can stand in a path, by the name of the parameter; ``key`` opens the door for the owner.
     """
@@ -48,6 +51,7 @@ async def furnish(door: Door, *, owner: str, domain: str) -> dict[str, str]:
         "message_id": message.id,
         "conversation_id": message.conversation_id,
         "delivery_id": await dead_delivery(door, hook),
+        "recipient": await suppressed(door, owner, f"gone@{domain}"),
         "index": "0",
     }
 
@@ -75,6 +79,17 @@ async def doubtful_mail(door: Door, agent: str) -> str:
 
     await door.store.write(unit)
     return written.id
+
+
+async def suppressed(door: Door, owner: str, address: str) -> str:
+    """*address*, which has bounced for good."""
+
+    def unit(tx):
+        user = get_user_by_email(tx, owner)
+        keep_suppression(tx, user.id, address, reason="bounced", detail="550 5.1.1 unknown", now=door.clock.now())
+
+    await door.store.write(unit)
+    return address
 
 
 async def dead_delivery(door: Door, agent: str) -> str:

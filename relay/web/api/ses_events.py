@@ -1,0 +1,37 @@
+"""Where Amazon SNS posts what SES tells of mails. Not of the API: its one client knows the secret in the path."""
+
+from typing import Final
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from relay.errors import SnsUnreachable, UnprovenEvent
+from relay.outbound.ses_events import take_event
+from relay.signing.mac import same
+from relay.web.answers import json_answer
+from relay.web.bodies import takes_bytes
+from relay.web.guard import TheHouse
+from relay.web.raises import raises
+from relay.web.shapes_feedback import EventTaken
+
+MAX_EVENT: Final = 262_144  # bytes, which is the most that SNS publishes
+
+router = APIRouter()
+
+
+@router.post("/ses/events/{secret}", response_model=EventTaken, include_in_schema=False)
+@takes_bytes(MAX_EVENT)
+@raises(UnprovenEvent, SnsUnreachable)
+async def ses_event(secret: str, request: Request, house: TheHouse) -> Response:
+    """Take a message of SNS, which calls its JSON text/plain. Without the secret there is nothing here."""
+    events = house.ses_events
+    if events is None or not same(secret, events.secret):
+        raise HTTPException(404)
+    try:
+        body = await request.body()
+    except ClientDisconnect as error:
+        raise HTTPException(400) from error
+    await take_event(body, by=events)
+    return json_answer({"status": "ok"})

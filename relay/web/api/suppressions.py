@@ -1,0 +1,48 @@
+"""Addresses that are not written to any more: looked at, and given another chance."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from relay.clock import rfc3339
+from relay.web.answers import json_answer
+from relay.web.guard import Admin, Reader, TheHouse
+from relay.web.limits import DEFAULT_PAGE
+from relay.web.parameters import Limit, NameCursor
+from relay.web.raises import raises
+from relay.web.shapes_feedback import SuppressionPage
+from store.errors import SuppressionNotFound
+from store.records_feedback import Suppression
+from store.suppression import lift_suppression, list_suppressions
+
+router = APIRouter(prefix="/v1/suppressions", tags=["suppressions"])
+
+Recipient = Annotated[str, Path(description="The address, URL-encoded.", examples=["ana@reader.example"])]
+
+
+@router.get("", response_model=SuppressionPage)
+async def suppressions(
+    who: Reader, house: TheHouse, limit: Limit = DEFAULT_PAGE, cursor: NameCursor = None
+) -> Response:
+    """Addresses that bounced for good or complained, by name: mail to them is refused with `suppressed`."""
+    page = await house.store.read(lambda tx: list_suppressions(tx, who.user.id, limit=limit, cursor=cursor))
+    return json_answer({"items": [_document(each) for each in page.items], "next_cursor": page.next_cursor})
+
+
+@router.delete("/{recipient:agent}", status_code=204, response_class=Response)
+@raises(SuppressionNotFound)
+async def lift(who: Admin, house: TheHouse, recipient: Recipient) -> Response:
+    """Let your agents write to an address again; it comes back to the list with its next bounce or complaint."""
+    await house.store.write(lambda tx: lift_suppression(tx, who.user.id, recipient))
+    return Response(status_code=204)
+
+
+def _document(each: Suppression) -> dict[str, Any]:
+    return {
+        "address": each.address,
+        "reason": each.reason,
+        "detail": each.detail,
+        "message_id": each.message_id,
+        "created_at": rfc3339(each.created_at),
+    }
