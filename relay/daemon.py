@@ -26,6 +26,7 @@ from relay.inbound.admit import admit
 from relay.inbound.receive import receive
 from relay.instance import running
 from relay.jobs.domains import EVERY, DomainWatch
+from relay.jobs.letters import LetterRound
 from relay.jobs.retention import Cleaning
 from relay.jobs.schedule import Scheduler
 from relay.mail.address import Address
@@ -176,6 +177,9 @@ class Daemon:
         scheduler.add("domains", every=EVERY, run=self._watch().look_again)
         scheduler.start()
         stack.push_async_callback(scheduler.stop, JOBS_GRACE_SECONDS)
+        letters = LetterRound(self._office)
+        letters.start()
+        stack.push_async_callback(letters.stop, JOBS_GRACE_SECONDS)
 
     def _watch(self) -> DomainWatch:
         return DomainWatch(

@@ -8,7 +8,16 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 MailOutcome = Literal["accepted", "refused", "deferred"]
 AttemptOutcome = Literal["delivered", "later", "dead", "gone"]
 RemovedKind = Literal[
-    "messages", "bodies", "chunks", "sessions", "idempotency_keys", "attempts", "deliveries", "letters", "usage_events"
+    "messages",
+    "bodies",
+    "chunks",
+    "sessions",
+    "idempotency_keys",
+    "attempts",
+    "deliveries",
+    "letters",
+    "usage_events",
+    "used_links",
 ]
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST

@@ -33,6 +33,7 @@ from store.retention import (
 )
 from store.sessions import delete_expired_user_sessions
 from store.transaction import Tx
+from store.used_links import delete_used_links
 
 LEFT_OVER: Final = timedelta(days=1)  # what came so long ago and has no message belongs to no mail on its way
 _LEAST_REST_SECONDS: Final = 0.005
@@ -44,6 +45,7 @@ _OLD_ROWS: Final[Mapping[RemovedKind, Callable[..., int]]] = {
     "deliveries": delete_old_deliveries,
     "letters": delete_old_letters,
     "usage_events": delete_old_usage_events,
+    "used_links": delete_used_links,
 }
 # In this order: the first leaves the chunks of long contents to the second.
 _WALKS: Final[Mapping[RemovedKind, Callable[..., Walk]]] = {"bodies": collect_bodies, "chunks": collect_chunks}

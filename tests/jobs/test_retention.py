@@ -29,7 +29,9 @@ from store.schema import (
     usage_events,
     user_sessions,
 )
+from store.schema_outbound import notifications, used_links
 from store.sessions import create_user_session
+from store.used_links import use_link
 from tests.places import new_message
 
 OVER = KEPT_FOR.total_seconds()
@@ -122,10 +124,13 @@ async def test_a_round_removes_whatever_is_past_its_time_and_says_so_in_one_line
     def unit(tx):
         create_user_session(tx, user.id, token_hash="0" * 64, now=clock.now())
         begin_request(tx, user.id, "key", "0" * 64, now=clock.now())
+        use_link(tx, "0" * 64, user.id, clock.now())
         values = {"event_type": "email.sent", "agent": poll.address, "due_at": clock.now(), "created_at": clock.now()}
         settled = {"id": "dlv_1", "event_id": "evt_1", "status": "dead", "settled_at": clock.now()}
         lively = {"id": "dlv_2", "event_id": "evt_2", "status": "pending", "settled_at": None}
         tx.execute(insert(deliveries), [values | settled, values | lively])
+        letter = {"id": "ltr_1", "user_id": user.id, "kind": "sign_in", "status": "sent", "settled_at": clock.now()}
+        tx.execute(insert(notifications), letter | {"due_at": clock.now(), "created_at": clock.now()})
         tx.execute(insert(delivery_attempts), {"delivery_id": "dlv_2", "at": clock.now(), "duration_ms": 1})
 
     await arrive(3)
@@ -140,13 +145,16 @@ async def test_a_round_removes_whatever_is_past_its_time_and_says_so_in_one_line
         "idempotency_keys": 1,
         "attempts": 1,
         "deliveries": 1,
+        "letters": 1,
         "usage_events": 3,
+        "used_links": 1,
     }
     assert [gone | {"event": "removed", "log_level": "info"}] == lines
     assert gone == removed
     left = [await count_of(table) for table in (messages, bodies, deliveries, usage_events)]
     assert [1, 1, 1, 1] == left
-    assert [0, 0, 0] == [await count_of(table) for table in (user_sessions, idempotency_keys, delivery_attempts)]
+    emptied = (user_sessions, idempotency_keys, delivery_attempts, used_links, notifications)
+    assert [0, 0, 0, 0, 0] == [await count_of(table) for table in emptied]
 
 
 async def test_a_round_with_nothing_to_do_says_nothing(cleaning, removed, arrive):

@@ -48,7 +48,9 @@ from store.retention import (
 )
 from store.schema import metadata
 from store.sessions import delete_expired_user_sessions, delete_user_session, get_user_session
+from store.trouble import list_troubled_for_user
 from store.usage import list_usage, list_usage_events
+from store.used_links import delete_used_links, use_link
 from store.users import create_or_get_user, get_user_by_email, get_user_by_id
 from tests.store.plans import plan_of
 
@@ -116,6 +118,11 @@ def taken(tx, now):
         create_or_get_user(tx, "oidc-2", "cy@owner.example", now=now)
 
 
+def used_twice(tx, now):
+    owner = get_user_by_email(tx, "ana@owner.example")
+    assert [True, False] == [use_link(tx, "0" * 64, owner.id, now + MINUTE) for _ in range(2)]
+
+
 def kept_in_parts(tx, now):
     keep_chunk(tx, "00", 0, b".", now=now)
     keep_body(tx, "00", size=1, content=None, now=now)
@@ -127,6 +134,9 @@ QUESTIONS = {
     "session": lambda tx, now: get_user_session(tx, "00", now=now),
     "sign out": lambda tx, now: delete_user_session(tx, "00"),
     "sessions that are over": lambda tx, now: delete_expired_user_sessions(tx, now=now),
+    "link": used_twice,
+    "links that are over": lambda tx, now: delete_used_links(tx, now=now),
+    "mail in trouble": of_owner(list_troubled_for_user, limit=20, now=None),
     "keys": of_owner(list_api_keys),
     "usage": of_owner(list_usage, first=date(2026, 1, 1), last=date(2026, 12, 31)),
     "usage events": of_owner(list_usage_events, cursor="7"),
@@ -200,6 +210,8 @@ def test_no_question_of_every_day_reads_a_table_from_end_to_end(filled, clock, q
         ("sign in", "users_subject_key"),
         ("sessions that are over", "user_sessions_expires_at"),
         ("usage events", "usage_events_by_user"),
+        ("links that are over", "used_links_expires_at"),
+        ("mail in trouble", "messages_written"),
         ("unread page", "messages_unread"),
         ("lease", "messages_queue"),
         ("claim", "deliveries_due"),

@@ -1,0 +1,29 @@
+"""Signing in by a link that somebody was sent, or that the operator printed: good for a quarter of an hour, once."""
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from relay.directory.sessions import create_session
+from relay.errors import BadLink
+from relay.signing.link import SignInLink, sign_in_token
+from store.records_people import Session
+from store.transaction import Tx
+from store.used_links import use_link
+
+PATH: Final = "/login/"
+LASTS: Final = timedelta(minutes=15)
+
+
+def sign_in_link(user_id: str, *, base_url: str, key: bytes, nonce: str, now: datetime) -> str:
+    """The address of a page on which this user signs in; *nonce* is chance that no other link has had."""
+    link = SignInLink(user_id=user_id, nonce=nonce, expires_at=now + LASTS)
+    return f"{base_url}{PATH}{sign_in_token(link, key=key)}"
+
+
+def sign_in(tx: Tx, link: SignInLink, *, now: datetime) -> tuple[Session, str]:
+    """A session by *link*, and its token. Raises BadLink for one that was used, InvalidValue for nobody's."""
+    used = sha256(f"{link.user_id}\n{link.nonce}".encode()).hexdigest()
+    if not use_link(tx, used, link.user_id, link.expires_at):
+        raise BadLink
+    return create_session(tx, link.user_id, now=now)
