@@ -15,9 +15,9 @@ RemovedKind = Literal[
     "idempotency_keys",
     "attempts",
     "deliveries",
-    "letters",
     "usage_events",
     "used_links",
+    "letters",
 ]
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST

@@ -13,8 +13,8 @@ from typing import Final
 from store.engine import Store
 from store.errors import SendUnconfirmed, Unavailable
 from store.pending_approval_edit import NO_EDIT, PendingApprovalEdit
-from store.records_outbound import OutboundMessage, Outgoing
-from store.sending import LEASE, claim_approved, claim_expired, settle_failed, settle_sent, settle_unconfirmed
+from store.records_outbound import OutboundMessage, Outgoing, Version, Wire
+from store.sending import LEASE, Also, claim_approved, claim_expired, settle_failed, settle_sent, settle_unconfirmed
 from store.transaction import Unit
 
 Send = Callable[[Outgoing], Awaitable[str]]
@@ -37,32 +37,50 @@ async def approve_and_send(
     *,
     clock: Callable[[], datetime],
     edit: PendingApprovalEdit = NO_EDIT,
+    seen: Version | None = None,
+    wire: Wire | None = None,
+    reason: str | None = None,
+    also: Also | None = None,
     lease: timedelta = LEASE,
 ) -> OutboundMessage:
     """Approve a pending message of this user, changed by *edit*, and send it; it is ``sent`` when this returns.
 
-    Raises MessageNotFound, NotPendingApproval for everybody but the first, InvalidValue for an edit that no
-    mail could be; and what *send* raised, after which the message is pending as before with the error kept,
-    or ``unconfirmed`` when the provider may have it.
+    With *seen*, only what the reviewer looked at; *wire* is what the edited draft was composed to. *also* is done
+    in the transaction that makes it sent.
+
+    Raises MessageNotFound, NotPendingApproval for everybody but the first, Outdated, SendingPaused, InvalidValue
+    for an edit that no mail could be; and what *send* raised, after which the message is pending as before with the
+    error kept, or ``unconfirmed`` when the provider may have it.
     """
     outgoing = await store.write(
-        lambda tx: claim_approved(tx, user_id, message_id, edit=edit, lease=lease, now=clock())
+        lambda tx: claim_approved(
+            tx, user_id, message_id, edit=edit, seen=seen, wire=wire, reason=reason, lease=lease, now=clock()
+        )
     )
-    return await _carry_out(outgoing, send, store=store, clock=clock)
+    return await carry_out(outgoing, send, store=store, clock=clock, also=also)
 
 
 async def expire_approve_and_send(
-    store: Store, message_id: str, send: Send, *, clock: Callable[[], datetime], lease: timedelta = LEASE
+    store: Store,
+    message_id: str,
+    send: Send,
+    *,
+    clock: Callable[[], datetime],
+    also: Also | None = None,
+    lease: timedelta = LEASE,
 ) -> OutboundMessage:
     """Send a hold whose time is over; it is ``expired_approved`` when this returns.
 
     Raises like approve_and_send. After a failed send it is pending a little longer, and ``failed`` after the last.
     """
     outgoing = await store.write(lambda tx: claim_expired(tx, message_id, lease=lease, now=clock()))
-    return await _carry_out(outgoing, send, store=store, clock=clock)
+    return await carry_out(outgoing, send, store=store, clock=clock, also=also)
 
 
-async def _carry_out(outgoing: Outgoing, send: Send, *, store: Store, clock: Callable[[], datetime]) -> OutboundMessage:
+async def carry_out(
+    outgoing: Outgoing, send: Send, *, store: Store, clock: Callable[[], datetime], also: Also | None = None
+) -> OutboundMessage:
+    """Send what was claimed and write down what became of it; raises on what *send* raised."""
     try:
         provider_message_id = await send(outgoing)
     except _IN_DOUBT as error:
@@ -73,7 +91,7 @@ async def _carry_out(outgoing: Outgoing, send: Send, *, store: Store, clock: Cal
         told = str(error) or type(error).__name__
         await _settle(store, lambda tx: settle_failed(tx, outgoing, told, now=clock()))
         raise
-    return await _settle(store, lambda tx: settle_sent(tx, outgoing, provider_message_id, now=clock()))
+    return await _settle(store, lambda tx: settle_sent(tx, outgoing, provider_message_id, now=clock(), also=also))
 
 
 async def _settle(store: Store, unit: Unit[OutboundMessage]) -> OutboundMessage:

@@ -60,7 +60,15 @@ _GIVEN_UP: Final = _OURS.values(status="dead", settled_at=bindparam("settled"), 
 _RELEASED: Final = _OURS.values(due_at=bindparam("due"))
 
 
-def enqueue(tx: Tx, *, agent: str, event_type: str, message_id: str, now: datetime) -> str:
+def enqueue(
+    tx: Tx,
+    *,
+    agent: str,
+    event_type: str,
+    message_id: str | None,
+    now: datetime,
+    details: dict[str, Any] | None = None,
+) -> str:
     """Promise one event to one agent's webhook; answers the delivery's id."""
     delivery_id = new_delivery_id()
     values = {
@@ -72,6 +80,7 @@ def enqueue(tx: Tx, *, agent: str, event_type: str, message_id: str, now: dateti
         "status": "pending",
         "due_at": now,
         "created_at": now,
+        "details": details,
     }
     tx.later(_INSERT, values)
     tx.wake(DELIVERIES + agent)

@@ -11,7 +11,8 @@
     │   ├── AgentNotFound
     │   ├── MessageNotFound
     │   ├── ConversationNotFound
-    │   └── DeliveryNotFound
+    │   ├── DeliveryNotFound
+    │   └── SuppressionNotFound
     ├── SendingPaused        the operator has stopped all sending
     ├── SendUnconfirmed      of a caller's send: the provider may have taken the mail
     └── Conflict             the rows are not in the state that this needs
@@ -78,6 +79,10 @@ class ConversationNotFound(NotFound):
 
 class DeliveryNotFound(NotFound):
     """No such delivery."""
+
+
+class SuppressionNotFound(NotFound):
+    """Mail to this address is not held back."""
 
 
 class SendUnconfirmed(StoreError):

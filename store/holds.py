@@ -6,19 +6,29 @@ Every decision is one compare-and-set, so of several reviewers, links and worker
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, TextClause, and_, or_, select, update
+from sqlalchemy import ColumnElement, TextClause, and_, case, func, or_, select, update
 
+from store.decision import check_reason, require_seen
 from store.errors import InvalidValue, NotPendingApproval
 from store.names import is_text
-from store.outbound import get_outbound_message, get_outbound_message_for_user, scrub, summaries, summary_of
+from store.notices import tell
+from store.outbound import (
+    get_outbound_message,
+    get_outbound_message_for_user,
+    read_draft,
+    rewrite_draft,
+    scrub,
+    summaries,
+    summary_of,
+)
+from store.pending_approval_edit import PendingApprovalEdit, apply
 from store.records import Page
-from store.records_outbound import ExpiredHold, OutboundMessage, OutboundStatus, OutboundSummary
+from store.records_outbound import ExpiredHold, OutboundMessage, OutboundStatus, OutboundSummary, Version, Wire
 from store.schema import HELD, agents, messages
 from store.schema_outbound import outbound
 from store.transaction import Tx
 
 MAX_PAGE: Final = 200
-MAX_REASON: Final = 1000
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -43,38 +53,86 @@ def list_expired_pending(tx: Tx, *, limit: int, now: datetime) -> list[ExpiredHo
     # Taken from the index before the join: PostgreSQL would join all that are over, and sort.
     over = select(*columns).where(HELD, messages.c.hold_expires_at <= now)
     first = over.order_by(messages.c.hold_expires_at).limit(limit).subquery()
-    query = select(first, agents.c.user_id, agents.c.hitl_expiration_action.label("action"))
-    rows = tx.execute(query.join(agents, agents.c.address == first.c.agent).order_by(first.c.hold_expires_at))
+    capped = func.coalesce(outbound.c.hold_reason, "owner") != "owner"
+    action = case((capped, "reject"), else_=agents.c.hitl_expiration_action).label("action")
+    query = select(first, agents.c.user_id, action).join(agents, agents.c.address == first.c.agent)
+    query = query.join(outbound, outbound.c.message_id == first.c.message_id)
+    rows = tx.execute(query.order_by(first.c.hold_expires_at))
     return [ExpiredHold(**row._mapping) for row in rows]
 
 
-def reject_pending(tx: Tx, user_id: str, message_id: str, *, reason: str = "", now: datetime) -> OutboundMessage:
-    """This user says no: the mail is not sent, and its content goes.
+def reject_pending(
+    tx: Tx, user_id: str, message_id: str, *, reason: str = "", seen: Version | None = None, now: datetime
+) -> OutboundMessage:
+    """This user says no: the mail is not sent, and its content goes. With *seen*, only to what they looked at.
 
-    Raises MessageNotFound, NotPendingApproval, InvalidValue for a reason that is none.
+    Raises MessageNotFound, NotPendingApproval, Outdated, InvalidValue for a reason that is none.
     """
-    if not is_text(reason.replace("\n", " "), most=MAX_REASON):
-        raise InvalidValue(f"reason: at most {MAX_REASON} printable characters")
+    check_reason(reason)
     get_outbound_message_for_user(tx, user_id, message_id, now=now)
-    _end(tx, message_id, HELD, "rejected", now=now)
+    _end(tx, message_id, HELD, "rejected", seen=seen, now=now)
     decided = {"reviewed_by": user_id, "reviewed_at": now, "reason": reason or None}
     tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(decided))
-    return get_outbound_message(tx, message_id)
+    message = get_outbound_message(tx, message_id)
+    details = {"reviewed_by": user_id, "reason": reason or None}
+    tell(tx, message.agent, "email.rejected", message_id, now=now, details=details)
+    return message
 
 
 def expire_reject(tx: Tx, message_id: str, *, now: datetime) -> OutboundMessage:
     """Nobody decided in time, which means no. Raises MessageNotFound, NotPendingApproval."""
     get_outbound_message(tx, message_id)
     _end(tx, message_id, and_(HELD, messages.c.hold_expires_at <= now), "expired_rejected", now=now)
+    message = get_outbound_message(tx, message_id)
+    tell(tx, message.agent, "email.expired", message_id, now=now, details={"action": "reject"})
+    return message
+
+
+def amend_pending(
+    tx: Tx,
+    user_id: str,
+    message_id: str,
+    edit: PendingApprovalEdit,
+    *,
+    seen: Version | None = None,
+    wire: Wire | None = None,
+    now: datetime,
+) -> OutboundMessage:
+    """Change a held message of this user's without deciding about it; *wire* is what that was composed to.
+
+    What changes nothing leaves the revision as it was. Raises MessageNotFound, NotPendingApproval, Outdated,
+    InvalidValue.
+    """
+    get_outbound_message_for_user(tx, user_id, message_id, now=now)
+    _hold_still(tx, message_id)
+    message = get_outbound_message(tx, message_id)
+    require_seen(message, seen)
+    draft, has_changed = apply(edit, read_draft(tx, message))
+    if has_changed:
+        rewrite_draft(tx, message_id, draft, wire=wire, now=now)
     return get_outbound_message(tx, message_id)
 
 
+def _hold_still(tx: Tx, message_id: str) -> None:
+    """Lock a held message, so that nobody decides about it meanwhile. Raises NotPendingApproval."""
+    held = update(messages).where(messages.c.id == message_id, messages.c.direction == "outbound", HELD)
+    if tx.execute(held.values(status="pending_approval")).rowcount == 0:
+        raise NotPendingApproval
+
+
 def _end(
-    tx: Tx, message_id: str, condition: ColumnElement[bool] | TextClause, status: OutboundStatus, *, now: datetime
+    tx: Tx,
+    message_id: str,
+    condition: ColumnElement[bool] | TextClause,
+    status: OutboundStatus,
+    *,
+    seen: Version | None = None,
+    now: datetime,
 ) -> None:
     ended = update(messages).where(messages.c.id == message_id, messages.c.direction == "outbound", condition)
     if tx.execute(ended.values(status=status)).rowcount == 0:
         raise NotPendingApproval
+    require_seen(get_outbound_message(tx, message_id), seen)  # the row is ours now: nobody edits it any more
     scrub(tx, message_id, now=now)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, and_, delete, insert, select, update
 
+from store.bodies import keep_body
 from store.collection import MAX_CHUNKS, forget_bodies, forget_chunks
 from store.conversations import lookup_conversation_id
 from store.errors import InvalidValue, MessageNotFound
@@ -17,6 +18,7 @@ from store.hitl import validate_hitl_config
 from store.ids import new_conversation_id
 from store.mailbox import next_place
 from store.names import is_text
+from store.notices import tell
 from store.records_outbound import (
     Answered,
     AttachmentInfo,
@@ -31,6 +33,7 @@ from store.records_outbound import (
 from store.schema import agents, messages
 from store.schema_outbound import outbound, outbound_attachments
 from store.transaction import Tx
+from store.wake import SENDING
 
 MAX_RECIPIENTS: Final = 50
 MAX_ADDRESS: Final = 320
@@ -99,10 +102,15 @@ def read_draft(tx: Tx, message: OutboundMessage) -> Draft:
     )
 
 
-def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: Wire | None = None) -> None:
-    """Put *draft* in the place of what was there, as the next revision, with its bytes. Raises InvalidValue."""
+def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: Wire | None = None, now: datetime) -> None:
+    """Put *draft* in the place of what was there, as the next revision, with its bytes.
+
+    Raises InvalidValue, and Unavailable when chunks of the bytes are gone.
+    """
     check_draft(draft)
     _forget_wire(tx, message_id)
+    if wire is not None:
+        keep_body(tx, wire.sha256, size=wire.size, content=wire.content, now=now)
     shown: dict[str, Any] = {"subject": draft.subject, "recipient": _recipients(draft)[0]}
     shown |= {"raw_sha256": wire.sha256 if wire else None, "raw_size": wire.size if wire else 0}
     tx.execute(update(messages).where(messages.c.id == message_id).values(shown))
@@ -186,6 +194,11 @@ def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: 
     }
     tx.execute(insert(outbound), beside | _content(new.draft))
     _keep_files(tx, new.id, new.draft)
+    if status == "queued":
+        tx.wake(SENDING)
+    else:
+        details = {"hold_reason": beside["hold_reason"]}
+        tell(tx, new.agent, "email.pending_approval", new.id, now=new.created_at, details=details)
     return get_outbound_message(tx, new.id)
 
 

@@ -192,6 +192,7 @@ class Delivery:
     settled_at: datetime | None
     last_status: int | None
     last_error: str | None
+    details: dict[str, Any] | None = None  # what the event says beside its message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

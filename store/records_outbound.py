@@ -66,10 +66,19 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """The bytes of a mail as they go over the wire, kept already (store/bodies.py)."""
+    """The bytes of a mail as they go over the wire."""
 
     sha256: str  # hex
     size: int
+    content: bytes | None = field(default=None, repr=False)  # None where its chunks are written already
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What somebody looked at: a draft counts its edits, and its bytes have a digest."""
+
+    revision: int
+    digest: str | None  # hex SHA-256 of the wire bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +152,7 @@ class Outgoing:
     origin: Origin
     message: OutboundMessage
     draft: Draft  # what is sent, with its files
+    tries: int = 1  # of this origin, this one counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,5 +175,5 @@ class ExpiredHold:
     message_id: str
     agent: str
     user_id: str
-    action: ExpirationAction
+    action: ExpirationAction  # always ``reject`` where a cap was reached: nobody looking is no reason to send
     hold_expires_at: datetime

@@ -6,15 +6,18 @@ the provider's answer and the settling leaves ``sending`` behind; when the lease
 it ``unconfirmed``, which nobody sends again but by its owner's word.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, TextClause, and_, func, insert, select, update
 
 from store.conversations import normalise_message_id
-from store.errors import NotPendingApproval, NotUnconfirmed
+from store.decision import check_reason, require_seen
+from store.errors import NotPendingApproval
 from store.ids import new_send_id
-from store.lifecycle import FINAL, sources
+from store.lifecycle import sources
+from store.notices import tell
 from store.outbound import (
     get_outbound_message,
     get_outbound_message_for_user,
@@ -24,11 +27,26 @@ from store.outbound import (
     scrub,
 )
 from store.pending_approval_edit import NO_EDIT, PendingApprovalEdit, apply
-from store.records_outbound import Origin, OutboundMessage, OutboundStatus, Outcome, Outgoing, SendAttempt
-from store.schema import HELD, SENDING, messages
+from store.records_outbound import (
+    Origin,
+    OutboundMessage,
+    OutboundStatus,
+    Outcome,
+    Outgoing,
+    SendAttempt,
+    Version,
+    Wire,
+)
+from store.records_people import UsageKind
+from store.schema import HELD, TO_SEND, messages
 from store.schema_outbound import outbound, send_attempts
+from store.switches import read_pause, require_sending
 from store.transaction import Tx
 from store.usage import note_usage
+from store.wake import SENDING as SENDING_TOPIC
+
+Also = Callable[[Tx, OutboundMessage], None]
+"""What else belongs into the transaction that makes a message sent."""
 
 LEASE: Final = timedelta(minutes=5)  # longer than any send may take
 # When an expired hold's send fails, it waits this much longer: for the provider, or for a person after all.
@@ -37,47 +55,89 @@ MAX_ERROR: Final = 500
 
 
 def claim_approved(
-    tx: Tx, user_id: str, message_id: str, *, edit: PendingApprovalEdit = NO_EDIT, lease: timedelta, now: datetime
+    tx: Tx,
+    user_id: str,
+    message_id: str,
+    *,
+    edit: PendingApprovalEdit = NO_EDIT,
+    seen: Version | None = None,
+    wire: Wire | None = None,
+    reason: str | None = None,
+    lease: timedelta,
+    now: datetime,
 ) -> Outgoing:
     """Take a held message of this user for sending, with what the reviewer changes in it.
 
-    Raises MessageNotFound, NotPendingApproval, InvalidValue for an edit that no mail could be.
+    With *seen*, only if it is still what the reviewer looked at; *wire* is what the edited draft was composed to.
+
+    Raises MessageNotFound, NotPendingApproval, Outdated, SendingPaused, InvalidValue for an edit that no mail
+    could be.
     """
+    check_reason(reason or "")
     get_outbound_message_for_user(tx, user_id, message_id, now=now)
+    require_sending(tx)
     attempt = _claim(tx, message_id, HELD, origin="approval", lease=lease, now=now)
     message = get_outbound_message(tx, message_id)
+    require_seen(message, seen)
     draft, has_changed = apply(edit, read_draft(tx, message))
     if has_changed:
-        rewrite_draft(tx, message_id, draft)
-    _write(tx, message_id, reviewed_by=user_id, reviewed_at=now)
+        rewrite_draft(tx, message_id, draft, wire=wire, now=now)
+    _write(tx, message_id, reviewed_by=user_id, reviewed_at=now, reason=reason)
     message = get_outbound_message(tx, message_id)
     return Outgoing(attempt=attempt, origin="approval", message=message, draft=draft)
 
 
 def claim_expired(tx: Tx, message_id: str, *, lease: timedelta, now: datetime) -> Outgoing:
-    """Take a hold whose time is over for sending. Raises MessageNotFound, NotPendingApproval."""
+    """Take a hold whose time is over for sending. Raises MessageNotFound, NotPendingApproval, SendingPaused."""
     get_outbound_message(tx, message_id)
+    require_sending(tx)
     over = and_(HELD, messages.c.hold_expires_at <= now)
     attempt = _claim(tx, message_id, over, origin="expiry", lease=lease, now=now)
     message = get_outbound_message(tx, message_id)
     return Outgoing(attempt=attempt, origin="expiry", message=message, draft=read_draft(tx, message))
 
 
-def settle_sent(tx: Tx, outgoing: Outgoing, provider_message_id: str, *, now: datetime) -> OutboundMessage:
-    """The provider has it. True even if the lease was over meanwhile, unless its owner resolved it otherwise."""
+def claim_queued(tx: Tx, *, limit: int, lease: timedelta, now: datetime) -> list[Outgoing]:
+    """Up to *limit* messages that are due to be sent, the longest waiting first; none while sending is paused."""
+    if read_pause(tx) is not None:
+        return []
+    due = select(messages.c.id).where(TO_SEND, messages.c.visible_at <= now).order_by(messages.c.visible_at)
+    taken = []
+    for message_id in tx.execute(due.limit(limit).with_for_update(skip_locked=True)).scalars().all():
+        attempt = _claim(tx, message_id, TO_SEND, origin="queue", lease=lease, now=now)
+        message = get_outbound_message(tx, message_id)
+        tries = _count_tries(tx, message_id, "queue")
+        taken.append(
+            Outgoing(attempt=attempt, origin="queue", message=message, draft=read_draft(tx, message), tries=tries)
+        )
+    return taken
+
+
+def next_to_send_at(tx: Tx) -> datetime | None:
+    """When the next queued message is due; None where none is."""
+    return tx.execute(select(func.min(messages.c.visible_at)).where(TO_SEND)).scalar()  # type: ignore[no-any-return]
+
+
+def settle_sent(
+    tx: Tx, outgoing: Outgoing, provider_message_id: str, *, now: datetime, also: Also | None = None
+) -> OutboundMessage:
+    """The provider has it. True even if the lease was over meanwhile, unless its owner resolved it otherwise.
+
+    *also* is done with the message before its content goes, if it was this that made it sent.
+    """
     status: OutboundStatus = "expired_approved" if outgoing.origin == "expiry" else "sent"
     known = normalise_message_id(provider_message_id)
     # Else from where its owner has put it to be sent again: no newer attempt has it, and none needs to.
     if any(_move(tx, outgoing, to, provider_message_id=known) for to in (status, "sent")):
         _write(tx, outgoing.message.id, error=None)
-        scrub(tx, outgoing.message.id, now=now)
-        _count_sent(tx, outgoing.message, now=now)
+        _tell_decision(tx, outgoing, now=now)
+        finish_sent(tx, outgoing.message.id, now=now, also=also)
     _settle_attempt(tx, outgoing, "sent", now=now, provider_message_id=provider_message_id)
     return get_outbound_message(tx, outgoing.message.id)
 
 
 def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> OutboundMessage:
-    """It certainly did not go out: it waits for a person as before, with *error* kept.
+    """It certainly did not go out: from the queue it has ``failed``; a hold waits for a person as before.
 
     A hold whose time is over waits a little longer each time, and after the last has ``failed``, its
     content kept for its owner.
@@ -85,7 +145,19 @@ def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> O
     _settle_attempt(tx, outgoing, "failed", now=now, error=error)
     status, until = _after_failure(tx, outgoing, now=now)
     if _move(tx, outgoing, status, hold_expires_at=until):
-        _write(tx, outgoing.message.id, error=error[:MAX_ERROR], reviewed_by=None, reviewed_at=None)
+        undecided = {"reviewed_by": None, "reviewed_at": None, "reason": None} if status == "pending_approval" else {}
+        _write(tx, outgoing.message.id, error=error[:MAX_ERROR], **undecided)
+        if status == "failed":
+            _finish_failed(tx, outgoing.message, error, now=now)
+    return get_outbound_message(tx, outgoing.message.id)
+
+
+def settle_put_off(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, now: datetime) -> OutboundMessage:
+    """The provider does not take it now and certainly has not got it: it is queued again, until *until*."""
+    _settle_attempt(tx, outgoing, "failed", now=now, error=error)
+    if _move(tx, outgoing, "queued", visible_at=until):
+        _write(tx, outgoing.message.id, error=error[:MAX_ERROR])
+        tx.wake(SENDING_TOPIC)
     return get_outbound_message(tx, outgoing.message.id)
 
 
@@ -94,38 +166,8 @@ def settle_unconfirmed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime)
     _settle_attempt(tx, outgoing, "unconfirmed", now=now, error=error)
     if _move(tx, outgoing, "unconfirmed"):
         _write(tx, outgoing.message.id, error=error[:MAX_ERROR])
+        _tell_decision(tx, outgoing, now=now)
     return get_outbound_message(tx, outgoing.message.id)
-
-
-def sweep_unconfirmed(tx: Tx, *, limit: int, now: datetime) -> list[str]:
-    """Messages whose sender died or lost the answer, now ``unconfirmed``; their ids. Several may sweep at once."""
-    over = select(messages.c.id).where(SENDING, messages.c.send_until <= now).order_by(messages.c.send_until)
-    found = over.limit(limit).with_for_update(skip_locked=True).cte("over")
-    swept = update(messages).where(messages.c.id.in_(select(found.c.id)), SENDING)
-    rows = tx.execute(
-        swept.values(status="unconfirmed", send_until=None).returning(messages.c.id, messages.c.send_attempt)
-    ).all()
-    attempts = update(send_attempts).where(send_attempts.c.id.in_([row.send_attempt for row in rows]))
-    tx.execute(attempts.values(outcome="unconfirmed"))
-    return sorted(row.id for row in rows)
-
-
-def resolve_unconfirmed(
-    tx: Tx, user_id: str, message_id: str, verdict: Literal["sent", "send_again"], *, now: datetime
-) -> OutboundMessage:
-    """What its owner found out: it went out, or it did not and is to be sent again.
-
-    Raises MessageNotFound, NotUnconfirmed.
-    """
-    get_outbound_message_for_user(tx, user_id, message_id, now=now)
-    status: OutboundStatus = "sent" if verdict == "sent" else "queued"
-    doubtful = and_(messages.c.id == message_id, messages.c.status == "unconfirmed")
-    if tx.execute(update(messages).where(doubtful).values(status=status)).rowcount == 0:
-        raise NotUnconfirmed
-    if status in FINAL:
-        scrub(tx, message_id, now=now)
-        _count_sent(tx, get_outbound_message(tx, message_id), now=now)
-    return get_outbound_message(tx, message_id)
 
 
 def list_send_attempts(tx: Tx, message_id: str) -> list[SendAttempt]:
@@ -165,11 +207,11 @@ def _move(tx: Tx, outgoing: Outgoing, to: OutboundStatus, **values: Any) -> bool
 
 def _after_failure(tx: Tx, outgoing: Outgoing, *, now: datetime) -> tuple[OutboundStatus, datetime | None]:
     held_until = outgoing.message.hold_expires_at
-    if outgoing.origin != "expiry":
+    if outgoing.origin == "queue":
+        return "failed", held_until
+    if outgoing.origin == "approval":
         return "pending_approval", held_until
-    failed = and_(send_attempts.c.message_id == outgoing.message.id, send_attempts.c.outcome == "failed")
-    count = select(func.count()).select_from(send_attempts).where(failed, send_attempts.c.origin == "expiry")
-    tries = tx.execute(count).scalar_one()
+    tries = _count_tries(tx, outgoing.message.id, "expiry")
     if tries > len(EXPIRY_RETRIES):
         return "failed", held_until
     return "pending_approval", now + EXPIRY_RETRIES[tries - 1]
@@ -186,8 +228,36 @@ def _write(tx: Tx, message_id: str, **values: Any) -> None:
     tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(**values))
 
 
-def _count_sent(tx: Tx, message: OutboundMessage, *, now: datetime) -> None:
+def _count_tries(tx: Tx, message_id: str, origin: Origin) -> int:
+    tried = and_(send_attempts.c.message_id == message_id, send_attempts.c.origin == origin)
+    return int(tx.execute(select(func.count()).select_from(send_attempts).where(tried)).scalar_one())
+
+
+def finish_sent(tx: Tx, message_id: str, *, now: datetime, also: Also | None = None) -> None:
+    """What follows once a message is sent, by whichever way that became known: told, counted, and its content gone."""
+    message = get_outbound_message(tx, message_id)
+    if also is not None:
+        also(tx, message)
+    scrub(tx, message_id, now=now)
+    _count(tx, "sent", message, now=now)
+    tell(tx, message.agent, "email.sent", message_id, now=now)
+
+
+def _finish_failed(tx: Tx, message: OutboundMessage, error: str, *, now: datetime) -> None:
+    _count(tx, "failed", message, now=now)
+    tell(tx, message.agent, "email.failed", message.id, now=now, details={"error": error[:MAX_ERROR]})
+
+
+def _tell_decision(tx: Tx, outgoing: Outgoing, *, now: datetime) -> None:
+    """Why a held mail went out: told only once it is certain that it does not come back to wait."""
+    agent, message_id = outgoing.message.agent, outgoing.message.id
+    if outgoing.origin == "approval":
+        details = {"reviewed_by": outgoing.message.reviewed_by, "reason": outgoing.message.reason}
+        tell(tx, agent, "email.approved", message_id, now=now, details=details)
+    elif outgoing.origin == "expiry":
+        tell(tx, agent, "email.expired", message_id, now=now, details={"action": "approve"})
+
+
+def _count(tx: Tx, kind: UsageKind, message: OutboundMessage, *, now: datetime) -> None:
     owner = resolve_outbound_owner(tx, message.id)
-    note_usage(
-        tx, user_id=owner, kind="sent", agent=message.agent, message_id=message.id, size=message.raw_size, at=now
-    )
+    note_usage(tx, user_id=owner, kind=kind, agent=message.agent, message_id=message.id, size=message.raw_size, at=now)

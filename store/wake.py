@@ -13,6 +13,7 @@ from typing import Final
 
 INBOX: Final = "inbox:"  # and an agent's address: mail can be listed or leased, or the agent has gone
 DELIVERIES: Final = "deliveries:"  # and an agent's address: something may be due to its webhook
+SENDING: Final = "sending:"  # a message may be due to go out
 LETTERS: Final = "letters:"  # alone: a letter to a person may be due
 KEYS: Final = "keys:"  # and an API key's id: it was revoked
 

@@ -15,6 +15,7 @@ from store.activity import list_activity_by_agent
 from store.bodies import keep_body
 from store.conversations import lookup_conversation_id
 from store.deliveries import claim_due, list_deliveries, list_due_agents
+from store.doubt import sweep_unconfirmed
 from store.engine import Store
 from store.export import export_user_data
 from store.holds import list_expired_pending, list_pending_outbound_for_user
@@ -26,7 +27,6 @@ from store.records import NewMessage
 from store.retention import delete_expired_messages
 from store.schema import agents, deliveries, messages
 from store.search import list_conversations
-from store.sending import sweep_unconfirmed
 from store.transaction import Tx, Unit
 from store.usage import list_usage, list_usage_events
 from tests.bench import texts

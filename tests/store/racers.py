@@ -19,10 +19,10 @@ from subprocess import PIPE, Popen
 
 from store.approval import approve_and_send, expire_approve_and_send
 from store.connect import open_store
+from store.doubt import sweep_unconfirmed
 from store.engine import Store
 from store.errors import StoreError
 from store.holds import expire_reject, list_expired_pending, reject_pending
-from store.sending import sweep_unconfirmed
 from tests.places import keep_message, new_message
 from tests.store.gate import PATIENCE_SECONDS
 

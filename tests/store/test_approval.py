@@ -6,11 +6,12 @@ import pytest
 from sqlalchemy import text
 
 from store.approval import approve_and_send, expire_approve_and_send
+from store.doubt import sweep_unconfirmed
 from store.errors import InvalidValue, MessageNotFound, NotPendingApproval, SendUnconfirmed, Unavailable
 from store.holds import reject_pending
 from store.outbound import create_pending_outbound_message, get_outbound_message
 from store.pending_approval_edit import PendingApprovalEdit
-from store.sending import LEASE, list_send_attempts, sweep_unconfirmed
+from store.sending import LEASE, list_send_attempts
 from tests.places import new_outbound
 from tests.store.gate import Gate
 

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 
 from store.agents import delete_agent
 from store.domains import ensure_shared_domain
+from store.doubt import resolve_unconfirmed, sweep_unconfirmed
 from store.errors import MessageNotFound, StoreError
 from store.holds import expire_reject, list_expired_pending, list_pending_outbound_for_user, reject_pending
 from store.lifecycle import may_move
@@ -34,11 +35,9 @@ from store.sending import (
     claim_approved,
     claim_expired,
     list_send_attempts,
-    resolve_unconfirmed,
     settle_failed,
     settle_sent,
     settle_unconfirmed,
-    sweep_unconfirmed,
 )
 from store.usage import list_usage
 from tests.fakes import FakeClock

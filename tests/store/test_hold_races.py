@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from store.doubt import sweep_unconfirmed
 from store.messages import get_messages_by_agent
 from store.outbound import get_outbound_message
-from store.sending import LEASE, claim_approved, list_send_attempts, sweep_unconfirmed
+from store.sending import LEASE, claim_approved, list_send_attempts
 from tests.store.gate import together
 from tests.store.racers import CROWD, begin, in_processes, in_threads, tell
 

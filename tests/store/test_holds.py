@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from store.decision import MAX_REASON
 from store.errors import InvalidValue, MessageNotFound, NotPendingApproval
 from store.hitl import update_agent_hitl
 from store.holds import (
-    MAX_REASON,
     expire_reject,
     list_expired_pending,
     list_pending_outbound_for_user,

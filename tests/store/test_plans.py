@@ -27,6 +27,7 @@ from store.domains import list_domains_by_user, lookup_domain, page_domains_by_u
 from store.erasure import delete_user_data
 from store.errors import EmailTaken
 from store.export import export_user_data
+from store.feedback import find_message_of_attempt, list_feedback
 from store.idempotency import begin_request, forget_request, keep_answer
 from store.keys import get_user_by_api_key, list_api_keys, touch_api_key
 from store.messages import (
@@ -48,6 +49,7 @@ from store.retention import (
 )
 from store.schema import metadata
 from store.sessions import delete_expired_user_sessions, delete_user_session, get_user_session
+from store.suppression import find_suppressed, lift_suppression, list_suppressions
 from store.trouble import list_troubled_for_user
 from store.usage import list_usage, list_usage_events
 from store.used_links import delete_used_links, use_link
@@ -90,7 +92,9 @@ def settle(how, **more):
 
 def missing(ask, *arguments, **more):
     def unit(tx, now):
-        with pytest.raises(Exception, match=r"(?i)no such|no domain|over"):  # the question was asked all the same
+        with pytest.raises(
+            Exception, match=r"(?i)no such|no domain|over|not held back"
+        ):  # the question was asked all the same
             ask(tx, *arguments, **{key: value if key != "now" else now for key, value in more.items()})
 
     return unit
@@ -143,6 +147,11 @@ QUESTIONS = {
     "request": asked_twice,
     "answer": of_owner(keep_answer, "k", status=200, answer=None),
     "no answer": of_owner(forget_request, "k"),
+    "suppressions": of_owner(list_suppressions, cursor="bo@reader.example"),
+    "suppressed": of_owner(find_suppressed, [f"{n}@reader.example" for n in range(50)]),
+    "suppression": missing(lift_suppression, "usr_1", "bo@reader.example"),
+    "feedback": lambda tx, now: list_feedback(tx, "msg_1"),
+    "attempt": lambda tx, now: find_message_of_attempt(tx, "snd_1"),
     "export": lambda tx, now: list(of_owner(export_user_data, now=None)(tx, now)),
     "erasure": of_owner(delete_user_data),
     "key": lambda tx, now: get_user_by_api_key(tx, "00"),

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from store.agents import delete_agent
+from store.doubt import resolve_unconfirmed, sweep_unconfirmed
 from store.errors import InvalidValue, MessageNotFound, NotPendingApproval, NotUnconfirmed
 from store.outbound import read_draft
 from store.pending_approval_edit import NO_EDIT, PendingApprovalEdit
@@ -16,11 +17,9 @@ from store.sending import (
     claim_approved,
     claim_expired,
     list_send_attempts,
-    resolve_unconfirmed,
     settle_failed,
     settle_sent,
     settle_unconfirmed,
-    sweep_unconfirmed,
 )
 from store.usage import list_usage
 

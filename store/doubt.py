@@ -1,0 +1,98 @@
+"""Sends that nobody knows the end of, and those that failed: settled by a provider, or by their owner."""
+
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import and_, select, update
+
+from store.conversations import normalise_message_id
+from store.errors import NotFailed, NotUnconfirmed
+from store.outbound import get_outbound_message, get_outbound_message_for_user
+from store.records_outbound import OutboundMessage, OutboundStatus
+from store.schema import SENDING, messages
+from store.schema_outbound import send_attempts
+from store.sending import Also, finish_sent
+from store.transaction import Tx
+from store.wake import SENDING as SENDING_TOPIC
+
+
+def sweep_unconfirmed(tx: Tx, *, limit: int, now: datetime) -> list[str]:
+    """Messages whose sender died or lost the answer, now ``unconfirmed``; their ids. Several may sweep at once."""
+    over = select(messages.c.id).where(SENDING, messages.c.send_until <= now).order_by(messages.c.send_until)
+    found = over.limit(limit).with_for_update(skip_locked=True).cte("over")
+    swept = update(messages).where(messages.c.id.in_(select(found.c.id)), SENDING)
+    rows = tx.execute(
+        swept.values(status="unconfirmed", send_until=None).returning(messages.c.id, messages.c.send_attempt)
+    ).all()
+    attempts = update(send_attempts).where(send_attempts.c.id.in_([row.send_attempt for row in rows]))
+    tx.execute(attempts.values(outcome="unconfirmed"))
+    return sorted(row.id for row in rows)
+
+
+def resolve_unconfirmed(
+    tx: Tx,
+    user_id: str,
+    message_id: str,
+    verdict: Literal["sent", "send_again"],
+    *,
+    now: datetime,
+    also: Also | None = None,
+) -> OutboundMessage:
+    """What its owner found out: it went out, or it did not and is to be sent again.
+
+    *also* is done with a message that is found to be sent, before its content goes.
+
+    Raises MessageNotFound, NotUnconfirmed.
+    """
+    get_outbound_message_for_user(tx, user_id, message_id, now=now)
+    status: OutboundStatus = "sent" if verdict == "sent" else "queued"
+    doubtful = and_(messages.c.id == message_id, messages.c.status == "unconfirmed")
+    if tx.execute(update(messages).where(doubtful).values(status=status, send_until=None)).rowcount == 0:
+        raise NotUnconfirmed
+    if status == "sent":
+        finish_sent(tx, message_id, now=now, also=also)
+    else:
+        _queue_now(tx, message_id, now=now)
+    return get_outbound_message(tx, message_id)
+
+
+def send_failed_again(tx: Tx, user_id: str, message_id: str, *, now: datetime) -> OutboundMessage:
+    """Queue a message of this user's that has failed. Raises MessageNotFound, NotFailed."""
+    get_outbound_message_for_user(tx, user_id, message_id, now=now)
+    failed = and_(messages.c.id == message_id, messages.c.status == "failed")
+    if tx.execute(update(messages).where(failed).values(status="queued")).rowcount == 0:
+        raise NotFailed
+    _queue_now(tx, message_id, now=now)
+    return get_outbound_message(tx, message_id)
+
+
+def confirm_sent(
+    tx: Tx,
+    message_id: str,
+    attempt_id: str,
+    provider_message_id: str,
+    *,
+    now: datetime,
+    also: Also | None = None,
+) -> bool:
+    """The provider tells of a mail that attempt *attempt_id* handed over, so it has it: whether that made it sent.
+
+    Of one that its owner has put back to be sent again, too, as long as nobody has begun to. The attempt is
+    settled in any case. *also* is as for settle_sent.
+    """
+    ours = and_(messages.c.id == message_id, messages.c.send_attempt == attempt_id)
+    doubtful = messages.c.status.in_(("sending", "unconfirmed", "queued"))
+    known = normalise_message_id(provider_message_id)
+    sent = update(messages).where(ours, doubtful).values(status="sent", send_until=None, provider_message_id=known)
+    has_moved = bool(tx.execute(sent).rowcount)
+    open_still = and_(send_attempts.c.id == attempt_id, send_attempts.c.outcome.in_(("sending", "unconfirmed")))
+    settled = {"outcome": "sent", "settled_at": now, "provider_message_id": provider_message_id, "error": None}
+    tx.execute(update(send_attempts).where(open_still).values(settled))
+    if has_moved:
+        finish_sent(tx, message_id, now=now, also=also)
+    return has_moved
+
+
+def _queue_now(tx: Tx, message_id: str, *, now: datetime) -> None:
+    tx.execute(update(messages).where(messages.c.id == message_id).values(visible_at=now))
+    tx.wake(SENDING_TOPIC)
