@@ -22,6 +22,7 @@ from tests.fakes import FakeCourier
 from tests.places import Places, new_outbound
 
 BASE = "https://relay.example"
+OTHER = Draft(to=("x@y.example",), text="other")
 
 
 class World:
@@ -206,7 +207,7 @@ async def test_nothing_is_asked_about_what_was_decided_already(world, courier, c
 
 async def test_nothing_is_asked_about_an_older_draft(world, courier):
     letter = await (await world.hold()).claim()
-    await world.store.write(lambda tx: rewrite_draft(tx, world.message.id, Draft(to=("x@y.example",), text="other")))
+    await world.store.write(lambda tx: rewrite_draft(tx, world.message.id, OTHER, now=world.clock.now()))
 
     await world.notify(letter)
 
