@@ -16,7 +16,13 @@ class Version:
 
 
 async def approve(
-    user_id: str, message_id: str, *, edit: PendingApprovalEdit = NO_EDIT, seen: Version | None = None, by: Office
+    user_id: str,
+    message_id: str,
+    *,
+    edit: PendingApprovalEdit = NO_EDIT,
+    reason: str | None = None,
+    seen: Version | None = None,
+    by: Office,
 ) -> OutboundMessage:
     """Approve a held mail of this user's, changed by *edit*, and send it.
 
