@@ -10,12 +10,13 @@ from relay.auth.verdict import Verdict
 from relay.clock import Clock
 from relay.directory.zone import Place
 from relay.errors import Misconfigured
-from relay.inbound.admit import Routes
 from relay.inbound.receive import Reception
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers, header_end
+from relay.mail.routes import Routes
 from relay.outbound.choose import choose_courier, choose_question
-from relay.outbound.office import Caps, Office
+from relay.outbound.office import Office
+from relay.outbound.policy import Caps
 from relay.outbound.senders import Senders
 from relay.settings import Settings, master_secret
 from relay.signing.secrets import MasterKey, master_key
@@ -108,7 +109,7 @@ def make_office(settings: Settings, *, store: Store, clock: Clock, master: Maste
         store=store,
         clock=clock,
         master=master,
-        hostname=settings.hostname,
+        routes=make_routes(settings),
         base_url=settings.base_url,
         courier=choose_courier(settings),
         senders=Senders(from_domain=settings.outbound_from_domain, ask=choose_question(settings)),

@@ -26,9 +26,11 @@ from relay.inbound.admit import admit
 from relay.inbound.receive import receive
 from relay.instance import running
 from relay.jobs.domains import EVERY, DomainWatch
+from relay.jobs.holds import Holds
 from relay.jobs.letters import LetterRound
 from relay.jobs.retention import Cleaning
 from relay.jobs.schedule import Scheduler
+from relay.jobs.sending import Sending
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.metrics import Metrics
@@ -52,6 +54,7 @@ SMTP_GRACE_SECONDS: Final = 60.0  # systemd waits 90 before it kills
 DELIVERY_GRACE_SECONDS: Final = 16.0
 WEB_GRACE_SECONDS: Final = 5.0
 JOBS_GRACE_SECONDS: Final = 5.0
+SENDING_GRACE_SECONDS: Final = 20.0
 _HEAVY_MAILS: Final = 2
 _COLLECT_AFTER: Final = 20_000  # new containers
 log = structlog.get_logger("relay.daemon")
@@ -110,6 +113,8 @@ class Daemon:
             stack.enter_context(running(self._settings.data_dir))
             await self._open_store(stack)
             stack.push_async_callback(self._resolver.close)
+            if self._office.courier is not None:
+                stack.push_async_callback(self._office.courier.close)
             await self._begin_delivery(stack)
             self._begin_jobs(stack)
             await self._web.start(self._settings.http_listen)
@@ -174,12 +179,19 @@ class Daemon:
         scheduler = Scheduler(clock=self._clock)
         scheduler.add("retention", every=every, run=cleaning.remove_expired)
         scheduler.add("leftovers", every=timedelta(days=1), run=cleaning.collect_leftovers)
+        holds = Holds(self._office)
+        every = timedelta(seconds=self._settings.hitl_sweep_seconds)
+        scheduler.add("holds", every=every, run=holds.expire_due)
+        scheduler.add("unconfirmed", every=every, run=holds.sweep)
         scheduler.add("domains", every=EVERY, run=self._watch().look_again)
         scheduler.start()
         stack.push_async_callback(scheduler.stop, JOBS_GRACE_SECONDS)
         letters = LetterRound(self._office)
         letters.start()
         stack.push_async_callback(letters.stop, JOBS_GRACE_SECONDS)
+        sending = Sending(self._office)
+        sending.start()
+        stack.push_async_callback(sending.stop, SENDING_GRACE_SECONDS)
 
     def _watch(self) -> DomainWatch:
         return DomainWatch(

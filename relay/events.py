@@ -36,10 +36,13 @@ def message_event(
 
 
 def event_headers(
-    message: Message, body: bytes, *, event_id: str, at: datetime, secrets: Sequence[Secret]
+    seal: dict[str, str], body: bytes, *, event_id: str, at: datetime, secrets: Sequence[Secret]
 ) -> dict[str, str]:
-    """What goes with an event's *body* that is handed over at *at*: the webhook's signature and the message's seal."""
-    return sign(event_id, at, body, secrets) | message.auth_headers
+    """What goes with an event's *body* that is handed over at *at*: the webhook's signature and the message's *seal*.
+
+    A mail that an agent wrote has none: it was never received.
+    """
+    return sign(event_id, at, body, secrets) | seal
 
 
 def message_data(message: Message, raw: bytes, *, base_url: str) -> dict[str, Any]:

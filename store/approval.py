@@ -15,7 +15,7 @@ from store.errors import SendUnconfirmed, Unavailable
 from store.pending_approval_edit import NO_EDIT, PendingApprovalEdit
 from store.records_outbound import OutboundMessage, Outgoing, Version, Wire
 from store.sending import LEASE, Also, claim_approved, claim_expired, settle_failed, settle_sent, settle_unconfirmed
-from store.transaction import Unit
+from store.transaction import Tx, Unit
 
 Send = Callable[[Outgoing], Awaitable[str]]
 """Hands a mail to the provider and answers the provider's message id.
@@ -23,6 +23,8 @@ Send = Callable[[Outgoing], Awaitable[str]]
 Raises SendUnconfirmed when the provider may have taken it all the same; any other exception says that
 it certainly did not.
 """
+
+Failed = Callable[[Tx, Exception], OutboundMessage]
 
 # Not that it failed, but that nobody knows: the request was on its way.
 _IN_DOUBT: Final = (SendUnconfirmed, TimeoutError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
@@ -78,9 +80,18 @@ async def expire_approve_and_send(
 
 
 async def carry_out(
-    outgoing: Outgoing, send: Send, *, store: Store, clock: Callable[[], datetime], also: Also | None = None
+    outgoing: Outgoing,
+    send: Send,
+    *,
+    store: Store,
+    clock: Callable[[], datetime],
+    also: Also | None = None,
+    failed: Failed | None = None,
 ) -> OutboundMessage:
-    """Send what was claimed and write down what became of it; raises on what *send* raised."""
+    """Send what was claimed and write down what became of it; raises on what *send* raised.
+
+    *failed* writes down that it certainly did not go out, in another way than settle_failed does.
+    """
     try:
         provider_message_id = await send(outgoing)
     except _IN_DOUBT as error:
@@ -88,8 +99,11 @@ async def carry_out(
         await _settle(store, lambda tx: settle_unconfirmed(tx, outgoing, told, now=clock()))
         raise
     except Exception as error:
-        told = str(error) or type(error).__name__
-        await _settle(store, lambda tx: settle_failed(tx, outgoing, told, now=clock()))
+        told, cause = str(error) or type(error).__name__, error  # the name of an except clause ends with it
+        if failed is not None:
+            await _settle(store, lambda tx: failed(tx, cause))
+        else:
+            await _settle(store, lambda tx: settle_failed(tx, outgoing, told, now=clock()))
         raise
     return await _settle(store, lambda tx: settle_sent(tx, outgoing, provider_message_id, now=clock(), also=also))
 

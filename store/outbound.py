@@ -3,6 +3,7 @@
 The content is kept while anything may still happen with it and taken out when its way has ended.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -75,6 +76,16 @@ def get_outbound_message(tx: Tx, message_id: str) -> OutboundMessage:
     return _one(tx, whole().where(messages.c.id == message_id))
 
 
+def get_outbound_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, OutboundMessage]:
+    """Several outbound messages by their ids."""
+    return {each: _one(tx, whole().where(messages.c.id == each)) for each in _outbound_among(tx, message_ids)}
+
+
+def _outbound_among(tx: Tx, message_ids: Sequence[str]) -> list[str]:
+    wanted = select(messages.c.id).where(messages.c.id.in_(message_ids), messages.c.direction == "outbound")
+    return list(tx.execute(wanted).scalars()) if message_ids else []
+
+
 def resolve_outbound_owner(tx: Tx, message_id: str) -> str:
     """The id of the user whose agent wrote it. Raises MessageNotFound, for an inbound one too."""
     owner = select(agents.c.user_id).join_from(messages, agents).where(messages.c.id == message_id)
@@ -118,6 +129,15 @@ def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: Wire | None = 
     tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(revised))
     tx.execute(delete(outbound_attachments).where(outbound_attachments.c.message_id == message_id))
     _keep_files(tx, message_id, draft)
+
+
+def attach_wire(tx: Tx, message_id: str, wire: Wire, *, now: datetime) -> OutboundMessage:
+    """Keep the bytes of a message that had none yet. Raises Unavailable when chunks of them are gone."""
+    keep_body(tx, wire.sha256, size=wire.size, content=wire.content, now=now)
+    bytes_of = {"raw_sha256": wire.sha256, "raw_size": wire.size}
+    tx.execute(update(messages).where(messages.c.id == message_id).values(bytes_of))
+    tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(digest=wire.sha256))
+    return get_outbound_message(tx, message_id)
 
 
 def scrub(tx: Tx, message_id: str, *, now: datetime) -> None:

@@ -152,6 +152,7 @@ class Outgoing:
     origin: Origin
     message: OutboundMessage
     draft: Draft  # what is sent, with its files
+    until: datetime  # the end of the attempt's lease: what has not been handed over well before, is not
     tries: int = 1  # of this origin, this one counted
 
 

@@ -84,7 +84,7 @@ def claim_approved(
         rewrite_draft(tx, message_id, draft, wire=wire, now=now)
     _write(tx, message_id, reviewed_by=user_id, reviewed_at=now, reason=reason)
     message = get_outbound_message(tx, message_id)
-    return Outgoing(attempt=attempt, origin="approval", message=message, draft=draft)
+    return Outgoing(attempt=attempt, origin="approval", message=message, draft=draft, until=now + lease)
 
 
 def claim_expired(tx: Tx, message_id: str, *, lease: timedelta, now: datetime) -> Outgoing:
@@ -94,7 +94,7 @@ def claim_expired(tx: Tx, message_id: str, *, lease: timedelta, now: datetime) -
     over = and_(HELD, messages.c.hold_expires_at <= now)
     attempt = _claim(tx, message_id, over, origin="expiry", lease=lease, now=now)
     message = get_outbound_message(tx, message_id)
-    return Outgoing(attempt=attempt, origin="expiry", message=message, draft=read_draft(tx, message))
+    return Outgoing(attempt=attempt, origin="expiry", message=message, draft=read_draft(tx, message), until=now + lease)
 
 
 def claim_queued(tx: Tx, *, limit: int, lease: timedelta, now: datetime) -> list[Outgoing]:
@@ -108,7 +108,14 @@ def claim_queued(tx: Tx, *, limit: int, lease: timedelta, now: datetime) -> list
         message = get_outbound_message(tx, message_id)
         tries = _count_tries(tx, message_id, "queue")
         taken.append(
-            Outgoing(attempt=attempt, origin="queue", message=message, draft=read_draft(tx, message), tries=tries)
+            Outgoing(
+                attempt=attempt,
+                origin="queue",
+                message=message,
+                draft=read_draft(tx, message),
+                until=now + lease,
+                tries=tries,
+            )
         )
     return taken
 

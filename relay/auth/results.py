@@ -35,6 +35,15 @@ def authentication_results(verdict: Verdict, *, authserv_id: str, envelope: Enve
     return (";\r\n ".join(lines) + "\r\n").encode("ascii")
 
 
+def submitted_results(*, authserv_id: str, submitter: str) -> bytes:
+    """The field for a mail that an agent of ours handed in itself (RFC 8601 §2.7.4), with its CRLF."""
+    return (
+        f"Authentication-Results: {_value(authserv_id)};\r\n auth=pass{_property('smtp.auth', submitter)}\r\n".encode(
+            "ascii"
+        )
+    )
+
+
 def claims_to_be(field: Field, authserv_id: str) -> bool:
     """Whether *field*, an Authentication-Results, says it is *authserv_id*'s; also when it cannot be told.
 

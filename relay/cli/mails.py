@@ -16,6 +16,7 @@ from relay.cli.program import Program, pass_program
 from relay.cli.resolving import resolve_message
 from relay.errors import ContentGone
 from relay.events import message_data
+from relay.events_outbound import outbound_document, outbound_item
 from relay.inbound.admit import admit
 from relay.inbound.receive import Reception, receive
 from relay.letterfile import envelope_for, spool_of
@@ -59,7 +60,7 @@ def list_messages(
     agent = POSTMASTER if postmaster else address and program.agent(address).address
     if written:
         sent = program.store.run(lambda tx: list_newest_written(tx, agent, limit=limit))
-        show_all(sent, _WRITTEN_COLUMNS, as_json=as_json)
+        show_all([outbound_item(each) for each in sent] if as_json else sent, _WRITTEN_COLUMNS, as_json=as_json)
         return
     rows = program.store.run(lambda tx: messages.list_newest(tx, agent, limit=limit))
     show_all(rows, _COLUMNS, as_json=as_json)
@@ -76,7 +77,7 @@ def show_message(program: Program, message_id: str, *, as_json: bool) -> None:
         try:
             found = messages.find_message(tx, message_id)
         except MessageNotFound:
-            return _written(tx, message_id)
+            return _written(tx, message_id, base_url=program.settings.base_url)
         raw = read_body(tx, found.raw_sha256)
         return message_data(found, raw, base_url=program.settings.base_url) | {"status": found.status}
 
@@ -166,7 +167,7 @@ def _trace(tx: Tx, message_id: str) -> dict[str, Any]:
         story = {"received": plain(messages.find_message(tx, message_id))}
     except MessageNotFound:
         attempts, told = list_send_attempts(tx, message_id), list_feedback(tx, message_id)
-        story = {"written": plain(get_outbound_message(tx, message_id)), "attempts": plain(attempts)}
+        story = {"written": outbound_item(get_outbound_message(tx, message_id)), "attempts": plain(attempts)}
         story["feedback"] = plain(told)
     deliveries = [
         plain(delivery) | {"tried": plain(list_attempts(tx, delivery.id))}
@@ -175,10 +176,12 @@ def _trace(tx: Tx, message_id: str) -> dict[str, Any]:
     return story | {"deliveries": deliveries}
 
 
-def _written(tx: Tx, message_id: str) -> dict[str, Any]:
+def _written(tx: Tx, message_id: str, *, base_url: str) -> dict[str, Any]:
     """What an agent wrote. Raises MessageNotFound."""
-    found: dict[str, Any] = plain(get_outbound_message(tx, message_id))
-    return found | {"attempts": plain(list_send_attempts(tx, message_id))}
+    found = get_outbound_message(tx, message_id)
+    raw = read_body(tx, found.raw_sha256) if found.raw_sha256 else None
+    attempts, told = list_send_attempts(tx, message_id), list_feedback(tx, message_id)
+    return outbound_document(found, raw, attempts=attempts, feedback=told, base_url=base_url)
 
 
 def _sha256(tx: Tx, message_id: str) -> str:

@@ -8,22 +8,26 @@ import click
 
 from relay import log
 from relay.assembly import make_office
-from relay.cli.output import harmless, json_option, plain, show, show_all
+from relay.cli.output import harmless, json_option, show, show_all
 from relay.cli.program import Program, pass_program
+from relay.events_outbound import outbound_document, outbound_item
 from relay.outbound import review as deciding
 from relay.outbound.office import Office
 from relay.outbound.review_letter import marks_of
 from relay.outbound.review_link import review_link
 from store.acquaintance import acquaintance_of
+from store.bodies import read_body
+from store.feedback import list_feedback
 from store.holds import list_pending_outbound_for_user
 from store.outbound import get_outbound_message, resolve_outbound_owner
 from store.records import Page
 from store.records_outbound import OutboundMessage, OutboundSummary
+from store.sending import list_send_attempts
 from store.transaction import Tx
 from store.users import list_users
 
 _COLUMNS: Final = ("id", "hold_expires_at", "agent", "to", "subject", "hold_reason", "revision")
-_HEAD: Final = ("id", "status", "agent", "subject", "hold_reason", "hold_expires_at", "revision", "digest", "error")
+_HEAD: Final = ("message_id", "status", "agent", "subject", "hold_reason", "hold_expires_at", "revision", "raw_sha256")
 _PAGE: Final = 200
 
 
@@ -41,7 +45,7 @@ def list_reviews(program: Program, email: str | None, *, as_json: bool) -> None:
     users = [program.user(email)] if email else program.store.run(list_users)
     waiting = [message for user in users for message in _pending(program, user.id)]
     waiting.sort(key=lambda message: (message.hold_expires_at or message.created_at, message.id))
-    show_all(waiting, _COLUMNS, as_json=as_json)
+    show_all([outbound_item(message) for message in waiting] if as_json else waiting, _COLUMNS, as_json=as_json)
 
 
 @review.command("show")
@@ -124,21 +128,23 @@ def _document(tx: Tx, program: Program, message_id: str) -> dict[str, Any]:
     """The draft, what is to be noticed about its recipients, and where its owner can decide."""
     owner = resolve_outbound_owner(tx, message_id)
     message = get_outbound_message(tx, message_id)
-    document: dict[str, Any] = plain(message) | {"review_url": None, "marks": {}}
+    raw = read_body(tx, message.raw_sha256) if message.raw_sha256 else None
+    attempts, feedback = list_send_attempts(tx, message_id), list_feedback(tx, message_id)
+    base_url = program.settings.base_url
+    document = outbound_document(message, raw, attempts=attempts, feedback=feedback, base_url=base_url)
+    document |= {"review_url": None, "marks": {}}
     if message.status == "pending_approval":
         acquaintance = acquaintance_of(tx, message)
         named = (*message.to, *message.cc, *message.bcc)
         document["marks"] = {address: found for address in named if (found := marks_of(address, acquaintance))}
-        document["review_url"] = review_link(
-            message, owner, base_url=program.settings.base_url, key=program.master.links
-        )
+        document["review_url"] = review_link(message, owner, base_url=base_url, key=program.master.links)
     return document
 
 
 def _tell(document: dict[str, Any]) -> None:
     """The draft for eyes, recipients first; what the agent wrote stands behind a bar, as in the letter."""
     for name in ("to", "cc", "bcc"):
-        for address in document[name]:
+        for address in [each["address"] for each in document[name]]:
             marks = document["marks"].get(address)
             click.echo(harmless(f"{name}: {address}{'   [' + ', '.join(marks) + ']' if marks else ''}"))
     show({name: document[name] for name in _HEAD}, as_json=False)

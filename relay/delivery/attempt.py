@@ -13,6 +13,7 @@ from relay.clock import Clock
 from relay.delivery.outcome import Answer, Dead, Delivered, Gone, Later, Outcome, outcome
 from relay.delivery.post import Poster
 from relay.events import event_headers, message_event
+from relay.events_outbound import outbound_event
 from relay.metrics import AttemptOutcome
 from relay.offloop import OFF_LOOP_BYTES
 from relay.signing.agent_secret import open_secret
@@ -22,7 +23,9 @@ from store.bodies import read_bodies, read_body
 from store.deliveries import settle_dead, settle_delivered, settle_later
 from store.engine import Store
 from store.messages import get_messages
+from store.outbound import get_outbound_messages
 from store.records import Attempt, Claim, Delivery, Message
+from store.records_outbound import OutboundMessage
 from store.transaction import Tx
 
 _WORDS: Final[dict[type[Outcome], AttemptOutcome]] = {
@@ -50,6 +53,17 @@ class Letter:
     raw: bytes  # empty for a large mail, whose bytes are read only when it is its turn
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A mail of the agent's own, of which there is something to tell."""
+
+    message: OutboundMessage
+
+
+Matter = Letter | Report
+"""What an event is about."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letterbox:
     """What delivering needs besides the claim, joined once at the start."""
@@ -75,43 +89,48 @@ async def read_endpoint(agent: str, *, by: Letterbox) -> Endpoint:
     return await by.store.read(unit)
 
 
-async def read_letters(claims: Sequence[Claim], *, by: Letterbox) -> dict[str, Letter]:
+async def read_matters(claims: Sequence[Claim], *, by: Letterbox) -> dict[str, Matter]:
     """The messages the claims are about, by message id; of a large one the bytes are left for later."""
     wanted = [claim.delivery.message_id for claim in claims if claim.delivery.message_id]
 
-    def unit(tx: Tx) -> dict[str, Letter]:
+    def unit(tx: Tx) -> dict[str, Matter]:
         messages = get_messages(tx, wanted)
+        written = get_outbound_messages(tx, [each for each in wanted if each not in messages])
         short = [message.raw_sha256 for message in messages.values() if message.raw_size <= OFF_LOOP_BYTES]
         contents = read_bodies(tx, short)
-        return {key: Letter(message, contents.get(message.raw_sha256, b"")) for key, message in messages.items()}
+        letters = {key: Letter(message, contents.get(message.raw_sha256, b"")) for key, message in messages.items()}
+        return letters | {key: Report(message) for key, message in written.items()}
 
     return await by.store.read(unit)
 
 
-async def attempt(claim: Claim, letter: Letter, endpoint: Endpoint, *, by: Letterbox) -> Outcome:
+async def attempt(claim: Claim, matter: Matter, endpoint: Endpoint, *, by: Letterbox) -> Outcome:
     """Post the claimed event once, record the outcome and answer it. Raises the store's errors."""
-    message = letter.message
-    if message.raw_size <= OFF_LOOP_BYTES:
-        body = composed(letter, claim.delivery, base_url=by.base_url)
+    delivery = claim.delivery
+    if isinstance(matter, Report):
+        body, seal = _report(matter, delivery), {}
+    elif matter.message.raw_size <= OFF_LOOP_BYTES:
+        body, seal = composed(matter, delivery, base_url=by.base_url), matter.message.auth_headers
     else:
-        async with by.heavy:
-            raw = await by.store.read(lambda tx: read_body(tx, message.raw_sha256))
-            body = await asyncio.to_thread(composed, Letter(message, raw), claim.delivery, base_url=by.base_url)
+        body, seal = await _composed_large(matter.message, delivery, by=by), matter.message.auth_headers
     at = by.clock.now()
-    answer = await hand_over(claim.delivery, message, body, endpoint, at=at, by=by)
+    answer = await hand_over(delivery, seal, body, endpoint, at=at, by=by)
     return await record(claim, answer, at, endpoint, by=by)
 
 
 async def hand_over(
-    delivery: Delivery, message: Message, body: bytes, endpoint: Endpoint, *, at: datetime, by: Letterbox
+    delivery: Delivery, seal: dict[str, str], body: bytes, endpoint: Endpoint, *, at: datetime, by: Letterbox
 ) -> Answer:
-    """Post *body* once, signed for the time *at*, and answer what came back. Raises nothing of the network's."""
-    headers = event_headers(message, body, event_id=delivery.event_id, at=at, secrets=endpoint.secrets)
+    """Post *body* once with the message's *seal*, signed for the time *at*; answers what came back.
+
+    Raises nothing of the network's.
+    """
+    headers = event_headers(seal, body, event_id=delivery.event_id, at=at, secrets=endpoint.secrets)
     return await by.poster.post(endpoint.url, headers, body)
 
 
 def composed(letter: Letter, delivery: Delivery, *, base_url: str) -> bytes:
-    """The event's bytes, as they are signed and sent."""
+    """The bytes of an event about a mail that came in, as they are signed and sent."""
     return message_event(
         letter.message,
         letter.raw,
@@ -119,6 +138,22 @@ def composed(letter: Letter, delivery: Delivery, *, base_url: str) -> bytes:
         event_type=delivery.event_type,
         at=delivery.created_at,
         base_url=base_url,
+    )
+
+
+async def _composed_large(message: Message, delivery: Delivery, *, by: Letterbox) -> bytes:
+    async with by.heavy:
+        raw = await by.store.read(lambda tx: read_body(tx, message.raw_sha256))
+        return await asyncio.to_thread(composed, Letter(message, raw), delivery, base_url=by.base_url)
+
+
+def _report(report: Report, delivery: Delivery) -> bytes:
+    return outbound_event(
+        report.message,
+        delivery.details,
+        event_id=delivery.event_id,
+        event_type=delivery.event_type,
+        at=delivery.created_at,
     )
 
 

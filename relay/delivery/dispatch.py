@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from relay.delivery.attempt import Endpoint, Letter, Letterbox, attempt, read_endpoint, read_letters
+from relay.delivery.attempt import Endpoint, Letterbox, Matter, attempt, read_endpoint, read_matters
 from relay.delivery.outcome import Gone
 from relay.errors import RelayError
 from store.deliveries import claim_due, list_due_agents, release
@@ -113,20 +113,20 @@ class Dispatcher:
         """Start a post for each claim as slots come free; the last ones go on while the next are claimed."""
         lane.gone = False
         endpoint = await read_endpoint(lane.agent, by=self._by)
-        letters = await read_letters(claims, by=self._by)
+        matters = await read_matters(claims, by=self._by)
         for claim in claims:
             await lane.slots.acquire()
-            letter = letters.get(claim.delivery.message_id or "")
-            if letter is not None and not self._stopping and not lane.gone and not self._is_stale(claim):
-                self._spawn(self._post(lane, claim, letter, endpoint))
+            matter = matters.get(claim.delivery.message_id or "")
+            if matter is not None and not self._stopping and not lane.gone and not self._is_stale(claim):
+                self._spawn(self._post(lane, claim, matter, endpoint))
                 continue
             lane.slots.release()
-            if letter is not None:  # one without its message would come back at once, for ever
+            if matter is not None:  # one without its message would come back at once, for ever
                 await self._give_back(claim)
 
-    async def _post(self, lane: _Lane, claim: Claim, letter: Letter, endpoint: Endpoint) -> None:
+    async def _post(self, lane: _Lane, claim: Claim, matter: Matter, endpoint: Endpoint) -> None:
         try:
-            decided = await attempt(claim, letter, endpoint, by=self._by)
+            decided = await attempt(claim, matter, endpoint, by=self._by)
             lane.gone = lane.gone or isinstance(decided, Gone)
         except (StoreError, RelayError) as error:
             # Not recorded, so the lease ends and it is tried again: at least once, never lost.

@@ -44,7 +44,7 @@ async def try_webhook(agent: Agent, *, by: Letterbox) -> Trial:
     letter = Letter(_sealed(agent.address, raw, kept[0], endpoint, at=now), raw)
     delivery = _delivery(letter.message)
     body = composed(letter, delivery, base_url=by.base_url)
-    answer = await hand_over(delivery, letter.message, body, endpoint, at=now, by=by)
+    answer = await hand_over(delivery, letter.message.auth_headers, body, endpoint, at=now, by=by)
     return Trial(event_id=delivery.event_id, message_id=letter.message.id, url=endpoint.url, answer=answer)
 
 

@@ -55,7 +55,7 @@ async def stored_mail(
     body_from = header_end(mail_head)
     head = b"".join(
         [
-            return_path(envelope),
+            return_path(envelope.mail_from),
             received(envelope, by=by, message_id=message_id, at=at),
             authentication_results(verdict, authserv_id=by, envelope=envelope),
             _without_forgeries(mail_head[:body_from], authserv_id=by),

@@ -15,11 +15,11 @@ import structlog
 from relay.auth.verdict import Verdict
 from relay.clock import Clock
 from relay.errors import Deferred, MailLoop, SenderUnproven, Unauthenticated, UndecodableMail
-from relay.inbound.admit import Routes
 from relay.inbound.bytes import StoredMail, keep_ahead, stored_mail
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers, header_end, split_headers
+from relay.mail.routes import Routes
 from relay.mail.summary import Summary, summarise
 from relay.mail.thread import parent_ids
 from relay.mail.trace import hop_count

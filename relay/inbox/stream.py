@@ -181,7 +181,7 @@ async def _told(event: FeedEvent, page: _Page, *, by: Streaming) -> Event | None
             body = await _composed_apart(event, by=by)
         except MessageNotFound:
             return None
-    headers = event_headers(message, body, event_id=event.id, at=by.clock.now(), secrets=page.secrets)
+    headers = event_headers(message.auth_headers, body, event_id=event.id, at=by.clock.now(), secrets=page.secrets)
     return Event(place=event.place, type=event.type, headers=headers, body=body)
 
 

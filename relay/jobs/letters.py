@@ -46,29 +46,33 @@ class LetterRound:
         self._look_seconds = look_seconds
         self._chance = chance
         self._tasks: set[asyncio.Task[None]] = set()
-        self._work: asyncio.Task[None] | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._stop = asyncio.Event()
         self._has_told = False  # that nothing is sent from here
 
     def start(self) -> None:
         """Begin: what is due already is found at once."""
-        self._work = asyncio.ensure_future(self._run())
+        self._worker = asyncio.ensure_future(self._work())
 
     async def stop(self, grace_seconds: float) -> None:
         """Take nothing new, and let letters under way end within *grace_seconds*; those cut off are sent again."""
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+        self._stop.set()
+        self._by.store.bell.ring([LETTERS])
+        if self._worker is not None:
+            await self._worker  # never cancelled: a letter that was claimed meanwhile would wait for its lease's end
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _work(self) -> None:
         with self._by.store.bell.waiting(LETTERS) as rung:
-            while True:
+            while not self._stop.is_set():
                 rung.clear()
                 seconds = await self._begin_due()
+                if self._stop.is_set():  # its ring may have come before
+                    return
                 with suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
                         await rung.wait()

@@ -4,6 +4,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Final
 
+from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers
 
@@ -11,9 +12,9 @@ _MAX_VALUE: Final = 1000  # characters
 _STRUCTURE: Final = str.maketrans("", "", '();<>\\"')
 
 
-def return_path(envelope: Envelope) -> bytes:
+def return_path(mail_from: Address | None) -> bytes:
     """The ``Return-Path`` field with its CRLF: the envelope's sender, ``<>`` for the null one."""
-    sender = "" if envelope.mail_from is None else str(envelope.mail_from)
+    sender = "" if mail_from is None else str(mail_from)
     return f"Return-Path: <{_one_line(sender)}>\r\n".encode()
 
 
@@ -37,6 +38,11 @@ def received(envelope: Envelope, *, by: str, message_id: str, at: datetime) -> b
         f" {format_datetime(at)}\r\n"
     )
     return field.encode()
+
+
+def received_inside(*, by: str, message_id: str, at: datetime) -> bytes:
+    """The ``Received`` field of a mail that never left this relay; *message_id* is its writer's."""
+    return f"Received: by {_word(by)} (Mailseal) id {_word(message_id)};\r\n {format_datetime(at)}\r\n".encode()
 
 
 def hop_count(headers: Headers) -> int:

@@ -15,14 +15,14 @@ import structlog
 
 from relay.backoff import wait
 from relay.errors import BadAddress, BadDraft, CourierBusy, CourierRefused
-from relay.mail.address import Address, parse_mailbox
 from relay.outbound.compose import Author, compose
+from relay.outbound.inside import is_inside
 from relay.outbound.letter import Link, Said, letter_draft
 from relay.outbound.office import Office
 from relay.outbound.review_letter import Asked, review_letter
 from relay.outbound.review_link import review_link
 from store.acquaintance import acquaintance_of
-from store.agents import get_agent_by_email, lookup_recipient, page_agents_by_user
+from store.agents import get_agent_by_email, page_agents_by_user
 from store.errors import NotFound, SendUnconfirmed
 from store.notifications import settle_letter_failed, settle_letter_put_off, settle_letter_sent
 from store.outbound import get_outbound_message_for_user
@@ -76,7 +76,7 @@ def _ready(tx: Tx, letter: Letter, *, by: Office, sign_in: SignInLink) -> _Ready
         return Told("dropped", NO_COURIER)
     try:
         recipient = get_user_by_id(tx, letter.user_id).email
-        if _is_an_agent(tx, recipient):
+        if _is_an_agent(tx, recipient, by):
             return Told("dropped", "the address is an agent's on this relay, and no person's")
         ask = _review if letter.kind == "review" else _sign_in
         return ask(tx, letter, recipient, by, sign_in)
@@ -154,11 +154,9 @@ def _settle(tx: Tx, letter: Letter, told: Told, *, now: datetime) -> None:
         settle_letter_failed(tx, letter, f"{dropped}{told.why}", now=now)
 
 
-def _is_an_agent(tx: Tx, email: str) -> bool:
+def _is_an_agent(tx: Tx, email: str, by: Office) -> bool:
     """Whether mail to *email* comes to an agent here: an agent must not get the link that approves its own mail."""
     try:
-        address: Address = parse_mailbox(email)
-    except BadAddress:
+        return is_inside(tx, email, by=by)
+    except BadAddress:  # no mail can go there, which composing it will say
         return False
-    exact = f"{address.local.lower()}@{address.domain}"
-    return lookup_recipient(tx, [exact, address.mailbox, f"*@{address.domain}"]) is not None

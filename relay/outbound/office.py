@@ -1,26 +1,19 @@
 """What writing and sending need besides the mail, joined once at the start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from relay.clock import Clock
+from relay.mail.routes import Routes
 from relay.outbound.compose import MAX_WIRE_BYTES
 from relay.outbound.courier import Courier
+from relay.outbound.policy import Caps
 from relay.outbound.senders import Senders
 from relay.signing.secrets import MasterKey
 from store.engine import Store
 
 REVIEW_PATH: Final = "/review/"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
-    """What one agent may do without a person looking at it; 0 is no end."""
-
-    sends_per_hour: int = 200
-    replies_per_conversation_hour: int = 20
-    new_recipients_per_day: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +23,15 @@ class Office:
     store: Store
     clock: Clock
     master: MasterKey
-    hostname: str
+    routes: Routes  # which addresses are agents of this very relay
     base_url: str  # of links to people, without a final slash
     courier: Courier | None  # None where nothing is sent out of this relay
     senders: Senders  # which address a mail leaves from
-    caps: Caps = Caps()
+    caps: Caps = field(default_factory=Caps)
     max_bytes: int = MAX_WIRE_BYTES
     lease: timedelta = timedelta(minutes=5)  # longer than any send may take
+
+    @property
+    def hostname(self) -> str:
+        """Our own name."""
+        return self.routes.hostname

@@ -1,18 +1,40 @@
 """A person agrees, or not, or changes something first: each decision once, about the very bytes that were shown."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
+import structlog
+
+from relay.outbound.inside import hand_inside
 from relay.outbound.office import Office
-from store.pending_approval_edit import NO_EDIT, PendingApprovalEdit
-from store.records_outbound import OutboundMessage
+from relay.outbound.recipients import settle_recipients
+from relay.outbound.send import hand_over
+from relay.outbound.suppressed import require_wanted
+from relay.outbound.wire import compose_again, keep_ahead
+from store.approval import approve_and_send, expire_approve_and_send
+from store.errors import SendUnconfirmed
+from store.holds import amend_pending, expire_reject, reject_pending
+from store.notifications import enqueue_review
+from store.outbound import get_outbound_message, get_outbound_message_for_user, read_draft
+from store.pending_approval_edit import NO_EDIT, PendingApprovalEdit, apply
+from store.records_outbound import Draft, ExpiredHold, OutboundMessage, Version, Wire
+from store.transaction import Tx
+
+T = TypeVar("T")
+log = structlog.get_logger("relay.outbound")
+# Nobody else holds on to a task that is waited for by somebody who may go away.
+_UNDER_WAY: Final[set[asyncio.Task[Any]]] = set()
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What somebody looked at: a draft counts its edits, and its bytes have a digest."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edit:
+    """What a reviewer changes, composed anew; nothing where nothing really changes."""
 
-    revision: int
-    digest: str | None  # hex SHA-256 of the wire bytes
+    edit: PendingApprovalEdit = NO_EDIT
+    wire: Wire | None = None
+    seen: Version | None
 
 
 async def approve(
@@ -26,20 +48,27 @@ async def approve(
 ) -> OutboundMessage:
     """Approve a held mail of this user's, changed by *edit*, and send it.
 
-    It is ``sent`` when this returns, or ``unconfirmed`` where the provider may have it.
+    It is ``sent`` when this returns, or ``unconfirmed`` where the provider may have it. Who stops waiting does
+    not stop it.
 
     Raises MessageNotFound, NotPendingApproval for everybody but the first, Outdated when it is not *seen* any
-    more, BadDraft for an edit that no mail could be, SendingPaused; and CourierRefused or CourierBusy, after
-    which it is pending as before.
+    more, BadDraft for an edit that no mail could be, Suppressed, SendingPaused; and CourierRefused, CourierBusy or
+    OutboundOff, after which it is pending as before.
     """
-    raise NotImplementedError
+    composed = await _composed(user_id, message_id, edit, seen, by=by)
+    return await _to_the_end(_approve(user_id, message_id, composed, reason, by=by))
 
 
 async def reject(
     user_id: str, message_id: str, *, reason: str | None = None, seen: Version | None = None, by: Office
 ) -> OutboundMessage:
     """Say no. Raises MessageNotFound, NotPendingApproval, Outdated, InvalidValue for a reason that is too long."""
-    raise NotImplementedError
+    now = by.clock.now()
+    message = await by.store.write(
+        lambda tx: reject_pending(tx, user_id, message_id, reason=reason or "", seen=seen, now=now)
+    )
+    log.info("rejected", message_id=message_id, agent=message.agent, by=user_id)
+    return message
 
 
 async def amend(
@@ -49,4 +78,117 @@ async def amend(
 
     One that changes nothing stays the revision it was. Raises as approve does.
     """
-    raise NotImplementedError
+    composed, now = await _composed(user_id, message_id, edit, seen, by=by), by.clock.now()
+
+    def unit(tx: Tx) -> OutboundMessage:
+        amended = amend_pending(tx, user_id, message_id, composed.edit, seen=composed.seen, wire=composed.wire, now=now)
+        if composed.wire is not None:
+            enqueue_review(tx, user_id, message_id, amended.revision, now=now)
+        return amended
+
+    message = await by.store.write(unit)
+    log.info("amended", message_id=message_id, agent=message.agent, by=user_id, revision=message.revision)
+    return message
+
+
+async def expire(hold: ExpiredHold, *, by: Office) -> OutboundMessage:
+    """Do what the agent's owner wants done about a hold that nobody decided in time. Raises as approve does."""
+    if hold.action == "reject":
+        now = by.clock.now()
+        message = await by.store.write(lambda tx: expire_reject(tx, hold.message_id, now=now))
+    else:
+        message = await _to_the_end(_expire_approve(hold.message_id, by=by))
+    log.info("expired", message_id=hold.message_id, agent=hold.agent, action=hold.action, status=message.status)
+    return message
+
+
+async def _approve(
+    user_id: str, message_id: str, composed: _Edit, reason: str | None, *, by: Office
+) -> OutboundMessage:
+    try:
+        message = await approve_and_send(
+            by.store,
+            user_id,
+            message_id,
+            lambda outgoing: hand_over(outgoing, by=by),
+            clock=by.clock.now,
+            edit=composed.edit,
+            seen=composed.seen,
+            wire=composed.wire,
+            reason=reason,
+            also=lambda tx, message: hand_inside(tx, message, by=by),
+            lease=by.lease,
+        )
+    except SendUnconfirmed:
+        message = await by.store.read(lambda tx: get_outbound_message(tx, message_id))
+    log.info("approved", message_id=message_id, agent=message.agent, by=user_id, status=message.status)
+    return message
+
+
+async def _expire_approve(message_id: str, *, by: Office) -> OutboundMessage:
+    try:
+        return await expire_approve_and_send(
+            by.store,
+            message_id,
+            lambda outgoing: hand_over(outgoing, by=by),
+            clock=by.clock.now,
+            also=lambda tx, message: hand_inside(tx, message, by=by),
+            lease=by.lease,
+        )
+    except SendUnconfirmed:
+        return await by.store.read(lambda tx: get_outbound_message(tx, message_id))
+
+
+async def _composed(
+    user_id: str, message_id: str, edit: PendingApprovalEdit, seen: Version | None, *, by: Office
+) -> _Edit:
+    """What *edit* makes of the draft as it is now, whole; bound to that draft, should another edit come between."""
+    if edit == NO_EDIT:
+        return _Edit(seen=seen)
+    now = by.clock.now()
+
+    def read(tx: Tx) -> tuple[OutboundMessage, Draft]:
+        found = get_outbound_message_for_user(tx, user_id, message_id, now=now)
+        return found, read_draft(tx, found)
+
+    message, before = await by.store.read(read)
+    draft = _settled(apply(edit, before)[0], message.agent)
+    if draft == before:
+        return _Edit(seen=seen)
+    await by.store.read(lambda tx: require_wanted(tx, user_id, (*draft.to, *draft.cc, *draft.bcc)))
+    composed = await compose_again(message, draft, by=by)
+    wire = await keep_ahead(composed, by=by, now=now)
+    return _Edit(edit=_whole(draft), wire=wire, seen=seen or Version(message.revision, message.digest))
+
+
+def _settled(draft: Draft, agent: str) -> Draft:
+    recipients = settle_recipients(to=draft.to, cc=draft.cc, bcc=draft.bcc, agent=agent)
+    return Draft(
+        to=recipients.to,
+        cc=recipients.cc,
+        bcc=recipients.bcc,
+        subject=draft.subject,
+        text=draft.text,
+        html=draft.html,
+        attachments=draft.attachments,
+    )
+
+
+def _whole(draft: Draft) -> PendingApprovalEdit:
+    return PendingApprovalEdit(
+        subject=draft.subject,
+        text=draft.text,
+        html=draft.html,
+        to=draft.to,
+        cc=draft.cc,
+        bcc=draft.bcc,
+        attachments=draft.attachments,
+    )
+
+
+async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """What *work* answers; it goes on when whoever asked has hung up."""
+    task = asyncio.ensure_future(work)
+    _UNDER_WAY.add(task)
+    task.add_done_callback(_UNDER_WAY.discard)
+    return await asyncio.shield(task)

@@ -26,8 +26,8 @@ def test_what_waits_is_listed_soonest_expiring_first_of_everybody_or_of_one(cli)
     late, soon = hold(cli, ttl=3600), hold(cli, other_user(cli), ttl=60)
     write(cli)
 
-    assert [soon, late] == [each["id"] for each in cli.json("review", "list")["items"]]
-    assert [late] == [each["id"] for each in cli.json("review", "list", "--user", OWNER)["items"]]
+    assert [soon, late] == [each["message_id"] for each in cli.json("review", "list")["items"]]
+    assert [late] == [each["message_id"] for each in cli.json("review", "list", "--user", OWNER)["items"]]
     assert late in cli.ok("review", "list")
 
 
@@ -36,8 +36,8 @@ def test_a_draft_is_shown_whole_with_the_link_of_its_owner(cli):
 
     shown = cli.json("review", "show", message_id)
 
-    assert ("hello", "<p>hello</p>", ["ed@reader.example"], "a.pdf") == (
-        shown["text"], shown["html"], shown["bcc"], shown["attachments"][0]["filename"],
+    assert ("hello", "<p>hello</p>", "ed@reader.example", "a.pdf") == (
+        shown["text"], shown["html"], shown["bcc"][0]["address"], shown["attachments"][0]["filename"],
     )  # fmt: skip
     assert {"NEW DOMAIN"} == {mark for marks in shown["marks"].values() for mark in marks}
     settings = load(cli.settings)
@@ -98,7 +98,7 @@ def test_what_cannot_be_sent_stays_and_says_why(cli):
     code, _, said = decide(cli, "approve", message_id)
 
     assert (1, True) == (code, said.startswith("mailseal: ")), said
-    assert [message_id] == [each["id"] for each in cli.json("review", "list")["items"]]
+    assert [message_id] == [each["message_id"] for each in cli.json("review", "list")["items"]]
 
 
 def test_nothing_is_approved_while_sending_is_paused(cli):
@@ -108,7 +108,7 @@ def test_nothing_is_approved_while_sending_is_paused(cli):
     code, _, said = decide(cli, "approve", message_id)
 
     assert (1, True) == (code, "mailseal resume" in said)
-    assert [message_id] == [each["id"] for each in cli.json("review", "list")["items"]]
+    assert [message_id] == [each["message_id"] for each in cli.json("review", "list")["items"]]
 
 
 def test_what_is_not_there_is_said(cli):

@@ -59,7 +59,7 @@ def test_a_link_to_sign_in_by_is_printed_bare_or_as_json(cli):
 def test_mail_that_agents_wrote_is_listed_and_shown(cli):
     queued, held = write(cli), hold(cli)
 
-    assert [held, queued] == [each["id"] for each in cli.json("message", "list", "--written")["items"]]
+    assert [held, queued] == [each["message_id"] for each in cli.json("message", "list", "--written")["items"]]
     assert [] == cli.json("message", "list", "--written", "--agent", "hook@agents.example")["items"]
     assert 1 == len(cli.json("message", "list", "--written", "--agent", "bot@agents.example", "--limit", "1")["items"])
     assert [] == cli.json("message", "list")["items"]

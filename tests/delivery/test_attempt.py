@@ -13,12 +13,12 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from relay.assembly import Judging
 from relay.clock import SystemClock, rfc3339
-from relay.delivery.attempt import attempt, read_endpoint, read_letters
+from relay.delivery.attempt import attempt, read_endpoint, read_matters
 from relay.delivery.post import Poster
 from relay.directory.agents import make_secret
 from relay.events import RAW_INLINE_BYTES
-from relay.inbound.admit import Routes
 from relay.inbound.receive import Reception, receive
+from relay.mail.routes import Routes
 from relay.signing.seal import NAMES, SIGNATURE, verify_seal
 from store.agents import add_secret, get_agent_by_email, lookup_recipient
 from store.errors import AgentNotFound, Unavailable
@@ -468,7 +468,7 @@ async def listener():
 async def test_an_outcome_that_cannot_be_written_leaves_the_delivery_as_it_was(way_out, sink, hook):
     mail = await way_out.mail()
     claimed, by = await way_out.claim(), way_out.letterbox()
-    letters, endpoint = await read_letters([claimed], by=by), await read_endpoint(HOOK, by=by)
+    letters, endpoint = await read_matters([claimed], by=by), await read_endpoint(HOOK, by=by)
     way_out.hide("delivery_attempts")
     with pytest.raises(Unavailable):
         await attempt(claimed, letters[mail.id], endpoint, by=by)
@@ -487,7 +487,7 @@ async def test_a_worker_that_comes_back_late_with_a_failure_leaves_the_next_ones
     sink.answers("/hook", 500)
     mail = await way_out.mail()
     late, by = await way_out.claim(), way_out.letterbox()
-    letters, endpoint = await read_letters([late], by=by), await read_endpoint(HOOK, by=by)
+    letters, endpoint = await read_matters([late], by=by), await read_endpoint(HOOK, by=by)
     clock.advance(seconds=25)
     theirs = await way_out.claim()
 
@@ -500,7 +500,7 @@ async def test_a_worker_that_comes_back_late_with_a_failure_leaves_the_next_ones
 async def test_a_worker_that_comes_back_late_with_a_success_has_delivered(way_out, sink, clock, hook):
     mail = await way_out.mail()
     late, by = await way_out.claim(), way_out.letterbox()
-    letters, endpoint = await read_letters([late], by=by), await read_endpoint(HOOK, by=by)
+    letters, endpoint = await read_matters([late], by=by), await read_endpoint(HOOK, by=by)
     clock.advance(seconds=25)
     await way_out.claim()
 

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 
 from relay.auth.resolver import Resolver
 from relay.clock import Clock
-from relay.delivery.attempt import Letterbox, attempt, read_endpoint, read_letters
+from relay.delivery.attempt import Letterbox, attempt, read_endpoint, read_matters
 from relay.delivery.dispatch import Dispatcher
 from relay.delivery.post import Poster
 from relay.signing.agent_secret import open_secret
@@ -123,7 +123,7 @@ class WayOut:
     async def attempt(self, address: str = HOOK, **changes) -> Delivery:
         """Claim the one delivery that is due, try it once, and answer what is recorded."""
         claimed, by = await self.claim(address), self.letterbox(**changes)
-        letters = await read_letters([claimed], by=by)
+        letters = await read_matters([claimed], by=by)
         endpoint = await read_endpoint(address, by=by)
         await attempt(claimed, letters[claimed.delivery.message_id], endpoint, by=by)
         return await self.delivery(claimed.delivery.message_id)

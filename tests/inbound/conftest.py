@@ -4,8 +4,8 @@ import pytest
 
 from relay.assembly import Judging
 from relay.directory.agents import make_secret
-from relay.inbound.admit import Routes
 from relay.inbound.receive import Reception
+from relay.mail.routes import Routes
 from store.agents import POSTMASTER, ensure_operator_postmaster
 from store.domains import ensure_shared_domain
 from tests.auth.mails import zone

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from relay.directory import domains as proving
-from relay.inbound.admit import Routes, admit
+from relay.inbound.admit import admit
 from relay.inbound.receive import Reception, receive
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope, Peer
+from relay.mail.routes import Routes
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import Secret
 from relay.spool import Spool

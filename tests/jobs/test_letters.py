@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from relay.directory.sign_in import PATH
 from relay.errors import CourierBusy
 from relay.jobs.letters import LetterRound
+from relay.mail.routes import Routes
 from relay.outbound.office import Office
 from relay.outbound.senders import Senders
 from store.notifications import claim_due_letters, enqueue_sign_in
@@ -48,7 +49,7 @@ async def make(sqlite_store, clock, master):
             store=sqlite_store,
             clock=clock,
             master=master,
-            hostname="mx.here.example",
+            routes=Routes(hostname="mx.here.example", postmaster=None, shared_domain=None),
             base_url=BASE,
             courier=courier,
             senders=Senders(from_domain="out.example"),

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from relay.errors import CourierBusy, CourierRefused
+from relay.mail.routes import Routes
 from relay.outbound.notify import NO_COURIER, RETRY_SECONDS, notify
 from relay.outbound.office import Office
 from relay.outbound.senders import Senders
@@ -34,7 +35,7 @@ class World:
             store=store,
             clock=clock,
             master=master,
-            hostname="mx.here.example",
+            routes=Routes(hostname="mx.here.example", postmaster=None, shared_domain=None),
             base_url=BASE,
             courier=courier,
             senders=Senders(from_domain="out.example"),

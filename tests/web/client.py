@@ -16,6 +16,7 @@ from relay.delivery.post import Poster
 from relay.delivery.trial import Trial, try_webhook
 from relay.directory.keys import create_key
 from relay.directory.zone import Place
+from relay.mail.routes import Routes
 from relay.metrics import Metrics
 from relay.outbound.office import Office
 from relay.outbound.senders import Senders
@@ -80,7 +81,7 @@ class Door:
             store=store,
             clock=clock,
             master=places.master,
-            hostname="mx.here.example",
+            routes=Routes(hostname="mx.here.example", postmaster=None, shared_domain="shared.example"),
             base_url=BASE_URL,
             courier=courier,
             senders=Senders(from_domain=None),

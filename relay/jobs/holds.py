@@ -1,0 +1,61 @@
+"""Holds whose time is over, and sends that were cut off: each taken by one of however many processes there are."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from relay.errors import RelayError
+from relay.outbound.office import Office
+from relay.outbound.review import expire
+from store.doubt import sweep_unconfirmed
+from store.errors import NotFound, NotPendingApproval, SendingPaused, StoreError, Unavailable
+from store.holds import list_expired_pending
+from store.records_outbound import ExpiredHold
+
+AT_ONCE: Final = 4
+MOST: Final = 200  # of a round's one look
+log = structlog.get_logger("relay.jobs")
+
+
+class Holds:
+    """The rounds."""
+
+    def __init__(self, office: Office) -> None:
+        self._by = office
+
+    async def expire_due(self, stop: asyncio.Event) -> None:
+        """A round: do what agents' owners want done about holds that nobody decided. Raises Unavailable."""
+        slots = asyncio.Semaphore(AT_ONCE)
+        while not stop.is_set():
+            now = self._by.clock.now()
+            due = await self._by.store.read(lambda tx: list_expired_pending(tx, limit=MOST, now=now))  # noqa: B023
+            done = await asyncio.gather(*[self._expire(hold, slots, stop) for hold in due])
+            if not any(done):  # the rest cannot be dealt with now: paused, or put off a little
+                return
+
+    async def sweep(self, stop: asyncio.Event) -> None:
+        """A round: sends whose process died, or lost the answer, are in doubt from now on. Raises Unavailable."""
+        while not stop.is_set():
+            now = self._by.clock.now()
+            swept = await self._by.store.write(lambda tx: sweep_unconfirmed(tx, limit=MOST, now=now))  # noqa: B023
+            for message_id in swept:
+                log.warning("unconfirmed", message_id=message_id, error="its sender died, or lost the answer")
+            if not swept:
+                return
+
+    async def _expire(self, hold: ExpiredHold, slots: asyncio.Semaphore, stop: asyncio.Event) -> bool:
+        """Whether it waits no longer; another process may have dealt with it meanwhile."""
+        async with slots:
+            if stop.is_set():
+                return False
+            try:
+                await expire(hold, by=self._by)
+            except (NotPendingApproval, NotFound):
+                return False
+            except Unavailable:
+                raise
+            except (SendingPaused, RelayError, StoreError) as error:
+                log.warning("hold not sent", message_id=hold.message_id, error=str(error))
+                return False
+        return True

@@ -1,0 +1,40 @@
+"""Whether a mail goes out by itself or waits for a person. Pure."""
+
+from dataclasses import dataclass
+
+from store.records_outbound import HoldReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """What one agent may do without a person looking at it; 0 is no end."""
+
+    sends_per_hour: int = 200
+    replies_per_conversation_hour: int = 20
+    new_recipients_per_day: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An agent as it would be with this mail sent."""
+
+    asks_first: bool  # its owner wants to see every mail
+    sends: int  # in the last hour, this one counted
+    replies: int  # of them in this mail's conversation; 0 for one that begins a conversation
+    new_recipients: int  # in the last day, this one's counted
+
+
+def hold_reason(standing: Standing, caps: Caps) -> HoldReason | None:
+    """Why a person is asked about the mail; None: nobody is.
+
+    A cap that is reached holds and drops nothing: a runaway agent fills a list, and no stranger's mailbox.
+    """
+    if standing.asks_first:
+        return "owner"
+    if 0 < caps.sends_per_hour < standing.sends:
+        return "sends"
+    if 0 < caps.replies_per_conversation_hour < standing.replies:
+        return "replies"
+    if 0 < caps.new_recipients_per_day < standing.new_recipients:
+        return "recipients"
+    return None

@@ -1,0 +1,87 @@
+"""Handing over what was claimed: to the provider for everybody outside, and inside to agents of this relay."""
+
+import random
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from relay.backoff import wait
+from relay.errors import CourierBusy, Deferred, OutboundOff
+from relay.outbound.inside import hand_inside, outside
+from relay.outbound.office import Office
+from relay.outbound.wire import wire_bytes
+from store.approval import carry_out
+from store.errors import SendUnconfirmed, StoreError, Unavailable
+from store.records_outbound import OutboundMessage, Outgoing
+from store.sending import settle_failed, settle_put_off
+from store.transaction import Tx
+
+# Waits between tries of a mail that the provider does not take now, in seconds: it has failed after ten hours.
+AGAIN_SECONDS: Final = (2, 10, 30, 60, 300, 900, 1800, 3600, 7200, 21600)
+# More than a courier takes. Behind a claim's end somebody else may have the mail: a process that was stopped for
+# minutes must not hand over what is not its own any more.
+HANDING_OVER: Final = timedelta(minutes=2)
+log = structlog.get_logger("relay.outbound")
+
+
+async def hand_over(outgoing: Outgoing, *, by: Office) -> str:
+    """Have the provider take *outgoing* for all recipients outside; answers its id, or ours where there are none.
+
+    Raises what Courier does, and OutboundOff where there is no provider to ask.
+    """
+    raw = await wire_bytes(outgoing, by=by)
+    message = outgoing.message
+    everybody = (*message.to, *message.cc, *message.bcc)
+    elsewhere = await by.store.read(lambda tx: outside(tx, everybody, by=by))
+    if not elsewhere:
+        return outgoing.attempt
+    if by.courier is None:
+        raise OutboundOff
+    if outgoing.until - by.clock.now() < HANDING_OVER:
+        raise CourierBusy("the mail was not handed over: it had waited until its claim was nearly over")
+    return await by.courier.carry(raw, mail_from=message.mail_from, recipients=elsewhere, attempt_id=outgoing.attempt)
+
+
+async def send_queued(outgoing: Outgoing, *, by: Office) -> None:
+    """Send a mail from the queue, and write down what became of it. Raises the store's Unavailable."""
+    try:
+        await carry_out(
+            outgoing,
+            lambda each: hand_over(each, by=by),
+            store=by.store,
+            clock=by.clock.now,
+            also=lambda tx, message: hand_inside(tx, message, by=by),
+            failed=lambda tx, error: _failed(tx, outgoing, error, by=by),
+        )
+    except SendUnconfirmed as error:
+        _tell("unconfirmed", outgoing, error)
+    except Exception as error:
+        _tell("not sent", outgoing, error)
+        if isinstance(error, StoreError):
+            raise
+    else:
+        log.info("sent", message_id=outgoing.message.id, agent=outgoing.message.agent, attempt=outgoing.attempt)
+
+
+def _failed(tx: Tx, outgoing: Outgoing, error: Exception, *, by: Office) -> OutboundMessage:
+    """Try again what a later time can mend, as often as there are waits."""
+    now, told = by.clock.now(), str(error) or type(error).__name__
+    # Whoever has it tried again after it failed begins with the waits anew.
+    made = (outgoing.tries - 1) % (len(AGAIN_SECONDS) + 1) + 1
+    seconds = wait(made, AGAIN_SECONDS, jitter=random.random())  # noqa: S311 (spreads load, keeps no secret)
+    if seconds is None or not isinstance(error, Deferred | Unavailable):
+        return settle_failed(tx, outgoing, told, now=now)
+    until = now + timedelta(seconds=max(seconds, getattr(error, "seconds", 0)))
+    return settle_put_off(tx, outgoing, told, until=until, now=now)
+
+
+def _tell(event: str, outgoing: Outgoing, error: Exception) -> None:
+    log.warning(
+        event,
+        message_id=outgoing.message.id,
+        agent=outgoing.message.agent,
+        attempt=outgoing.attempt,
+        tries=outgoing.tries,
+        error=str(error) or type(error).__name__,
+    )

@@ -1,0 +1,147 @@
+"""An agent writes: the mail is composed, judged by the caps, and kept in one transaction, to go or to wait."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from relay.errors import OutboundOff
+from relay.outbound.inside import outside
+from relay.outbound.office import Office
+from relay.outbound.policy import Standing, hold_reason
+from relay.outbound.suppressed import require_wanted
+from relay.outbound.wire import author_of, compose_draft, keep_ahead
+from store.agents import get_agent_by_email
+from store.bodies import keep_body
+from store.ids import new_message_id
+from store.notifications import enqueue_review
+from store.outbound import create_outbound_message, create_pending_outbound_message
+from store.records import Agent
+from store.records_outbound import Answered, Draft, NewOutbound, OutboundKind, OutboundMessage, Wire
+from store.transaction import Tx
+from store.volume import count_new_recipients, count_written, find_new_recipients, hold_agent, note_recipients
+
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+log = structlog.get_logger("relay.outbound")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A mail that an agent wants to go out. The recipients are settled (relay/outbound/recipients)."""
+
+    draft: Draft
+    kind: OutboundKind = "send"
+    answered: Answered | None = None
+    conversation_id: str | None = None  # None begins one
+    headers: tuple[tuple[str, str], ...] = ()
+    familiar: tuple[str, ...] = ()  # whoever wrote first: answering them is not writing to somebody new
+
+
+class Around(Protocol):
+    """What else belongs into the transaction that keeps a mail: see relay/web/once.py."""
+
+    def begin(self, tx: Tx) -> None:
+        """Raise, and nothing is kept."""
+        ...
+
+    def end(self, tx: Tx, message: OutboundMessage) -> None:
+        """Note that *message* was kept."""
+        ...
+
+
+async def submit(agent: Agent, wish: Wish, *, by: Office, around: Around | None = None) -> OutboundMessage:
+    """Keep *wish* for *agent*: ``queued``, or ``pending_approval`` where a person is asked.
+
+    Raises BadDraft, MailTooLarge; OutboundOff for a recipient that no agent here is, where there is no provider;
+    Suppressed; the store's AgentNotFound, InvalidValue, Unavailable; and whatever *around* raises.
+    """
+    await _require_way(wish, by=by)
+    new, wire = await _composed(agent, wish, by=by)
+
+    def unit(tx: Tx) -> OutboundMessage:
+        if around is not None:
+            around.begin(tx)
+        message = _keep(tx, agent, wish, new, wire, by=by)
+        if around is not None:
+            around.end(tx, message)
+        return message
+
+    message = await by.store.write(unit)
+    log.info("written", message_id=message.id, agent=agent.address, status=message.status, hold=message.hold_reason)
+    return message
+
+
+async def _require_way(wish: Wish, *, by: Office) -> None:
+    if by.courier is not None:
+        return
+    elsewhere = await by.store.read(lambda tx: outside(tx, _everybody(wish.draft), by=by))
+    if elsewhere:
+        raise OutboundOff
+
+
+async def _composed(agent: Agent, wish: Wish, *, by: Office) -> tuple[NewOutbound, Wire]:
+    message_id, now = new_message_id(), by.clock.now()
+    mail_from = await by.senders.shared_from(agent.address) if by.courier is not None else None
+    composed = await compose_draft(
+        wish.draft,
+        author_of(agent.address, agent.name, mail_from=mail_from or agent.address),
+        message_id=message_id,
+        at=now,
+        answered=wish.answered,
+        headers=wish.headers,
+        by=by,
+    )
+    wire = await keep_ahead(composed, by=by, now=now)
+    new = NewOutbound(
+        id=message_id,
+        agent=agent.address,
+        draft=wish.draft,
+        created_at=now,
+        kind=wish.kind,
+        conversation_id=wish.conversation_id,
+        email_message_id=composed.email_message_id,
+        headers=wish.headers,
+        raw_sha256=wire.sha256,
+        raw_size=wire.size,
+        mail_from=mail_from,
+        answered=wish.answered,
+    )
+    return new, wire
+
+
+def _keep(tx: Tx, agent: Agent, wish: Wish, new: NewOutbound, wire: Wire, *, by: Office) -> OutboundMessage:
+    everybody, now = _everybody(wish.draft), new.created_at
+    hold_agent(tx, agent.address)
+    agent = get_agent_by_email(tx, agent.address)  # as its owner wants it now
+    assert agent.user_id is not None, "the operator's own agent has no key to send with"
+    require_wanted(tx, agent.user_id, everybody)
+    reason = hold_reason(_standing(tx, agent, wish, now=now), by.caps)
+    note_recipients(tx, agent.address, everybody, now=now)
+    keep_body(tx, wire.sha256, size=wire.size, content=wire.content, now=now)
+    if reason is None:
+        return create_outbound_message(tx, new)
+    held = create_pending_outbound_message(tx, replace(new, hold_reason=reason), ttl_seconds=agent.hitl_ttl_seconds)
+    enqueue_review(tx, agent.user_id, held.id, held.revision, now=now)
+    return held
+
+
+def _standing(tx: Tx, agent: Agent, wish: Wish, *, now: datetime) -> Standing:
+    conversation = wish.conversation_id
+    strangers = [each for each in _everybody(wish.draft) if each not in wish.familiar]
+    new = len(find_new_recipients(tx, agent.address, strangers))
+    before = count_new_recipients(tx, agent.address, since=now - _DAY) if new else 0
+    replies = (
+        count_written(tx, agent.address, since=now - _HOUR, conversation_id=conversation) + 1 if conversation else 0
+    )
+    return Standing(
+        asks_first=agent.hitl_enabled,
+        sends=count_written(tx, agent.address, since=now - _HOUR) + 1,
+        replies=replies,
+        new_recipients=before + new if new else 0,
+    )
+
+
+def _everybody(draft: Draft) -> tuple[str, ...]:
+    return (*draft.to, *draft.cc, *draft.bcc)

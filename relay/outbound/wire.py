@@ -1,0 +1,98 @@
+"""The bytes of a mail of ours, on their way into the store and out of it again."""
+
+import secrets
+from datetime import datetime
+from hashlib import sha256
+
+from relay.errors import CourierRefused
+from relay.offloop import by_size
+from relay.outbound.compose import Author, Composed, compose
+from relay.outbound.office import Office
+from store.agents import get_agent_by_email
+from store.bodies import CHUNK_BYTES, INLINE_BYTES, keep_chunk, read_body
+from store.outbound import attach_wire
+from store.records_outbound import Answered, Draft, OutboundMessage, Outgoing, Wire
+
+_BOUNDARY_BYTES = 12
+
+
+async def compose_draft(
+    draft: Draft,
+    author: Author,
+    *,
+    message_id: str,
+    at: datetime,
+    answered: Answered | None,
+    headers: tuple[tuple[str, str], ...],
+    by: Office,
+) -> Composed:
+    """Write *draft* down as the mail it will be, off the loop where it is large. Raises BadDraft, MailTooLarge."""
+    boundary = secrets.token_hex(_BOUNDARY_BYTES)
+    size = sum(len(file.content) for file in draft.attachments) + len(draft.text or "") + len(draft.html or "")
+
+    def write() -> Composed:
+        return compose(
+            draft,
+            author,
+            message_id=message_id,
+            at=at,
+            boundary=boundary,
+            answered=answered,
+            headers=headers,
+            limit=by.max_bytes,
+        )
+
+    return await by_size(size, write)
+
+
+async def compose_again(message: OutboundMessage, draft: Draft, *, by: Office) -> Composed:
+    """*draft* in the place of what *message* was. Raises BadDraft, MailTooLarge, AgentNotFound."""
+    agent = await by.store.read(lambda tx: get_agent_by_email(tx, message.agent))
+    return await compose_draft(
+        draft,
+        author_of(agent.address, agent.name, mail_from=message.mail_from),
+        message_id=message.id,
+        at=message.created_at,
+        answered=message.answered,
+        headers=message.headers,
+        by=by,
+    )
+
+
+def author_of(address: str, name: str, *, mail_from: str | None) -> Author:
+    """Who writes: an agent, from its own address or from another."""
+    return Author(address=address, name=name, shared_from=mail_from if mail_from != address else None)
+
+
+async def keep_ahead(composed: Composed, *, by: Office, now: datetime) -> Wire:
+    """*composed* as it is to be kept at *now*: a long one's chunks are written already, a transaction each."""
+    raw = composed.raw
+    if len(raw) <= INLINE_BYTES:
+        return Wire(sha256=composed.sha256, size=len(raw), content=raw)
+    for number, start in enumerate(range(0, len(raw), CHUNK_BYTES)):
+        part = raw[start : start + CHUNK_BYTES]
+        await by.store.write(lambda tx, n=number, part=part: keep_chunk(tx, composed.sha256, n, part, now=now))  # type: ignore[misc]
+    return Wire(sha256=composed.sha256, size=len(raw))
+
+
+async def wire_bytes(outgoing: Outgoing, *, by: Office) -> bytes:
+    """The very bytes that were composed, and where somebody had to approve them, approved.
+
+    A mail that was kept without, as by an import, is composed now. Raises CourierRefused when the bytes are not
+    those that were: nothing else is ever sent in their place.
+    """
+    message = outgoing.message
+    if message.raw_sha256 is None:
+        return await _compose_late(outgoing, by=by)
+    sha256_kept = message.raw_sha256
+    raw = await by.store.read(lambda tx: read_body(tx, sha256_kept))
+    if sha256(raw).hexdigest() != message.digest:
+        raise CourierRefused("the mail's bytes are not those that were composed")
+    return raw
+
+
+async def _compose_late(outgoing: Outgoing, *, by: Office) -> bytes:
+    composed, now = await compose_again(outgoing.message, outgoing.draft, by=by), by.clock.now()
+    wire = await keep_ahead(composed, by=by, now=now)
+    await by.store.write(lambda tx: attach_wire(tx, outgoing.message.id, wire, now=now))
+    return composed.raw
