@@ -47,17 +47,20 @@ class LetterRound:
         self._chance = chance
         self._tasks: set[asyncio.Task[None]] = set()
         self._worker: asyncio.Task[None] | None = None
-        self._stop = asyncio.Event()
+        self._called = asyncio.Event()  # something may be due since the last look
+        self._stop = False
         self._has_told = False  # that nothing is sent from here
 
     def start(self) -> None:
         """Begin: what is due already is found at once."""
+        # Not by waiting(): that has another process's commits looked for on SQLite, which never asks for a letter.
+        self._by.store.bell.listen(self._on_commit)
         self._worker = asyncio.ensure_future(self._work())
 
     async def stop(self, grace_seconds: float) -> None:
         """Take nothing new, and let letters under way end within *grace_seconds*; those cut off are sent again."""
-        self._stop.set()
-        self._by.store.bell.ring([LETTERS])
+        self._stop = True
+        self._called.set()
         if self._worker is not None:
             await self._worker  # never cancelled: a letter that was claimed meanwhile would wait for its lease's end
         if self._tasks:
@@ -66,16 +69,19 @@ class LetterRound:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _on_commit(self, topics: frozenset[str]) -> None:
+        if LETTERS in topics:
+            self._called.set()
+
     async def _work(self) -> None:
-        with self._by.store.bell.waiting(LETTERS) as rung:
-            while not self._stop.is_set():
-                rung.clear()
-                seconds = await self._begin_due()
-                if self._stop.is_set():  # its ring may have come before
-                    return
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(seconds):
-                        await rung.wait()
+        while not self._stop:
+            self._called.clear()
+            seconds = await self._begin_due()
+            if self._stop:  # its call may have come before
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._called.wait()
 
     async def _begin_due(self) -> float:
         """Begin what is due, as much as there is room for; answers how many seconds later to look again."""
