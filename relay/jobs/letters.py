@@ -53,7 +53,7 @@ class LetterRound:
 
     def start(self) -> None:
         """Begin: what is due already is found at once."""
-        # Not by waiting(): that has another process's commits looked for on SQLite, which never asks for a letter.
+        # Not by waiting(), which on SQLite would have the file looked at all the time for other processes' commits.
         self._by.store.bell.listen(self._on_commit)
         self._worker = asyncio.ensure_future(self._work())
 

@@ -123,7 +123,7 @@ async def _send(letter: Letter, ready: _Ready, *, by: Office, jitter: float) -> 
             ready.draft,
             author,
             message_id=letter.id,
-            at=letter.created_at,
+            at=by.clock.now(),
             boundary=secrets.token_hex(16),
             headers=_HEADERS,
         ).raw
