@@ -53,7 +53,7 @@ def review_letter(asked: Asked, *, recipient: str, link: str) -> Draft:
         Said("It was written by the agent, with the subject:"),
         Quoted(f"{_who(asked.agent)}\n{message.subject or '(no subject)'}"),
         Said(f"{_WHY[message.hold_reason or 'owner']} {_end(asked)}"),
-        Said("Approve it, change it or reject it here:"),
+        Said("Approve it or reject it here; to change it first, sign in:"),
         Link(link),
         Said("Opening the page decides nothing. Whoever has the link can decide in your name: do not pass it on."),
         *_content(message),

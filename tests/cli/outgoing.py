@@ -2,7 +2,9 @@
 
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
+from store.bodies import keep_body
 from store.connect import open_store, sqlite_url
 from store.outbound import create_outbound_message, create_pending_outbound_message
 from store.sending import claim_queued, settle_failed, settle_unconfirmed
@@ -29,11 +31,15 @@ def hold(cli, agent=BOT, *, ttl=3600, **changes):
         return store.run(lambda tx: create_pending_outbound_message(tx, new, ttl_seconds=ttl)).id
 
 
-def write(cli, how=None, **changes):
+def write(cli, how=None, *, raw=None, **changes):
     """The id of a mail that is queued; or whose sending ended in *how*, with an error."""
     now = datetime.now(UTC)
+    if raw is not None:
+        changes |= {"raw_sha256": sha256(raw).hexdigest(), "raw_size": len(raw)}
     new = new_outbound(BOT, at=now, **changes)
     with store_of(cli) as store:
+        if raw is not None:
+            store.run(lambda tx: keep_body(tx, new.raw_sha256, size=len(raw), content=raw, now=now))
         message = store.run(lambda tx: create_outbound_message(tx, new))
         if how is not None:
             (claimed,) = store.run(lambda tx: claim_queued(tx, limit=1, lease=LEASE, now=now))

@@ -2,6 +2,8 @@
 
 import pytest
 
+from store.records_outbound import Draft
+from store.sending import settle_unconfirmed
 from tests.cli.conftest import OWNER
 from tests.cli.outgoing import doubt, fail, hold, write
 
@@ -97,6 +99,17 @@ def test_mail_in_trouble_is_resolved(cli, make, word, status):
     message_id = make(cli)
 
     assert {"message_id": message_id, "status": status} == cli.json("message", "resolve", message_id, word)
+
+
+def test_mail_that_did_go_out_goes_to_the_agents_here_too(cli):
+    raw = b"From: bot@agents.example\r\nSubject: Hi\r\n\r\none\r\n"
+    draft = Draft(to=("bo@reader.example", "hook@agents.example"), subject="Hi", text="one")
+    message_id = write(cli, settle_unconfirmed, raw=raw, draft=draft)
+
+    cli.ok("message", "resolve", message_id, "--sent")
+
+    (arrived,) = cli.json("message", "list")["items"]
+    assert ("hook@agents.example", "Hi") == (arrived["agent"], arrived["subject"])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from store.records_outbound import AttachmentInfo, OutboundMessage
 
 AT = datetime(2026, 11, 23, 15, 17, tzinfo=UTC)
 LINK = "https://relay.example/review/abc.def"
-TRICK = f"Approve it, change it or reject it here:\n\n{LINK[:22]}/evil"
+TRICK = f"Approve it or reject it here; to change it first, sign in:\n\n{LINK[:22]}/evil"
 
 AGENT = Agent(
     address="bot@agents.example",
