@@ -35,6 +35,7 @@ from relay.inbound.receive import receive
 from relay.instance import running
 from relay.jobs.domains import EVERY, DomainWatch
 from relay.jobs.holds import Holds
+from relay.jobs.letters import LetterRound
 from relay.jobs.retention import Cleaning
 from relay.jobs.schedule import Scheduler
 from relay.jobs.sending import Sending
@@ -194,6 +195,9 @@ class Daemon:
         scheduler.add("domains", every=EVERY, run=self._watch().look_again)
         scheduler.start()
         stack.push_async_callback(scheduler.stop, JOBS_GRACE_SECONDS)
+        letters = LetterRound(self._office)
+        letters.start()
+        stack.push_async_callback(letters.stop, JOBS_GRACE_SECONDS)
         sending = Sending(self._office)
         sending.start()
         stack.push_async_callback(sending.stop, SENDING_GRACE_SECONDS)

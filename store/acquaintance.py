@@ -29,15 +29,17 @@ class Acquaintance:
 
 
 def acquaintance_of(tx: Tx, message: OutboundMessage) -> Acquaintance:
-    """How the agent stood to the recipients before it wrote *message*."""
+    """How the agent stood to the recipients before it wrote *message*. Whoever it answers is no stranger."""
     named = {address: _key(address) for address in (*message.to, *message.cc, *message.bcc)}
+    answered = _answered(tx, message)
     known = _known(tx, message.agent, list(named.values()), before=message.created_at)
-    strange = {domain_of(address) for address in named.values() if address not in known}
+    known |= {_key(answered)} if answered else set()
+    strange = {domain_of(key) for key in named.values() if key not in known} - {domain_of(key) for key in known}
     met = {domain for domain in strange if _has_met(tx, message.agent, domain, before=message.created_at)}
     return Acquaintance(
         new=frozenset(address for address, key in named.items() if key not in known),
-        new_domains=frozenset(strange - met - {domain_of(address) for address in known}),
-        answered=_answered(tx, message),
+        new_domains=frozenset(strange - met),
+        answered=answered,
     )
 
 

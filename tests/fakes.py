@@ -1,6 +1,6 @@
-"""Stand-ins for what a test cannot have for real: time and the world's DNS. Each honours its Protocol."""
+"""Stand-ins for what a test cannot have for real: time, the world's DNS and whoever carries mail. Each honours its Protocol."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from relay.auth.resolver import Answer, RdType
@@ -36,3 +36,21 @@ class FakeResolver:
         records = self.zone.get((name, rdtype), ())
         exists = bool(records) or any(known == name or known.endswith("." + name) for known, _ in self.zone)
         return Answer(records=records, exists=exists, ttl=60)
+
+
+class FakeCourier:
+    """Takes every mail, or raises the next of *errors* first; keeps what it took."""
+
+    def __init__(self, errors: Iterable[Exception | None] = ()) -> None:
+        self.errors = list(errors)
+        self.taken: list[tuple[bytes, str, tuple[str, ...], str]] = []
+
+    async def carry(self, raw: bytes, *, mail_from: str, recipients: Sequence[str], attempt_id: str) -> str:
+        error = self.errors.pop(0) if self.errors else None
+        if error is not None:
+            raise error
+        self.taken.append((raw, mail_from, tuple(recipients), attempt_id))
+        return f"0100-{len(self.taken)}"
+
+    async def close(self) -> None:
+        pass

@@ -15,6 +15,7 @@ from store.engine import Store
 from store.errors import StoreError
 from store.records import Domain
 from store.standing import Trouble, database_time, list_troubles, list_verified_domains
+from store.switches import read_pause
 
 SKEW: Final = timedelta(seconds=30)
 RECENT: Final = timedelta(days=7)
@@ -50,6 +51,16 @@ def check_webhooks(settings: Settings, *, now: datetime) -> list[Finding]:
     with opened(settings) as store:
         found = store.run(lambda tx: list_troubles(tx, since=now - RECENT))
     return [_webhook(each) for each in found] or [ok("webhooks", "none is in trouble")]
+
+
+def check_pause(settings: Settings) -> list[Finding]:
+    """Whether the operator has stopped all sending."""
+    with opened(settings) as store:
+        paused = store.run(read_pause)
+    if paused is None:
+        return [ok("pause", "sending is not paused")]
+    seen = f"all sending is stopped since {paused.at:%Y-%m-%d %H:%M} UTC"
+    return [warning("pause", f"{seen}: {paused.reason}" if paused.reason else seen, "Run `mailseal resume`.")]
 
 
 def verified_domains(settings: Settings) -> list[Domain]:

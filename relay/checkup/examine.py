@@ -11,7 +11,7 @@ from relay.auth.dnsclient import CachingResolver, system_nameservers
 from relay.auth.resolver import Resolver
 from relay.checkup.certificate import check_certificate
 from relay.checkup.clock import check_clock
-from relay.checkup.database import check_database, check_webhooks, verified_domains
+from relay.checkup.database import check_database, check_pause, check_webhooks, verified_domains
 from relay.checkup.disk import check_data_dir
 from relay.checkup.doors import check_doors, check_way_in, check_way_out
 from relay.checkup.finding import Finding, failing, skipped
@@ -57,6 +57,7 @@ def _checks(settings: Settings, clock: Clock, reach: str | None) -> Iterator[tup
     if reach is not None:
         yield "way out", lambda: check_way_out(reach, resolver=_resolver(settings))
     yield "webhooks", _aside(lambda: check_webhooks(settings, now=now))
+    yield "pause", _aside(lambda: check_pause(settings))
     yield "sending", lambda: _sending(settings)
 
 

@@ -10,6 +10,7 @@ from relay.assembly import make_place, make_resolver
 from relay.cli.arguments import whose
 from relay.cli.output import json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
+from relay.cli.sending_domain import sending
 from relay.directory import domains as proving
 from relay.directory.domains import Listing
 from relay.directory.survey import survey
@@ -37,6 +38,9 @@ def sending_option(command: Command) -> Command:
 @click.group()
 def domain() -> None:
     """Domains whose mail comes here."""
+
+
+domain.add_command(sending)
 
 
 @domain.command("add")

@@ -1,4 +1,4 @@
-"""Mail by hand: looked at, traced, and put in without SMTP."""
+"""Mail by hand, of both directions: looked at, traced, and put in without SMTP."""
 
 import asyncio
 import sys
@@ -13,7 +13,10 @@ from relay.assembly import make_reception, make_resolver
 from relay.cli.arguments import ip_type
 from relay.cli.output import json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
+from relay.cli.resolving import resolve_message
+from relay.errors import ContentGone
 from relay.events import message_data
+from relay.events_outbound import outbound_document, outbound_item
 from relay.inbound.admit import admit
 from relay.inbound.receive import Reception, receive
 from relay.letterfile import envelope_for, spool_of
@@ -22,26 +25,43 @@ from store.agents import POSTMASTER
 from store.bodies import read_body, read_chunk
 from store.deliveries import list_attempts, list_deliveries_of_message
 from store.engine import Store
-from store.records import Message
+from store.errors import MessageNotFound
+from store.feedback import list_feedback
+from store.outbound import get_outbound_message
+from store.sending import list_send_attempts
 from store.transaction import Tx
+from store.written import list_newest_written
 
+_WRITTEN_COLUMNS = ("id", "created_at", "agent", "to", "subject", "status", "error")
+_ATTEMPT_COLUMNS = ("began_at", "origin", "outcome", "settled_at", "provider_message_id", "error")
+_FEEDBACK_COLUMNS = ("at", "kind", "recipient", "detail")
 _COLUMNS = ("id", "received_at", "agent", "from_address", "subject", "verified_domain", "status")
 
 
 @click.group()
 def message() -> None:
-    """Mail that was received."""
+    """Mail that was received, and mail that agents wrote."""
+
+
+message.add_command(resolve_message)
 
 
 @message.command("list")
 @click.option("--agent", "address", help="Of this agent only.")
 @click.option("--postmaster", is_flag=True, help="Mail to the operator.")
+@click.option("--written", is_flag=True, help="What agents wrote, instead of what they received.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @json_option
 @pass_program
-def list_messages(program: Program, address: str | None, limit: int, *, postmaster: bool, as_json: bool) -> None:
+def list_messages(
+    program: Program, address: str | None, limit: int, *, postmaster: bool, written: bool, as_json: bool
+) -> None:
     """List messages, the newest first."""
     agent = POSTMASTER if postmaster else address and program.agent(address).address
+    if written:
+        sent = program.store.run(lambda tx: list_newest_written(tx, agent, limit=limit))
+        show_all([outbound_item(each) for each in sent] if as_json else sent, _WRITTEN_COLUMNS, as_json=as_json)
+        return
     rows = program.store.run(lambda tx: messages.list_newest(tx, agent, limit=limit))
     show_all(rows, _COLUMNS, as_json=as_json)
 
@@ -53,13 +73,15 @@ def list_messages(program: Program, address: str | None, limit: int, *, postmast
 def show_message(program: Program, message_id: str, *, as_json: bool) -> None:
     """Show one message whole."""
 
-    def unit(tx: Tx) -> tuple[Message, bytes]:
-        found = messages.find_message(tx, message_id)
-        return found, read_body(tx, found.raw_sha256)
+    def unit(tx: Tx) -> dict[str, Any]:
+        try:
+            found = messages.find_message(tx, message_id)
+        except MessageNotFound:
+            return _written(tx, message_id, base_url=program.settings.base_url)
+        raw = read_body(tx, found.raw_sha256)
+        return message_data(found, raw, base_url=program.settings.base_url) | {"status": found.status}
 
-    found, raw = program.store.run(unit)
-    document = message_data(found, raw, base_url=program.settings.base_url) | {"status": found.status}
-    show(document, as_json=as_json)
+    show(program.store.run(unit), as_json=as_json)
 
 
 @message.command("raw")
@@ -67,7 +89,7 @@ def show_message(program: Program, message_id: str, *, as_json: bool) -> None:
 @pass_program
 def raw_message(program: Program, message_id: str) -> None:
     """Write the mail's bytes to standard output."""
-    sha256 = program.store.run(lambda tx: messages.find_message(tx, message_id)).raw_sha256
+    sha256 = program.store.run(lambda tx: _sha256(tx, message_id))
     number = 0
     while (part := _part(program.store, sha256, number)) is not None:
         sys.stdout.buffer.write(part)
@@ -79,12 +101,18 @@ def raw_message(program: Program, message_id: str) -> None:
 @json_option
 @pass_program
 def trace_message(program: Program, message_id: str, *, as_json: bool) -> None:
-    """Tell what happened to a message: where from, how judged, and every attempt to deliver it."""
+    """Tell what happened to a message: where from, how judged, and every attempt to deliver or to send it."""
     document = program.store.run(lambda tx: _trace(tx, message_id))
     if as_json:
         show(document, as_json=True)
         return
-    show(document["received"], as_json=False)
+    show(document.get("received") or document["written"], as_json=False)
+    if "attempts" in document:
+        click.echo("\nsending:")
+        show_all(document["attempts"], _ATTEMPT_COLUMNS, as_json=False)
+    if document.get("feedback"):
+        click.echo("\nwhat the provider told:")
+        show_all(document["feedback"], _FEEDBACK_COLUMNS, as_json=False)
     for delivery in document["deliveries"]:
         click.echo(f"\n{delivery['id']}: {delivery['event_type']}, {delivery['status']}")
         show_all(delivery["tried"], ("at", "status", "error", "duration_ms"), as_json=False)
@@ -135,12 +163,36 @@ def _reception(program: Program) -> Reception:
 
 
 def _trace(tx: Tx, message_id: str) -> dict[str, Any]:
-    found = messages.find_message(tx, message_id)
+    try:
+        story = {"received": plain(messages.find_message(tx, message_id))}
+    except MessageNotFound:
+        attempts, told = list_send_attempts(tx, message_id), list_feedback(tx, message_id)
+        story = {"written": outbound_item(get_outbound_message(tx, message_id)), "attempts": plain(attempts)}
+        story["feedback"] = plain(told)
     deliveries = [
         plain(delivery) | {"tried": plain(list_attempts(tx, delivery.id))}
         for delivery in list_deliveries_of_message(tx, message_id)
     ]
-    return {"received": plain(found), "deliveries": deliveries}
+    return story | {"deliveries": deliveries}
+
+
+def _written(tx: Tx, message_id: str, *, base_url: str) -> dict[str, Any]:
+    """What an agent wrote. Raises MessageNotFound."""
+    found = get_outbound_message(tx, message_id)
+    raw = read_body(tx, found.raw_sha256) if found.raw_sha256 else None
+    attempts, told = list_send_attempts(tx, message_id), list_feedback(tx, message_id)
+    return outbound_document(found, raw, attempts=attempts, feedback=told, base_url=base_url)
+
+
+def _sha256(tx: Tx, message_id: str) -> str:
+    """Of the bytes of a mail of either direction. Raises MessageNotFound, ContentGone."""
+    try:
+        return messages.find_message(tx, message_id).raw_sha256
+    except MessageNotFound:
+        sha256 = get_outbound_message(tx, message_id).raw_sha256
+    if sha256 is None:
+        raise ContentGone
+    return sha256
 
 
 def _part(store: Store, sha256: str, number: int) -> bytes | None:

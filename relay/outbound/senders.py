@@ -55,8 +55,11 @@ class Senders:
         return None if domain == self._from_domain or await self._is_proved(domain) else self._shared(SHARED_LOCAL)
 
     def letters_from(self, agent: str) -> str:
-        """Where the relay's own letters about *agent* come from."""
-        return self._shared(LETTERS_LOCAL) if self._from_domain else agent
+        """Where the relay's own letters about *agent* come from.
+
+        Never from the agent's own address: a letter that bounces comes back with its link, which is not the agent's.
+        """
+        return f"{LETTERS_LOCAL}@{self._from_domain or agent.rpartition('@')[2]}"
 
     def _shared(self, local: str) -> str:
         return f"{local}@{self._from_domain}"

@@ -164,7 +164,7 @@ def test_what_a_stranger_wrote_does_not_move_the_terminals_cursor(cli, tmp_path)
     "arguments",
     [
         ["user", "list"], ["key", "list", "--user", OWNER], ["domain", "list", "--user", OWNER], ["agent", "list", "--user", OWNER],
-        ["agent", "show", BOT], ["message", "list"], ["message", "list", "--limit", "1"], ["delivery", "list"], ["init"], ["migrate"],
+        ["agent", "show", BOT], ["message", "list"], ["message", "list", "--limit", "1"], ["delivery", "list"], ["review", "list"], ["message", "list", "--written"], ["init"], ["migrate"],
     ],
 )  # fmt: skip
 def test_what_prints_data_prints_json_too(posted, arguments):

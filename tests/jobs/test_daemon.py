@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from aiosmtpd.smtp import SMTP
 
 from relay.clock import SystemClock
 from store.messages import KEPT_FOR
+from store.notifications import enqueue_sign_in
 from tests.fakes import FakeClock
 from tests.journeys.home import BOT, Home
 from tests.places import Places
@@ -28,3 +30,33 @@ async def test_a_running_daemon_removes_what_is_past_its_time(home, master):
         count = b'mailseal_removed_rows_total{kind="messages"} 1.0'
         while count not in relay.daemon._metrics.render():  # noqa: ASYNC110 (counters have no event)
             await asyncio.sleep(0.01)
+
+
+class Host:
+    """A smarthost that keeps what it is given."""
+
+    def __init__(self):
+        self.mails = asyncio.Queue()
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        self.mails.put_nowait((envelope.mail_from, envelope.rcpt_tos, envelope.content))
+        return "250 Ok"
+
+
+async def test_a_running_daemon_sends_a_letter_as_it_is_asked_for(tmp_path, sqlite_file_url, master):
+    host = Host()
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(host, hostname="out.example"), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    chosen = {"OUTBOUND": "smtp", "SMTP_OUT_HOST": "127.0.0.1", "SMTP_OUT_PORT": str(port), "SMTP_OUT_TLS": "none"}
+    more = {f"MAILSEAL_{name}": value for name, value in chosen.items()}
+    home = Home(tmp_path / "data", sqlite_file_url, "127.0.0.1:9", more)
+    user = home.store.run(Places(SystemClock(), master).user)
+
+    async with home.daemon() as relay, asyncio.timeout(20):
+        await relay.daemon.store.write(lambda tx: enqueue_sign_in(tx, user.id, now=SystemClock().now()))
+        mail_from, recipients, content = await host.mails.get()
+
+    home.close()
+    server.close()
+    assert ("mailseal@mx.here.example", [user.email]) == (mail_from, recipients)
+    assert b"/login/" in content

@@ -29,7 +29,7 @@ from store.schema import (
     usage_events,
     user_sessions,
 )
-from store.schema_outbound import used_links
+from store.schema_outbound import notifications, used_links
 from store.sessions import create_user_session
 from store.used_links import use_link
 from tests.places import new_message
@@ -129,6 +129,8 @@ async def test_a_round_removes_whatever_is_past_its_time_and_says_so_in_one_line
         settled = {"id": "dlv_1", "event_id": "evt_1", "status": "dead", "settled_at": clock.now()}
         lively = {"id": "dlv_2", "event_id": "evt_2", "status": "pending", "settled_at": None}
         tx.execute(insert(deliveries), [values | settled, values | lively])
+        letter = {"id": "ltr_1", "user_id": user.id, "kind": "sign_in", "status": "sent", "settled_at": clock.now()}
+        tx.execute(insert(notifications), letter | {"due_at": clock.now(), "created_at": clock.now()})
         tx.execute(insert(delivery_attempts), {"delivery_id": "dlv_2", "at": clock.now(), "duration_ms": 1})
 
     await arrive(3)
@@ -143,6 +145,7 @@ async def test_a_round_removes_whatever_is_past_its_time_and_says_so_in_one_line
         "idempotency_keys": 1,
         "attempts": 1,
         "deliveries": 1,
+        "letters": 1,
         "usage_events": 3,
         "used_links": 1,
     }
@@ -150,8 +153,8 @@ async def test_a_round_removes_whatever_is_past_its_time_and_says_so_in_one_line
     assert gone == removed
     left = [await count_of(table) for table in (messages, bodies, deliveries, usage_events)]
     assert [1, 1, 1, 1] == left
-    emptied = (user_sessions, idempotency_keys, delivery_attempts, used_links)
-    assert [0, 0, 0, 0] == [await count_of(table) for table in emptied]
+    emptied = (user_sessions, idempotency_keys, delivery_attempts, used_links, notifications)
+    assert [0, 0, 0, 0, 0] == [await count_of(table) for table in emptied]
 
 
 async def test_a_round_with_nothing_to_do_says_nothing(cleaning, removed, arrive):

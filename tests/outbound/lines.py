@@ -64,7 +64,10 @@ class Cut:
 
 
 class SpokenSes:
-    """Answers each SendEmail with the next of *answers* (status, body), and tells of the account and its identities."""
+    """Answers each SendEmail with the next of *answers* (status, body), and tells of the account and its identities.
+
+    *identities* are names of proved ones, or what it tells of each by name; all are there already.
+    """
 
     def __init__(self, answers=(), quota=None, *, account=None, identities=()):
         self.answers, self.quota, self.mails, self.asked = list(answers), quota, [], 0
@@ -104,8 +107,13 @@ class SpokenSes:
             self.asked += 1
             known = self.account | ({"SendQuota": self.quota} if self.quota else {})
             return (200, known) if known else (403, {"code": "AccessDeniedException"})
+        if head.startswith("POST /v2/email/identities "):
+            return 400, {"code": "AlreadyExistsException"}
         if "/v2/email/identities/" in head:
-            proved = any(f"/identities/{name} " in head for name in self.identities)
-            return (200, {"VerifiedForSendingStatus": True}) if proved else (404, {"code": "NotFoundException"})
+            told = [self._told(name) for name in self.identities if f"/identities/{name} " in head]
+            return (200, told[0]) if told else (404, {"code": "NotFoundException"})
         self.mails.append(json.loads(body))
         return self.answers.pop(0) if self.answers else (200, {"MessageId": f"0100-{len(self.mails)}"})
+
+    def _told(self, name):
+        return self.identities[name] if isinstance(self.identities, dict) else {"VerifiedForSendingStatus": True}

@@ -64,6 +64,15 @@ def test_a_reply_tells_whom_it_answers(compose, arrive, poll, ask):
     assert "ana@asks.example" == ask(reply).answered
 
 
+def test_whoever_is_answered_is_no_stranger_and_neither_is_their_domain(compose, arrive, poll, ask):
+    arrive(poll, email_message_id="1@sender", from_address="ana@asks.example")
+    draft = Draft(to=("Ana@asks.example",), cc=("bo@asks.example", "cy@new.example"))
+
+    found = ask(compose(kind="reply", answered=Answered(in_reply_to="1@sender"), draft=draft))
+
+    assert ({"bo@asks.example", "cy@new.example"}, {"new.example"}) == (found.new, found.new_domains)
+
+
 @pytest.mark.parametrize(
     "changes",
     [{}, {"kind": "reply"}, {"kind": "reply", "answered": Answered(in_reply_to="2@sender")}, {"kind": "forward"}],

@@ -1,0 +1,159 @@
+"""Mail that waits for a person: looked at, approved and rejected by the operator in its owner's place."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
+
+import click
+
+from relay import log
+from relay.assembly import make_office
+from relay.cli.output import harmless, json_option, show, show_all
+from relay.cli.program import Program, pass_program
+from relay.events_outbound import outbound_document, outbound_item
+from relay.outbound import review as deciding
+from relay.outbound.office import Office
+from relay.outbound.review_letter import marks_of
+from relay.outbound.review_link import review_link
+from store.acquaintance import acquaintance_of
+from store.bodies import read_body
+from store.feedback import list_feedback
+from store.holds import list_pending_outbound_for_user
+from store.outbound import get_outbound_message, resolve_outbound_owner
+from store.records import Page
+from store.records_outbound import OutboundMessage, OutboundSummary
+from store.sending import list_send_attempts
+from store.transaction import Tx
+from store.users import list_users
+
+_COLUMNS: Final = ("id", "hold_expires_at", "agent", "to", "subject", "hold_reason", "revision")
+_HEAD: Final = ("message_id", "status", "agent", "subject", "hold_reason", "hold_expires_at", "revision", "raw_sha256")
+_PAGE: Final = 200
+
+
+@click.group()
+def review() -> None:
+    """Mail that waits for a person."""
+
+
+@review.command("list")
+@click.option("--user", "email", help="Of this user's agents only, by email.")
+@json_option
+@pass_program
+def list_reviews(program: Program, email: str | None, *, as_json: bool) -> None:
+    """List what waits, soonest expiring first."""
+    users = [program.user(email)] if email else program.store.run(list_users)
+    waiting = [message for user in users for message in _pending(program, user.id)]
+    waiting.sort(key=lambda message: (message.hold_expires_at or message.created_at, message.id))
+    show_all([outbound_item(message) for message in waiting] if as_json else waiting, _COLUMNS, as_json=as_json)
+
+
+@review.command("show")
+@click.argument("message_id")
+@json_option
+@pass_program
+def show_review(program: Program, message_id: str, *, as_json: bool) -> None:
+    """Show one draft whole, and the link to decide about it while it waits."""
+    document = program.store.run(lambda tx: _document(tx, program, message_id))
+    if as_json:
+        show(document, as_json=True)
+        return
+    _tell(document)
+
+
+@review.command("approve")
+@click.argument("message_id")
+@click.option("--reason", metavar="TEXT", help="Kept with the mail.")
+@json_option
+@pass_program
+def approve(program: Program, message_id: str, reason: str | None, *, as_json: bool) -> None:
+    """Send a mail that waits, as it is."""
+    owner = program.store.run(lambda tx: resolve_outbound_owner(tx, message_id))
+    decided = _decide(program, lambda office: deciding.approve(owner, message_id, reason=reason, by=office))
+    _show_decided(decided, as_json=as_json)
+
+
+@review.command("reject")
+@click.argument("message_id")
+@click.option("--reason", metavar="TEXT", help="Kept with the mail.")
+@json_option
+@pass_program
+def reject(program: Program, message_id: str, reason: str | None, *, as_json: bool) -> None:
+    """Never send a mail that waits; its content goes."""
+    owner = program.store.run(lambda tx: resolve_outbound_owner(tx, message_id))
+    decided = _decide(program, lambda office: deciding.reject(owner, message_id, reason=reason, by=office))
+    _show_decided(decided, as_json=as_json)
+
+
+def _decide(program: Program, decision: Callable[[Office], Awaitable[OutboundMessage]]) -> OutboundMessage:
+    """What comes of *decision*, with a store and a courier that live no longer than it."""
+    settings = program.settings
+    log.configure(form=settings.log_format, level=settings.log_level)
+    office = make_office(settings, store=program.store, clock=program.clock, master=program.master)
+
+    async def run() -> OutboundMessage:
+        program.store.start()
+        try:
+            return await decision(office)
+        finally:
+            if office.courier is not None:
+                await office.courier.close()
+            await program.store.stop()
+
+    return asyncio.run(run())
+
+
+def _show_decided(message: OutboundMessage, *, as_json: bool) -> None:
+    document = {"message_id": message.id, "status": message.status, "error": message.error}
+    show(document | {"reviewed_at": message.reviewed_at, "reason": message.reason}, as_json=as_json)
+
+
+def _pending(program: Program, user_id: str) -> Iterator[OutboundSummary]:
+    cursor: str | None = None
+    while True:
+        page = _page(program, user_id, cursor)
+        yield from page.items
+        if (cursor := page.next_cursor) is None:
+            return
+
+
+def _page(program: Program, user_id: str, cursor: str | None) -> Page[OutboundSummary]:
+    now = program.now()
+    return program.store.run(
+        lambda tx: list_pending_outbound_for_user(tx, user_id, limit=_PAGE, cursor=cursor, now=now)
+    )
+
+
+def _document(tx: Tx, program: Program, message_id: str) -> dict[str, Any]:
+    """The draft, what is to be noticed about its recipients, and where its owner can decide."""
+    owner = resolve_outbound_owner(tx, message_id)
+    message = get_outbound_message(tx, message_id)
+    raw = read_body(tx, message.raw_sha256) if message.raw_sha256 else None
+    attempts, feedback = list_send_attempts(tx, message_id), list_feedback(tx, message_id)
+    base_url = program.settings.base_url
+    document = outbound_document(message, raw, attempts=attempts, feedback=feedback, base_url=base_url)
+    document |= {"review_url": None, "marks": {}}
+    if message.status == "pending_approval":
+        acquaintance = acquaintance_of(tx, message)
+        named = (*message.to, *message.cc, *message.bcc)
+        document["marks"] = {address: found for address in named if (found := marks_of(address, acquaintance))}
+        document["review_url"] = review_link(message, owner, base_url=base_url, key=program.master.links)
+    return document
+
+
+def _tell(document: dict[str, Any]) -> None:
+    """The draft for eyes, recipients first; what the agent wrote stands behind a bar, as in the letter."""
+    for name in ("to", "cc", "bcc"):
+        for address in [each["address"] for each in document[name]]:
+            marks = document["marks"].get(address)
+            click.echo(harmless(f"{name}: {address}{'   [' + ', '.join(marks) + ']' if marks else ''}"))
+    show({name: document[name] for name in _HEAD}, as_json=False)
+    for file in document["attachments"]:
+        click.echo(harmless(f"file: {file['filename']} ({file['content_type']}, {file['size']} bytes)"))
+    for name in ("text", "html"):
+        if document[name]:
+            click.echo(f"\n{name}:")
+            for line in document[name].splitlines():
+                click.echo(f"| {harmless(line.expandtabs(4))}")
+    if document["review_url"]:
+        click.echo(f"\n{document['review_url']}")

@@ -1,0 +1,55 @@
+"""From an agent's mail that has to wait to the letters about it: what a person is asked about is what would go."""
+
+from email import message_from_bytes, policy
+
+from relay.outbound.review import Version, amend, approve
+from relay.outbound.submit import Wish, submit
+from relay.signing.link import read_review_token
+from store.agents import get_agent_by_email
+from store.hitl import update_agent_hitl
+from store.pending_approval_edit import PendingApprovalEdit
+from store.records_outbound import Draft
+from tests.fakes import FakeCourier
+from tests.outbound.test_notify import BASE, World
+
+
+async def ask_first(world):
+    """The agent, whose owner wants to be asked from now on."""
+    await world.hold()
+    address, now = "bot@agents.example", world.clock.now()
+    ask = {"enabled": True, "ttl_seconds": 600, "expiration_action": "reject"}
+    await world.store.write(lambda tx: update_agent_hitl(tx, world.user.id, address, now=now, **ask))
+    return await world.store.read(lambda tx: get_agent_by_email(tx, address))
+
+
+def told(world):
+    """The text of the last letter, and the link in it."""
+    mail = message_from_bytes(world.courier.taken[-1][0], policy=policy.default)
+    text = mail.get_body(("plain",)).get_content()
+    [url] = [line for line in text.splitlines() if line.startswith(BASE)]
+    token = url.removeprefix(f"{BASE}/review/")
+    return text, read_review_token(token, key=world.office.master.links, now=world.clock.now())
+
+
+async def test_each_draft_is_asked_about_and_the_last_one_is_what_goes(sqlite_store, clock, master):
+    world = World(sqlite_store, clock, master, FakeCourier())
+    agent = await ask_first(world)
+    draft = Draft(to=("bo@reader.example",), subject="Offer", text="one")
+    held = await submit(agent, Wish(draft=draft), by=world.office)
+
+    await world.notify(await world.take())
+    first, link = told(world)
+    assert ("pending_approval", held.id, 1) == (held.status, link.message_id, link.revision)
+    assert "[NEW DOMAIN] To: bo@reader.example" in first
+
+    edit = PendingApprovalEdit(text="two", to=("cy@elsewhere.example",))
+    changed = await amend(world.user.id, held.id, edit, by=world.office)
+    await world.notify(await world.take())
+    second, link = told(world)
+    assert (2, True, False) == (link.revision, "| two" in second, "| one" in second)
+    assert "[NEW DOMAIN] To: cy@elsewhere.example" in second
+
+    seen = Version(changed.revision, changed.digest)
+    assert "sent" == (await approve(world.user.id, held.id, seen=seen, by=world.office)).status
+    raw, _, recipients, _ = world.courier.taken[-1]
+    assert (("cy@elsewhere.example",), True) == (recipients, b"\r\ntwo" in raw)
