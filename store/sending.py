@@ -43,6 +43,7 @@ from store.schema_outbound import outbound, send_attempts
 from store.switches import read_pause, require_sending
 from store.transaction import Tx
 from store.usage import note_usage
+from store.volume import note_recipients
 from store.wake import SENDING as SENDING_TOPIC
 
 Also = Callable[[Tx, OutboundMessage], None]
@@ -245,6 +246,7 @@ def finish_sent(tx: Tx, message_id: str, *, now: datetime, also: Also | None = N
     message = get_outbound_message(tx, message_id)
     if also is not None:
         also(tx, message)
+    note_recipients(tx, message.agent, (*message.to, *message.cc, *message.bcc), now=now)
     scrub(tx, message_id, now=now)
     _count(tx, "sent", message, now=now)
     tell(tx, message.agent, "email.sent", message_id, now=now)

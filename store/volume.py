@@ -5,6 +5,7 @@ at once cannot each be the last that is allowed.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,7 +43,7 @@ def count_new_recipients(tx: Tx, agent: str, *, since: datetime) -> int:
 
 def find_new_recipients(tx: Tx, agent: str, addresses: Sequence[str]) -> list[str]:
     """Those of *addresses*, normalised, that an agent has never written to."""
-    wanted = sorted({normalise_address(address) for address in addresses})
+    wanted = _normalised(addresses)
     mine = and_(known_recipients.c.agent == agent, known_recipients.c.address.in_(wanted))
     known = set(tx.execute(select(known_recipients.c.address).where(mine)).scalars())
     return [address for address in wanted if address not in known]
@@ -50,10 +51,18 @@ def find_new_recipients(tx: Tx, agent: str, addresses: Sequence[str]) -> list[st
 
 def note_recipients(tx: Tx, agent: str, addresses: Sequence[str], *, now: datetime) -> None:
     """Remember whom an agent writes to, since when; who is known already stays as they were."""
-    wanted = sorted({normalise_address(address) for address in addresses})
-    rows = [{"agent": agent, "address": address, "first_at": now} for address in wanted]
+    rows = [{"agent": agent, "address": address, "first_at": now} for address in _normalised(addresses)]
     if rows:
         tx.execute(_NOTE[tx.connection.dialect.name], rows)
+
+
+def _normalised(addresses: Sequence[str]) -> list[str]:
+    """Each once, in the form and order in which rows are kept; what is no address is nobody's."""
+    found = set()
+    for address in addresses:
+        with suppress(ValueError):
+            found.add(normalise_address(address))
+    return sorted(found)
 
 
 def _written_since(agent: str, since: datetime, conversation_id: str | None) -> ColumnElement[bool]:

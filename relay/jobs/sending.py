@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from relay.jobs.schedule import rest
 from relay.outbound.office import Office
 from relay.outbound.send import send_queued
 from store.errors import StoreError
@@ -20,7 +21,7 @@ from store.transaction import Tx
 from store.wake import SENDING
 
 AT_ONCE: Final = 8  # mails on their way to the provider
-LONGEST_REST_SECONDS: Final = 30.0  # another process may have queued one without our hearing of it
+LONGEST_REST_SECONDS: Final = 10.0  # another process may have queued one without our hearing of it
 AFTER_TROUBLE_SECONDS: Final = 3.0
 _LEAST_REST_SECONDS: Final = 0.05
 log = structlog.get_logger("relay.jobs")
@@ -34,10 +35,13 @@ class Sending:
         self._at_once = at_once
         self._tasks: set[asyncio.Task[None]] = set()
         self._worker: asyncio.Task[None] | None = None
+        self._called = asyncio.Event()
         self._stop = asyncio.Event()
 
     def start(self) -> None:
         """Begin to look."""
+        # Not waiting(): that is a sign to look into the file of SQLite at short intervals for others' commits.
+        self._by.store.bell.listen(self._on_commit)
         self._worker = asyncio.ensure_future(self._work())
 
     async def stop(self, grace_seconds: float) -> None:
@@ -46,6 +50,7 @@ class Sending:
         What is cut off then is ``sending`` until its lease is over, and ``unconfirmed`` from there on.
         """
         self._stop.set()
+        self._called.set()
         if self._worker is not None:
             await self._worker  # never cancelled: a mail that was claimed meanwhile would be in doubt for nothing
         if self._tasks:
@@ -56,14 +61,18 @@ class Sending:
 
     async def _work(self) -> None:
         while not self._stop.is_set():
-            with self._by.store.bell.waiting(SENDING) as called:
-                try:
-                    await self._send_due()
-                    seconds = await self._seconds_to_next()
-                except StoreError as error:
-                    log.warning("sending rests", error=type(error).__name__)
-                    seconds = AFTER_TROUBLE_SECONDS
-                await _first_of(called, self._stop, seconds=seconds)
+            self._called.clear()  # before looking, so that no commit slips between
+            try:
+                await self._send_due()
+                seconds = await self._seconds_to_next()
+            except StoreError as error:
+                log.warning("sending rests", error=type(error).__name__)
+                seconds = AFTER_TROUBLE_SECONDS
+            await rest(self._called, seconds)
+
+    def _on_commit(self, topics: frozenset[str]) -> None:
+        if SENDING in topics:
+            self._called.set()
 
     async def _send_due(self) -> None:
         """Claim as many as there are hands free, until none is due."""
@@ -95,11 +104,3 @@ class Sending:
 
 def _next_due(tx: Tx) -> datetime | None:
     return None if read_pause(tx) is not None else next_to_send_at(tx)
-
-
-async def _first_of(*events: asyncio.Event, seconds: float) -> None:
-    """Return once one of *events* is set, or after *seconds*."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for each in waits:
-        each.cancel()

@@ -118,9 +118,9 @@ def _keep(tx: Tx, agent: Agent, wish: Wish, new: NewOutbound, wire: Wire, *, by:
     assert agent.user_id is not None, "the operator's own agent has no key to send with"
     require_wanted(tx, agent.user_id, everybody)
     reason = hold_reason(_standing(tx, agent, wish, now=now), by.caps)
-    note_recipients(tx, agent.address, everybody, now=now)
     keep_body(tx, wire.sha256, size=wire.size, content=wire.content, now=now)
     if reason is None:
+        note_recipients(tx, agent.address, everybody, now=now)  # of one that is held, once it is sent
         return create_outbound_message(tx, new)
     held = create_pending_outbound_message(tx, replace(new, hold_reason=reason), ttl_seconds=agent.hitl_ttl_seconds)
     enqueue_review(tx, agent.user_id, held.id, held.revision, now=now)

@@ -56,25 +56,9 @@ _TAGS: Final = [
     {"name": "reference", "description": "This description. Needs no key."},
 ]
 _SUBJECTS: Final = (
-    *(
-        me,
-        keys,
-        domains,
-        agents,
-        messages,
-        queue,
-        stream,
-        sending,
-        reviews,
-        activity,
-        deliveries,
-        usage,
-        account,
-        health,
-    ),
+    *(me, keys, domains, agents, messages, queue, stream, sending, reviews, activity),
+    *(deliveries, suppressions, usage, account, health, ses_events),
     reference,
-    *(me, keys, domains, agents, messages, queue, stream, activity, deliveries, suppressions, usage, account, health),
-    *(ses_events, reference),
 )
 
 
