@@ -57,8 +57,8 @@ async def submit(agent: Agent, wish: Wish, *, by: Office, around: Around | None 
     Raises BadDraft, MailTooLarge; OutboundOff for a recipient that no agent here is, where there is no provider;
     Suppressed; the store's AgentNotFound, InvalidValue, Unavailable; and whatever *around* raises.
     """
-    await _require_way(wish, by=by)
-    new, wire = await _composed(agent, wish, by=by)
+    goes_out = await _goes_out(wish, by=by)
+    new, wire = await _composed(agent, wish, goes_out=goes_out, by=by)
 
     def unit(tx: Tx) -> OutboundMessage:
         if around is not None:
@@ -73,17 +73,17 @@ async def submit(agent: Agent, wish: Wish, *, by: Office, around: Around | None 
     return message
 
 
-async def _require_way(wish: Wish, *, by: Office) -> None:
-    if by.courier is not None:
-        return
+async def _goes_out(wish: Wish, *, by: Office) -> bool:
+    """Whether anybody of it is no agent of this relay. Raises OutboundOff where they cannot be reached."""
     elsewhere = await by.store.read(lambda tx: outside(tx, _everybody(wish.draft), by=by))
-    if elsewhere:
+    if elsewhere and by.courier is None:
         raise OutboundOff
+    return bool(elsewhere)
 
 
-async def _composed(agent: Agent, wish: Wish, *, by: Office) -> tuple[NewOutbound, Wire]:
+async def _composed(agent: Agent, wish: Wish, *, goes_out: bool, by: Office) -> tuple[NewOutbound, Wire]:
     message_id, now = new_message_id(), by.clock.now()
-    mail_from = await by.senders.shared_from(agent.address) if by.courier is not None else None
+    mail_from = await by.senders.shared_from(agent.address) if goes_out else None  # inside it is always their own
     composed = await compose_draft(
         wish.draft,
         author_of(agent.address, agent.name, mail_from=mail_from or agent.address),
