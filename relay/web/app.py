@@ -28,7 +28,8 @@ from relay.web.api import (
 from relay.web.describe import DescribedApi
 from relay.web.gate import AtTheGate, Entrance, Gate
 from relay.web.house import House
-from relay.web.pages import reference
+from relay.web.pages import approvals, mails, overview, reference, review, sign_in
+from relay.web.pages import keys as key_pages
 from relay.web.shapes import Problem
 
 _ABOUT: Final = (
@@ -52,13 +53,14 @@ _TAGS: Final = [
     {"name": "activity", "description": "Both directions, alone and by conversation."},
     {"name": "deliveries", "description": "Events on their way to webhooks."},
     {"name": "suppressions", "description": "Addresses that are not written to any more."},
+    {"name": "pages", "description": "For people: where the link in a letter leads. Needs no key."},
     {"name": "health", "description": "For whoever runs the relay. Needs no key."},
     {"name": "reference", "description": "This description. Needs no key."},
 ]
 _SUBJECTS: Final = (
     *(me, keys, domains, agents, messages, queue, stream, sending, reviews, activity),
     *(deliveries, suppressions, usage, account, health, ses_events),
-    reference,
+    *(reference, review, sign_in, overview, approvals, mails, key_pages),
 )
 
 

@@ -8,6 +8,9 @@
     ├── RateLimited         too many requests
     ├── RequestUnderWay     the first with this idempotency key is not answered yet
     ├── NoSuchPlace         a path that cannot be one of ours
+    ├── NotSignedIn         a page of the console, asked for by nobody
+    ├── StrangeForm         a form that was not filled in on a page of ours
+    ├── DeadLink            a link of ours that leads nowhere any more
     └── NotReady            the relay cannot take mail
 """
 
@@ -50,6 +53,18 @@ class RequestUnderWay(WebError):
 
 class NoSuchPlace(WebError):
     """Not Found."""
+
+
+class NotSignedIn(WebError):
+    """Sign in first."""
+
+
+class StrangeForm(WebError):
+    """The form did not come from this page, or was open for more than an hour: go back, look again, press once more."""
+
+
+class DeadLink(WebError):
+    """This link leads nowhere any more."""
 
 
 class NotReady(WebError):

@@ -67,7 +67,7 @@ class Gate:
     def __init__(self, house: House, streaming: Streaming) -> None:
         self.house = house
         self.streaming = streaming
-        self._turnstile = Turnstile(house.limits)
+        self.turnstile = Turnstile(house.limits)
         self._last_use = LastUse()
 
     async def let_in(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,14 +91,14 @@ class Gate:
             raise Unauthorized
         now = self.house.clock.now()
         peer, key_hash = peer_name(scope.get("client")), hash_key(plaintext)
-        self._turnstile.check_peer(peer, key_hash, now.timestamp())
+        self.turnstile.check_peer(peer, key_hash, now.timestamp())
         named = _AGENT.match(scope["path"])
         address = named[1] if named else None
         asker = await self.house.store.glance(lambda tx: find_asker(tx, plaintext, address))
         if asker is None:
-            answer.fields = self._turnstile.count_failure(peer, key_hash, now.timestamp())
+            answer.fields = self.turnstile.count_failure(peer, key_hash, now.timestamp())
             raise Unauthorized
-        answer.fields = self._turnstile.count(asker.caller, key_hash, now.timestamp())
+        answer.fields = self.turnstile.count(asker.caller, key_hash, now.timestamp())
         await self._note_use(asker, now)
         scope["state"]["asker"] = asker
 

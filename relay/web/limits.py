@@ -15,6 +15,7 @@ class ApiLimits:
     rate_per_key: int = 600
     rate_per_user: int = 3000
     failed_keys_per_peer: int = 60  # guesses from one IPv4 address or IPv6 /64
+    sign_ins_per_peer: int = 10  # letters with a link that one address or /64 asks for
     max_body_bytes: int = 14_680_064  # 10 MiB of attachments as base64, and room for the rest
     request_seconds: float = 30  # for a request's head, and for its body
     max_connections: int = 2000

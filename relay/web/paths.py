@@ -11,6 +11,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 ADDRESS: Final = "[^@]+@[^/@]+|[^/@]+"
 AGENT: Final = "/v1/agents/{address:agent}"
+AGENT_PAGE: Final = "/agents/{address:agent}"
 
 
 class _AddressConvertor(Convertor[str]):

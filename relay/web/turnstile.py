@@ -19,6 +19,7 @@ class Turnstile:
         self._keys = Buckets("key", limits.rate_per_key)
         self._users = Buckets("user", limits.rate_per_user)
         self._failures = Buckets("failed-keys", limits.failed_keys_per_peer)
+        self._sign_ins = Buckets("sign-ins", limits.sign_ins_per_peer)
         self._good: OrderedDict[str, None] = OrderedDict()
 
     def count(self, caller: Caller, key_hash: str, now: float) -> dict[str, str]:
@@ -45,6 +46,13 @@ class Turnstile:
         """Count a wrong key from *peer*; the fields that say how they stand."""
         self._good.pop(key_hash, None)
         return fields([self._failures.take(peer, now)] if self._failures.quota else [])
+
+    def count_sign_in(self, client: tuple[str, int] | None, now: float) -> None:
+        """Count a letter that *client* asks for. Raises RateLimited, and counts nothing."""
+        if self._sign_ins.quota:
+            peer = peer_name(client)
+            _require_room([self._sign_ins.standing(peer, now)])
+            self._sign_ins.take(peer, now)
 
 
 def peer_name(client: tuple[str, int] | None) -> str:

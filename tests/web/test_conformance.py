@@ -48,9 +48,15 @@ class Asking:
         own = {"agent": self.world["hook"], "address": f"new@{self.world['domain']}"}
         return {name: own.get(name, value) for name, value in content["example"].items()}
 
+    def _form(self) -> dict[str, Any]:
+        """A form, of what is for people."""
+        content = self.operation.get("requestBody", {}).get("content", {})
+        form = content.get("application/x-www-form-urlencoded")
+        return {"data": form["example"]} if form else {}
+
     def requests(self) -> Iterator[Request]:
         """A good one, and then the bad ones."""
-        good: dict[str, Any] = {} if self.body() is None else {"json": self.body()}
+        good: dict[str, Any] = self._form() if self.body() is None else {"json": self.body()}
         yield self.url(), {**good, "key": None}
         for each in self.operation.get("parameters", ()):
             for value in IN_A_PATH if each["in"] == "path" else ():

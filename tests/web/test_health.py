@@ -60,7 +60,6 @@ async def test_a_store_that_cannot_answer_is_a_problem_that_passes(door, table):
 @pytest.mark.parametrize(
     ("method", "path", "problem"),
     [
-        ("GET", "/", (404, "not_found")),
         ("GET", "/v1", (404, "not_found")),
         ("GET", "/redoc", (404, "not_found")),
         ("GET", "/v2/agents", (404, "not_found")),

@@ -119,11 +119,13 @@ def test_every_problem_that_can_come_back_is_named_under_its_status(operation):
     known = catalogue()
     for status, answer in operation["responses"].items():
         told = re.findall(r"^`([a-z_]+)`: ", answer["description"], re.MULTILINE)
-        listed = list(answer.get("content", {}).get(PROBLEM, {}).get("examples", {}))
+        content = answer.get("content", {})
+        listed = list(content.get(PROBLEM, {}).get("examples", {}))
 
         assert told == listed
         assert {int(status)} >= {known[code].status for code in listed}
-        assert bool(listed) == (status >= "400" and "application/json" not in answer["content"])
+        assert bool(listed) == (PROBLEM in content)
+        assert (status >= "400") <= bool({PROBLEM, "application/json", "text/html"} & content.keys())
 
 
 def test_every_code_is_shown_as_a_problem_that_fits():

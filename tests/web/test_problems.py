@@ -37,7 +37,6 @@ async def test_a_method_that_a_path_has_not_is_told_with_those_it_has(still_door
 @pytest.mark.parametrize(
     ("problem", "path"),
     [
-        ((404, "not_found"), "/"),
         ((404, "not_found"), "/v1"),
         ((404, "not_found"), "/v1/"),
         ((404, "not_found"), "/v1/nothing"),

@@ -41,6 +41,7 @@ OWN = {  # one's own, nothing named
 }
 MAKING = {"make_key", "claim_domain", "make_agent", "replay_all_dead", "erase"}  # each looked at by itself below
 OPEN = {"healthz", "readyz", "metrics", "description", "reference"}
+LINKS = {"review_page", "decide_by_link"}  # open to whoever has the letter: tests/web/test_review_page.py
 ENDLESS = {"follow_events"}
 
 
@@ -116,8 +117,8 @@ def likeness(answer: Answer) -> tuple:
 def test_every_route_is_looked_at():
     named = {name for name, _ in strays()}
 
-    assert set(OPERATIONS) == named | OWN | MAKING | OPEN
-    assert set() == {each for _, path, _ in OPERATIONS.values() for each in names(path)} - {*CODES, "index"}
+    assert set(OPERATIONS) == named | OWN | MAKING | OPEN | LINKS
+    assert set() == {each for _, path, _ in OPERATIONS.values() for each in names(path)} - {*CODES, "index", "token"}
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -1,6 +1,9 @@
 """One of everything that a user can have, and what each is called in the API's paths."""
 
+from typing import Any
+
 from relay.auth.verdict import ArcResult, DkimResult, DmarcResult, SpfResult, Verdict
+from relay.signing.link import ReviewLink, review_token
 from store.deliveries import claim_due, settle_dead
 from store.outbound import create_outbound_message, create_pending_outbound_message
 from store.records import Attempt
@@ -51,9 +54,28 @@ async def furnish(door: Door, *, owner: str, domain: str) -> dict[str, str]:
         "message_id": message.id,
         "conversation_id": message.conversation_id,
         "delivery_id": await dead_delivery(door, hook),
+        "token": await held_mail(door, owner, bot),
         "recipient": await suppressed(door, owner, f"gone@{domain}"),
         "index": "0",
     }
+
+
+async def held_mail(door: Door, owner: str, agent: str, **changes: Any) -> str:
+    """The token of a letter's link to a mail that *agent* wrote, and that waits for *owner*."""
+
+    def unit(tx):
+        new = new_outbound(agent, at=door.clock.now(), **changes)
+        held = create_pending_outbound_message(tx, new, ttl_seconds=3600)
+        assert held.hold_expires_at is not None
+        link = ReviewLink(
+            message_id=held.id,
+            revision=held.revision,
+            user_id=door.places.user(tx, owner).id,
+            expires_at=held.hold_expires_at,
+        )
+        return review_token(link, key=door.places.master.links)
+
+    return await door.store.write(unit)
 
 
 def as_asked(name: str, world: dict[str, str]) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """An agent's messages: listed, read, fetched as bytes, marked."""
 
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -10,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from relay.inbox import read
 from relay.outbound.written import read_written_of_agent
 from relay.web.answers import json_answer
+from relay.web.files import FOR_SAVING, file_answer
 from relay.web.guard import AgentReader, HasLeft, TheHouse
 from relay.web.parameters import AttachmentIndex, MessageId
 from relay.web.paths import AGENT
@@ -23,12 +23,6 @@ from store.search import Description
 
 router = APIRouter(prefix=f"{AGENT}/messages", tags=["messages"])
 
-# A stranger wrote these bytes: they are for saving, never for a browser to run as a page of ours.
-_FOR_SAVING: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cache-Control": "private, no-store",
-}
 _BYTES: Final = {"schema": {"type": "string", "format": "binary", "description": "The bytes."}}
 _MAIL: Final[dict[str, Any]] = {"description": "The mail.", "content": {"message/rfc822": _BYTES}}
 _PART: Final[dict[str, Any]] = {"description": "The part, as its sender typed it.", "content": {"*/*": _BYTES}}
@@ -102,7 +96,7 @@ async def mark_message(agent: AgentReader, house: TheHouse, message_id: MessageI
 async def get_raw(agent: AgentReader, house: TheHouse, message_id: MessageId) -> StreamingResponse:
     """The mail as it is kept, byte for byte; of one that goes out, until its way has ended."""
     size, parts = await read.read_raw(agent.address, message_id, store=house.store, now=house.clock.now())
-    headers = _FOR_SAVING | {
+    headers = FOR_SAVING | {
         "Content-Length": str(size),
         "Content-Disposition": f'attachment; filename="{message_id}.eml"',
     }
@@ -116,16 +110,4 @@ async def get_attachment(
 ) -> Response:
     """One attachment, decoded."""
     part = await read.read_attachment(agent.address, message_id, index, store=house.store, now=house.clock.now())
-    name = quote(part.filename or f"attachment-{index}", safe="")
-    headers = _FOR_SAVING | {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
-        # Said here and not as media_type: Starlette would add a charset to text, and it is not ours to say.
-        "Content-Type": _printable_type(part.content_type),
-    }
-    return Response(part.content, headers=headers)
-
-
-def _printable_type(content_type: str) -> str:
-    """A stranger's media type, if it can stand in a header at all."""
-    usable = content_type.isascii() and content_type.isprintable() and " " not in content_type
-    return content_type if usable else "application/octet-stream"
+    return file_answer(part.content, filename=part.filename or f"attachment-{index}", content_type=part.content_type)

@@ -2,16 +2,31 @@
 
 import base64
 import re
+from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import Response
 
+from relay.clock import rfc3339
+from relay.web.pages.words import moment
+
 _HERE: Final = Path(__file__).parent
+_FRAME: Final = {
+    "Content-Security-Policy": (
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-DNS-Prefetch-Control": "off",  # to look a name up is to tell that the mail was read
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
 _CODE: Final = re.compile(r"`([^`]+)`")
 
 
@@ -21,7 +36,7 @@ def templates() -> Environment:
     made = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters["prose"] = prose
+    made.filters.update(prose=prose, when=when, size=size, path=path)
     return made
 
 
@@ -31,7 +46,7 @@ def style() -> Markup:
     return Markup((_HERE / "style.css").read_text("utf-8"))  # noqa: S704 (a file of ours)
 
 
-def page(name: str, **given: Any) -> str:
+def page(name: str, /, **given: Any) -> str:
     """The template *name* with what is *given*."""
     return templates().get_template(name).render(style=style(), **given)
 
@@ -45,6 +60,37 @@ def prose(text: str) -> Markup:
     """Text of ours as paragraphs, with what stands between backquotes as code."""
     paragraphs = [_CODE.sub(r"<code>\1</code>", str(escape(part))) for part in text.split("\n\n") if part.strip()]
     return Markup("".join(f"<p>{part}</p>" for part in paragraphs))  # noqa: S704 (escaped above)
+
+
+def when(at: datetime) -> Markup:
+    """A moment, for people and for programs."""
+    return Markup('<time datetime="{}">{}</time>').format(rfc3339(at), moment(at))
+
+
+def size(octets: int) -> str:
+    """A number of bytes, for people."""
+    if octets < 1000:
+        return "1 byte" if octets == 1 else f"{octets} bytes"
+    return f"{octets / 1e3:.0f} kB" if octets < 1e6 else f"{octets / 1e6:.1f} MB"
+
+
+def path(step: str) -> str:
+    """*step* as a part of an address of ours."""
+    return quote(step, safe="")
+
+
+def private_answer(html: str, status: int = 200) -> Response:
+    """*html* for one person: nobody keeps it, its address goes nowhere, its forms and frames lead to us alone."""
+    headers = _headers() | {"Cache-Control": "no-store"}
+    headers["Content-Security-Policy"] = headers["Content-Security-Policy"].replace(
+        "form-action 'none'", "form-action 'self'; frame-src 'self'"
+    )
+    return Response(html, status, headers=headers, media_type="text/html")
+
+
+def frame_answer(html: str) -> Response:
+    """A stranger's *html*, to be looked at in a frame of ours: it runs nothing, loads nothing and leads nowhere."""
+    return Response(html, headers=_FRAME, media_type="text/html; charset=utf-8")
 
 
 @cache

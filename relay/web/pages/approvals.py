@@ -1,0 +1,144 @@
+"""The console's page of a held mail: looked at, changed, decided by whoever is signed in."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from relay.errors import Deferred, Refused
+from relay.outbound.review import amend, approve, reject
+from relay.web.bodies import takes_a_mail
+from relay.web.errors import StrangeForm
+from relay.web.files import file_answer
+from relay.web.guard import TheHouse
+from relay.web.house import House
+from relay.web.pages.edit import Edited, edit_of, edited_of
+from relay.web.pages.failing import PageRoute, redirect, status_of
+from relay.web.pages.forms import Form, read_form
+from relay.web.pages.sheet import Sheet, read_sheet
+from relay.web.pages.template import frame_answer
+from relay.web.pages.visitor import TheVisitor, Visitor, is_good, show
+from store.errors import InvalidValue, MessageNotFound, NotPendingApproval, Outdated, SendingPaused, SendUnconfirmed
+from store.outbound import read_draft
+from store.records_outbound import Draft, Version
+from store.transaction import Tx
+
+router = APIRouter(prefix="/approvals/{message_id}", route_class=PageRoute, include_in_schema=False)
+
+CHANGED: Final = "The draft was changed meanwhile: this is how it is now. Nothing was decided."
+STALE: Final = "This page was open for a while. Please look again, and press once more: nothing was changed."
+_TOLD: Final = (Refused, Deferred, SendingPaused, InvalidValue)  # after which it is pending as before
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """One request about one held mail."""
+
+    house: House
+    visitor: Visitor
+    message_id: str
+
+    @property
+    def path(self) -> str:
+        return f"/approvals/{self.message_id}"
+
+    async def sheet(self) -> Sheet:
+        """How the mail stands. Raises MessageNotFound."""
+        now = self.house.clock.now()
+        return await self.house.store.read(lambda tx: read_sheet(tx, self.visitor.user.id, self.message_id, now=now))
+
+    async def draft(self) -> tuple[Sheet, Draft]:
+        """The same, with its files."""
+        now = self.house.clock.now()
+
+        def unit(tx: Tx) -> tuple[Sheet, Draft]:
+            sheet = read_sheet(tx, self.visitor.user.id, self.message_id, now=now)
+            return sheet, read_draft(tx, sheet.message)
+
+        return await self.house.store.read(unit)
+
+    async def page(
+        self, *, status: int = 200, said: str = "", reason: str = "", edited: Edited | None = None
+    ) -> Response:
+        """The mail as it stands, with what somebody had filled in."""
+        sheet = await self.sheet()
+        if not sheet.is_pending:
+            return show("approval_decided.html", self.visitor, sheet=sheet, said=said)
+        given: dict[str, Any] = {"said": said, "reason": reason, "is_open": edited is not None}
+        now = edited or edited_of(sheet.message)
+        return show("approval.html", self.visitor, status=status, sheet=sheet, at=self.path, edited=now, **given)
+
+
+@router.get("")
+async def approval(house: TheHouse, who: TheVisitor, message_id: str) -> Response:
+    """The held mail, or what became of it."""
+    return await _Desk(house, who, message_id).page()
+
+
+@router.post("")
+async def decide(request: Request, house: TheHouse, who: TheVisitor, message_id: str) -> Response:
+    """Approve or reject the very draft that was shown."""
+    desk = _Desk(house, who, message_id)
+    form = await read_form(request, house)
+    if not is_good(form, who, house) or form["decision"] not in {"approve", "reject"}:
+        return await desk.page(status=403, said=STALE, reason=form["reason"])
+    seen = _seen(form)
+    try:
+        if form["decision"] == "approve":
+            await approve(who.user.id, message_id, seen=seen, by=house.office)
+        else:
+            reason = form["reason"].strip() or None
+            await reject(who.user.id, message_id, reason=reason, seen=seen, by=house.office)
+    except Outdated:
+        return await desk.page(status=409, said=CHANGED, reason=form["reason"])
+    except (NotPendingApproval, SendUnconfirmed):
+        return redirect(desk.path)
+    except _TOLD as error:
+        return await desk.page(status=status_of(error), said=str(error), reason=form["reason"])
+    return redirect(desk.path)
+
+
+@router.post("/edit")
+@takes_a_mail
+async def edit(request: Request, house: TheHouse, who: TheVisitor, message_id: str) -> Response:
+    """Change the draft: it waits on, as a new revision, and the links of older letters are over."""
+    desk = _Desk(house, who, message_id)
+    sheet, draft = await desk.draft()
+    form = await read_form(request, house)
+    edited = edited_of(sheet.message, form)
+    if not is_good(form, who, house):
+        return await desk.page(status=403, said=str(StrangeForm()), edited=edited)
+    try:
+        await amend(who.user.id, message_id, edit_of(edited, draft), seen=_seen(form), by=house.office)
+    except Outdated:
+        return await desk.page(status=409, said=CHANGED, edited=edited)
+    except NotPendingApproval:
+        return await desk.page(said="It was decided meanwhile: nothing was changed.")
+    except _TOLD as error:
+        return await desk.page(status=status_of(error), said=str(error), edited=edited)
+    return redirect(desk.path)
+
+
+@router.get("/html")
+async def approval_html(house: TheHouse, who: TheVisitor, message_id: str) -> Response:
+    """The draft's HTML, for the page's frame."""
+    sheet = await _Desk(house, who, message_id).sheet()
+    return frame_answer(sheet.message.html or "")
+
+
+@router.get("/attachments/{number}")
+async def approval_attachment(house: TheHouse, who: TheVisitor, message_id: str, number: int) -> Response:
+    """A file of the draft, for saving."""
+    _, draft = await _Desk(house, who, message_id).draft()
+    if not 0 <= number < len(draft.attachments):
+        raise MessageNotFound
+    file = draft.attachments[number]
+    return file_answer(file.content, filename=file.filename, content_type=file.content_type)
+
+
+def _seen(form: Form) -> Version:
+    """The draft that *form* was filled in about; what cannot be one is none that there is."""
+    number = form["revision"]
+    is_number = number.isascii() and number.isdigit() and len(number) < 10
+    return Version(int(number) if is_number else 0, form["digest"] or None)

@@ -1,0 +1,58 @@
+"""The console's page of API keys: made, shown once, revoked."""
+
+from typing import Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from relay.directory.keys import create_key
+from relay.web.guard import TheHouse
+from relay.web.house import House
+from relay.web.pages.failing import PageRoute, redirect
+from relay.web.pages.visitor import TheVisitor, Visitor, show, visitor_form
+from store.errors import InvalidValue
+from store.keys import delete_api_key, page_api_keys
+
+router = APIRouter(prefix="/keys", route_class=PageRoute, include_in_schema=False)
+
+_MOST: Final = 50
+
+
+@router.get("")
+async def keys(request: Request, house: TheHouse, who: TheVisitor) -> Response:
+    """The API keys, without what opens them."""
+    return await _listed(house, who, cursor=request.query_params.get("cursor"))
+
+
+@router.post("")
+async def make_key(request: Request, house: TheHouse, who: TheVisitor) -> Response:
+    """A new key, good for the whole account; the page that answers is the only one to show it."""
+    form = await visitor_form(request, who, house)
+    now, name = house.clock.now(), form["name"].strip()
+    try:
+        _, plaintext = await house.store.write(lambda tx: create_key(tx, who.user.id, name=name, now=now))
+    except InvalidValue as error:
+        return await _listed(house, who, status=422, said=str(error), name=name)
+    return await _listed(house, who, status=201, made=plaintext)
+
+
+@router.post("/{key_id}/revoke")
+async def revoke_key(request: Request, house: TheHouse, who: TheVisitor, key_id: str) -> Response:
+    """Revoke a key, at once."""
+    await visitor_form(request, who, house)
+    await house.store.write(lambda tx: delete_api_key(tx, who.user.id, key_id))
+    return redirect("/keys")
+
+
+async def _listed(
+    house: House,
+    who: Visitor,
+    *,
+    cursor: str | None = None,
+    status: int = 200,
+    said: str = "",
+    name: str = "",
+    made: str = "",
+) -> Response:
+    page = await house.store.read(lambda tx: page_api_keys(tx, who.user.id, limit=_MOST, cursor=cursor))
+    return show("keys.html", who, status=status, page=page, said=said, name=name, made=made)

@@ -1,0 +1,168 @@
+"""The console's pages of an agent and of one mail: what came, who sent it, and what became of its delivery."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from relay.events import message_data
+from relay.inbox.read import read_attachment
+from relay.offloop import by_size
+from relay.outbound.inside import hand_inside
+from relay.web.errors import StrangeForm
+from relay.web.files import file_answer
+from relay.web.guard import TheHouse
+from relay.web.house import House
+from relay.web.pages.failing import PageRoute, redirect
+from relay.web.pages.sheet import Sheet, read_sheet
+from relay.web.pages.template import frame_answer
+from relay.web.pages.visitor import TheVisitor, show, visitor_form
+from relay.web.pages.words import DELIVERIES, STATUSES, verdict
+from relay.web.paths import AGENT_PAGE
+from store.activity import list_activity_by_agent
+from store.agents import get_agent_by_id
+from store.deliveries import get_delivery_for_user, list_attempts, list_deliveries_of_message, replay
+from store.doubt import resolve_unconfirmed, send_failed_again
+from store.errors import MessageNotFound
+from store.messages import get_message_with_content
+from store.outbound import get_outbound_message_for_user, read_draft
+from store.records import Agent, Attempt, Delivery, Message
+from store.transaction import Tx
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+MAIL: Final = f"{AGENT_PAGE}/messages/{{message_id}}"
+_MOST: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mail:
+    """One mail of an agent: what came in with its bytes, or what it wrote; and its deliveries with every attempt."""
+
+    agent: Agent
+    inbound: tuple[Message, bytes] | None
+    outbound: Sheet | None
+    deliveries: Sequence[tuple[Delivery, Sequence[Attempt]]]
+
+
+def mail_path(address: str, message_id: str) -> str:
+    """Where the page of a mail is."""
+    return f"/agents/{quote(address, safe='')}/messages/{quote(message_id, safe='')}"
+
+
+@router.get(AGENT_PAGE)
+async def agent_page(request: Request, house: TheHouse, who: TheVisitor, address: str) -> Response:
+    """An agent, and its newest mails of both directions."""
+    now, cursor = house.clock.now(), request.query_params.get("cursor")
+
+    def unit(tx: Tx) -> dict[str, Any]:
+        agent = get_agent_by_id(tx, who.user.id, address)
+        page = list_activity_by_agent(tx, agent.address, limit=_MOST, cursor=cursor, now=now)
+        return {"agent": agent, "page": page}
+
+    given = await house.store.read(unit)
+    return show("agent.html", who, statuses=STATUSES, deliveries=DELIVERIES, **given)
+
+
+@router.get(MAIL)
+async def mail_page(house: TheHouse, who: TheVisitor, address: str, message_id: str) -> Response:
+    """One mail, whole. It stays unread: whether its agent has read it is the agent's."""
+    mail = await _find(house, who.user.id, address, message_id)
+    at = mail_path(mail.agent.address, message_id)
+    given: dict[str, Any] = {"agent": mail.agent, "deliveries": mail.deliveries, "states": DELIVERIES, "at": at}
+    if mail.outbound is not None:
+        return show("mail_out.html", who, sheet=mail.outbound, statuses=STATUSES, **given)
+    assert mail.inbound is not None, "it is one or the other"
+    message, raw = mail.inbound
+    data = await by_size(len(raw), lambda: message_data(message, raw, base_url=house.base_url))
+    reasons = verdict(message.authentication)
+    return show("mail_in.html", who, message=message, data=data, reasons=reasons, **given)
+
+
+@router.get(MAIL + "/html")
+async def mail_html(house: TheHouse, who: TheVisitor, address: str, message_id: str) -> Response:
+    """A mail's HTML, for the page's frame."""
+    mail = await _find(house, who.user.id, address, message_id)
+    if mail.outbound is not None:
+        return frame_answer(mail.outbound.message.html or "")
+    assert mail.inbound is not None, "it is one or the other"
+    message, raw = mail.inbound
+    data = await by_size(len(raw), lambda: message_data(message, raw, base_url=house.base_url))
+    return frame_answer(data["html"] or "")
+
+
+@router.get(MAIL + "/attachments/{index}")
+async def mail_attachment(house: TheHouse, who: TheVisitor, address: str, message_id: str, index: int) -> Response:
+    """A file of a mail, for saving."""
+    mail = await _find(house, who.user.id, address, message_id)
+    if mail.outbound is None:
+        part = await read_attachment(mail.agent.address, message_id, index, store=house.store, now=house.clock.now())
+        name = part.filename or f"attachment-{index}"
+        return file_answer(part.content, filename=name, content_type=part.content_type)
+    message = mail.outbound.message
+    draft = await house.store.read(lambda tx: read_draft(tx, message))
+    if not 0 <= index < len(draft.attachments):
+        raise MessageNotFound
+    file = draft.attachments[index]
+    return file_answer(file.content, filename=file.filename, content_type=file.content_type)
+
+
+@router.post(MAIL + "/resolve")
+async def resolve(request: Request, house: TheHouse, who: TheVisitor, address: str, message_id: str) -> Response:
+    """Its owner's word on a mail of which nobody knows whether it went out, or that failed."""
+    form = await visitor_form(request, who, house)
+    if form["verdict"] not in {"sent", "send_again"}:
+        raise StrangeForm
+    verdict: Literal["sent", "send_again"] = "sent" if form["verdict"] == "sent" else "send_again"
+    inside = partial(hand_inside, by=house.office)  # what has gone out goes to the agents here, too
+    now, user_id = house.clock.now(), who.user.id
+
+    def unit(tx: Tx) -> None:
+        message = get_outbound_message_for_user(tx, user_id, message_id, now=now)
+        if verdict == "send_again" and message.status == "failed":
+            send_failed_again(tx, user_id, message_id, now=now)
+        else:
+            resolve_unconfirmed(tx, user_id, message_id, verdict, now=now, also=inside)
+
+    await house.store.write(unit)
+    return redirect(mail_path(address, message_id))
+
+
+@router.post("/deliveries/{delivery_id}/replay")
+async def deliver_again(request: Request, house: TheHouse, who: TheVisitor, delivery_id: str) -> Response:
+    """Deliver an event again that was delivered or given up."""
+    await visitor_form(request, who, house)
+    now = house.clock.now()
+
+    def unit(tx: Tx) -> Delivery:
+        return replay(tx, get_delivery_for_user(tx, who.user.id, delivery_id).id, now=now)
+
+    delivery = await house.store.write(unit)
+    if delivery.message_id is None:
+        return redirect(f"/agents/{quote(delivery.agent, safe='')}")
+    return redirect(f"{mail_path(delivery.agent, delivery.message_id)}#deliveries")
+
+
+async def _find(house: House, user_id: str, address: str, message_id: str) -> _Mail:
+    """A mail of one of this user's agents. Raises AgentNotFound, MessageNotFound."""
+    now = house.clock.now()
+    return await house.store.read(lambda tx: _read(tx, user_id, address, message_id, now=now))
+
+
+def _read(tx: Tx, user_id: str, address: str, message_id: str, *, now: datetime) -> _Mail:
+    agent = get_agent_by_id(tx, user_id, address)
+    outbound = None
+    try:
+        inbound = get_message_with_content(tx, agent.address, message_id, now=now, peek=True)
+    except MessageNotFound:
+        inbound, outbound = None, read_sheet(tx, user_id, message_id, now=now)
+        if outbound.message.agent != agent.address:
+            raise
+    found = list_deliveries_of_message(tx, message_id)
+    deliveries = [(each, list_attempts(tx, each.id)) for each in found]
+    return _Mail(agent=agent, inbound=inbound, outbound=outbound, deliveries=deliveries)

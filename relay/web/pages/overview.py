@@ -1,0 +1,58 @@
+"""The console's first page, and its lists of agents and domains."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from relay.directory import domains as proving
+from relay.directory.zone import records_for
+from relay.web.guard import TheHouse
+from relay.web.pages.failing import PageRoute
+from relay.web.pages.visitor import TheVisitor, show
+from relay.web.pages.words import DELIVERIES, STATUSES
+from store.agents import page_agents_by_user
+from store.deliveries import list_deliveries_by_user
+from store.holds import list_pending_outbound_for_user
+from store.transaction import Tx
+from store.trouble import list_troubled_for_user
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+_MOST: Final = 50  # of a list's page
+_FEW: Final = 20  # of what the first page shows of each
+
+
+@router.get("/")
+async def overview(request: Request, house: TheHouse, who: TheVisitor) -> Response:
+    """What wants a person: holds, mail in trouble, dead deliveries; and the agents."""
+    now, cursor = house.clock.now(), request.query_params.get("cursor")
+    given = await house.store.read(lambda tx: _looked_at(tx, who.user.id, cursor, now=now))
+    return show("overview.html", who, statuses=STATUSES, deliveries=DELIVERIES, **given)
+
+
+def _looked_at(tx: Tx, user_id: str, cursor: str | None, *, now: datetime) -> dict[str, Any]:
+    return {
+        "holds": list_pending_outbound_for_user(tx, user_id, limit=_MOST, cursor=cursor, now=now),
+        "troubled": list_troubled_for_user(tx, user_id, limit=_FEW, now=now),
+        "dead": list_deliveries_by_user(tx, user_id, status="dead", limit=_FEW).items,
+        "agents": page_agents_by_user(tx, user_id, limit=_FEW, cursor=None),
+    }
+
+
+@router.get("/agents")
+async def agents(request: Request, house: TheHouse, who: TheVisitor) -> Response:
+    """The agents, by address."""
+    cursor = request.query_params.get("cursor")
+    page = await house.store.read(lambda tx: page_agents_by_user(tx, who.user.id, limit=_MOST, cursor=cursor))
+    return show("agents.html", who, page=page)
+
+
+@router.get("/domains")
+async def domains(request: Request, house: TheHouse, who: TheVisitor) -> Response:
+    """The domains, with how each record that they should publish was last seen."""
+    cursor = request.query_params.get("cursor")
+    page = await house.store.read(lambda tx: proving.list_some(tx, who.user.id, limit=_MOST, cursor=cursor))
+    listed = [(each.domain, records_for(each.domain, each.states, place=house.place)) for each in page.items]
+    return show("domains.html", who, domains=listed, next_cursor=page.next_cursor)

@@ -1,0 +1,196 @@
+"""The page that a letter's link leads to: looking never decides, and a person's press of a button does, once."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from relay.errors import BadLink, Deferred, Refused
+from relay.outbound.review import approve, reject
+from relay.signing.link import ReviewLink, read_review_token
+from relay.web.errors import DeadLink
+from relay.web.files import file_answer
+from relay.web.guard import TheHouse
+from relay.web.house import House
+from relay.web.pages.failing import PageRoute, redirect, status_of
+from relay.web.pages.forms import Form, is_fresh, new_token, read_form
+from relay.web.pages.sheet import Sheet, read_sheet
+from relay.web.pages.template import frame_answer, page, private_answer
+from store.errors import InvalidValue, MessageNotFound, NotPendingApproval, Outdated, SendingPaused, SendUnconfirmed
+from store.outbound import read_draft
+from store.transaction import Tx
+
+router = APIRouter(tags=["pages"], route_class=PageRoute)
+
+LOOK_AGAIN: Final = "This page was open for a while. Please look again, and press once more: nothing was decided."
+CHANGED: Final = (
+    "The draft was changed since this letter was sent. The newest letter, or the console, shows it as it is."
+)
+OVER: Final = "Its time is over."
+GONE: Final = "The mail is not kept any more."
+_TOLD: Final = (Refused, Deferred, SendingPaused, InvalidValue)  # after which it is pending as before
+_DECIDED: Final = (NotPendingApproval, Outdated, MessageNotFound, SendUnconfirmed)  # the page itself tells
+
+ReviewToken = Annotated[
+    str,
+    Path(description="As it stands in the letter's link.", examples=["bXNnXzAKMQp1c3JfMAoxNzY0MDAwMDAw.c2lnbmF0dXJl"]),
+]
+_HTML: Final[dict[str, Any]] = {
+    "text/html": {"schema": {"type": "string", "description": "A page."}, "example": "<!doctype html>"}
+}
+_Responses = dict[int | str, dict[str, Any]]
+_DEAD: Final[_Responses] = {
+    404: {"description": "The link is not one of ours.", "content": _HTML},
+    410: {"description": "Its time is over, or the draft was changed since.", "content": _HTML},
+    503: {"description": "The database, or the mail provider, does not answer.", "content": _HTML},
+}
+_SHOWN: Final[_Responses] = {
+    200: {"description": "The draft, or what was decided.", "content": _HTML},
+    **_DEAD,
+}
+_DECISION: Final[_Responses] = {
+    303: {"description": "To the same page, which tells what happened."},
+    400: {"description": "The form cannot be read.", "content": _HTML},
+    403: {"description": "The form comes from a page of somebody else.", "content": _HTML},
+    409: {"description": "Nothing was decided, and the page says why.", "content": _HTML},
+    413: {"description": "The form is too large.", "content": _HTML},
+    415: {"description": "It is not a form.", "content": _HTML},
+    422: {"description": "The reason does not fit, or the mail cannot be sent.", "content": _HTML},
+    502: {"description": "The mail provider does not take this mail; its words are on the page.", "content": _HTML},
+    **_DEAD,
+}
+_FORM: Final = {
+    "requestBody": {
+        "description": "The page's form.",
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "description": "What the page's form sends.",
+                    "properties": {
+                        "form": {"type": "string", "description": "Shows that it was filled in on the page."},
+                        "digest": {"type": "string", "description": "Hex SHA-256 of the bytes that were shown."},
+                        "decision": {"type": "string", "enum": ["approve", "reject"], "description": "Which."},
+                        "reason": {"type": "string", "description": "Of a rejection."},
+                    },
+                },
+                "example": {"form": "…", "digest": "…", "decision": "reject", "reason": "Not now."},
+            }
+        },
+    }
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A letter's link, and the mail that it leads to."""
+
+    token: str
+    link: ReviewLink
+    sheet: Sheet
+
+    @property
+    def path(self) -> str:
+        return f"/review/{quote(self.token, safe='')}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its holder can decide here and now."""
+        is_current = self.link.revision == self.sheet.message.revision
+        return self.sheet.is_pending and is_current and self.link.expires_at > self.sheet.now
+
+    @property
+    def form(self) -> str:
+        """What the page's form is good for: this very draft."""
+        return f"{self.token}\n{self.sheet.message.digest}"
+
+
+@router.get("/review/{token}", response_class=Response, responses=_SHOWN)
+async def review_page(house: TheHouse, token: ReviewToken) -> Response:
+    """The whole draft, for a person to decide on; or who decided what. Looking decides nothing."""
+    return _page(await _find(house, token), house)
+
+
+@router.head("/review/{token}", include_in_schema=False)
+async def review_head(house: TheHouse, token: str) -> Response:
+    """As GET, without the page."""
+    return _page(await _find(house, token), house)
+
+
+@router.post("/review/{token}", response_class=Response, status_code=303, responses=_DECISION, openapi_extra=_FORM)
+async def decide_by_link(request: Request, house: TheHouse, token: ReviewToken) -> Response:
+    """A person's decision, by the form of the page; about the very bytes that it showed, and once."""
+    place = await _find(house, token)
+    form = await read_form(request, house)
+    if not place.is_open:
+        return redirect(place.path)
+    if not is_fresh(form, place.form, house) or form["decision"] not in {"approve", "reject"}:
+        return _page(place, house, status=409, said=LOOK_AGAIN, form=form)
+    try:
+        await _decide(form, place, house)
+    except _DECIDED:
+        return redirect(place.path)
+    except _TOLD as error:
+        now = await _find(house, token)
+        return _page(now, house, status=status_of(error), said=str(error), form=form)
+    return redirect(place.path)
+
+
+@router.get("/review/{token}/html", include_in_schema=False)
+async def review_html(house: TheHouse, token: str) -> Response:
+    """The draft's HTML, for the page's frame."""
+    place = await _find_open(house, token)
+    return frame_answer(place.sheet.message.html or "")
+
+
+@router.get("/review/{token}/attachments/{number}", include_in_schema=False)
+async def review_attachment(house: TheHouse, token: str, number: int) -> Response:
+    """A file of the draft, for saving."""
+    place = await _find_open(house, token)
+    draft = await house.store.read(lambda tx: read_draft(tx, place.sheet.message))
+    if not 0 <= number < len(draft.attachments):
+        raise MessageNotFound
+    file = draft.attachments[number]
+    return file_answer(file.content, filename=file.filename, content_type=file.content_type)
+
+
+async def _find(house: House, token: str) -> _Place:
+    """Where *token* leads. Raises BadLink for one that we did not make, DeadLink when the mail is gone."""
+    link = read_review_token(token, key=house.master.links, now=None)
+    now = house.clock.now()
+
+    def unit(tx: Tx) -> Sheet:
+        return read_sheet(tx, link.user_id, link.message_id, now=now)
+
+    try:
+        return _Place(token, link, await house.store.read(unit))
+    except MessageNotFound as error:
+        raise DeadLink(GONE) from error
+
+
+async def _find_open(house: House, token: str) -> _Place:
+    place = await _find(house, token)
+    if not place.is_open:
+        raise BadLink
+    return place
+
+
+async def _decide(form: Form, place: _Place, house: House) -> None:
+    who, message = place.link.user_id, place.sheet.message
+    if form["decision"] == "approve":
+        await approve(who, message.id, seen=place.sheet.version, by=house.office)
+    else:
+        await reject(who, message.id, reason=form["reason"].strip() or None, seen=place.sheet.version, by=house.office)
+
+
+def _page(place: _Place, house: House, *, status: int = 200, said: str = "", form: Form | None = None) -> Response:
+    """The draft with its form while it can be decided on; else what was decided, or why nothing can be."""
+    if place.is_open:
+        given = {"form": new_token(place.form, house), "said": said, "reason": form["reason"] if form else ""}
+        return private_answer(page("review.html", sheet=place.sheet, at=place.path, who=None, **given), status)
+    if place.sheet.is_pending:
+        is_over = place.link.expires_at <= place.sheet.now
+        raise DeadLink(OVER if is_over else CHANGED)
+    return private_answer(page("decided.html", sheet=place.sheet, who=None))

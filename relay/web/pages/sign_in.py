@@ -1,0 +1,126 @@
+"""Signing in to the console by a link that is mailed; opening the link does nothing, a press of its button does."""
+
+from typing import Final
+from urllib.parse import quote, unquote
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from relay.directory.sessions import end_session
+from relay.directory.sign_in import sign_in
+from relay.errors import BadLink
+from relay.signing.link import SignInLink, read_sign_in_token
+from relay.web.errors import StrangeForm
+from relay.web.guard import TheHouse
+from relay.web.house import House
+from relay.web.pages.failing import LOGIN, PageRoute, redirect
+from relay.web.pages.forms import is_fresh, new_token, read_form
+from relay.web.pages.template import page, private_answer
+from relay.web.pages.visitor import TheVisitor, cookie_name, find_visitor, keep_session, set_cookie, visitor_form
+from store.errors import UserNotFound
+from store.notifications import enqueue_sign_in
+from store.records import User
+from store.transaction import Tx
+from store.users import get_user_by_email, get_user_by_id
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+_NEXT: Final = "mailseal_next"  # the cookie that says where to go after signing in
+_NEXT_SECONDS: Final = 1800
+_MOST_SIGNS: Final = 500
+
+
+@router.get(LOGIN)
+async def login_page(request: Request, house: TheHouse) -> Response:
+    """Where one says who one is."""
+    if await find_visitor(request, house) is not None:
+        return redirect("/")
+    return _ask(house, onward=safe_path(request.query_params.get("next", "")))
+
+
+@router.post(LOGIN)
+async def request_link(request: Request, house: TheHouse) -> Response:
+    """Send a letter to a user of that address; whether there is one is not told."""
+    form = await read_form(request, house)
+    onward = safe_path(form["next"])
+    if not is_fresh(form, LOGIN, house):
+        return _ask(house, onward=onward, status=403, said=str(StrangeForm()))
+    now = house.clock.now()
+    request.state.gate.turnstile.count_sign_in(request.scope.get("client"), now.timestamp())
+
+    def unit(tx: Tx) -> None:
+        try:
+            enqueue_sign_in(tx, get_user_by_email(tx, form["email"].strip()).id, now=now)
+        except UserNotFound:
+            return
+
+    await house.store.write(unit)
+    can_send = house.office.courier is not None
+    answer = private_answer(page("login_sent.html", can_send=can_send, who=None))
+    if onward != "/":
+        set_cookie(answer, _NEXT, quote(onward, safe=""), seconds=_NEXT_SECONDS, house=house)
+    return answer
+
+
+@router.get(f"{LOGIN}/{{token}}")
+async def link_page(house: TheHouse, token: str) -> Response:
+    """What the letter's link shows: a button, for programs that look at mail open every link."""
+    _, user = await _find(house, token)
+    given = {"user": user, "token": token, "form": new_token(_page_of(token), house)}
+    return private_answer(page("login_link.html", who=None, **given))
+
+
+@router.post(f"{LOGIN}/{{token}}")
+async def use_link(request: Request, house: TheHouse, token: str) -> Response:
+    """Sign in, once."""
+    form = await read_form(request, house)
+    if not is_fresh(form, _page_of(token), house):
+        raise StrangeForm
+    link, _ = await _find(house, token)
+    now, old = house.clock.now(), request.cookies.get(cookie_name(house))
+
+    def unit(tx: Tx) -> str:
+        if old is not None:
+            end_session(tx, old)
+        return sign_in(tx, link, now=now)[1]
+
+    session = await house.store.write(unit)
+    answer = redirect(safe_path(unquote(request.cookies.get(_NEXT, ""))))
+    keep_session(answer, session, house)
+    set_cookie(answer, _NEXT, "", seconds=0, house=house)
+    return answer
+
+
+@router.post("/logout")
+async def logout(request: Request, house: TheHouse, who: TheVisitor) -> Response:
+    """Sign out, here."""
+    await visitor_form(request, who, house)
+    await house.store.write(lambda tx: end_session(tx, who.token))
+    answer = redirect(LOGIN)
+    set_cookie(answer, cookie_name(house), "", seconds=0, house=house)
+    return answer
+
+
+def safe_path(wanted: str) -> str:
+    """*wanted* if it is the path of a page here, else the console's first page."""
+    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and len(wanted) <= _MOST_SIGNS
+    is_plain = wanted.isprintable() and wanted.isascii() and "\\" not in wanted
+    return wanted if is_path and is_plain else "/"
+
+
+def _ask(house: House, *, onward: str, status: int = 200, said: str = "") -> Response:
+    given = {"form": new_token(LOGIN, house), "onward": onward, "said": said}
+    return private_answer(page("login.html", who=None, **given), status)
+
+
+async def _find(house: House, token: str) -> tuple[SignInLink, User]:
+    """The link in *token*, and whose it is. Raises BadLink."""
+    link = read_sign_in_token(token, key=house.master.links, now=house.clock.now())
+    try:
+        return link, await house.store.read(lambda tx: get_user_by_id(tx, link.user_id))
+    except UserNotFound as error:
+        raise BadLink from error
+
+
+def _page_of(token: str) -> str:
+    return f"{LOGIN}\n{token}"
