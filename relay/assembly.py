@@ -1,5 +1,6 @@
 """Joining parts: what both the daemon and single commands put together from the settings."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from relay.auth.authenticate import authenticate
@@ -14,8 +15,9 @@ from relay.inbound.receive import Reception
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers, header_end
 from relay.mail.routes import Routes
+from relay.metrics import SendOutcome
 from relay.outbound.choose import choose_courier, choose_question
-from relay.outbound.office import Office
+from relay.outbound.office import Office, uncounted
 from relay.outbound.policy import Caps
 from relay.outbound.senders import Senders
 from relay.outbound.ses_events import SesEvents
@@ -106,7 +108,14 @@ def make_place(settings: Settings) -> Place:
     return Place(hostname=settings.hostname, outbound=settings.outbound)
 
 
-def make_office(settings: Settings, *, store: Store, clock: Clock, master: MasterKey) -> Office:
+def make_office(
+    settings: Settings,
+    *,
+    store: Store,
+    clock: Clock,
+    master: MasterKey,
+    count: Callable[[SendOutcome], None] = uncounted,
+) -> Office:
     """Everything that writing, deciding and sending need. Raises Misconfigured."""
     return Office(
         store=store,
@@ -122,6 +131,7 @@ def make_office(settings: Settings, *, store: Store, clock: Clock, master: Maste
             new_recipients_per_day=settings.outbound_new_recipients_per_day,
         ),
         max_bytes=settings.outbound_max_bytes,
+        count=count,
     )
 
 

@@ -59,7 +59,7 @@ from store.listen import ear_of
 from store.records import Agent, Recipient
 from store.transaction import Tx
 
-SMTP_GRACE_SECONDS: Final = 60.0  # systemd waits 90 before it kills
+SMTP_GRACE_SECONDS: Final = 60.0  # systemd waits 120 before it kills
 DELIVERY_GRACE_SECONDS: Final = 16.0
 WEB_GRACE_SECONDS: Final = 5.0
 JOBS_GRACE_SECONDS: Final = 5.0
@@ -102,7 +102,9 @@ class Daemon:
             clock=self._clock,
             master=self.master,
         )
-        self._office = make_office(settings, store=self.store, clock=self._clock, master=self.master)
+        self._office = make_office(
+            settings, store=self.store, clock=self._clock, master=self.master, count=self._metrics.count_send
+        )
         self._smtp = SmtpServer(
             admit=self._admit,
             receive=self._receive,

@@ -7,6 +7,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 MailOutcome = Literal["accepted", "refused", "deferred"]
 AttemptOutcome = Literal["delivered", "later", "dead", "gone"]
+SendOutcome = Literal["sent", "busy", "refused", "unconfirmed"]
 RemovedKind = Literal[
     "messages",
     "bodies",
@@ -34,12 +35,16 @@ class Metrics:
         attempts = Counter(
             "mailseal_delivery_attempts", "Webhook attempts by what followed.", ["outcome"], registry=self.registry
         )
+        sends = Counter(
+            "mailseal_sends", "Tries to send by what the provider made of them.", ["outcome"], registry=self.registry
+        )
         removed = Counter(
             "mailseal_removed_rows", "Rows whose time was over, by what they were.", ["kind"], registry=self.registry
         )
         # Every series from the start: a counter that is missing looks like one that never counts.
         self._mails = {outcome: mails.labels(outcome) for outcome in get_args(MailOutcome)}
         self._attempts = {outcome: attempts.labels(outcome) for outcome in get_args(AttemptOutcome)}
+        self._sends = {outcome: sends.labels(outcome) for outcome in get_args(SendOutcome)}
         self._removed = {kind: removed.labels(kind) for kind in get_args(RemovedKind)}
 
     def count_mail(self, outcome: MailOutcome) -> None:
@@ -49,6 +54,10 @@ class Metrics:
     def count_attempt(self, outcome: AttemptOutcome) -> None:
         """One delivery was tried."""
         self._attempts[outcome].inc()
+
+    def count_send(self, outcome: SendOutcome) -> None:
+        """One mail was handed over, or was to be."""
+        self._sends[outcome].inc()
 
     def count_removed(self, kind: RemovedKind, rows: int) -> None:
         """So many rows of a kind have gone."""

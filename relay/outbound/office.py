@@ -1,11 +1,13 @@
 """What writing and sending need besides the mail, joined once at the start."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from relay.clock import Clock
 from relay.mail.routes import Routes
+from relay.metrics import SendOutcome
 from relay.outbound.compose import MAX_WIRE_BYTES
 from relay.outbound.courier import Courier
 from relay.outbound.policy import Caps
@@ -14,6 +16,11 @@ from relay.signing.secrets import MasterKey
 from store.engine import Store
 
 REVIEW_PATH: Final = "/review/"
+
+
+def uncounted(outcome: SendOutcome) -> None:
+    """Count nothing: a single command has nobody to tell."""
+    del outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +36,7 @@ class Office:
     senders: Senders  # which address a mail leaves from
     caps: Caps = field(default_factory=Caps)
     max_bytes: int = MAX_WIRE_BYTES
+    count: Callable[[SendOutcome], None] = uncounted
     lease: timedelta = timedelta(minutes=5)  # longer than any send may take
 
     @property

@@ -8,6 +8,7 @@ import structlog
 
 from relay.backoff import wait
 from relay.errors import CourierBusy, Deferred, OutboundOff
+from relay.metrics import SendOutcome
 from relay.outbound.inside import hand_inside, outside
 from relay.outbound.office import Office
 from relay.outbound.wire import wire_bytes
@@ -30,6 +31,16 @@ async def hand_over(outgoing: Outgoing, *, by: Office) -> str:
 
     Raises what Courier does, and OutboundOff where there is no provider to ask.
     """
+    try:
+        provider_message_id = await _carried(outgoing, by=by)
+    except Exception as error:
+        by.count(_outcome(error))
+        raise
+    by.count("sent")
+    return provider_message_id
+
+
+async def _carried(outgoing: Outgoing, *, by: Office) -> str:
     raw = await wire_bytes(outgoing, by=by)
     message = outgoing.message
     everybody = (*message.to, *message.cc, *message.bcc)
@@ -62,6 +73,12 @@ async def send_queued(outgoing: Outgoing, *, by: Office) -> None:
             raise
     else:
         log.info("sent", message_id=outgoing.message.id, agent=outgoing.message.agent, attempt=outgoing.attempt)
+
+
+def _outcome(error: Exception) -> SendOutcome:
+    if isinstance(error, SendUnconfirmed):
+        return "unconfirmed"
+    return "busy" if isinstance(error, Deferred | Unavailable) else "refused"
 
 
 def _failed(tx: Tx, outgoing: Outgoing, error: Exception, *, by: Office) -> OutboundMessage:
