@@ -163,7 +163,7 @@ def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> O
 def settle_put_off(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, now: datetime) -> OutboundMessage:
     """The provider does not take it now and certainly has not got it: it is queued again, until *until*."""
     _settle_attempt(tx, outgoing, "failed", now=now, error=error)
-    if _move(tx, outgoing, "queued", visible_at=until):
+    if _is_open(tx, outgoing) and _move(tx, outgoing, "queued", visible_at=until):
         _write(tx, outgoing.message.id, error=error[:MAX_ERROR])
         tx.wake(SENDING_TOPIC)
     return get_outbound_message(tx, outgoing.message.id)
@@ -203,6 +203,12 @@ def _claim(
     row = {"id": attempt, "message_id": message_id, "origin": origin, "outcome": "sending", "began_at": now}
     tx.execute(insert(send_attempts), row)
     return attempt
+
+
+def _is_open(tx: Tx, outgoing: Outgoing) -> bool:
+    """Whether nobody has said yet how the message's attempt ended, or that it cannot be known."""
+    status = tx.execute(select(messages.c.status).where(messages.c.id == outgoing.message.id)).scalar()
+    return status in {"sending", "unconfirmed"}
 
 
 def _move(tx: Tx, outgoing: Outgoing, to: OutboundStatus, **values: Any) -> bool:

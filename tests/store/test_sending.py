@@ -6,22 +6,36 @@ import pytest
 
 from store.agents import delete_agent
 from store.doubt import resolve_unconfirmed, sweep_unconfirmed
-from store.errors import InvalidValue, MessageNotFound, NotPendingApproval, NotUnconfirmed
+from store.errors import (
+    InvalidValue,
+    MessageNotFound,
+    NotPendingApproval,
+    NotUnconfirmed,
+    Outdated,
+    SendingPaused,
+)
 from store.outbound import read_draft
 from store.pending_approval_edit import NO_EDIT, PendingApprovalEdit
-from store.records_outbound import OutboundAttachment
+from store.records_outbound import OutboundAttachment, Version, Wire
 from store.sending import (
     EXPIRY_RETRIES,
     LEASE,
     MAX_ERROR,
     claim_approved,
     claim_expired,
+    claim_queued,
     list_send_attempts,
+    next_to_send_at,
     settle_failed,
+    settle_put_off,
     settle_sent,
     settle_unconfirmed,
 )
+from store.switches import pause_sending, resume_sending
 from store.usage import list_usage
+from store.volume import find_new_recipients
+from tests.store.contents import name
+from tests.store.gate import together
 
 PROVIDER_ID = "<0100abc-1@eu-west-1.amazonses.com>"
 
@@ -392,3 +406,210 @@ def test_the_attempt_of_a_mail_that_went_away_is_settled_as_not_there(store, com
 
 def test_a_lease_is_longer_than_a_provider_may_take():
     assert timedelta(minutes=2) < LEASE
+
+
+# The queue
+
+
+@pytest.fixture
+def take(store, clock):
+    """Claims what is due in the queue."""
+    return lambda limit=10: store.run(lambda tx: claim_queued(tx, limit=limit, lease=LEASE, now=clock.now()))
+
+
+def test_the_queue_is_taken_the_longest_waiting_first_and_so_many_at_once(compose, take, clock):
+    waiting = []
+    for _ in range(3):
+        waiting.append(compose().id)
+        clock.advance(seconds=1)
+    compose(ttl=60)
+
+    taken = [[one.message.id for one in take(2)] for _ in range(3)]
+
+    assert [waiting[:2], waiting[2:], []] == taken
+
+
+def test_who_takes_from_the_queue_has_all_that_it_needs(store, compose, take, state, attempts, clock):
+    queued = compose()
+
+    (outgoing,) = take()
+
+    assert ("queue", 1, clock.now() + LEASE) == (outgoing.origin, outgoing.tries, outgoing.until)
+    assert (state(queued), store.run(lambda tx: read_draft(tx, queued))) == (outgoing.message, outgoing.draft)
+    assert [(outgoing.attempt, "queue", "sending")] == [
+        (each.id, each.origin, each.outcome) for each in attempts(queued)
+    ]
+
+
+def test_what_is_taken_from_the_queue_is_in_doubt_when_its_lease_is_over(compose, take, sweep, state, clock):
+    queued = compose()
+    take()
+    clock.advance(seconds=LEASE.total_seconds())
+
+    assert [queued.id] == sweep()
+    assert ([], "unconfirmed") == (take(), state(queued).status)
+
+
+def test_while_sending_is_paused_the_queue_waits(store, compose, take, state, clock):
+    queued = compose()
+    store.run(lambda tx: pause_sending(tx, now=clock.now()))
+    assert ([], "queued") == (take(), state(queued).status)
+
+    store.run(resume_sending)
+
+    assert [queued.id] == [one.message.id for one in take()]
+
+
+def test_two_workers_never_take_the_same_mail(store, beside, compose, clock):
+    waiting = {compose().id for _ in range(6)}
+
+    def take_all(by):
+        found = []
+        while some := by.run(lambda tx: claim_queued(tx, limit=2, lease=LEASE, now=clock.now())):
+            found += [one.message.id for one in some]
+        return found
+
+    first, second = together([lambda by=by: take_all(by) for by in (store, beside)])
+
+    assert (6, waiting) == (len(first) + len(second), {*first, *second})
+
+
+def test_a_mail_that_is_put_off_is_due_when_that_was_said_and_its_tries_are_counted(
+    store, compose, take, state, attempts, clock
+):
+    queued = compose()
+    (outgoing,) = take()
+    until = clock.now() + timedelta(minutes=1)
+
+    store.run(lambda tx: settle_put_off(tx, outgoing, "throttled", until=until, now=clock.now()))
+
+    assert ("queued", "throttled") == (state(queued).status, state(queued).error)
+    assert ["failed"] == [each.outcome for each in attempts(queued)]
+    assert until == store.run(next_to_send_at)
+    clock.advance(seconds=59)
+    assert [] == take()
+    clock.advance(seconds=1)
+    assert [2] == [one.tries for one in take()]
+
+
+def test_nothing_is_due_where_nothing_is_queued(store, compose):
+    compose(ttl=60)
+
+    assert store.run(next_to_send_at) is None
+
+
+def test_a_queued_mail_that_is_refused_has_failed_and_keeps_its_content(store, compose, take, settle, state, owner):
+    queued = compose()
+    (outgoing,) = take()
+
+    failed = settle(settle_failed, outgoing, "550 no")
+
+    assert ("failed", "550 no", queued.text, queued.attachments) == (
+        failed.status,
+        failed.error,
+        failed.text,
+        failed.attachments,
+    )
+    day = date(2026, 11, 23)
+    (told,) = store.run(lambda tx: list_usage(tx, owner, first=day, last=day))
+    assert {"failed": 1} == {kind: amount.count for kind, amount in told.kinds.items()}
+
+
+def test_one_that_failed_is_put_off_by_no_late_answer(store, compose, take, settle, state, clock):
+    queued = compose()
+    (outgoing,) = take()
+    settle(settle_failed, outgoing, "550 no")
+
+    store.run(lambda tx: settle_put_off(tx, outgoing, "late", until=clock.now(), now=clock.now()))
+
+    assert ("failed", "550 no") == (state(queued).status, state(queued).error)
+
+
+# With it
+
+
+def test_what_belongs_to_sending_is_done_once_and_sees_the_content(store, compose, take, clock):
+    compose()
+    (outgoing,) = take()
+    seen = []
+
+    for _ in range(2):
+        store.run(
+            lambda tx: settle_sent(tx, outgoing, "0100-1", now=clock.now(), also=lambda _tx, m: seen.append(m.text))
+        )
+
+    assert ["hello"] == seen
+
+
+def test_what_fails_with_it_leaves_the_mail_as_it_was(store, compose, take, state, attempts, clock):
+    queued = compose()
+    (outgoing,) = take()
+
+    def fail(tx, message):
+        raise MessageNotFound
+
+    with pytest.raises(MessageNotFound):
+        store.run(lambda tx: settle_sent(tx, outgoing, "0100-1", now=clock.now(), also=fail))
+
+    assert ("sending", queued.text) == (state(queued).status, state(queued).text)
+    assert ["sending"] == [each.outcome for each in attempts(queued)]
+
+
+def test_whom_it_went_to_is_known_from_then_on(store, compose, take, settle, poll):
+    written = compose()
+    everybody = (*written.to, *written.cc, *written.bcc, "new@reader.example")
+
+    settle(settle_sent, take()[0], "0100-1")
+
+    assert ["new@reader.example"] == store.run(lambda tx: find_new_recipients(tx, poll.address, everybody))
+
+
+# What was seen
+
+
+def test_an_approval_of_something_else_than_is_there_changes_nothing(store, compose, owner, state, clock):
+    held = compose(ttl=60)
+
+    for seen in (Version(2, None), Version(None, "0" * 64)):
+        with pytest.raises(Outdated):
+            store.run(lambda tx, seen=seen: claim_approved(tx, owner, held.id, seen=seen, lease=LEASE, now=clock.now()))
+
+    assert held == state(held)
+
+
+def test_what_the_approver_said_is_kept_and_forgotten_when_it_comes_back(store, compose, owner, settle, state, clock):
+    held = compose(ttl=60)
+    outgoing = store.run(lambda tx: claim_approved(tx, owner, held.id, reason="Go ahead", lease=LEASE, now=clock.now()))
+    assert "Go ahead" == state(held).reason
+
+    assert settle(settle_failed, outgoing, "down").reason is None
+
+
+def test_an_edit_is_sent_as_the_bytes_it_was_composed_to(store, compose, owner, clock):
+    held = compose(ttl=60)
+    raw = b"From: poll@agents.example\r\n\r\nother\r\n"
+    wire = Wire(sha256=name(raw), size=len(raw), content=raw)
+    edit = PendingApprovalEdit(text="other")
+
+    outgoing = store.run(
+        lambda tx: claim_approved(tx, owner, held.id, edit=edit, wire=wire, lease=LEASE, now=clock.now())
+    )
+
+    assert (2, name(raw), name(raw), len(raw)) == (
+        outgoing.message.revision,
+        outgoing.message.digest,
+        outgoing.message.raw_sha256,
+        outgoing.message.raw_size,
+    )
+
+
+@pytest.mark.parametrize("claim", ["approval", "expiry"])
+def test_nobody_sends_a_held_mail_while_sending_is_paused(store, compose, approve, expire, state, clock, claim):
+    held = compose(ttl=60)
+    clock.advance(seconds=60)
+    store.run(lambda tx: pause_sending(tx, now=clock.now()))
+
+    with pytest.raises(SendingPaused):
+        (approve if claim == "approval" else expire)(held)
+
+    assert "pending_approval" == state(held).status
