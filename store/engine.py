@@ -10,7 +10,9 @@ meets another process's locks even then has its turn alone.
 """
 
 import asyncio
+import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -29,7 +31,8 @@ T = TypeVar("T")
 
 BEGIN_OPTION: Final = "mailseal_begin"  # how a SQLite transaction is opened; None opens none
 MAX_GROUP: Final = 64  # units in one transaction; more would only make the first wait for the last
-_TRIES_ALONE: Final = 3  # of a unit that met a deadlock plain and in its savepoint
+_TRIES_ALONE: Final = 8  # of a unit that met a deadlock plain and in its savepoint
+_PAUSE_SECONDS: Final = 0.005  # before the second of them at most; twice as long before each further one
 
 
 class _NotBegunError(Exception):
@@ -222,7 +225,9 @@ class Store:
 
     def _alone(self, ticket: _Ticket) -> set[str]:
         """Try a unit again that lost a race twice, holding nothing that others of its group had locked."""
-        for _ in range(_TRIES_ALONE):
+        for tries in range(_TRIES_ALONE):
+            # By chance, or two that met would meet again.
+            time.sleep(random.uniform(0, _PAUSE_SECONDS * (2**tries - 1)))  # noqa: S311 (keeps no secret)
             try:
                 topics = self._try_plain([ticket])
             except Exception as error:  # noqa: BLE001 (goes to whoever asked)
