@@ -70,7 +70,8 @@ def hand_inside(tx: Tx, message: OutboundMessage, *, by: Office) -> None:
         return
     arrival = _arrived(tx, message, by=by)
     _keep_bytes(tx, arrival)
-    for address, recipient in here:
+    # In one order everywhere: two mails to the same agents, named the other way round, must not wait for each other.
+    for address, recipient in sorted(here, key=lambda each: each[1].address):
         new = _as_seen_by(arrival, address, recipient, by=by)
         create_inbound_message(tx, new)
         told = Feedback(event_id=new.id, kind="delivered", recipient=str(address), detail="inside", at=arrival.at)

@@ -340,7 +340,7 @@ class HeldMail(RuleBasedStateMachine):
     def count_sent(self, tx, user):
         """How many of the user's mails were counted as sent, on all days."""
         days = list_usage(tx, user.id, first=FakeClock().now().date(), last=self.now.date())
-        return sum(day.kinds["sent"].count for day in days)
+        return sum((day.kinds["sent"].count if "sent" in day.kinds else 0) for day in days)
 
 
 def error_of(answer):
