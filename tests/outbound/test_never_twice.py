@@ -160,6 +160,25 @@ async def test_a_yes_that_comes_after_the_owner_said_send_again_is_believed_befo
     assert 1 == len(courier.taken)
 
 
+async def test_a_yes_to_an_expired_hold_that_its_owner_had_sent_again_is_believed_too(desk):
+    courier = GatedCourier()
+    office = desk.office(courier)
+    await desk.hold("approve")
+    message_id = await desk.write(office)
+    desk.clock.advance(seconds=61)
+    sending = await under_way(courier, review.expire(await desk.expired(), by=office))
+    desk.clock.advance(minutes=6)
+    await desk.sweep()
+
+    await resolve(desk.user, message_id, "send_again", by=office)
+    courier.gate.set()
+    await sending
+
+    assert "sent" == await desk.status(message_id)
+    assert await desk.claim() is None
+    assert 1 == len(courier.taken)
+
+
 @pytest.mark.parametrize("error", [CourierRefused("no"), CourierBusy("later"), SendUnconfirmed("cut")])
 async def test_a_late_no_changes_nothing_of_the_attempt_that_the_owner_asked_for(desk, error):
     slow = GatedCourier(error)
