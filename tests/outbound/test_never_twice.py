@@ -1,0 +1,376 @@
+"""What could make a mail go out twice, each way tried on purpose: the provider has it once."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from relay.errors import CourierBusy, CourierRefused
+from relay.jobs.holds import Holds
+from relay.jobs.sending import Sending
+from relay.mail.routes import Routes
+from relay.outbound import review
+from relay.outbound.feedback import take_feedback
+from relay.outbound.office import Office
+from relay.outbound.resolve import resolve
+from relay.outbound.send import send_queued
+from relay.outbound.senders import Senders
+from relay.outbound.submit import Wish, submit
+from store.connect import open_store
+from store.doubt import sweep_unconfirmed
+from store.errors import NotPendingApproval, NotUnconfirmed, SendUnconfirmed
+from store.hitl import update_agent_hitl
+from store.holds import list_expired_pending
+from store.outbound import get_outbound_message
+from store.records_outbound import Draft
+from store.sending import claim_queued, list_send_attempts
+from tests.fakes import FakeCourier
+from tests.outbound import told
+from tests.places import Places
+
+ANA, BOT = "ana@owner.example", "bot@agents.example"
+MAIL = Draft(to=(told.BO,), subject="once", text="hello")
+
+
+class GatedCourier(FakeCourier):
+    """Has the mail at once, and answers when the gate opens: with an id, or by raising *error*."""
+
+    def __init__(self, error=None):
+        super().__init__()
+        self.error, self.gate, self.asked = error, asyncio.Event(), asyncio.Event()
+
+    async def carry(self, raw, **about):
+        if self.error is None:
+            answer = await super().carry(raw, **about)
+        self.asked.set()
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return answer
+
+
+class Desk:
+    """An agent, its owner and who sends; every process has an office of its own."""
+
+    def __init__(self, store, clock, master):
+        self.store, self.clock, self.master = store, clock, master
+
+    async def furnish(self):
+        places = Places(self.clock, self.master)
+
+        def unit(tx):
+            user = places.user(tx, ANA)
+            places.domain(tx, user)
+            return user.id, places.agent(tx, user, BOT)
+
+        self.user, self.agent = await self.store.write(unit)
+        return self
+
+    def office(self, courier, store=None):
+        return Office(
+            store=store or self.store,
+            clock=self.clock,
+            master=self.master,
+            routes=Routes(hostname="mx.here.example", postmaster=None, shared_domain=None),
+            base_url="https://relay.example",
+            courier=courier,
+            senders=Senders(from_domain=None),
+        )
+
+    async def hold(self, action, ttl=60):
+        how = {"enabled": True, "ttl_seconds": ttl, "expiration_action": action}
+        await self.store.write(lambda tx: update_agent_hitl(tx, self.user, BOT, **how, now=self.clock.now()))
+
+    async def write(self, office):
+        return (await submit(self.agent, Wish(draft=MAIL), by=office)).id
+
+    async def claim(self):
+        now = self.clock.now()
+        claimed = await self.store.write(lambda tx: claim_queued(tx, limit=9, lease=timedelta(minutes=5), now=now))
+        return claimed[0] if claimed else None
+
+    async def sweep(self):
+        now = self.clock.now()
+        return await self.store.write(lambda tx: sweep_unconfirmed(tx, limit=9, now=now))
+
+    async def expired(self):
+        now = self.clock.now()
+        (hold,) = await self.store.read(lambda tx: list_expired_pending(tx, limit=9, now=now))
+        return hold
+
+    async def status(self, message_id):
+        return (await self.store.read(lambda tx: get_outbound_message(tx, message_id))).status
+
+    async def outcomes(self, message_id):
+        return [each.outcome for each in await self.store.read(lambda tx: list_send_attempts(tx, message_id))]
+
+
+@pytest.fixture
+async def desk(sqlite_store, clock, master):
+    return await Desk(sqlite_store, clock, master).furnish()
+
+
+@pytest.fixture
+async def any_desk(live_store, clock, master):
+    return await Desk(live_store, clock, master).furnish()
+
+
+async def under_way(courier, work):
+    """A task of *work*, whose mail the provider has now."""
+    task = asyncio.ensure_future(work)
+    async with asyncio.timeout(10):
+        await courier.asked.wait()
+    return task
+
+
+async def test_a_yes_behind_the_lease_makes_a_doubtful_mail_sent(desk):
+    courier = GatedCourier()
+    office = desk.office(courier)
+    message_id = await desk.write(office)
+    sending = await under_way(courier, send_queued(await desk.claim(), by=office))
+
+    desk.clock.advance(minutes=6)
+    assert [message_id] == await desk.sweep()
+    assert await desk.claim() is None
+    courier.gate.set()
+    await sending
+
+    assert ("sent", ["sent"]) == (await desk.status(message_id), await desk.outcomes(message_id))
+    with pytest.raises(NotUnconfirmed):
+        await resolve(desk.user, message_id, "send_again", by=office)
+    assert 1 == len(courier.taken)
+
+
+async def test_a_yes_that_comes_after_the_owner_said_send_again_is_believed_before_anybody_sends(desk):
+    courier = GatedCourier()
+    office = desk.office(courier)
+    message_id = await desk.write(office)
+    sending = await under_way(courier, send_queued(await desk.claim(), by=office))
+    desk.clock.advance(minutes=6)
+    await desk.sweep()
+
+    await resolve(desk.user, message_id, "send_again", by=office)
+    courier.gate.set()
+    await sending
+
+    assert "sent" == await desk.status(message_id)
+    assert await desk.claim() is None
+    assert 1 == len(courier.taken)
+
+
+async def test_a_yes_to_an_expired_hold_that_its_owner_had_sent_again_is_believed_too(desk):
+    courier = GatedCourier()
+    office = desk.office(courier)
+    await desk.hold("approve")
+    message_id = await desk.write(office)
+    desk.clock.advance(seconds=61)
+    sending = await under_way(courier, review.expire(await desk.expired(), by=office))
+    desk.clock.advance(minutes=6)
+    await desk.sweep()
+
+    await resolve(desk.user, message_id, "send_again", by=office)
+    courier.gate.set()
+    await sending
+
+    assert "sent" == await desk.status(message_id)
+    assert await desk.claim() is None
+    assert 1 == len(courier.taken)
+
+
+@pytest.mark.parametrize("error", [CourierRefused("no"), CourierBusy("later"), SendUnconfirmed("cut")])
+async def test_a_late_no_changes_nothing_of_the_attempt_that_the_owner_asked_for(desk, error):
+    slow = GatedCourier(error)
+    message_id = await desk.write(desk.office(slow))
+    sending = await under_way(slow, send_queued(await desk.claim(), by=desk.office(slow)))
+    desk.clock.advance(minutes=6)
+    await desk.sweep()
+    quick = FakeCourier()
+    await resolve(desk.user, message_id, "send_again", by=desk.office(quick))
+    again = await desk.claim()
+
+    slow.gate.set()
+    await sending
+    assert "sending" == await desk.status(message_id)
+    assert await desk.claim() is None
+    await send_queued(again, by=desk.office(quick))
+
+    assert "sent" == await desk.status(message_id)
+    assert 1 == len(quick.taken)
+
+
+@pytest.mark.parametrize("stopped", [timedelta(minutes=3, seconds=1), timedelta(minutes=6), timedelta(days=1)])
+async def test_a_process_that_was_stopped_behind_its_claim_hands_nothing_over(desk, stopped):
+    courier = FakeCourier()
+    office = desk.office(courier)
+    message_id = await desk.write(office)
+    outgoing = await desk.claim()
+
+    desk.clock.advance(seconds=stopped.total_seconds())
+    await desk.sweep()
+    await send_queued(outgoing, by=office)
+
+    assert [] == courier.taken
+    assert "queued" == await desk.status(message_id)
+
+
+async def test_two_daemons_on_one_database_send_each_mail_once(any_desk, database_url):
+    desk, courier = any_desk, FakeCourier()
+    other = open_store(database_url)
+    other.start()
+    offices = [desk.office(courier), desk.office(courier, other)]
+    ids = [await desk.write(offices[0]) for _ in range(20)]
+    workers = [Sending(office) for office in offices]
+
+    for worker in workers:
+        worker.start()
+    async with asyncio.timeout(20):
+        while {"sent"} != {await desk.status(each) for each in ids}:  # noqa: ASYNC110 (two workers and a database)
+            await asyncio.sleep(0.02)
+    for worker in workers:
+        await worker.stop(5)
+    await other.stop()
+
+    assert 20 == len(courier.taken) == len({raw for raw, *_ in courier.taken})
+
+
+@pytest.mark.parametrize("first", ["approval", "expiry"])
+async def test_an_approval_and_the_end_of_the_hold_send_it_once_between_them(any_desk, first):
+    desk, courier = any_desk, GatedCourier()
+    office = desk.office(courier)
+    await desk.hold("approve")
+    message_id = await desk.write(office)
+    desk.clock.advance(seconds=61)
+    hold = await desk.expired()
+    ways = {
+        "approval": lambda: review.approve(desk.user, message_id, by=office),
+        "expiry": lambda: review.expire(hold, by=office),
+    }
+
+    winner = await under_way(courier, ways.pop(first)())
+    with pytest.raises(NotPendingApproval):
+        await ways.popitem()[1]()
+    with pytest.raises(NotPendingApproval):
+        await review.reject(desk.user, message_id, by=office)
+    courier.gate.set()
+    await winner
+
+    assert {"approval": "sent", "expiry": "expired_approved"}[first] == await desk.status(message_id)
+    assert 1 == len(courier.taken)
+
+
+async def test_ten_who_decide_at_once_are_one(any_desk):
+    desk, courier = any_desk, FakeCourier()
+    office = desk.office(courier)
+    await desk.hold("approve")
+    message_id = await desk.write(office)
+    desk.clock.advance(seconds=61)
+    hold = await desk.expired()
+
+    ends = await asyncio.gather(
+        *[review.approve(desk.user, message_id, by=office) for _ in range(4)],
+        *[review.expire(hold, by=office) for _ in range(4)],
+        *[review.reject(desk.user, message_id, by=office) for _ in range(2)],
+        return_exceptions=True,
+    )
+
+    assert 9 == sum(isinstance(each, NotPendingApproval) for each in ends)
+    assert len(courier.taken) == (await desk.status(message_id) in {"sent", "expired_approved"})
+
+
+async def test_the_providers_event_before_its_answer_makes_it_sent_once(desk):
+    courier = GatedCourier()
+    office = desk.office(courier)
+    message_id = await desk.write(office)
+    outgoing = await desk.claim()
+    sending = await under_way(courier, send_queued(outgoing, by=office))
+
+    await take_feedback(told.text(told.delivery(attempt=outgoing.attempt)), by=office)
+    assert "sent" == await desk.status(message_id)
+    courier.gate.set()
+    await sending
+
+    assert ("sent", ["sent"]) == (await desk.status(message_id), await desk.outcomes(message_id))
+    assert 1 == len(courier.taken)
+
+
+@pytest.mark.parametrize("error", [CourierRefused("no"), CourierBusy("later"), SendUnconfirmed("cut")])
+async def test_the_providers_event_outweighs_an_answer_that_says_otherwise(desk, error):
+    courier = GatedCourier(error)
+    office = desk.office(courier)
+    message_id = await desk.write(office)
+    outgoing = await desk.claim()
+    sending = await under_way(courier, send_queued(outgoing, by=office))
+
+    await take_feedback(told.text(told.send(attempt=outgoing.attempt)), by=office)
+    courier.gate.set()
+    await sending
+
+    assert "sent" == await desk.status(message_id)
+    desk.clock.advance(days=1)
+    assert await desk.claim() is None
+
+
+async def test_an_event_about_a_mail_that_waits_to_be_sent_again_takes_it_from_the_queue(desk):
+    courier = FakeCourier([SendUnconfirmed("cut")])
+    office = desk.office(courier)
+    message_id = await desk.write(office)
+    outgoing = await desk.claim()
+    await send_queued(outgoing, by=office)
+    await resolve(desk.user, message_id, "send_again", by=office)
+
+    await take_feedback(told.text(told.send(attempt=outgoing.attempt)), by=office)
+
+    assert "sent" == await desk.status(message_id)
+    assert await desk.claim() is None
+
+
+async def test_a_worker_that_is_stopped_in_the_middle_leaves_a_doubt_and_no_second_mail(desk):
+    courier = GatedCourier()
+    office = desk.office(courier)
+    message_id = await desk.write(office)
+    worker = Sending(office)
+    worker.start()
+    async with asyncio.timeout(10):
+        await courier.asked.wait()
+
+    await worker.stop(0.01)
+    assert "sending" == await desk.status(message_id)
+    desk.clock.advance(minutes=6)
+    await Holds(office).sweep(asyncio.Event())
+
+    assert "unconfirmed" == await desk.status(message_id)
+    assert await desk.claim() is None
+    assert 1 == len(courier.taken)
+
+
+async def test_an_approver_who_hangs_up_has_decided_all_the_same(desk):
+    courier = GatedCourier()
+    office = desk.office(courier)
+    await desk.hold("reject")
+    message_id = await desk.write(office)
+    asking = await under_way(courier, review.approve(desk.user, message_id, by=office))
+
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
+    courier.gate.set()
+    async with asyncio.timeout(10):
+        while "sent" != await desk.status(message_id):  # noqa: ASYNC110 (the decision goes on by itself)
+            await asyncio.sleep(0.01)
+
+    assert 1 == len(courier.taken)
+
+
+async def test_bytes_that_are_not_those_of_the_digest_do_not_go(desk):
+    courier = FakeCourier()
+    office = desk.office(courier)
+    message_id = await desk.write(office)
+    outgoing = await desk.claim()
+    forged = replace(outgoing, message=replace(outgoing.message, digest="0" * 64))
+
+    await send_queued(forged, by=office)
+
+    assert [] == courier.taken
+    assert "failed" == await desk.status(message_id)
