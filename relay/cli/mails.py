@@ -16,19 +16,18 @@ from relay.cli.program import Program, pass_program
 from relay.cli.resolving import resolve_message
 from relay.errors import ContentGone
 from relay.events import message_data
-from relay.events_outbound import outbound_document, outbound_item
+from relay.events_outbound import outbound_item
 from relay.inbound.admit import admit
 from relay.inbound.receive import Reception, receive
 from relay.letterfile import envelope_for, spool_of
+from relay.outbound.written import find_written
 from store import messages
 from store.agents import POSTMASTER
 from store.bodies import read_body, read_chunk
 from store.deliveries import list_attempts, list_deliveries_of_message
 from store.engine import Store
 from store.errors import MessageNotFound
-from store.feedback import list_feedback
 from store.outbound import get_outbound_message
-from store.sending import list_send_attempts
 from store.transaction import Tx
 from store.written import list_newest_written
 
@@ -77,7 +76,7 @@ def show_message(program: Program, message_id: str, *, as_json: bool) -> None:
         try:
             found = messages.find_message(tx, message_id)
         except MessageNotFound:
-            return _written(tx, message_id, base_url=program.settings.base_url)
+            return find_written(tx, message_id).document(base_url=program.settings.base_url)
         raw = read_body(tx, found.raw_sha256)
         return message_data(found, raw, base_url=program.settings.base_url) | {"status": found.status}
 
@@ -166,22 +165,14 @@ def _trace(tx: Tx, message_id: str) -> dict[str, Any]:
     try:
         story = {"received": plain(messages.find_message(tx, message_id))}
     except MessageNotFound:
-        attempts, told = list_send_attempts(tx, message_id), list_feedback(tx, message_id)
-        story = {"written": outbound_item(get_outbound_message(tx, message_id)), "attempts": plain(attempts)}
-        story["feedback"] = plain(told)
+        written = find_written(tx, message_id)
+        story = {"written": outbound_item(written.message), "attempts": plain(written.attempts)}
+        story["feedback"] = plain(written.feedback)
     deliveries = [
         plain(delivery) | {"tried": plain(list_attempts(tx, delivery.id))}
         for delivery in list_deliveries_of_message(tx, message_id)
     ]
     return story | {"deliveries": deliveries}
-
-
-def _written(tx: Tx, message_id: str, *, base_url: str) -> dict[str, Any]:
-    """What an agent wrote. Raises MessageNotFound."""
-    found = get_outbound_message(tx, message_id)
-    raw = read_body(tx, found.raw_sha256) if found.raw_sha256 else None
-    attempts, told = list_send_attempts(tx, message_id), list_feedback(tx, message_id)
-    return outbound_document(found, raw, attempts=attempts, feedback=told, base_url=base_url)
 
 
 def _sha256(tx: Tx, message_id: str) -> str:

@@ -1,16 +1,12 @@
 """Mail that did not go out, or may not have: its owner's word on what becomes of it."""
 
-from functools import partial
-from typing import Literal
-
 import click
 
 from relay.assembly import make_office
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
-from relay.outbound.inside import hand_inside
-from store.doubt import resolve_unconfirmed, send_failed_again
-from store.outbound import get_outbound_message, resolve_outbound_owner
+from relay.outbound.resolve import take_word
+from store.outbound import resolve_outbound_owner
 from store.records_outbound import OutboundMessage
 from store.transaction import Tx
 
@@ -28,12 +24,8 @@ def resolve_message(program: Program, message_id: str, *, is_sent: bool, send_ag
     by = make_office(program.settings, store=program.store, clock=program.clock, master=program.master)
 
     def unit(tx: Tx) -> OutboundMessage:
-        owner, now = resolve_outbound_owner(tx, message_id), program.now()
-        if send_again and get_outbound_message(tx, message_id).status == "failed":
-            return send_failed_again(tx, owner, message_id, now=now)
-        verdict: Literal["sent", "send_again"] = "sent" if is_sent else "send_again"
-        inside = partial(hand_inside, by=by)  # what goes out goes to the agents here, too
-        return resolve_unconfirmed(tx, owner, message_id, verdict, now=now, also=inside)
+        owner = resolve_outbound_owner(tx, message_id)
+        return take_word(tx, owner, message_id, "sent" if is_sent else "send_again", by=by, now=program.now())
 
     found = program.store.run(unit)
     show({"message_id": found.id, "status": found.status}, as_json=as_json)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -10,19 +11,16 @@ from relay import log
 from relay.assembly import make_office
 from relay.cli.output import harmless, json_option, show, show_all
 from relay.cli.program import Program, pass_program
-from relay.events_outbound import outbound_document, outbound_item
+from relay.events_outbound import outbound_item
 from relay.outbound import review as deciding
-from relay.outbound.office import Office
 from relay.outbound.review_letter import marks_of
 from relay.outbound.review_link import review_link
+from relay.outbound.written import find_written
 from store.acquaintance import acquaintance_of
-from store.bodies import read_body
-from store.feedback import list_feedback
 from store.holds import list_pending_outbound_for_user
-from store.outbound import get_outbound_message, resolve_outbound_owner
+from store.outbound import resolve_outbound_owner
 from store.records import Page
 from store.records_outbound import OutboundMessage, OutboundSummary
-from store.sending import list_send_attempts
 from store.transaction import Tx
 from store.users import list_users
 
@@ -68,9 +66,7 @@ def show_review(program: Program, message_id: str, *, as_json: bool) -> None:
 @pass_program
 def approve(program: Program, message_id: str, reason: str | None, *, as_json: bool) -> None:
     """Send a mail that waits, as it is."""
-    owner = program.store.run(lambda tx: resolve_outbound_owner(tx, message_id))
-    decided = _decide(program, lambda office: deciding.approve(owner, message_id, reason=reason, by=office))
-    _show_decided(decided, as_json=as_json)
+    _decide(program, message_id, partial(deciding.approve, reason=reason), as_json=as_json)
 
 
 @review.command("reject")
@@ -80,30 +76,28 @@ def approve(program: Program, message_id: str, reason: str | None, *, as_json: b
 @pass_program
 def reject(program: Program, message_id: str, reason: str | None, *, as_json: bool) -> None:
     """Never send a mail that waits; its content goes."""
-    owner = program.store.run(lambda tx: resolve_outbound_owner(tx, message_id))
-    decided = _decide(program, lambda office: deciding.reject(owner, message_id, reason=reason, by=office))
-    _show_decided(decided, as_json=as_json)
+    _decide(program, message_id, partial(deciding.reject, reason=reason), as_json=as_json)
 
 
-def _decide(program: Program, decision: Callable[[Office], Awaitable[OutboundMessage]]) -> OutboundMessage:
-    """What comes of *decision*, with a store and a courier that live no longer than it."""
+def _decide(
+    program: Program, message_id: str, decision: Callable[..., Awaitable[OutboundMessage]], *, as_json: bool
+) -> None:
+    """Make *decision* in the owner's place, with a store and a courier that live no longer than it, and show it."""
     settings = program.settings
     log.configure(form=settings.log_format, level=settings.log_level)
+    owner = program.store.run(lambda tx: resolve_outbound_owner(tx, message_id))
     office = make_office(settings, store=program.store, clock=program.clock, master=program.master)
 
     async def run() -> OutboundMessage:
         program.store.start()
         try:
-            return await decision(office)
+            return await decision(owner, message_id, by=office)
         finally:
             if office.courier is not None:
                 await office.courier.close()
             await program.store.stop()
 
-    return asyncio.run(run())
-
-
-def _show_decided(message: OutboundMessage, *, as_json: bool) -> None:
+    message = asyncio.run(run())
     document = {"message_id": message.id, "status": message.status, "error": message.error}
     show(document | {"reviewed_at": message.reviewed_at, "reason": message.reason}, as_json=as_json)
 
@@ -127,11 +121,8 @@ def _page(program: Program, user_id: str, cursor: str | None) -> Page[OutboundSu
 def _document(tx: Tx, program: Program, message_id: str) -> dict[str, Any]:
     """The draft, what is to be noticed about its recipients, and where its owner can decide."""
     owner = resolve_outbound_owner(tx, message_id)
-    message = get_outbound_message(tx, message_id)
-    raw = read_body(tx, message.raw_sha256) if message.raw_sha256 else None
-    attempts, feedback = list_send_attempts(tx, message_id), list_feedback(tx, message_id)
-    base_url = program.settings.base_url
-    document = outbound_document(message, raw, attempts=attempts, feedback=feedback, base_url=base_url)
+    written, base_url = find_written(tx, message_id), program.settings.base_url
+    message, document = written.message, written.document(base_url=base_url)
     document |= {"review_url": None, "marks": {}}
     if message.status == "pending_approval":
         acquaintance = acquaintance_of(tx, message)

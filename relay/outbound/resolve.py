@@ -1,5 +1,7 @@
-"""What its owner says of a mail that is in doubt, or has failed."""
+"""What its owner says of a mail that is in doubt, or has failed: by API, by the console or by command."""
 
+from datetime import datetime
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -21,15 +23,15 @@ async def resolve(user_id: str, message_id: str, word: Word, *, by: Office) -> O
     Raises MessageNotFound, NotUnconfirmed for a mail that is neither.
     """
     now = by.clock.now()
-
-    def unit(tx: Tx) -> OutboundMessage:
-        found = get_outbound_message_for_user(tx, user_id, message_id, now=now)
-        if found.status == "failed" and word == "send_again":
-            return send_failed_again(tx, user_id, message_id, now=now)
-        return resolve_unconfirmed(
-            tx, user_id, message_id, word, now=now, also=lambda tx, message: hand_inside(tx, message, by=by)
-        )
-
-    message = await by.store.write(unit)
+    message = await by.store.write(lambda tx: take_word(tx, user_id, message_id, word, by=by, now=now))
     log.info("resolved", message_id=message_id, agent=message.agent, by=user_id, status=message.status)
     return message
+
+
+def take_word(tx: Tx, user_id: str, message_id: str, word: Word, *, by: Office, now: datetime) -> OutboundMessage:
+    """As resolve does, in a transaction of the caller's."""
+    found = get_outbound_message_for_user(tx, user_id, message_id, now=now)
+    if found.status == "failed" and word == "send_again":
+        return send_failed_again(tx, user_id, message_id, now=now)
+    inside = partial(hand_inside, by=by)  # what has gone out goes to the agents here, too
+    return resolve_unconfirmed(tx, user_id, message_id, word, now=now, also=inside)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -13,7 +12,8 @@ from starlette.responses import Response
 from relay.events import message_data
 from relay.inbox.read import read_attachment
 from relay.offloop import by_size
-from relay.outbound.inside import hand_inside
+from relay.outbound.resolve import Word
+from relay.outbound.resolve import resolve as settle
 from relay.web.errors import StrangeForm
 from relay.web.files import file_answer
 from relay.web.guard import TheHouse
@@ -27,10 +27,9 @@ from relay.web.paths import AGENT_PAGE
 from store.activity import list_activity_by_agent
 from store.agents import get_agent_by_id
 from store.deliveries import get_delivery_for_user, list_attempts, list_deliveries_of_message, replay
-from store.doubt import resolve_unconfirmed, send_failed_again
 from store.errors import MessageNotFound
 from store.messages import get_message_with_content
-from store.outbound import get_outbound_message_for_user, read_draft
+from store.outbound import read_draft
 from store.records import Agent, Attempt, Delivery, Message
 from store.transaction import Tx
 
@@ -118,18 +117,8 @@ async def resolve(request: Request, house: TheHouse, who: TheVisitor, address: s
     form = await visitor_form(request, who, house)
     if form["verdict"] not in {"sent", "send_again"}:
         raise StrangeForm
-    verdict: Literal["sent", "send_again"] = "sent" if form["verdict"] == "sent" else "send_again"
-    inside = partial(hand_inside, by=house.office)  # what has gone out goes to the agents here, too
-    now, user_id = house.clock.now(), who.user.id
-
-    def unit(tx: Tx) -> None:
-        message = get_outbound_message_for_user(tx, user_id, message_id, now=now)
-        if verdict == "send_again" and message.status == "failed":
-            send_failed_again(tx, user_id, message_id, now=now)
-        else:
-            resolve_unconfirmed(tx, user_id, message_id, verdict, now=now, also=inside)
-
-    await house.store.write(unit)
+    word: Word = "sent" if form["verdict"] == "sent" else "send_again"
+    await settle(who.user.id, message_id, word, by=house.office)
     return redirect(mail_path(address, message_id))
 
 
