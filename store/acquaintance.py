@@ -6,7 +6,7 @@ Only ever used to warn: who is not found is shown as new, and so is everybody be
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from sqlalchemy import literal, select
 
@@ -15,6 +15,9 @@ from store.records_outbound import OutboundMessage
 from store.schema import messages
 from store.schema_outbound import known_recipients
 from store.transaction import Tx
+
+Mark = Literal["new_domain", "new", "elsewhere"]
+"""Nobody there has had a mail of the agent's; it has not; it is not where the answered mail came from."""
 
 _LOOKED_AT: Final = 20_000  # of an agent's recipients
 
@@ -27,10 +30,21 @@ class Acquaintance:
     new_domains: frozenset[str]  # nor to anybody there
     answered: str | None  # who wrote what a reply answers, when that is known
 
+    def marks(self, address: str) -> list[Mark]:
+        """Why to look twice at a recipient."""
+        domain, marks = domain_of(address), list[Mark]()
+        if domain in self.new_domains:
+            marks.append("new_domain")
+        elif address in self.new:
+            marks.append("new")
+        if self.answered is not None and domain != domain_of(self.answered):
+            marks.append("elsewhere")
+        return marks
+
 
 def acquaintance_of(tx: Tx, message: OutboundMessage) -> Acquaintance:
     """How the agent stood to the recipients before it wrote *message*. Whoever it answers is no stranger."""
-    named = {address: _key(address) for address in (*message.to, *message.cc, *message.bcc)}
+    named = {address: _key(address) for address in message.everybody}
     answered = _answered(tx, message)
     known = _known(tx, message.agent, list(named.values()), before=message.created_at)
     known |= {_key(answered)} if answered else set()

@@ -95,17 +95,19 @@ async def carry_out(
     try:
         provider_message_id = await send(outgoing)
     except _IN_DOUBT as error:
-        told = str(error) or type(error).__name__
+        told = _words(error)
         await _settle(store, lambda tx: settle_unconfirmed(tx, outgoing, told, now=clock()))
         raise
     except Exception as error:
-        told, cause = str(error) or type(error).__name__, error  # the name of an except clause ends with it
-        if failed is not None:
-            await _settle(store, lambda tx: failed(tx, cause))
-        else:
-            await _settle(store, lambda tx: settle_failed(tx, outgoing, told, now=clock()))
+        cause = error  # the name of an except clause ends with it
+        settle = failed or (lambda tx, error: settle_failed(tx, outgoing, _words(error), now=clock()))
+        await _settle(store, lambda tx: settle(tx, cause))
         raise
     return await _settle(store, lambda tx: settle_sent(tx, outgoing, provider_message_id, now=clock(), also=also))
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 async def _settle(store: Store, unit: Unit[OutboundMessage]) -> OutboundMessage:

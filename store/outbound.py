@@ -128,7 +128,7 @@ def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: Wire | None = 
     _forget_wire(tx, message_id)
     if wire is not None:
         keep_body(tx, wire.sha256, size=wire.size, content=wire.content, now=now)
-    shown: dict[str, Any] = {"subject": draft.subject, "recipient": _recipients(draft)[0]}
+    shown: dict[str, Any] = {"subject": draft.subject, "recipient": draft.everybody[0]}
     shown |= {"raw_sha256": wire.sha256 if wire else None, "raw_size": wire.size if wire else 0}
     tx.execute(update(messages).where(messages.c.id == message_id).values(shown))
     revised = _content(draft) | {"revision": outbound.c.revision + 1, "digest": wire.sha256 if wire else None}
@@ -156,7 +156,7 @@ def scrub(tx: Tx, message_id: str, *, now: datetime) -> None:
 
 def check_draft(draft: Draft) -> None:
     """Refuse what the schema, or a mail, could not hold. Raises InvalidValue."""
-    recipients = _recipients(draft)
+    recipients = draft.everybody
     if not 1 <= len(recipients) <= MAX_RECIPIENTS:
         raise InvalidValue(f"a mail has 1 to {MAX_RECIPIENTS} recipients")
     for address in recipients:
@@ -197,7 +197,7 @@ def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: 
         "direction": "outbound",
         "status": status,
         "conversation_id": conversation,
-        "recipient": _recipients(new.draft)[0],
+        "recipient": new.draft.everybody[0],
         "mail_from": new.mail_from or new.agent,
         "from_address": new.agent,
         "subject": new.draft.subject,
@@ -259,10 +259,6 @@ def _keep_files(tx: Tx, message_id: str, draft: Draft) -> None:
 def _content(draft: Draft) -> dict[str, Any]:
     people = {"to": list(draft.to), "cc": list(draft.cc), "bcc": list(draft.bcc)}
     return people | {"text": draft.text, "html": draft.html}
-
-
-def _recipients(draft: Draft) -> tuple[str, ...]:
-    return draft.to + draft.cc + draft.bcc
 
 
 def _one(tx: Tx, query: Select[Any]) -> OutboundMessage:

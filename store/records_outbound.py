@@ -55,6 +55,11 @@ class Draft:
     html: str | None = None
     attachments: tuple[OutboundAttachment, ...] = ()
 
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """All recipients, in the order of the fields."""
+        return self.to + self.cc + self.bcc
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
@@ -123,6 +128,15 @@ class OutboundSummary:
     created_at: datetime
     expires_at: datetime
     scrubbed_at: datetime | None  # when the content was taken out
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """All recipients, in the order of the fields."""
+        return self.to + self.cc + self.bcc
+
+    def end(self, wanted: ExpirationAction) -> ExpirationAction:
+        """What happens when nobody decides about a hold, whose agent's owner wants *wanted*: a cap ends in a no."""
+        return wanted if self.hold_reason in {None, "owner"} else "reject"
 
 
 @dataclass(frozen=True, slots=True)

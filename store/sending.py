@@ -53,6 +53,8 @@ LEASE: Final = timedelta(minutes=5)  # longer than any send may take
 # When an expired hold's send fails, it waits this much longer: for the provider, or for a person after all.
 EXPIRY_RETRIES: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
 MAX_ERROR: Final = 500
+# Nobody has said yet how the message's attempt ended.
+_OPEN: Final[frozenset[OutboundStatus]] = frozenset({"sending", "unconfirmed"})
 
 
 def claim_approved(
@@ -163,7 +165,7 @@ def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> O
 def settle_put_off(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, now: datetime) -> OutboundMessage:
     """The provider does not take it now and certainly has not got it: it is queued again, until *until*."""
     _settle_attempt(tx, outgoing, "failed", now=now, error=error)
-    if _is_open(tx, outgoing) and _move(tx, outgoing, "queued", visible_at=until):
+    if _move(tx, outgoing, "queued", among=_OPEN, visible_at=until):
         _write(tx, outgoing.message.id, error=error[:MAX_ERROR])
         tx.wake(SENDING_TOPIC)
     return get_outbound_message(tx, outgoing.message.id)
@@ -205,16 +207,12 @@ def _claim(
     return attempt
 
 
-def _is_open(tx: Tx, outgoing: Outgoing) -> bool:
-    """Whether nobody has said yet how the message's attempt ended, or that it cannot be known."""
-    status = tx.execute(select(messages.c.status).where(messages.c.id == outgoing.message.id)).scalar()
-    return status in {"sending", "unconfirmed"}
-
-
-def _move(tx: Tx, outgoing: Outgoing, to: OutboundStatus, **values: Any) -> bool:
-    """Whether this attempt was still the message's last, and the message came to *to* by it."""
+def _move(
+    tx: Tx, outgoing: Outgoing, to: OutboundStatus, *, among: frozenset[OutboundStatus] | None = None, **values: Any
+) -> bool:
+    """Whether this attempt was still the message's last, and the message came to *to* by it, from one *among* those."""
     ours = and_(messages.c.id == outgoing.message.id, messages.c.send_attempt == outgoing.attempt)
-    allowed = messages.c.status.in_(sorted(sources(to)))
+    allowed = messages.c.status.in_(sorted(sources(to) if among is None else sources(to) & among))
     moved = update(messages).where(ours, allowed).values(status=to, send_until=None, **values)
     return bool(tx.execute(moved).rowcount)
 
@@ -252,7 +250,7 @@ def finish_sent(tx: Tx, message_id: str, *, now: datetime, also: Also | None = N
     message = get_outbound_message(tx, message_id)
     if also is not None:
         also(tx, message)
-    note_recipients(tx, message.agent, (*message.to, *message.cc, *message.bcc), now=now)
+    note_recipients(tx, message.agent, message.everybody, now=now)
     scrub(tx, message_id, now=now)
     _count(tx, "sent", message, now=now)
     tell(tx, message.agent, "email.sent", message_id, now=now)

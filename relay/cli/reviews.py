@@ -126,8 +126,9 @@ def _document(tx: Tx, program: Program, message_id: str) -> dict[str, Any]:
     document |= {"review_url": None, "marks": {}}
     if message.status == "pending_approval":
         acquaintance = acquaintance_of(tx, message)
-        named = (*message.to, *message.cc, *message.bcc)
-        document["marks"] = {address: found for address in named if (found := marks_of(address, acquaintance))}
+        document["marks"] = {
+            address: found for address in message.everybody if (found := marks_of(address, acquaintance))
+        }
         document["review_url"] = review_link(message, owner, base_url=base_url, key=program.master.links)
     return document
 

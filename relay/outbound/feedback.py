@@ -7,6 +7,7 @@ event that comes twice changes nothing the second time.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -88,12 +89,8 @@ def _confirm(tx: Tx, message_id: str, event: SesEvent, *, by: Office) -> None:
     """Settle a mail of which nobody knew whether SES has it. What it rejects goes to nobody: that stays open."""
     if event.attempt_id is None or event.kind == "rejected":
         return
-
-    def hand_over(tx: Tx, message: OutboundMessage) -> None:
-        hand_inside(tx, message, by=by)  # those of its recipients who are agents here had to wait for this
-
-    now = by.clock.now()
-    confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now, also=hand_over)
+    now, inside = by.clock.now(), partial(hand_inside, by=by)  # agents here had to wait for this
+    confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now, also=inside)
 
 
 def _hold_back(

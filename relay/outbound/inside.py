@@ -63,7 +63,7 @@ def hand_inside(tx: Tx, message: OutboundMessage, *, by: Office) -> None:
 
     In the transaction that makes it sent, so each gets it once.
     """
-    recipients = [parse_mailbox(address) for address in (*message.to, *message.cc, *message.bcc)]
+    recipients = [parse_mailbox(address) for address in message.everybody]
     found = [(address, _recipient(tx, address, by=by)) for address in recipients]
     here = [(address, recipient) for address, recipient in found if recipient is not None]
     if not here:

@@ -1,8 +1,9 @@
 """A person agrees, or not, or changes something first: each decision once, about the very bytes that were shown."""
 
 import asyncio
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Coroutine
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -106,36 +107,40 @@ async def expire(hold: ExpiredHold, *, by: Office) -> OutboundMessage:
 async def _approve(
     user_id: str, message_id: str, composed: _Edit, reason: str | None, *, by: Office
 ) -> OutboundMessage:
-    try:
-        message = await approve_and_send(
-            by.store,
-            user_id,
-            message_id,
-            lambda outgoing: hand_over(outgoing, by=by),
-            clock=by.clock.now,
-            edit=composed.edit,
-            seen=composed.seen,
-            wire=composed.wire,
-            reason=reason,
-            also=lambda tx, message: hand_inside(tx, message, by=by),
-            lease=by.lease,
-        )
-    except SendUnconfirmed:
-        message = await by.store.read(lambda tx: get_outbound_message(tx, message_id))
+    sending = approve_and_send(
+        by.store,
+        user_id,
+        message_id,
+        partial(hand_over, by=by),
+        clock=by.clock.now,
+        edit=composed.edit,
+        seen=composed.seen,
+        wire=composed.wire,
+        reason=reason,
+        also=partial(hand_inside, by=by),
+        lease=by.lease,
+    )
+    message = await _sent_or_in_doubt(sending, message_id, by=by)
     log.info("approved", message_id=message_id, agent=message.agent, by=user_id, status=message.status)
     return message
 
 
 async def _expire_approve(message_id: str, *, by: Office) -> OutboundMessage:
+    sending = expire_approve_and_send(
+        by.store,
+        message_id,
+        partial(hand_over, by=by),
+        clock=by.clock.now,
+        also=partial(hand_inside, by=by),
+        lease=by.lease,
+    )
+    return await _sent_or_in_doubt(sending, message_id, by=by)
+
+
+async def _sent_or_in_doubt(sending: Awaitable[OutboundMessage], message_id: str, *, by: Office) -> OutboundMessage:
+    """A lost answer is no failure: the message says that nobody knows."""
     try:
-        return await expire_approve_and_send(
-            by.store,
-            message_id,
-            lambda outgoing: hand_over(outgoing, by=by),
-            clock=by.clock.now,
-            also=lambda tx, message: hand_inside(tx, message, by=by),
-            lease=by.lease,
-        )
+        return await sending
     except SendUnconfirmed:
         return await by.store.read(lambda tx: get_outbound_message(tx, message_id))
 
@@ -157,7 +162,7 @@ async def _composed(
     draft = _settled(apply(edit, before)[0], message.agent)
     if draft == before:
         return _Edit(seen=seen)
-    await by.store.read(lambda tx: require_wanted(tx, user_id, (*draft.to, *draft.cc, *draft.bcc)))
+    await by.store.read(lambda tx: require_wanted(tx, user_id, draft.everybody))
     composed = await compose_again(message, draft, by=by)
     wire = await keep_ahead(composed, by=by, now=now)
     return _Edit(edit=_whole(draft), wire=wire, seen=Version(message.revision, message.digest))
@@ -165,27 +170,11 @@ async def _composed(
 
 def _settled(draft: Draft, agent: str) -> Draft:
     recipients = settle_recipients(to=draft.to, cc=draft.cc, bcc=draft.bcc, agent=agent)
-    return Draft(
-        to=recipients.to,
-        cc=recipients.cc,
-        bcc=recipients.bcc,
-        subject=draft.subject,
-        text=draft.text,
-        html=draft.html,
-        attachments=draft.attachments,
-    )
+    return replace(draft, to=recipients.to, cc=recipients.cc, bcc=recipients.bcc)
 
 
 def _whole(draft: Draft) -> PendingApprovalEdit:
-    return PendingApprovalEdit(
-        subject=draft.subject,
-        text=draft.text,
-        html=draft.html,
-        to=draft.to,
-        cc=draft.cc,
-        bcc=draft.bcc,
-        attachments=draft.attachments,
-    )
+    return PendingApprovalEdit(**{field.name: getattr(draft, field.name) for field in fields(draft)})
 
 
 async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:

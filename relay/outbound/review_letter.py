@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from relay.outbound.letter import Block, Link, Quoted, Said, letter_draft
-from store.acquaintance import Acquaintance, domain_of
+from store.acquaintance import Acquaintance, Mark
 from store.records import Agent
 from store.records_outbound import Draft, HoldReason, OutboundMessage
 
@@ -18,13 +18,15 @@ _WHY: Final[dict[HoldReason, str]] = {
     "replies": "The agent has answered as often in this conversation in an hour as it may by itself; it may be a loop.",
     "recipients": "The agent has written to as many new recipients in a day as it may by itself.",
 }
-_NEW_DOMAIN: Final = "NEW DOMAIN"
-_NEW: Final = "new address"
-_ELSEWHERE: Final = "NOT THE DOMAIN THAT IS ANSWERED"
+_MARKS: Final[dict[Mark, str]] = {
+    "new_domain": "NEW DOMAIN",
+    "new": "new address",
+    "elsewhere": "NOT THE DOMAIN THAT IS ANSWERED",
+}
 _LEGEND: Final[dict[str, str]] = {
-    _NEW_DOMAIN: "this agent has never written to anybody there",
-    _NEW: "this agent has not written to it before",
-    _ELSEWHERE: "the mail that this answers came from another domain",
+    _MARKS["new_domain"]: "this agent has never written to anybody there",
+    _MARKS["new"]: "this agent has not written to it before",
+    _MARKS["elsewhere"]: "the mail that this answers came from another domain",
 }
 
 
@@ -63,14 +65,7 @@ def review_letter(asked: Asked, *, recipient: str, link: str) -> Draft:
 
 def marks_of(address: str, acquaintance: Acquaintance) -> list[str]:
     """What is to be noticed about a recipient."""
-    domain, marks = domain_of(address), []
-    if domain in acquaintance.new_domains:
-        marks.append(_NEW_DOMAIN)
-    elif address in acquaintance.new:
-        marks.append(_NEW)
-    if acquaintance.answered is not None and domain != domain_of(acquaintance.answered):
-        marks.append(_ELSEWHERE)
-    return marks
+    return [_MARKS[mark] for mark in acquaintance.marks(address)]
 
 
 def _who(agent: Agent) -> str:
@@ -81,8 +76,8 @@ def _end(asked: Asked) -> str:
     """Until when it waits, and what happens then; a hold that a cap made never ends in a mail."""
     until = asked.message.hold_expires_at
     assert until is not None, "it waits"
-    goes = asked.agent.hitl_expiration_action == "approve" and asked.message.hold_reason in {None, "owner"}
-    then = "it is sent as it is here" if goes else "it is not sent"
+    end = asked.message.end(asked.agent.hitl_expiration_action)
+    then = "it is sent as it is here" if end == "approve" else "it is not sent"
     return f"It waits until {_time(until)}; if nobody has decided by then, {then}."
 
 

@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -43,8 +44,7 @@ async def hand_over(outgoing: Outgoing, *, by: Office) -> str:
 async def _carried(outgoing: Outgoing, *, by: Office) -> str:
     raw = await wire_bytes(outgoing, by=by)
     message = outgoing.message
-    everybody = (*message.to, *message.cc, *message.bcc)
-    elsewhere = await by.store.read(lambda tx: outside(tx, everybody, by=by))
+    elsewhere = await by.store.read(lambda tx: outside(tx, message.everybody, by=by))
     if not elsewhere:
         return outgoing.attempt
     if by.courier is None:
@@ -59,10 +59,10 @@ async def send_queued(outgoing: Outgoing, *, by: Office) -> None:
     try:
         await carry_out(
             outgoing,
-            lambda each: hand_over(each, by=by),
+            partial(hand_over, by=by),
             store=by.store,
             clock=by.clock.now,
-            also=lambda tx, message: hand_inside(tx, message, by=by),
+            also=partial(hand_inside, by=by),
             failed=lambda tx, error: _failed(tx, outgoing, error, by=by),
         )
     except SendUnconfirmed as error:

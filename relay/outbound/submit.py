@@ -75,7 +75,7 @@ async def submit(agent: Agent, wish: Wish, *, by: Office, around: Around | None 
 
 async def _goes_out(wish: Wish, *, by: Office) -> bool:
     """Whether anybody of it is no agent of this relay. Raises OutboundOff where they cannot be reached."""
-    elsewhere = await by.store.read(lambda tx: outside(tx, _everybody(wish.draft), by=by))
+    elsewhere = await by.store.read(lambda tx: outside(tx, wish.draft.everybody, by=by))
     if elsewhere and by.courier is None:
         raise OutboundOff
     return bool(elsewhere)
@@ -112,7 +112,7 @@ async def _composed(agent: Agent, wish: Wish, *, goes_out: bool, by: Office) -> 
 
 
 def _keep(tx: Tx, agent: Agent, wish: Wish, new: NewOutbound, wire: Wire, *, by: Office) -> OutboundMessage:
-    everybody, now = _everybody(wish.draft), new.created_at
+    everybody, now = wish.draft.everybody, new.created_at
     hold_agent(tx, agent.address)
     agent = get_agent_by_email(tx, agent.address)  # as its owner wants it now
     assert agent.user_id is not None, "the operator's own agent has no key to send with"
@@ -129,7 +129,7 @@ def _keep(tx: Tx, agent: Agent, wish: Wish, new: NewOutbound, wire: Wire, *, by:
 
 def _standing(tx: Tx, agent: Agent, wish: Wish, *, now: datetime) -> Standing:
     conversation = wish.conversation_id
-    strangers = [each for each in _everybody(wish.draft) if each not in wish.familiar]
+    strangers = [each for each in wish.draft.everybody if each not in wish.familiar]
     new = len(find_new_recipients(tx, agent.address, strangers))
     before = count_new_recipients(tx, agent.address, since=now - _DAY) if new else 0
     replies = (
@@ -141,7 +141,3 @@ def _standing(tx: Tx, agent: Agent, wish: Wish, *, now: datetime) -> Standing:
         replies=replies,
         new_recipients=before + new if new else 0,
     )
-
-
-def _everybody(draft: Draft) -> tuple[str, ...]:
-    return (*draft.to, *draft.cc, *draft.bcc)

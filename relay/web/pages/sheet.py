@@ -1,11 +1,12 @@
 """Everything that a person sees of a mail that an agent wrote, read in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from relay.web.pages.words import REASONS, end_of_hold, fate, short_digest, span
-from store.acquaintance import Acquaintance, acquaintance_of, domain_of
+from store.acquaintance import Acquaintance, Mark, acquaintance_of
 from store.agents import get_agent_by_id
 from store.errors import UserNotFound
 from store.outbound import get_outbound_message_for_user
@@ -14,6 +15,13 @@ from store.records_outbound import OutboundMessage, SendAttempt, Version
 from store.sending import list_send_attempts
 from store.transaction import Tx
 from store.users import get_user_by_id
+
+# The gravest first: a page shows one.
+_MARKS: Final[Mapping[Mark, str]] = {
+    "new_domain": "new domain",
+    "elsewhere": "not the domain that it answers",
+    "new": "first mail to this address",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +105,8 @@ def _addressees(message: OutboundMessage, known: Acquaintance) -> list[Addressee
 
 
 def _mark(address: str, known: Acquaintance) -> str:
-    domain = domain_of(address)
-    if domain in known.new_domains:
-        return "new domain"
-    if known.answered is not None and domain != domain_of(known.answered):
-        return "not the domain that it answers"
-    return "first mail to this address" if address in known.new else ""
+    marks = known.marks(address)
+    return next((words for mark, words in _MARKS.items() if mark in marks), "")
 
 
 def _user(tx: Tx, user_id: str | None) -> User | None:
