@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from email import message_from_bytes
 from hashlib import sha256
 
-from tests.outbound.lines import ended
+from tests.outbound.lines import Listening
 
 QUOTA = {"Max24HourSend": -1, "MaxSendRate": 100_000, "SentLast24Hours": 0}
 # What it does with a mail, and how often: whether it takes it, and what it says.
@@ -25,7 +25,7 @@ WAYS = {
 }
 
 
-class DicedSes:
+class DicedSes(Listening):
     """An HTTP server on a free port."""
 
     def __init__(self, dice) -> None:
@@ -33,17 +33,7 @@ class DicedSes:
         self.taken = defaultdict(list)  # SHA-256 of the bytes of each time, by the message's id
         self.did = Counter()
 
-    async def __aenter__(self):
-        self.tasks = set()
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *exc):
-        self.server.close()
-        await ended(self.tasks)
-
-    async def _serve(self, reader, writer):
+    async def meet(self, reader, writer):
         self.tasks.add(asyncio.current_task())
         with contextlib.suppress(asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
             while await self._answer(reader, writer):

@@ -12,7 +12,21 @@ async def ended(tasks):
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class Cut:
+class Listening:
+    """A server on a free port, open as a context; what it has begun ends with it."""
+
+    async def __aenter__(self):
+        self.tasks = set()
+        self.server = await asyncio.start_server(self.meet, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *exc):
+        self.server.close()
+        await ended(self.tasks)
+
+
+class Cut(Listening):
     """Passes bytes on to *port* until *at* has been seen, then ends both sides.
 
     Of an ``up`` cut what holds *at* never reaches the provider; of a ``down`` cut it never reaches us.
@@ -21,17 +35,7 @@ class Cut:
     def __init__(self, port, *, up=b"", down=b"", up_after=b""):
         self.target, self.up, self.down, self.up_after = port, up, down, up_after
 
-    async def __aenter__(self):
-        self.tasks = set()
-        self.server = await asyncio.start_server(self._meet, "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *exc):
-        self.server.close()
-        await ended(self.tasks)
-
-    async def _meet(self, reader, writer):
+    async def meet(self, reader, writer):
         self.tasks.add(asyncio.current_task())
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         both = [
@@ -63,7 +67,7 @@ class Cut:
                     return
 
 
-class SpokenSes:
+class SpokenSes(Listening):
     """Answers each SendEmail with the next of *answers* (status, body), and tells of the account and its identities.
 
     *identities* are names of proved ones, or what it tells of each by name; all are there already.
@@ -73,17 +77,7 @@ class SpokenSes:
         self.answers, self.quota, self.mails, self.asked = list(answers), quota, [], 0
         self.account, self.identities = account or {}, identities
 
-    async def __aenter__(self):
-        self.tasks = set()
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *exc):
-        self.server.close()
-        await ended(self.tasks)
-
-    async def _serve(self, reader, writer):
+    async def meet(self, reader, writer):
         self.tasks.add(asyncio.current_task())
         with contextlib.suppress(asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
             while True:

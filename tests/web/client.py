@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -193,6 +195,15 @@ class Door:
         if isinstance(self.ready, Exception):
             raise self.ready
         return self.ready
+
+
+@asynccontextmanager
+async def open_door(*given: Any, **more: Any) -> AsyncIterator[Door]:
+    """A door that is open meanwhile."""
+    door = Door(*given, **more)
+    await door.open()
+    yield door
+    await door.close()
 
 
 def messages(rest: str = "", agent: str = BOT) -> str:

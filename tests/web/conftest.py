@@ -8,7 +8,7 @@ from store import migrate
 from store.connect import open_store, sqlite_url
 from tests.fakes import FakeClock
 from tests.places import Places
-from tests.web.client import WITH_FILES, Door
+from tests.web.client import WITH_FILES, open_door
 
 
 @pytest.fixture
@@ -18,18 +18,14 @@ def places(clock, master) -> Places:
 
 @pytest.fixture
 async def door(live_store, clock, places):
-    opened = Door(live_store, clock, places)
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with open_door(live_store, clock, places) as opened:
+        yield opened
 
 
 @pytest.fixture
 async def sqlite_door(sqlite_store, clock, places):
-    opened = Door(sqlite_store, clock, places)
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with open_door(sqlite_store, clock, places) as opened:
+        yield opened
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -39,10 +35,8 @@ async def still_door(tmp_path_factory):
     migrate.upgrade(store.engine)
     store.start()
     clock = FakeClock()
-    opened = Door(store, clock, Places(clock, master_key(b"a master key for tests only")))
-    await opened.open()
-    await opened.agent()
-    opened.message_id = (await opened.message(WITH_FILES)).id
-    yield opened
-    await opened.close()
+    async with open_door(store, clock, Places(clock, master_key(b"a master key for tests only"))) as opened:
+        await opened.agent()
+        opened.message_id = (await opened.message(WITH_FILES)).id
+        yield opened
     await store.stop()

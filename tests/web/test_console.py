@@ -17,7 +17,7 @@ from store.pending_approval_edit import PendingApprovalEdit
 from store.records_outbound import Draft
 from store.schema import messages
 from tests.places import new_outbound
-from tests.web.client import BOT, OWNER, PAGE, WITH_FILES, Door
+from tests.web.client import BOT, OWNER, PAGE, WITH_FILES, open_door
 from tests.web.person import DRAFT, Person, PostOffice, busy, hold
 from tests.web.world import AUTHENTICATION, dead_delivery
 
@@ -47,12 +47,10 @@ def office():
 
 @pytest.fixture
 async def door(sqlite_store, clock, places, office):
-    opened = Door(sqlite_store, clock, places, courier=office)
-    await opened.open()
-    await opened.agent(name="Bot")
-    await opened.agent(HOOK, webhook="https://hooks.example/in")
-    yield opened
-    await opened.close()
+    async with open_door(sqlite_store, clock, places, courier=office) as opened:
+        await opened.agent(name="Bot")
+        await opened.agent(HOOK, webhook="https://hooks.example/in")
+        yield opened
 
 
 @pytest.fixture

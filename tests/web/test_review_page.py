@@ -17,7 +17,7 @@ from store.pending_approval_edit import PendingApprovalEdit
 from store.sending import list_send_attempts
 from store.switches import pause_sending
 from tests.broken_store import lose_table
-from tests.web.client import OWNER, Door
+from tests.web.client import OWNER, Door, open_door
 from tests.web.person import DRAFT, Person, PostOffice, busy, hold, link_to
 
 APPROVE = "Approve and send"
@@ -30,11 +30,9 @@ def office():
 
 @pytest.fixture
 async def door(sqlite_store, clock, places, office):
-    opened = Door(sqlite_store, clock, places, courier=office)
-    await opened.open()
-    await opened.agent(name="Bot")
-    yield opened
-    await opened.close()
+    async with open_door(sqlite_store, clock, places, courier=office) as opened:
+        await opened.agent(name="Bot")
+        yield opened
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from store.suppression import keep_suppression
 from store.switches import pause_sending, resume_sending
 from store.users import get_user_by_email
 from tests.fakes import FakeCourier
-from tests.web.client import BOT, OWNER, Door
+from tests.web.client import BOT, OWNER, open_door
 
 ANA, BO = "ana@customer.example", "bo@customer.example"
 OTHER = "other@agents.example"
@@ -41,16 +41,14 @@ def courier() -> FakeCourier:
 @pytest.fixture
 async def post(sqlite_store, clock, places, courier):
     """A door whose daemon sends, with two agents; one of them has a webhook that wants every event."""
-    door = Door(sqlite_store, clock, places, courier=courier)
-    await door.open()
-    await door.agent()
-    events = ["email.received", "email.sent", "email.failed", "email.approved", "email.rejected", "email.expired"]
-    await door.agent(OTHER, webhook="https://hooks.example/in", events=[*events, "email.pending_approval"])
-    sending = Sending(door.office)
-    sending.start()
-    yield door
-    await sending.stop(1)
-    await door.close()
+    async with open_door(sqlite_store, clock, places, courier=courier) as door:
+        await door.agent()
+        events = ["email.received", "email.sent", "email.failed", "email.approved", "email.rejected", "email.expired"]
+        await door.agent(OTHER, webhook="https://hooks.example/in", events=[*events, "email.pending_approval"])
+        sending = Sending(door.office)
+        sending.start()
+        yield door
+        await sending.stop(1)
 
 
 async def hold(door, agent=BOT, *, action="reject", ttl=600):

@@ -13,7 +13,7 @@ from relay.outbound.send import send_queued
 from store.schema import bodies, messages
 from store.sending import claim_queued
 from tests.fakes import FakeCourier
-from tests.web.client import BOT, Door
+from tests.web.client import BOT, open_door
 
 SEND = f"/v1/agents/{BOT}/send"
 MAIL = {"to": ["ana@customer.example"], "subject": "hello", "text": "hello"}
@@ -29,11 +29,9 @@ def courier() -> FakeCourier:
 @pytest.fixture
 async def desk(sqlite_store, clock, places, courier):
     """A door with one agent, and a courier that must never be asked."""
-    door = Door(sqlite_store, clock, places, courier=courier)
-    await door.open()
-    await door.agent()
-    yield door
-    await door.close()
+    async with open_door(sqlite_store, clock, places, courier=courier) as door:
+        await door.agent()
+        yield door
 
 
 async def refused(desk, path=SEND, **changes):

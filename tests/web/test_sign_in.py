@@ -13,7 +13,7 @@ from relay.web.pages.sign_in import safe_path
 from relay.web.pages.template import templates
 from store.schema import user_sessions
 from store.schema_outbound import notifications
-from tests.web.client import BASE_URL, OWNER, Door
+from tests.web.client import BASE_URL, OWNER, open_door
 from tests.web.person import COOKIE, Person, PostOffice
 
 SENT = "a letter with a link is on its way"
@@ -22,10 +22,8 @@ SENT = "a letter with a link is on its way"
 @pytest.fixture
 async def door(sqlite_store, clock, places):
     limits = ApiLimits(sign_ins_per_peer=6)
-    opened = Door(sqlite_store, clock, places, limits, courier=PostOffice())
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with open_door(sqlite_store, clock, places, limits, courier=PostOffice()) as opened:
+        yield opened
 
 
 @pytest.fixture
