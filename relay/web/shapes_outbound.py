@@ -215,7 +215,11 @@ class _Seen(Shape):
     """What a reviewer looked at: given, the decision counts for that alone."""
 
     revision: int | None = Field(default=None, ge=1, description="The `revision` that you looked at.")
-    raw_sha256: str | None = Field(default=None, max_length=64, description="The `raw_sha256` that you looked at.")
+    raw_sha256: str | None = Field(
+        default=None,
+        max_length=64,
+        description="The `raw_sha256` that you looked at. Bcc is not in these bytes: name `revision` too.",
+    )
 
 
 class EditRequest(_Seen):
