@@ -112,11 +112,17 @@ def read_draft(tx: Tx, message: OutboundMessage) -> Draft:
         subject=message.subject,
         text=message.text,
         html=message.html,
-        attachments=tuple(
-            OutboundAttachment(filename=file.filename, content_type=file.content_type, content=bytes(file.content))
-            for file in files
-        ),
+        attachments=tuple(_file(file) for file in files),
     )
+
+
+def read_file(tx: Tx, message_id: str, number: int) -> OutboundAttachment:
+    """One file of an outbound message, from 0. Raises MessageNotFound where there is none of that number."""
+    this = and_(outbound_attachments.c.message_id == message_id, outbound_attachments.c.number == number)
+    file = tx.execute(select(outbound_attachments).where(this)).first()
+    if file is None:
+        raise MessageNotFound
+    return _file(file)
 
 
 def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: Wire | None = None, now: datetime) -> None:
@@ -259,6 +265,10 @@ def _keep_files(tx: Tx, message_id: str, draft: Draft) -> None:
 def _content(draft: Draft) -> dict[str, Any]:
     people = {"to": list(draft.to), "cc": list(draft.cc), "bcc": list(draft.bcc)}
     return people | {"text": draft.text, "html": draft.html}
+
+
+def _file(row: Row[Any]) -> OutboundAttachment:
+    return OutboundAttachment(filename=row.filename, content_type=row.content_type, content=bytes(row.content))
 
 
 def _one(tx: Tx, query: Select[Any]) -> OutboundMessage:

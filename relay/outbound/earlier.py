@@ -9,7 +9,7 @@ from relay.offloop import by_size
 from relay.outbound.answering import Words, forward, reply
 from relay.outbound.office import Office
 from relay.outbound.original import Original, read_original
-from relay.outbound.recipients import Recipients, settle_recipients
+from relay.outbound.recipients import Recipients, settle_draft
 from relay.outbound.submit import Wish
 from store.bodies import read_body
 from store.errors import MessageNotFound
@@ -130,5 +130,4 @@ def _own(message: OutboundMessage, raw: bytes) -> Original:
 def _with_more(draft: Draft, agent: str, *, cc: tuple[str, ...], bcc: tuple[str, ...]) -> Draft:
     if not cc and not bcc:
         return draft
-    settled = settle_recipients(to=draft.to, cc=(*draft.cc, *cc), bcc=(*draft.bcc, *bcc), agent=agent)
-    return replace(draft, to=settled.to, cc=settled.cc, bcc=settled.bcc)
+    return settle_draft(replace(draft, cc=(*draft.cc, *cc), bcc=(*draft.bcc, *bcc)), agent=agent)

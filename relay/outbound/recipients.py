@@ -1,13 +1,14 @@
 """Whom a mail goes to: every address in one form, each once, and never its own writer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from relay.errors import BadAddress, BadDraft
 from relay.mail.address import Address, parse_mailbox
 from store.names import MAX_LOCAL, normalise_local
 from store.outbound import MAX_RECIPIENTS
+from store.records_outbound import Draft
 
 _FIELDS: Final = ("to", "cc", "bcc")
 
@@ -48,6 +49,12 @@ def settle_recipients(
     if not seen:
         raise BadDraft("a mail needs a recipient other than the agent itself", field="to")
     return Recipients(**{field: tuple(addresses) for field, addresses in kept.items()})
+
+
+def settle_draft(draft: Draft, *, agent: str) -> Draft:
+    """*draft* by *agent* to the same people, settled. Raises BadDraft as settle_recipients does."""
+    settled = settle_recipients(to=draft.to, cc=draft.cc, bcc=draft.bcc, agent=agent)
+    return replace(draft, to=settled.to, cc=settled.cc, bcc=settled.bcc)
 
 
 def check_address(written: str, *, field: str, index: int | None = None) -> Address:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -10,7 +10,7 @@ import structlog
 
 from relay.outbound.inside import hand_inside
 from relay.outbound.office import Office
-from relay.outbound.recipients import settle_recipients
+from relay.outbound.recipients import settle_draft
 from relay.outbound.send import hand_over
 from relay.outbound.suppressed import require_wanted
 from relay.outbound.wire import compose_again, keep_ahead
@@ -159,18 +159,13 @@ async def _composed(
 
     message, before = await by.store.read(read)
     require_seen(message, seen)
-    draft = _settled(apply(edit, before)[0], message.agent)
+    draft = settle_draft(apply(edit, before)[0], agent=message.agent)
     if draft == before:
         return _Edit(seen=seen)
     await by.store.read(lambda tx: require_wanted(tx, user_id, draft.everybody))
     composed = await compose_again(message, draft, by=by)
     wire = await keep_ahead(composed, by=by, now=now)
     return _Edit(edit=_whole(draft), wire=wire, seen=Version(message.revision, message.digest))
-
-
-def _settled(draft: Draft, agent: str) -> Draft:
-    recipients = settle_recipients(to=draft.to, cc=draft.cc, bcc=draft.bcc, agent=agent)
-    return replace(draft, to=recipients.to, cc=recipients.cc, bcc=recipients.bcc)
 
 
 def _whole(draft: Draft) -> PendingApprovalEdit:

@@ -6,20 +6,19 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from relay.errors import Deferred, Refused
-from relay.outbound.review import amend, approve, reject
+from relay.outbound.review import amend
 from relay.web.bodies import takes_a_mail
 from relay.web.errors import StrangeForm
-from relay.web.files import file_answer
 from relay.web.guard import TheHouse
 from relay.web.house import House
+from relay.web.pages import deciding
 from relay.web.pages.edit import Edited, edit_of, edited_of
 from relay.web.pages.failing import PageRoute, redirect, status_of
 from relay.web.pages.forms import Form, read_form
 from relay.web.pages.sheet import Sheet, read_sheet
 from relay.web.pages.template import frame_answer
 from relay.web.pages.visitor import TheVisitor, Visitor, is_good, show
-from store.errors import InvalidValue, MessageNotFound, NotPendingApproval, Outdated, SendingPaused, SendUnconfirmed
+from store.errors import NotPendingApproval, Outdated, SendUnconfirmed
 from store.outbound import read_draft
 from store.records_outbound import Draft, Version
 from store.transaction import Tx
@@ -28,7 +27,6 @@ router = APIRouter(prefix="/approvals/{message_id}", route_class=PageRoute, incl
 
 CHANGED: Final = "The draft was changed meanwhile: this is how it is now. Nothing was decided."
 STALE: Final = "This page was open for a while. Please look again, and press once more: nothing was changed."
-_TOLD: Final = (Refused, Deferred, SendingPaused, InvalidValue)  # after which it is pending as before
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +79,15 @@ async def decide(request: Request, house: TheHouse, who: TheVisitor, message_id:
     """Approve or reject the very draft that was shown."""
     desk = _Desk(house, who, message_id)
     form = await read_form(request, house)
-    if not is_good(form, who, house) or form["decision"] not in {"approve", "reject"}:
+    if not is_good(form, who, house) or form["decision"] not in deciding.DECISIONS:
         return await desk.page(status=403, said=STALE, reason=form["reason"])
-    seen = _seen(form)
     try:
-        if form["decision"] == "approve":
-            await approve(who.user.id, message_id, seen=seen, by=house.office)
-        else:
-            reason = form["reason"].strip() or None
-            await reject(who.user.id, message_id, reason=reason, seen=seen, by=house.office)
+        await deciding.decide(form, who.user.id, message_id, seen=_seen(form), house=house)
     except Outdated:
         return await desk.page(status=409, said=CHANGED, reason=form["reason"])
     except (NotPendingApproval, SendUnconfirmed):
         return redirect(desk.path)
-    except _TOLD as error:
+    except deciding.STILL_WAITS as error:
         return await desk.page(status=status_of(error), said=str(error), reason=form["reason"])
     return redirect(desk.path)
 
@@ -115,7 +108,7 @@ async def edit(request: Request, house: TheHouse, who: TheVisitor, message_id: s
         return await desk.page(status=409, said=CHANGED, edited=edited)
     except NotPendingApproval:
         return await desk.page(said="It was decided meanwhile: nothing was changed.")
-    except _TOLD as error:
+    except deciding.STILL_WAITS as error:
         return await desk.page(status=status_of(error), said=str(error), edited=edited)
     return redirect(desk.path)
 
@@ -130,11 +123,8 @@ async def approval_html(house: TheHouse, who: TheVisitor, message_id: str) -> Re
 @router.get("/attachments/{number}")
 async def approval_attachment(house: TheHouse, who: TheVisitor, message_id: str, number: int) -> Response:
     """A file of the draft, for saving."""
-    _, draft = await _Desk(house, who, message_id).draft()
-    if not 0 <= number < len(draft.attachments):
-        raise MessageNotFound
-    file = draft.attachments[number]
-    return file_answer(file.content, filename=file.filename, content_type=file.content_type)
+    sheet = await _Desk(house, who, message_id).sheet()
+    return await deciding.draft_file(sheet.message, number, house=house)
 
 
 def _seen(form: Form) -> Version:

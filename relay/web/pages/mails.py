@@ -18,6 +18,7 @@ from relay.web.errors import StrangeForm
 from relay.web.files import file_answer
 from relay.web.guard import TheHouse
 from relay.web.house import House
+from relay.web.pages.deciding import draft_file
 from relay.web.pages.failing import PageRoute, redirect
 from relay.web.pages.sheet import Sheet, read_sheet
 from relay.web.pages.template import frame_answer
@@ -29,7 +30,6 @@ from store.agents import get_agent_by_id
 from store.deliveries import get_delivery_for_user, list_attempts, list_deliveries_of_message, replay
 from store.errors import MessageNotFound
 from store.messages import get_message_with_content
-from store.outbound import read_draft
 from store.records import Agent, Attempt, Delivery, Message
 from store.transaction import Tx
 
@@ -103,12 +103,7 @@ async def mail_attachment(house: TheHouse, who: TheVisitor, address: str, messag
         part = await read_attachment(mail.agent.address, message_id, index, store=house.store, now=house.clock.now())
         name = part.filename or f"attachment-{index}"
         return file_answer(part.content, filename=name, content_type=part.content_type)
-    message = mail.outbound.message
-    draft = await house.store.read(lambda tx: read_draft(tx, message))
-    if not 0 <= index < len(draft.attachments):
-        raise MessageNotFound
-    file = draft.attachments[index]
-    return file_answer(file.content, filename=file.filename, content_type=file.content_type)
+    return await draft_file(mail.outbound.message, index, house=house)
 
 
 @router.post(MAIL + "/resolve")

@@ -7,19 +7,17 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from relay.errors import BadLink, Deferred, Refused
-from relay.outbound.review import approve, reject
+from relay.errors import BadLink
 from relay.signing.link import ReviewLink, read_review_token
 from relay.web.errors import DeadLink
-from relay.web.files import file_answer
 from relay.web.guard import TheHouse
 from relay.web.house import House
+from relay.web.pages.deciding import DECISIONS, STILL_WAITS, decide, draft_file
 from relay.web.pages.failing import PageRoute, redirect, status_of
 from relay.web.pages.forms import Form, is_fresh, new_token, read_form
 from relay.web.pages.sheet import Sheet, read_sheet
 from relay.web.pages.template import frame_answer, page, private_answer
-from store.errors import InvalidValue, MessageNotFound, NotPendingApproval, Outdated, SendingPaused, SendUnconfirmed
-from store.outbound import read_draft
+from store.errors import MessageNotFound, NotPendingApproval, Outdated, SendUnconfirmed
 from store.transaction import Tx
 
 router = APIRouter(tags=["pages"], route_class=PageRoute)
@@ -30,7 +28,6 @@ CHANGED: Final = (
 )
 OVER: Final = "Its time is over."
 GONE: Final = "The mail is not kept any more."
-_TOLD: Final = (Refused, Deferred, SendingPaused, InvalidValue)  # after which it is pending as before
 _DECIDED: Final = (NotPendingApproval, Outdated, MessageNotFound, SendUnconfirmed)  # the page itself tells
 
 ReviewToken = Annotated[
@@ -126,13 +123,13 @@ async def decide_by_link(request: Request, house: TheHouse, token: ReviewToken) 
     form = await read_form(request, house)
     if not place.is_open:
         return redirect(place.path)
-    if not is_fresh(form, place.form, house) or form["decision"] not in {"approve", "reject"}:
+    if not is_fresh(form, place.form, house) or form["decision"] not in DECISIONS:
         return _page(place, house, status=409, said=LOOK_AGAIN, form=form)
     try:
-        await _decide(form, place, house)
+        await decide(form, place.link.user_id, place.link.message_id, seen=place.sheet.version, house=house)
     except _DECIDED:
         return redirect(place.path)
-    except _TOLD as error:
+    except STILL_WAITS as error:
         now = await _find(house, token)
         return _page(now, house, status=status_of(error), said=str(error), form=form)
     return redirect(place.path)
@@ -149,11 +146,7 @@ async def review_html(house: TheHouse, token: str) -> Response:
 async def review_attachment(house: TheHouse, token: str, number: int) -> Response:
     """A file of the draft, for saving."""
     place = await _find_open(house, token)
-    draft = await house.store.read(lambda tx: read_draft(tx, place.sheet.message))
-    if not 0 <= number < len(draft.attachments):
-        raise MessageNotFound
-    file = draft.attachments[number]
-    return file_answer(file.content, filename=file.filename, content_type=file.content_type)
+    return await draft_file(place.sheet.message, number, house=house)
 
 
 async def _find(house: House, token: str) -> _Place:
@@ -175,14 +168,6 @@ async def _find_open(house: House, token: str) -> _Place:
     if not place.is_open:
         raise BadLink
     return place
-
-
-async def _decide(form: Form, place: _Place, house: House) -> None:
-    who, message = place.link.user_id, place.sheet.message
-    if form["decision"] == "approve":
-        await approve(who, message.id, seen=place.sheet.version, by=house.office)
-    else:
-        await reject(who, message.id, reason=form["reason"].strip() or None, seen=place.sheet.version, by=house.office)
 
 
 def _page(place: _Place, house: House, *, status: int = 200, said: str = "", form: Form | None = None) -> Response:
