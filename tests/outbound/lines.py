@@ -27,20 +27,21 @@ class Listening:
 
 
 class Cut(Listening):
-    """Passes bytes on to *port* until *at* has been seen, then ends both sides.
+    """Passes bytes on to *port* until a mark has been seen, then ends both sides.
 
-    Of an ``up`` cut what holds *at* never reaches the provider; of a ``down`` cut it never reaches us.
+    What holds an ``up`` mark never reaches the provider, what holds a ``down`` mark never reaches us; at a ``hold``
+    mark in the answer nothing is ended and nothing comes.
     """
 
-    def __init__(self, port, *, up=b"", down=b"", up_after=b""):
-        self.target, self.up, self.down, self.up_after = port, up, down, up_after
+    def __init__(self, port, *, up=b"", down=b"", up_after=b"", hold=b""):
+        self.target, self.up, self.down, self.up_after, self.hold = port, up, down, up_after, hold
 
     async def meet(self, reader, writer):
         self.tasks.add(asyncio.current_task())
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         both = [
             asyncio.ensure_future(self._pass(reader, far_writer, self.up, self.up_after)),
-            asyncio.ensure_future(self._pass(far_reader, writer, self.down, b"")),
+            asyncio.ensure_future(self._pass(far_reader, writer, self.down, b"", self.hold)),
         ]
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -53,11 +54,13 @@ class Cut(Listening):
                 await each.wait_closed()
 
     @staticmethod
-    async def _pass(reader, writer, stop, stop_after):
+    async def _pass(reader, writer, stop, stop_after, hold=b""):
         seen = b""
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 seen += data
+                if hold and hold in seen:
+                    await asyncio.Event().wait()
                 if stop and stop in seen:
                     return
                 writer.write(data)

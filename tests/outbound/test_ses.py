@@ -30,8 +30,9 @@ def credentials(monkeypatch):
 async def courier():
     made = []
 
-    def make(port, **options):
-        made.append(SesCourier(region="eu-west-1", endpoint_url=f"http://127.0.0.1:{port}", seconds=1, **options))
+    def make(port, *, seconds=60, **options):
+        url = f"http://127.0.0.1:{port}"
+        made.append(SesCourier(region="eu-west-1", endpoint_url=url, seconds=seconds, **options))
         return made[-1]
 
     yield make
@@ -111,6 +112,14 @@ async def test_an_answer_cut_off_leaves_it_in_doubt(courier):
     async with SpokenSes() as ses, Cut(ses.port, down=b"MessageId") as line:
         with pytest.raises(SendUnconfirmed):
             await carry(courier(line.port))
+
+    assert 1 == len(ses.mails)
+
+
+async def test_an_answer_that_does_not_come_in_time_leaves_it_in_doubt(courier):
+    async with SpokenSes(quota=OPEN) as ses, Cut(ses.port, hold=b"MessageId") as line:
+        with pytest.raises(SendUnconfirmed):
+            await carry(courier(line.port, seconds=2))
 
     assert 1 == len(ses.mails)
 

@@ -76,7 +76,7 @@ async def carry(authority):
     def carry(port, *recipients, **options):
         made.append(
             SmarthostCourier(
-                Smarthost(host="127.0.0.1", port=port, hostname="us.example", seconds=2, **options), trust=trust
+                Smarthost(host="127.0.0.1", port=port, hostname="us.example", seconds=30, **options), trust=trust
             )
         )
         to = recipients or ("ana@example.com",)
