@@ -6,15 +6,11 @@ import os
 import subprocess
 import sys
 import threading
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-import psycopg
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import make_url
 
 from relay.cli.main import main
 from relay.zone_server import ZoneServer
@@ -142,14 +138,3 @@ def posted(tmp_path_factory):
     file.write_bytes(b"From: Ana <ana@example.com>\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\n\nHi.\n")
     cli.ids = cli.inject(file, "--to", BOT, "--to", HOOK, "--mail-from", "ana@example.com", "--ip", "192.0.2.1")
     return cli
-
-
-@pytest.fixture
-def empty_postgres_url(postgres) -> Iterator[str]:
-    """A PostgreSQL database without any table."""
-    name = f"empty_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield make_url(postgres).set(database=name).render_as_string(hide_password=False)
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -55,8 +55,11 @@ def filled(store, places):
 @pytest.fixture(params=["sqlite", "postgresql"])
 def target(request):
     """An empty database of each kind."""
-    kind = "sqlite" if request.param == "sqlite" else "postgres"
-    engine = open_engine(request.getfixturevalue(f"empty_{kind}_urls")[0])
+    if request.param == "sqlite":
+        url = request.getfixturevalue("empty_sqlite_urls")[0]
+    else:
+        url = request.getfixturevalue("empty_postgres_url")
+    engine = open_engine(url)
     yield engine
     engine.dispose()
 
@@ -209,12 +212,12 @@ def test_a_store_of_an_older_release_is_not_copied(empty_engines):
         copy_store(*empty_engines)
 
 
-def test_what_postgresql_cannot_hold_is_named(sqlite_file_url, places, empty_postgres_urls):
+def test_what_postgresql_cannot_hold_is_named(sqlite_file_url, places, empty_postgres_url):
     store = open_store(sqlite_file_url)
     own_everything(store, places, "ana@owner.example", "agents.example")
     store.run(lambda tx: tx.execute(text("UPDATE api_keys SET name = 'a' || char(0) || 'b' WHERE name = 'one'")))
 
-    with closing_engine(empty_postgres_urls[0]) as target, pytest.raises(NotCopyable, match=_HOLDS_NUL):
+    with closing_engine(empty_postgres_url) as target, pytest.raises(NotCopyable, match=_HOLDS_NUL):
         copy_store(store.engine, target)
     store.engine.dispose()
 
@@ -258,12 +261,12 @@ def test_a_key_of_several_columns_is_walked_in_its_order(filled):
         )
 
 
-def test_nothing_is_written_before_it_is_known_that_every_text_fits(sqlite_file_url, places, empty_postgres_urls):
+def test_nothing_is_written_before_it_is_known_that_every_text_fits(sqlite_file_url, places, empty_postgres_url):
     store = open_store(sqlite_file_url)
     own_everything(store, places, "ana@owner.example", "agents.example")
     store.run(lambda tx: tx.execute(text("UPDATE delivery_attempts SET error = 'a' || char(0)")))
 
-    with closing_engine(empty_postgres_urls[0]) as target:
+    with closing_engine(empty_postgres_url) as target:
         with pytest.raises(NotCopyable, match="delivery_attempts 1: error holds"):
             copy_store(store.engine, target)
         assert migrate.state(target).found is None
@@ -280,13 +283,13 @@ def test_nothing_is_written_before_it_is_known_that_every_text_fits(sqlite_file_
     ],
 )
 def test_what_only_sqlite_keeps_stops_the_copy_with_the_table_s_name(
-    sqlite_file_url, places, empty_postgres_urls, statement, table
+    sqlite_file_url, places, empty_postgres_url, statement, table
 ):
     store = open_store(sqlite_file_url)
     own_everything(store, places, "ana@owner.example", "agents.example")
     store.run(lambda tx: tx.execute(text(statement)))
 
-    with closing_engine(empty_postgres_urls[0]) as target, pytest.raises(StoreError, match=table):
+    with closing_engine(empty_postgres_url) as target, pytest.raises(StoreError, match=table):
         copy_store(store.engine, target)
     store.engine.dispose()
 

@@ -168,7 +168,8 @@ def test_who_reads_while_mail_arrives_sees_each_one_once_and_in_order(race, stor
         is_over = False
         while not is_over:
             all_had_arrived = arriving.done()
-            page = store.run(read_on)
+            with store.snapshot() as tx:
+                page = read_on(tx)
             seen += page
             is_over = all_had_arrived and not page
 

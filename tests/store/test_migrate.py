@@ -2,17 +2,15 @@ import asyncio
 import shutil
 import sys
 import tomllib
-import uuid
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
-import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import bindparam, make_url, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.exc import IntegrityError
 
 from store import migrate
@@ -22,6 +20,7 @@ from store.engine import Store
 from store.errors import Unavailable
 from store.schema import metadata
 from store.types import UtcDateTime
+from tests.databases import new_database
 from tests.store.shapes import shape
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,15 +37,9 @@ print(migrate.chain())
 
 
 @pytest.fixture
-def empty_postgres_urls(postgres):
-    names = [f"empty_{uuid.uuid4().hex[:12]}" for _ in range(2)]
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        for name in names:
-            connection.execute(f"CREATE DATABASE {name}")
-    yield [make_url(postgres).set(database=name).render_as_string(hide_password=False) for name in names]
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        for name in names:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def empty_postgres_urls(postgres, empty_postgres_url):
+    with new_database(postgres) as another:
+        yield [empty_postgres_url, another]
 
 
 @pytest.fixture
