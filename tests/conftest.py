@@ -101,11 +101,11 @@ def postgres_url(postgres_of_all: str) -> Iterator[str]:
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        connection.execute("DROP TABLE IF EXISTS notes")
-        for table in metadata.tables:
-            connection.execute(f"ALTER TABLE IF EXISTS {LOST}{table} RENAME TO {table}")
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(f"DELETE FROM {table.name}")
+        names = [table.name for table in reversed(metadata.sorted_tables)]
+        found = {name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+        steps = [f"ALTER TABLE {LOST}{name} RENAME TO {name}" for name in names if LOST + name in found]
+        steps += ["DROP TABLE IF EXISTS notes", *(f"DELETE FROM {name}" for name in names)]
+        connection.execute(";".join(steps))
 
 
 @pytest.fixture(scope="session")
