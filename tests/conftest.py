@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from sqlalchemy import Connection, Engine, event, make_url
 
 from relay.signing.secrets import MasterKey, master_key
@@ -26,6 +27,13 @@ BOTH = ("sqlite", "postgresql")
 def pytest_xdist_auto_num_workers() -> int:
     """Twice the cores: a test waits as long for databases, sockets and other processes as it computes."""
     return 2 * (os.cpu_count() or 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> None:
+    """structlog's own, which nobody has configured in a test, take seconds each to draw."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
 
 @pytest.fixture(scope="session", autouse=True)

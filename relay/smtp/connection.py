@@ -17,6 +17,7 @@ from relay.smtp.session import Admit, Session, StartChunk, StartData, Transactio
 from relay.smtp.shell import TlsFailed
 from relay.smtp.wire import Gone, Interrupted, Phase, Wire
 from relay.spool import Spool
+from store.errors import Unavailable
 
 # Commands done before others get their turn: a client that pipelines thousands must not starve them.
 _TURN: Final = 16
@@ -221,8 +222,11 @@ class Connection(Wire):
         self._tls = self.transport.get_extra_info("ssl_object").version()
 
     def _answer_to(self, error: Exception) -> Reply:
-        if not isinstance(error, (Refused, Deferred)):
-            self._door.log.error("hook_failed", peer=str(self._ip), phase=self._phase.name.lower(), exc_info=error)
+        where = {"peer": str(self._ip), "phase": self._phase.name.lower()}
+        if isinstance(error, Unavailable):
+            self._door.log.warning("database_failed", **where, reason=str(error.__cause__ or error))
+        elif not isinstance(error, (Refused, Deferred)):
+            self._door.log.error("hook_failed", **where, exc_info=error)
         return reply_to(error)
 
     def _drop_intake(self) -> None:

@@ -251,7 +251,7 @@ def test_a_mail_in_doubt_is_sent_once_anything_proves_it(desk, make):
 
     state = desk.state
     assert ("sent", PROVIDER_ID, None) == (state.status, state.provider_message_id, state.text)
-    assert "email.sent" == desk.told[0][0]
+    assert "email.sent" in {event_type for event_type, _ in desk.told}
     assert (1, 1000) == desk.counted["sent"]
     (attempt,) = desk.run(lambda tx: list_send_attempts(tx, desk.message.id))
     assert ("sent", PROVIDER_ID) == (attempt.outcome, attempt.provider_message_id)

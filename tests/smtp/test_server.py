@@ -15,6 +15,7 @@ from relay.mail.address import Address
 from relay.mail.envelope import Envelope, Peer
 from relay.smtp.limits import Limits
 from relay.smtp.server import SmtpServer
+from store.errors import Unavailable
 
 MAIL = b"Subject: x\r\n\r\nbody\r\n"
 
@@ -101,6 +102,20 @@ async def test_only_an_unforeseen_error_is_logged_as_one(open_door, connect, des
 
     assert ["hook_failed", "refused", "refused"] == [line["event"] for line in logs]
     assert ("error", "asking") == (logs[0]["log_level"], logs[0]["phase"])
+
+
+async def test_a_database_that_does_not_answer_is_one_line_a_mail_with_its_words(open_door, connect, desk):
+    client = await connect(await open_door())
+    await client.greet()
+    await client.say("MAIL FROM:<>")
+    desk.admit_error = Unavailable("the database cannot answer")
+    desk.admit_error.__cause__ = OSError("disk I/O error")
+    with capture_logs() as logs:
+        assert (await client.say("RCPT TO:<bot@here.example>")).startswith("451 4.3.0 ")
+
+    found = {name: logs[0][name] for name in ("event", "log_level", "phase", "reason")}
+    assert {"event": "database_failed", "log_level": "warning", "phase": "asking", "reason": "disk I/O error"} == found
+    assert "exc_info" not in logs[0]
 
 
 async def test_every_refusal_is_one_line_that_says_who_and_why_and_nothing_that_harms_a_terminal(open_door, connect):
