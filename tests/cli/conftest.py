@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -103,9 +104,18 @@ def empty(tmp_path) -> Cli:
     return Cli(tmp_path / "data")
 
 
+@pytest.fixture(scope="session")
+def settled_data(tmp_path_factory) -> Path:
+    """A settled data directory that tests' own are copied from."""
+    folder = tmp_path_factory.mktemp("settled") / "data"
+    Cli(folder).settle()
+    return folder
+
+
 @pytest.fixture
-def cli(empty) -> Cli:
-    return empty.settle()
+def cli(empty, settled_data, tmp_path) -> Cli:
+    shutil.copytree(settled_data, tmp_path / "data")
+    return empty
 
 
 @pytest.fixture
