@@ -17,9 +17,10 @@ from store.domains import lookup_domain
 from store.keys import list_api_keys
 from store.outbound import get_outbound_message
 from store.records import Agent, Message
+from store.records_feedback import Suppression
 from store.records_people import Exported, UsageEvent
 from store.schema import agents, domain_claims, messages, usage_events
-from store.schema_outbound import outbound
+from store.schema_outbound import outbound, suppressions
 from store.transaction import Tx
 from store.users import get_user_by_id
 
@@ -40,10 +41,11 @@ _MESSAGES: Final = select(
     *[messages.c[name] for name in (*_MESSAGE, "hold_expires_at")], *[outbound.c[name] for name in _WRITTEN]
 ).outerjoin_from(messages, outbound)
 _EVENT: Final = tuple(field.name for field in fields(UsageEvent))
+_SUPPRESSION: Final = tuple(field.name for field in fields(Suppression))
 
 
 def export_user_data(tx: Tx, user_id: str, *, now: datetime) -> Iterator[Exported]:
-    """A header, then the user's domains, agents, API keys, messages of both directions, and usage events.
+    """A header, then the user's domains, agents, API keys, messages of both directions, usage events and suppressions.
 
     Raises UserNotFound at once; the rest is read while it is taken, so *tx* must stay open until then.
     """
@@ -56,6 +58,7 @@ def export_user_data(tx: Tx, user_id: str, *, now: datetime) -> Iterator[Exporte
         (Exported("api_key", _told(key, _KEY)) for key in list_api_keys(tx, user_id)),
         _messages(tx, user_id),
         _usage_events(tx, user_id),
+        _suppressions(tx, user_id),
     )
 
 
@@ -82,6 +85,12 @@ def _usage_events(tx: Tx, user_id: str) -> Iterator[Exported]:
     events = select(*[usage_events.c[name] for name in _EVENT]).where(usage_events.c.user_id == user_id)
     for row in _walk(tx, events, usage_events.c.number):
         yield Exported("usage_event", {name: row[name] for name in _EVENT})
+
+
+def _suppressions(tx: Tx, user_id: str) -> Iterator[Exported]:
+    mine = select(*[suppressions.c[name] for name in _SUPPRESSION]).where(suppressions.c.user_id == user_id)
+    for row in _walk(tx, mine, suppressions.c.address):
+        yield Exported("suppression", {name: row[name] for name in _SUPPRESSION})
 
 
 def _addresses(tx: Tx, user_id: str) -> Iterator[str]:

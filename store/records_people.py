@@ -8,7 +8,7 @@ from typing import Any, Literal
 UsageKind = Literal["received", "sent", "failed", "bounced", "complained"]
 LetterKind = Literal["review", "sign_in"]
 RequestState = Literal["new", "under way", "answered"]
-ExportedKind = Literal["header", "domain", "agent", "api_key", "message", "usage_event"]
+ExportedKind = Literal["header", "domain", "agent", "api_key", "message", "usage_event", "suppression"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Whom a user's agents do not write to any more: addresses that bounced for good, or complained."""
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final, get_args
 
@@ -39,10 +39,15 @@ def keep_suppression(
 
     Raises InvalidValue.
     """
-    if reason not in get_args(SuppressionReason) or not is_text(detail, most=MAX_DETAIL):
-        raise InvalidValue(f"no suppression: {reason}, {detail[:MAX_DETAIL]!r}")
-    row: dict[str, Any] = {"user_id": user_id, "address": _normalised(address), "reason": reason, "detail": detail}
-    row |= {"message_id": message_id, "created_at": now}
+    told = Suppression(address=address, reason=reason, detail=detail, message_id=message_id, created_at=now)
+    return import_suppression(tx, user_id, told)
+
+
+def import_suppression(tx: Tx, user_id: str, told: Suppression) -> bool:
+    """Keep *told* as it was made, here or at another relay; whether it is new. Raises InvalidValue."""
+    if told.reason not in get_args(SuppressionReason) or not is_text(told.detail, most=MAX_DETAIL):
+        raise InvalidValue(f"no suppression: {told.reason}, {told.detail[:MAX_DETAIL]!r}")
+    row = asdict(told) | {"user_id": user_id, "address": _normalised(told.address)}
     return tx.execute(_INSERT[tx.connection.dialect.name], row).first() is not None
 
 

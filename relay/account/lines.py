@@ -12,9 +12,11 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from relay.account.archive import Line
 from store.export import SCHEMA_VERSION
 from store.records import Agent, ExpirationAction, Message, Mode, OnUnverified, User
+from store.records_feedback import Suppression, SuppressionReason
 from store.records_import import ImportedMessage, Written
 from store.records_outbound import OutboundKind, OutboundStatus
 from store.records_people import UsageEvent, UsageKind
+from store.suppression import MAX_DETAIL
 
 _INBOUND: Final = frozenset({"unread", "read"})
 _OUTBOUND: Final = frozenset(get_args(OutboundStatus))
@@ -113,6 +115,20 @@ class UsageTold(_Told):
     def record(self) -> UsageEvent:
         """The event."""
         return UsageEvent(**self.model_dump())
+
+
+class SuppressionTold(_Told):
+    """An address that the user's agents do not write to."""
+
+    address: ShortText
+    reason: SuppressionReason
+    detail: Annotated[Text, Field(max_length=MAX_DETAIL)]
+    message_id: MessageId | None
+    created_at: Time
+
+    def record(self) -> Suppression:
+        """The suppression."""
+        return Suppression(**self.model_dump())
 
 
 class _WrittenTold(_Told):

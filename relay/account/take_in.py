@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from relay.account.archive import Archive, Line
-from relay.account.lines import AgentTold, DomainTold, MessageTold, UsageTold, header_of, parse
+from relay.account.lines import AgentTold, DomainTold, MessageTold, SuppressionTold, UsageTold, header_of, parse
 from relay.clock import Clock
 from relay.errors import BadExport
 from relay.signing.agent_secret import agent_secret
@@ -34,6 +34,7 @@ from store.imports import (
 from store.imports_usage import import_usage
 from store.records import AgentSecret, User
 from store.records_import import ImportedMessage
+from store.suppression import import_suppression
 from store.transaction import Tx
 
 BATCH: Final = 200  # things kept at once
@@ -41,7 +42,7 @@ BATCH_BYTES: Final = 8 * 1024 * 1024  # of lines and bytes, unless a single one 
 _TOKEN_BYTES: Final = 20
 _SOON: Final = timedelta(minutes=5)  # until an imported domain's DNS is looked at
 _SINGLE: Final = frozenset({"domain", "agent"})  # kept one by one, so that an error is about one line
-_KINDS: Final = ("user", "domain", "agent", "api_key", "message", "usage_event")
+_KINDS: Final = ("user", "domain", "agent", "api_key", "message", "usage_event", "suppression")
 
 T = TypeVar("T")
 
@@ -136,6 +137,8 @@ def _take_in(work: _Import, batch: Sequence[Line]) -> None:
             _messages(work, batch)
         case "usage_event":
             _usage(work, batch)
+        case "suppression":
+            _suppressions(work, batch)
         case "api_key":
             work.out[kind] += len(batch)
         case _:
@@ -264,6 +267,15 @@ def _usage(work: _Import, batch: Sequence[Line]) -> None:
     )
     work.usage_after = done.after
     _count(work, "usage_event", kept=done.kept, of=len(events))
+
+
+def _suppressions(work: _Import, batch: Sequence[Line]) -> None:
+    told = [parse(SuppressionTold, line).record() for line in batch]
+
+    def unit(tx: Tx) -> int:
+        return sum(import_suppression(tx, work.user.id, each) for each in told)
+
+    _count(work, "suppression", kept=_about(batch[0], lambda: work.store.run(unit), last=batch[-1]), of=len(told))
 
 
 def _about(line: Line, ask: Callable[[], T], *, last: Line | None = None) -> T:

@@ -43,7 +43,9 @@ def test_everything_of_a_user_is_in_it_and_nothing_of_another_s(store, ana, cloc
         things[0]["generated_at"],
         things[0]["user"]["email"],
     )
-    assert {"header", "domain", "agent", "api_key", "message", "usage_event"} == {thing["record"] for thing in things}
+    assert {"header", "domain", "agent", "api_key", "message", "usage_event", "suppression"} == {
+        thing["record"] for thing in things
+    }
     assert b"bo.example" not in archive.read(LISTING)
 
 

@@ -22,6 +22,7 @@ from store.errors import Unavailable
 from store.outbound import get_outbound_message
 from store.queue import lease_messages
 from store.schema import deliveries, messages, usage_days
+from store.suppression import keep_suppression
 from store.users import get_user_by_email
 from tests.places import Places
 from tests.store.owned import MINUTE, own_everything
@@ -113,12 +114,15 @@ def moved(store, places, clock):
 
 
 def own(store, places):
-    """A small account: two short mails, a written one."""
+    """A small account: two short mails, an address that bounced."""
     places_user = store.run(lambda tx: places.user(tx, ANA))
     store.run(lambda tx: places.domain(tx, places_user, DOMAIN))
     store.run(lambda tx: places.agent(tx, places_user, POLL))
     for raw in (b"Subject: one\r\n\r\n", b"Subject: two\r\n\r\n"):
         store.run(lambda tx, raw=raw: places.message(tx, POLL, raw))
+    store.run(
+        lambda tx: keep_suppression(tx, places_user.id, "bo@reader.example", reason="bounced", now=places.clock.now())
+    )
     return places_user
 
 
@@ -138,7 +142,7 @@ def test_what_was_exported_and_erased_comes_back_as_it_was(store, moved, take_in
     counts = take_in(store, moved, verified=True)
 
     expected = {"user": (1, 0, 0), "domain": (1, 0, 0), "agent": (3, 0, 0), "api_key": (0, 0, 2)}
-    assert expected | {"message": (7, 0, 0), "usage_event": (5, 0, 0)} == counts
+    assert expected | {"message": (7, 0, 0), "usage_event": (5, 0, 0), "suppression": (1, 0, 0)} == counts
     again = exported(store, clock)
     assert comparable(moved) == comparable(again)
     assert raws(moved) == raws(again)
@@ -151,7 +155,9 @@ def test_a_second_time_changes_nothing(store, moved, take_in, clock):
     counts = take_in(store, moved, verified=True)
 
     assert {0} == {kept for kept, _, _ in counts.values()}
-    assert {"message": 7, "usage_event": 5} == {kind: counts[kind][1] for kind in ("message", "usage_event")}
+    assert {"message": 7, "usage_event": 5, "suppression": 1} == {
+        kind: counts[kind][1] for kind in ("message", "usage_event", "suppression")
+    }
     assert things(before)[1:] == things(exported(store, clock))[1:]
 
 
@@ -297,6 +303,8 @@ def changed(small, which, **changes):
         ("message", {"subject": "a\0b"}),
         ("usage_event", {"kind": "eaten"}),
         ("usage_event", {"bytes": -5}),
+        ("suppression", {"address": "no address"}),
+        ("suppression", {"reason": "disliked"}),
         ("header", {"schema_version": 2}),
         ("header", {"schema_version": True}),
         ("header", {"schema_version": None}),

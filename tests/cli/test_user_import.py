@@ -21,7 +21,7 @@ def test_an_account_is_taken_in_by_another_relay(archive, elsewhere):
     counts = {each["kind"]: each for each in elsewhere.json("user", "import", archive, "--verified")["items"]}
 
     assert {"kind": "message", "kept": 1, "there_already": 0, "left_out": 0} == counts["message"]
-    assert ["user", "domain", "agent", "api_key", "message", "usage_event"] == list(counts)
+    assert ["user", "domain", "agent", "api_key", "message", "usage_event", "suppression"] == list(counts)
     assert 1 == len(elsewhere.json("message", "list", "--agent", BOT)["items"])
 
 

@@ -46,10 +46,16 @@ def test_a_header_comes_first_and_then_kind_by_kind(ana, export):
     told = export(ana)
 
     kinds = list(dict.fromkeys(each.kind for each in told))
-    assert ["header", "domain", "agent", "api_key", "message", "usage_event"] == kinds
-    assert {"header": 1, "domain": 1, "agent": 3, "api_key": 2, "message": 7, "usage_event": 5} == Counter(
-        each.kind for each in told
-    )
+    assert ["header", "domain", "agent", "api_key", "message", "usage_event", "suppression"] == kinds
+    assert {
+        "header": 1,
+        "domain": 1,
+        "agent": 3,
+        "api_key": 2,
+        "message": 7,
+        "usage_event": 5,
+        "suppression": 1,
+    } == Counter(each.kind for each in told)
 
 
 def test_the_header_says_whose_it_is_and_of_when(ana, export, clock):
