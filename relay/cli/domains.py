@@ -1,7 +1,7 @@
 """Domains: claimed, proved by DNS, looked at, given up."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import click
@@ -16,7 +16,7 @@ from relay.directory.domains import Listing
 from relay.directory.survey import survey
 from relay.directory.zone import Record, records_for
 from store import domains
-from store.records import Domain, Page
+from store.records import Domain
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -64,7 +64,8 @@ def add_domain(program: Program, name: str, email: str, *, sending: bool | None,
 def list_domains(program: Program, email: str, *, sending: bool | None, as_json: bool) -> None:
     """List a user's domains, and how their records were last seen."""
     owner = program.user(email)
-    rows = [_document(program, listing, sending=sending) for listing in _all(program, owner.id)]
+    listings = program.whole(lambda cursor, tx: proving.list_some(tx, owner.id, limit=_PAGE, cursor=cursor))
+    rows = [_document(program, listing, sending=sending) for listing in listings]
     if not as_json:
         for row in rows:
             row["records"] = ", ".join(f"{record['purpose']} {record['status']}" for record in row["records"])
@@ -123,19 +124,6 @@ def _look(program: Program, claimed: Domain, *, sending: bool | None) -> Listing
     found = program.store.run(lambda tx: proving.settle(tx, claimed, seen, master=program.master, now=now))
     proving.require_proof(found)
     return found
-
-
-def _all(program: Program, user_id: str) -> Iterator[Listing]:
-    cursor: str | None = None
-    while True:
-        page = _page(program, user_id, cursor)
-        yield from page.items
-        if (cursor := page.next_cursor) is None:
-            return
-
-
-def _page(program: Program, user_id: str, cursor: str | None) -> Page[Listing]:
-    return program.store.run(lambda tx: proving.list_some(tx, user_id, limit=_PAGE, cursor=cursor))
 
 
 def _document(program: Program, listing: Listing, *, sending: bool | None) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """What every command has at hand, each made when first asked for."""
 
 import os
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -14,8 +16,11 @@ from relay.settings import Settings, load
 from relay.signing.secrets import MasterKey
 from store.agents import get_agent_by_email
 from store.engine import Store
-from store.records import Agent, User
+from store.records import Agent, Page, User
+from store.transaction import Tx
 from store.users import get_user_by_email
+
+T = TypeVar("T")
 
 
 class Program:
@@ -58,6 +63,15 @@ class Program:
     def agent(self, address: str) -> Agent:
         """The agent at this address, whoever owns it. Raises AgentNotFound."""
         return self.store.run(lambda tx: get_agent_by_email(tx, address))
+
+    def whole(self, ask: Callable[[str | None, Tx], Page[T]]) -> Iterator[T]:
+        """Every item of a list, a page a transaction; *ask* answers the page behind a cursor."""
+        cursor: str | None = None
+        while True:
+            page = self.store.run(partial(ask, cursor))
+            yield from page.items
+            if (cursor := page.next_cursor) is None:
+                return
 
     def owner_of(self, agent: Agent) -> str:
         """The id of the agent's user; the operator's own postmaster has none. Raises UsageError."""

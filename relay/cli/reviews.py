@@ -103,19 +103,12 @@ def _decide(
 
 
 def _pending(program: Program, user_id: str) -> Iterator[OutboundSummary]:
-    cursor: str | None = None
-    while True:
-        page = _page(program, user_id, cursor)
-        yield from page.items
-        if (cursor := page.next_cursor) is None:
-            return
-
-
-def _page(program: Program, user_id: str, cursor: str | None) -> Page[OutboundSummary]:
     now = program.now()
-    return program.store.run(
-        lambda tx: list_pending_outbound_for_user(tx, user_id, limit=_PAGE, cursor=cursor, now=now)
-    )
+
+    def ask(cursor: str | None, tx: Tx) -> Page[OutboundSummary]:
+        return list_pending_outbound_for_user(tx, user_id, limit=_PAGE, cursor=cursor, now=now)
+
+    return program.whole(ask)
 
 
 def _document(tx: Tx, program: Program, message_id: str) -> dict[str, Any]:

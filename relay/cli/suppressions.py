@@ -5,9 +5,7 @@ import click
 from relay.cli.arguments import whose
 from relay.cli.output import harmless, json_option, show_all
 from relay.cli.program import Program, pass_program
-from store.records_feedback import Suppression
 from store.suppression import MAX_PAGE, lift_suppression, list_suppressions
-from store.transaction import Tx
 
 
 @click.group()
@@ -22,8 +20,8 @@ def suppression() -> None:
 def list_all(program: Program, email: str, *, as_json: bool) -> None:
     """List the addresses that a user's agents do not write to any more."""
     owner = program.user(email)
-    rows = program.store.run(lambda tx: _all(tx, owner.id))
-    show_all(rows, ("address", "reason", "detail", "message_id", "created_at"), as_json=as_json)
+    rows = program.whole(lambda cursor, tx: list_suppressions(tx, owner.id, limit=MAX_PAGE, cursor=cursor))
+    show_all(list(rows), ("address", "reason", "detail", "message_id", "created_at"), as_json=as_json)
 
 
 @suppression.command("remove")
@@ -35,14 +33,3 @@ def remove(program: Program, address: str, email: str) -> None:
     owner = program.user(email)
     program.store.run(lambda tx: lift_suppression(tx, owner.id, address))
     click.echo(f"mail to {harmless(address)} is sent again")
-
-
-def _all(tx: Tx, user_id: str) -> list[Suppression]:
-    found: list[Suppression] = []
-    cursor = None
-    while True:
-        page = list_suppressions(tx, user_id, limit=MAX_PAGE, cursor=cursor)
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return found

@@ -63,9 +63,9 @@ class _Desk:
         sheet = await self.sheet()
         if not sheet.is_pending:
             return show("approval_decided.html", self.visitor, sheet=sheet, said=said)
-        given: dict[str, Any] = {"said": said, "reason": reason, "is_open": edited is not None}
-        now = edited or edited_of(sheet.message)
-        return show("approval.html", self.visitor, status=status, sheet=sheet, at=self.path, edited=now, **given)
+        given: dict[str, Any] = {"form": self.visitor.form, "said": said, "reason": reason}
+        given |= {"edited": edited or edited_of(sheet.message), "is_open": edited is not None}
+        return show("approval.html", self.visitor, status=status, sheet=sheet, at=self.path, **given)
 
 
 @router.get("")
