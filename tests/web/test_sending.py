@@ -3,8 +3,6 @@
 import asyncio
 import base64
 import hashlib
-import io
-import json
 from email import message_from_bytes, policy
 
 import pytest
@@ -335,74 +333,6 @@ async def test_an_agent_s_key_cannot_approve_its_own_mail(post, courier, scopes)
 
     assert (403, "insufficient_scope") == (await post.post(f"/v1/reviews/{message_id}/approve", {}, key=key)).problem
     assert [] == courier.taken
-
-
-BAD = {
-    "a line end in the subject": ({"subject": "a\r\nBcc: x@y.example"}, "body/subject"),
-    "a line end in an address": ({"to": ["ana@customer.example\r\nBcc: x@y.example"]}, "body/to/0"),
-    "no address": ({"to": ["ana"]}, "body/to/0"),
-    "nobody": ({"to": []}, "body/to"),
-    "itself": ({"to": [BOT]}, "body/to"),
-    "too many": ({"to": [f"r{number}@customer.example" for number in range(10_000)]}, "body/to/50"),
-    "a line end in a header": ({"headers": {"X-A": "b\r\nBcc: x@y.example"}}, "body/headers/0"),
-    "a line end in a header's name": ({"headers": {"X-A\r\nBcc": "x@y.example"}}, "body/headers/0"),
-    "a header of ours": ({"headers": [["X-Mailseal-Message-Id", "msg_1"]]}, "body/headers/0"),
-    "a closed header": ({"headers": {"Sender": "x@y.example"}}, "body/headers/0"),
-    "NUL in the text": ({"text": "a\0b"}, "body/text"),
-    "no base64": ({"attachments": [{"filename": "a", "data": "%"}]}, "body/attachments/0"),
-    "a line end in a file's name": (
-        {"attachments": [{"filename": "a\r\nX: y", "data": "YQ=="}]},
-        "body/attachments/0",
-    ),
-    "a line end in a file's type": (
-        {"attachments": [{"filename": "a", "content_type": "text/plain\r\nX: y", "data": "YQ=="}]},
-        "body/attachments/0",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-async def test_what_cannot_be_a_mail_is_refused_with_its_place_and_nothing_is_kept(post, courier, name):
-    change, place = BAD[name]
-
-    answer = await post.post(f"{AGENT}/send", MAIL | change)
-
-    assert (422, "bad_draft") == answer.problem
-    assert [place] == [each["at"] for each in answer.json["errors"]]
-    assert [] == (await post.get(f"{AGENT}/activity")).json["items"]
-    assert [] == courier.taken
-
-
-async def test_a_mail_that_is_too_large_is_refused(post):
-    file = {"filename": "a", "data": base64.b64encode(b"x" * 10_500_000).decode()}
-
-    body = io.BytesIO(json.dumps(MAIL | {"attachments": [file]}).encode())
-    answer = await post.ask("POST", f"{AGENT}/send", data=body, headers={"Content-Type": "application/json"})
-
-    assert (413, "mail_too_large") == answer.problem
-
-
-async def test_html_of_any_depth_is_only_text_to_us(post, courier):
-    bomb = "<div>" * 100_000 + "&" * 100_000
-
-    await reached(post, await sent(post, MAIL | {"html": bomb}), "sent")
-    html = parsed(courier.taken[0][0]).get_body(("html",)).get_content()
-    assert bomb == html.replace("\n", "")
-
-
-async def test_a_hostile_mail_that_is_answered_writes_no_line_of_ours(post, courier):
-    hostile = (
-        b"From: =?utf-8?q?a=0D=0ABcc=3A_x=40y.example?= <ana@customer.example>\r\n"
-        b"Subject: =?utf-8?q?a=0D=0ABcc=3A_x=40y.example?=\r\nMessage-ID: <a\xffb@c>\r\n"
-        b"References: <x>\r\n <y\x01z> <p@q>\r\n\r\n.\r\nFrom x\r\n"
-    )
-    question = await post.message(hostile)
-    await reached(post, await sent(post, {"text": "Now"}, f"{AGENT}/messages/{question.id}/reply"), "sent")
-
-    raw = courier.taken[0][0]
-    names = [line.partition(b":")[0].lower() for line in raw.partition(b"\r\n\r\n")[0].split(b"\r\n")]
-    assert b"bcc" not in names
-    assert raw.isascii()
 
 
 async def test_a_large_mail_is_kept_in_parts_and_gone_when_it_is_sent(post, courier):
