@@ -138,7 +138,8 @@ def _end(
 
 def _cursor(last: OutboundSummary) -> str:
     assert last.hold_expires_at is not None, "it waits"
-    return f"{last.hold_expires_at.isoformat()}~{last.id}"
+    until = last.hold_expires_at.isoformat().replace("+00:00", "Z")  # a plus in an address is read as a blank
+    return f"{until}~{last.id}"
 
 
 def _behind(cursor: str | None) -> Any:

@@ -1,6 +1,7 @@
 # ruff: noqa: PLR0917 (pytest hands fixtures over by name)
 
 from datetime import timedelta
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -79,6 +80,14 @@ def test_pages_of_what_waits_follow_one_another(compose, pending):
 
     assert [item.id for item in kept] == [item.id for page in (first, second, third) for item in page.items]
     assert third.next_cursor is None
+
+
+def test_a_cursor_of_what_waits_is_the_same_in_an_address_as_it_is(compose, pending):
+    for ttl in (1, 2):
+        compose(ttl=ttl)
+    cursor = pending(limit=1).next_cursor
+
+    assert {"cursor": [cursor]} == parse_qs(f"cursor={cursor}")
 
 
 def test_a_decision_does_not_move_the_cursor_of_who_reads_on(compose, pending, reject):
