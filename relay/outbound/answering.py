@@ -60,7 +60,7 @@ def forward(original: Original, words: Words, *, recipients: Recipients, whole: 
     else:
         text, html = told_below(original, words.text, words.html)
         files = (*words.files, *_taken_along(original))
-    # It begins a conversation with others, but a reader who has both finds them together.
+    # No In-Reply-To: it answers nobody, but a reader who has both finds them together.
     answered = Answered(references=original.answered.references)
     return Answer(draft=_draft(recipients, forward_subject(original.subject), text, html, files), answered=answered)
 

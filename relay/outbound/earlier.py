@@ -72,14 +72,20 @@ async def forward_on(
     headers: tuple[tuple[str, str], ...],
     by: Office,
 ) -> Wish:
-    """The mail handed on, which begins a conversation. Raises MessageNotFound, ContentGone."""
+    """The mail handed on, in its conversation. Raises MessageNotFound, ContentGone."""
     earlier = await _find(agent, message_id, by=by)
     if not earlier.original.raw:
         raise ContentGone
     answer = await by_size(
         len(earlier.original.raw), lambda: forward(earlier.original, words, recipients=recipients, whole=whole)
     )
-    return Wish(draft=answer.draft, kind="forward", answered=answer.answered, headers=headers)
+    return Wish(
+        draft=answer.draft,
+        kind="forward",
+        answered=answer.answered,
+        conversation_id=earlier.conversation_id,
+        headers=headers,
+    )
 
 
 async def _find(agent: str, message_id: str, *, by: Office) -> Earlier:

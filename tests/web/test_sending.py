@@ -141,6 +141,15 @@ async def test_a_forward_takes_text_and_files_along(post, courier):
     assert "When?" in mail.get_content()
 
 
+async def test_a_forward_stays_in_its_conversation(post):
+    question = await post.message(QUESTION, email_message_id="1@customer.example")
+    message_id = await sent(post, {"to": [BO]}, f"{AGENT}/messages/{question.id}/forward")
+    found = await reached(post, message_id, "sent")
+
+    assert question.conversation_id == found["conversation_id"]
+    assert (None, ["<1@customer.example>"]) == (found["in_reply_to"], found["references"])
+
+
 async def test_an_agent_here_gets_it_without_a_provider_and_under_the_seal(post, courier):
     message_id = await sent(post, MAIL | {"to": [f"{OTHER.replace('@', '+eu@')}"]})
     found = await reached(post, message_id, "sent")

@@ -113,7 +113,7 @@ async def reply(
 async def forward(
     agent: AgentSender, house: TheHouse, once: Once, message_id: MessageId, wanted: ForwardRequest
 ) -> Response:
-    """Hand a mail on, with its files; `whole` makes it a mail inside the mail."""
+    """Hand a mail on, with its files, in its conversation; `whole` makes it a mail inside the mail."""
     recipients = settle_recipients(to=wanted.to, cc=wanted.cc, bcc=wanted.bcc, agent=agent.address)
     wish = await forward_on(
         agent.address,
