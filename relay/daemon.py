@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -32,7 +32,7 @@ from relay.directory.agents import make_secret
 from relay.errors import Deferred, Misconfigured
 from relay.inbound.admit import admit
 from relay.inbound.receive import receive
-from relay.instance import running
+from relay.instance import first, running
 from relay.jobs.domains import EVERY, DomainWatch
 from relay.jobs.holds import Holds
 from relay.jobs.letters import LetterRound
@@ -53,7 +53,9 @@ from relay.web.house import House
 from relay.web.limits import ApiLimits
 from relay.web.server import WebServer
 from store.agents import POSTMASTER, ensure_operator_postmaster, probe
+from store.connect import database_file
 from store.domains import ensure_shared_domain
+from store.doubt import end_leases
 from store.errors import StoreError, Unavailable
 from store.listen import ear_of
 from store.records import Agent, Recipient
@@ -67,6 +69,15 @@ SENDING_GRACE_SECONDS: Final = 20.0
 _HEAVY_MAILS: Final = 2
 _COLLECT_AFTER: Final = 20_000  # new containers
 log = structlog.get_logger("relay.daemon")
+
+
+@contextlib.contextmanager
+def _usable() -> Iterator[None]:
+    """Have a start end where the database does not work."""
+    try:
+        yield
+    except StoreError as error:
+        raise Misconfigured(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,7 @@ class Daemon:
     async def start(self) -> Addresses:
         """Open the doors, the mail's last. Raises Misconfigured, DaemonRuns, OSError when an address is taken."""
         async with contextlib.AsyncExitStack() as stack:
+            self._end_what_was_cut_off()
             stack.enter_context(running(self._settings.data_dir))
             await self._open_store(stack)
             stack.push_async_callback(self._resolver.close)
@@ -145,16 +157,23 @@ class Daemon:
         await self._stack.aclose()
         log.info("stopped")
 
+    def _end_what_was_cut_off(self) -> None:
+        """Where no other process can be sending, say so: the sweep need not wait for the leases of a dead one."""
+        file = database_file(self._settings.database)
+        if file is None or file.parent.resolve() != self._settings.data_dir.resolve():
+            return  # others may send from elsewhere
+        with first(self._settings.data_dir) as is_first, _usable():
+            if is_first:
+                self.store.run(lambda tx: end_leases(tx, now=self._clock.now()))
+
     async def _open_store(self, stack: contextlib.AsyncExitStack) -> None:
         self.store.start()
         stack.push_async_callback(self.store.stop)
         ear = ear_of(self.store)
         ear.start()
         stack.push_async_callback(ear.stop)
-        try:
+        with _usable():
             await self.store.write(self._ensure_system_rows)
-        except StoreError as error:
-            raise Misconfigured(str(error)) from error
 
     def _ensure_system_rows(self, tx: Tx) -> None:
         now = self._clock.now()

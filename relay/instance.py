@@ -1,6 +1,6 @@
 """Who is at work on a data directory: any number side by side, or one command that has it to itself.
 
-The lock is the kernel's (flock) on a file that stays: it ends with the process that holds it,
+The locks are the kernel's (flock) on files that stay: they end with the process that holds them,
 however that ends, so nothing has to be cleaned up after a kill.
 """
 
@@ -14,6 +14,7 @@ from typing import Final
 from relay.errors import DaemonRuns, Misconfigured
 
 _LOCK_FILE: Final = "mailseal.lock"
+_PRESENCE_FILE: Final = "mailseal.present"
 
 
 @contextmanager
@@ -24,7 +25,12 @@ def running(data_dir: Path) -> Iterator[None]:
     when it cannot be locked.
     """
     with _locked(data_dir, fcntl.LOCK_SH, f"the store of {data_dir} is being moved: try again when that has ended"):
-        yield
+        presence = _open(data_dir, _PRESENCE_FILE)
+        try:
+            fcntl.flock(presence, fcntl.LOCK_SH)  # waits while somebody is in first(), which is not long
+            yield
+        finally:
+            os.close(presence)
 
 
 @contextmanager
@@ -35,8 +41,26 @@ def alone(data_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
+def first(data_dir: Path) -> Iterator[bool]:
+    """Whether nobody else is at work on the data directory; until the block ends nobody begins to be.
+
+    Not to be held for long, nor over an await: others wait. Raises Misconfigured.
+    """
+    presence = _open(data_dir, _PRESENCE_FILE)
+    try:
+        try:
+            fcntl.flock(presence, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # in use, or on a file system without locks
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(presence)
+
+
+@contextmanager
 def _locked(data_dir: Path, kind: int, complaint: str) -> Iterator[None]:
-    descriptor = _open(data_dir)
+    descriptor = _open(data_dir, _LOCK_FILE)
     try:
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -49,13 +73,13 @@ def _locked(data_dir: Path, kind: int, complaint: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _open(data_dir: Path) -> int:
+def _open(data_dir: Path, name: str) -> int:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot make {data_dir}: {error.strerror}") from error
     try:
         # For reading alone, and readable: a command that the administrator runs first must not keep the daemon out.
-        return os.open(data_dir / _LOCK_FILE, os.O_RDONLY | os.O_CREAT, 0o644)
+        return os.open(data_dir / name, os.O_RDONLY | os.O_CREAT, 0o644)
     except OSError as error:
-        raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot open {data_dir / _LOCK_FILE}: {error.strerror}") from error
+        raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot open {data_dir / name}: {error.strerror}") from error

@@ -29,6 +29,11 @@ def sweep_unconfirmed(tx: Tx, *, limit: int, now: datetime) -> list[str]:
     return sorted(row.id for row in rows)
 
 
+def end_leases(tx: Tx, *, now: datetime) -> None:
+    """Nobody is sending any more, whatever the leases say: the next sweep finds all that was under way."""
+    tx.execute(update(messages).where(SENDING, messages.c.send_until > now).values(send_until=now))
+
+
 def resolve_unconfirmed(
     tx: Tx,
     user_id: str,

@@ -1,3 +1,4 @@
+import select
 import subprocess
 import sys
 
@@ -5,7 +6,7 @@ import pytest
 
 from relay.daemon import Daemon
 from relay.errors import DaemonRuns
-from relay.instance import alone, running
+from relay.instance import alone, first, running
 from relay.settings import load
 
 HOLD = """
@@ -46,6 +47,25 @@ def test_a_daemon_that_was_killed_is_in_nobody_s_way(tmp_path):
 
     with alone(tmp_path):
         pass
+
+
+def test_the_first_at_a_data_directory_is_told_so(tmp_path):
+    with first(tmp_path) as is_first:
+        assert is_first
+    with running(tmp_path), first(tmp_path) as is_first:
+        assert not is_first
+    with first(tmp_path) as is_first:
+        assert is_first
+
+
+def test_who_comes_while_another_looks_whether_it_is_the_first_waits_for_that(tmp_path):
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with first(tmp_path), subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        is_there = select.select([process.stdout], [], [], 1)[0]
+        assert not is_there
+        with first(tmp_path) as is_first:
+            assert not is_first
+        process.kill()
 
 
 async def test_a_daemon_has_its_data_directory_in_use_from_start_to_stop(tmp_path):

@@ -7,12 +7,16 @@ import socket
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
+from tests.aws import pretend
 from tests.daemon_process import ROOT
 from tests.journeys.home import BOT, HOOK
 from tests.journeys.sender import letter, sent, signed_letter
+from tests.outbound.lines import Cut, SpokenSes
 
 # The wait before a retry, and how long a claim outlives its worker at least: short for tests.
 HASTY = {"MAILSEAL_WEBHOOK_RETRY_SECONDS": ",".join(["0.2"] * 50), "MAILSEAL_WEBHOOK_TIMEOUT_SECONDS": "1"}
@@ -42,6 +46,34 @@ async def test_a_letter_survives_the_death_of_the_daemon_that_took_it(home, star
     await asyncio.to_thread(daemon.start)
     async with home.poller(daemon.http) as agent:
         assert [message_id] == [item["message"]["message_id"] for item in await agent.lease()]
+
+
+async def test_a_mail_that_was_being_sent_when_the_daemon_died_is_in_doubt_soon_and_not_sent_again(
+    sqlite_home, started, monkeypatch
+):
+    pretend(monkeypatch)
+    sqlite_home.data_dir = Path(make_url(sqlite_home.database_url).database).parent  # where nobody else can be
+    sqlite_home.agent()
+    async with SpokenSes() as ses, Cut(ses.port, hold=b"MessageId") as line:
+        sqlite_home.more = {
+            "MAILSEAL_OUTBOUND": "ses",
+            "MAILSEAL_SES_REGION": "eu-west-1",
+            "MAILSEAL_SES_ENDPOINT_URL": f"http://127.0.0.1:{line.port}",
+        }
+        daemon = await started(sqlite_home)
+        async with sqlite_home.poller(daemon.http) as agent:
+            mail = {"to": ["ana@customer.example"], "subject": "once", "text": "once"}
+            message_id = await agent.send(mail)
+        async with asyncio.timeout(20):
+            while not ses.mails:  # noqa: ASYNC110 (the provider has no event for it)
+                await asyncio.sleep(0.02)
+        daemon.kill()
+
+        await asyncio.to_thread(daemon.start)
+        told = await asyncio.to_thread(daemon.wait_for, "unconfirmed")
+
+    assert message_id == told["message_id"]
+    assert 1 == len(ses.mails)
 
 
 async def test_a_letter_that_was_on_its_way_when_the_daemon_died_is_delivered(sqlite_home, sink, started):

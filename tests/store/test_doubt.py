@@ -4,7 +4,7 @@
 
 import pytest
 
-from store.doubt import confirm_sent, resolve_unconfirmed, send_failed_again
+from store.doubt import confirm_sent, end_leases, resolve_unconfirmed, send_failed_again, sweep_unconfirmed
 from store.errors import MessageNotFound, NotFailed, NotUnconfirmed
 from store.holds import reject_pending
 from store.sending import (
@@ -150,6 +150,18 @@ def test_a_mail_whose_way_has_ended_otherwise_stays_as_it_is(
 
 
 # Its owner
+
+
+def test_once_nobody_sends_any_more_no_lease_is_waited_for(compose, take, state, store, clock):
+    under_way = compose()
+    taken = take()
+    waiting = compose()
+
+    store.run(lambda tx: end_leases(tx, now=clock.now()))
+    swept = store.run(lambda tx: sweep_unconfirmed(tx, limit=10, now=clock.now()))
+
+    assert [under_way.id] == [taken.message.id] == swept
+    assert ("unconfirmed", "queued") == (state(under_way).status, state(waiting).status)
 
 
 def test_what_is_sent_again_is_due_at_once_and_another_attempt(compose, take, settle, again, state, attempts, clock):
