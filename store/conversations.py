@@ -20,7 +20,7 @@ from store.transaction import Tx
 
 MAX_REFERENCES: Final = 50
 _PROVIDER_DOMAIN: Final = re.compile(
-    r"@(?:email|[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-\d{1,2})\.amazonses\.com(?:\.cn)?", re.IGNORECASE
+    r"@(?:email\.amazonses\.com|[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-\d{1,2}(?:\.amazonses\.com(?:\.cn)?)?)", re.IGNORECASE
 )
 
 

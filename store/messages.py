@@ -75,11 +75,14 @@ def get_inbound_message(tx: Tx, agent: str, message_id: str, *, now: datetime) -
     return message_of(row)
 
 
-def find_bytes(tx: Tx, agent: str, message_id: str, *, now: datetime) -> tuple[int, str]:
-    """Size and SHA-256 of a message of this agent of either direction. Raises MessageNotFound where none are kept."""
+def find_bytes(tx: Tx, agent: str, message_id: str, *, now: datetime) -> tuple[int, str | None]:
+    """Size and SHA-256 of a message of this agent of either direction, None once they are gone.
+
+    Raises MessageNotFound.
+    """
     mine = and_(messages.c.id == message_id, messages.c.agent == agent, messages.c.expires_at > now)
     row = tx.execute(select(messages.c.raw_size, messages.c.raw_sha256).where(mine)).first()
-    if row is None or row.raw_sha256 is None:
+    if row is None:
         raise MessageNotFound
     return row.raw_size, row.raw_sha256
 

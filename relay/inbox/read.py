@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from relay.clock import Clock
+from relay.errors import ContentGone
 from relay.events import message_data, message_item
 from relay.inbox.wait import nobody_left, wait_for
 from relay.mail.letter import Part
@@ -72,9 +73,11 @@ async def read_attachment(agent: str, message_id: str, index: int, *, store: Sto
 async def read_raw(agent: str, message_id: str, *, store: Store, now: datetime) -> tuple[int, AsyncIterator[bytes]]:
     """How many bytes a message of either direction has, and they, to be read on in parts of bounded size.
 
-    Raises MessageNotFound, for one whose bytes are not kept any more too.
+    Raises MessageNotFound, and ContentGone for one whose bytes are not kept any more.
     """
     size, sha256 = await store.read(lambda tx: find_bytes(tx, agent, message_id, now=now))
+    if sha256 is None:
+        raise ContentGone
     return size, _parts(sha256, store=store)
 
 

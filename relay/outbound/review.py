@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from relay.errors import RelayError
 from relay.outbound.inside import hand_inside
 from relay.outbound.office import Office
 from relay.outbound.recipients import settle_draft
@@ -16,7 +17,7 @@ from relay.outbound.suppressed import require_wanted
 from relay.outbound.wire import compose_again, keep_ahead
 from store.approval import approve_and_send, expire_approve_and_send
 from store.decision import require_seen
-from store.errors import SendUnconfirmed
+from store.errors import SendUnconfirmed, StoreError
 from store.holds import amend_pending, expire_reject, reject_pending
 from store.notifications import enqueue_review
 from store.outbound import get_outbound_message, get_outbound_message_for_user, read_draft
@@ -55,7 +56,7 @@ async def approve(
 
     Raises MessageNotFound, NotPendingApproval for everybody but the first, Outdated when it is not *seen* any
     more, BadDraft for an edit that no mail could be, Suppressed, SendingPaused; and CourierRefused, CourierBusy or
-    OutboundOff, after which it is pending as before.
+    OutboundOff, after which it is pending as before, as *edit* left it.
     """
     composed = await _composed(user_id, message_id, edit, seen, by=by)
     return await _to_the_end(_approve(user_id, message_id, composed, reason, by=by))
@@ -120,9 +121,26 @@ async def _approve(
         also=partial(hand_inside, by=by),
         lease=by.lease,
     )
-    message = await _sent_or_in_doubt(sending, message_id, by=by)
+    try:
+        message = await _sent_or_in_doubt(sending, message_id, by=by)
+    except (RelayError, StoreError):
+        if composed.wire is not None:
+            await _write_anew(user_id, message_id, composed.wire, by=by)
+        raise
     log.info("approved", message_id=message_id, agent=message.agent, by=user_id, status=message.status)
     return message
+
+
+async def _write_anew(user_id: str, message_id: str, edited: Wire, *, by: Office) -> None:
+    """Where an edit has stayed and its mail was not sent: the link in the letter before leads nowhere any more."""
+    now = by.clock.now()
+
+    def unit(tx: Tx) -> None:
+        message = get_outbound_message_for_user(tx, user_id, message_id, now=now)
+        if (message.status, message.digest) == ("pending_approval", edited.sha256):
+            enqueue_review(tx, user_id, message_id, message.revision, now=now)
+
+    await by.store.write(unit)
 
 
 async def _expire_approve(message_id: str, *, by: Office) -> OutboundMessage:

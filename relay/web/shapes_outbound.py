@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from relay.errors import BadDraft
 from relay.outbound.body_part import ANY_TYPE
@@ -51,7 +51,28 @@ Text = Annotated[str | None, Field(description="Plain text.", examples=["Your or
 Html = Annotated[str | None, Field(description="HTML, beside or instead of the text.")]
 
 
-class FileToSend(Shape):
+def _nullable(schema: dict[str, Any]) -> None:
+    """Describe fields with a default as ones that may be null, too."""
+    for name, field in schema["properties"].items():
+        if "default" in field and {"type": "null"} not in field.get("anyOf", ()):
+            told = {key: field.pop(key) for key in ("default", "description", "examples") if key in field}
+            schema["properties"][name] = {"anyOf": [field, {"type": "null"}], **told}
+
+
+class _Optional(Shape):
+    """What may be left out; null is as good as that, for whoever has to fill every field in."""
+
+    model_config = ConfigDict(json_schema_extra=_nullable)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class FileToSend(_Optional):
     """A file that goes with the mail."""
 
     filename: str = Field(description="Its name.", examples=["order.pdf"])
@@ -59,7 +80,7 @@ class FileToSend(Shape):
     data: str = Field(description="Its bytes, base64.", examples=["JVBERi0="])
 
 
-class _Words(Shape):
+class _Words(_Optional):
     """What the agent says."""
 
     text: Text = None
@@ -211,7 +232,7 @@ class OutboundDocument(OutboundItem):
     raw: str | None = Field(description="The bytes, base64, if they are kept and no more than 65536.")
 
 
-class _Seen(Shape):
+class _Seen(_Optional):
     """What a reviewer looked at: given, the decision counts for that alone."""
 
     revision: int | None = Field(default=None, ge=1, description="The `revision` that you looked at.")
@@ -223,7 +244,7 @@ class _Seen(Shape):
 
 
 class EditRequest(_Seen):
-    """What to change; a field that is not named stays as it is, and `[]` or `""` empties it."""
+    """What to change; a field that is not named, or null, stays as it is, and `[]` or `""` empties it."""
 
     subject: str = Field(default="", description="The subject.")
     text: Text = None

@@ -16,6 +16,7 @@ from tests.store.plans import statements
         ("<0100@us-gov-west-1.amazonses.com>", "0100@us-gov-west-1.amazonses.com", "0100"),
         ("<0100@ap-southeast-2.amazonses.com>", "0100@ap-southeast-2.amazonses.com", "0100"),
         ("<0100@CN-north-1.amazonses.com.cn>", "0100@CN-north-1.amazonses.com.cn", "0100"),
+        ("<0100abc-1@eu-west-1>", "0100abc-1@eu-west-1", "0100abc-1"),
         ("0100abc-1", "0100abc-1", None),
         ("<x@evil.amazonses.com.example>", "x@evil.amazonses.com.example", None),
         ("<x@a.eu-west-1.amazonses.com>", "x@a.eu-west-1.amazonses.com", None),

@@ -6,6 +6,7 @@ import hashlib
 from email import message_from_bytes, policy
 
 import pytest
+from sqlalchemy import select
 
 from relay.errors import CourierBusy, CourierRefused
 from relay.jobs.holds import Holds
@@ -15,6 +16,7 @@ from relay.signing.secrets import parse_whsec
 from store.deliveries import list_deliveries
 from store.errors import SendUnconfirmed
 from store.outbound import get_outbound_message
+from store.schema_outbound import notifications
 from store.suppression import keep_suppression
 from store.switches import pause_sending, resume_sending
 from store.users import get_user_by_email
@@ -215,6 +217,20 @@ async def test_an_edit_is_another_draft_and_what_was_seen_before_approves_nothin
     assert ("Last", "bye", (ANA, BO)) == (mail["Subject"], mail.get_content().strip(), courier.taken[0][2])
 
 
+async def test_an_edit_whose_mail_was_not_sent_stays_and_is_told_in_a_new_letter(post, courier):
+    await hold(post)
+    message_id = await sent(post)
+    assert [1] == await letters(post, message_id)
+    courier.errors = [CourierBusy("slower"), CourierBusy("slower")]
+
+    for change in ({"text": "bye"}, {}):
+        assert 503 == (await post.post(f"/v1/reviews/{message_id}/approve", change)).status
+
+    found = (await post.get(f"/v1/reviews/{message_id}")).json
+    assert ("pending_approval", 2, "bye") == (found["status"], found["revision"], found["text"])
+    assert [2] == await letters(post, message_id)
+
+
 async def test_of_many_who_decide_at_once_one_does(post, courier):
     await hold(post)
     message_id = await sent(post)
@@ -225,6 +241,12 @@ async def test_of_many_who_decide_at_once_one_does(post, courier):
 
     assert [200, *[409] * 9] == sorted(answer.status for answer in answers)
     assert len(courier.taken) == ((await post.get(f"/v1/reviews/{message_id}")).json["status"] == "sent")
+
+
+async def letters(post, message_id):
+    """The revisions that letters are waiting to tell of."""
+    about = (notifications.c.message_id == message_id, notifications.c.status == "pending")
+    return await post.store.read(lambda tx: tx.execute(select(notifications.c.revision).where(*about)).scalars().all())
 
 
 @pytest.mark.parametrize(
@@ -352,6 +374,6 @@ async def test_a_large_mail_is_kept_in_parts_and_gone_when_it_is_sent(post, cour
     await post.post(f"/v1/reviews/{message_id}/approve", {})
 
     assert kept == courier.taken[0][0]
-    assert 404 == (await post.get(f"{AGENT}/messages/{message_id}/raw")).status
+    assert (410, "content_gone") == (await post.get(f"{AGENT}/messages/{message_id}/raw")).problem
     found = await post.store.read(lambda tx: get_outbound_message(tx, message_id))
     assert (None, hashlib.sha256(kept).hexdigest()) == (found.raw_sha256, found.digest)

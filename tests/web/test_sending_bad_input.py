@@ -146,7 +146,7 @@ NO_FIELDS = [
     {"to": 1},
     {"to": [None]},
     {"to": {"a": "b"}},
-    {"subject": None},
+    {"subject": 1},
     {"text": ["hello"]},
     {"attachments": [{"data": "aGVsbG8="}]},
     {"attachments": ["a.txt"]},
@@ -161,6 +161,21 @@ async def test_a_field_of_another_shape_is_named(desk):
         code, problem = await refused(desk, **changes)
 
         assert ("invalid_request", next(iter(changes))) == (code, field_of(problem))
+
+
+async def test_null_is_as_good_as_a_field_left_out(desk, courier):
+    nulls = dict.fromkeys(("cc", "bcc", "html", "attachments", "headers", "conversation_id"))
+    file = FILE | {"content_type": None}
+    wanted = {"enabled": True, "ttl_seconds": 600, "expiration_action": "approve"}
+    await desk.ask("PUT", f"/v1/agents/{BOT}/hitl", json=wanted)
+
+    message_id = (await desk.post(SEND, MAIL | nulls | {"attachments": [file]})).json["message_id"]
+    before = (await desk.get(f"/v1/reviews/{message_id}")).json
+    changes = dict.fromkeys(("subject", "text", "html", "to", "cc", "bcc", "attachments", "revision"))
+    answer = await desk.ask("PATCH", f"/v1/reviews/{message_id}", json=changes)
+
+    assert (200, before) == (answer.status, (await desk.get(f"/v1/reviews/{message_id}")).json)
+    assert ["application/octet-stream"] == [each["content_type"] for each in before["attachments"]]
 
 
 async def test_a_mail_over_the_limit_is_too_large_however_it_comes_to_be(desk):

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
+from relay.errors import ContentGone
 from relay.inbox import read
 from relay.outbound.written import read_written_of_agent
 from relay.web.answers import json_answer
@@ -92,7 +93,7 @@ async def mark_message(agent: AgentReader, house: TheHouse, message_id: MessageI
 
 
 @router.get("/{message_id}/raw", response_class=Response, responses={200: _MAIL})
-@raises(MessageNotFound)
+@raises(MessageNotFound, ContentGone)
 async def get_raw(agent: AgentReader, house: TheHouse, message_id: MessageId) -> StreamingResponse:
     """The mail as it is kept, byte for byte; of one that goes out, until its way has ended."""
     size, parts = await read.read_raw(agent.address, message_id, store=house.store, now=house.clock.now())
