@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, select
+from sqlalchemy import Column, ColumnElement, and_, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.errors import AgentNotFound
@@ -31,14 +31,15 @@ def hold_agent(tx: Tx, agent: str) -> None:
         raise AgentNotFound
 
 
-def count_written(tx: Tx, agent: str, *, since: datetime, conversation_id: str | None = None) -> int:
-    """How many mails an agent has written since then, in one conversation or in all."""
-    return _count(tx, messages, _written_since(agent, since, conversation_id))
+def count_written(tx: Tx, agent: str, *, since: datetime, most: int, conversation_id: str | None = None) -> int:
+    """How many mails an agent has written since then, in one conversation or in all, counted up to *most*."""
+    return _count(tx, messages.c.received_at, _written_since(agent, since, conversation_id), most)
 
 
-def count_new_recipients(tx: Tx, agent: str, *, since: datetime) -> int:
-    """To how many addresses an agent has written since then for the first time."""
-    return _count(tx, known_recipients, and_(known_recipients.c.agent == agent, known_recipients.c.first_at > since))
+def count_new_recipients(tx: Tx, agent: str, *, since: datetime, most: int) -> int:
+    """To how many addresses an agent has written since then for the first time, counted up to *most*."""
+    new = and_(known_recipients.c.agent == agent, known_recipients.c.first_at > since)
+    return _count(tx, known_recipients.c.first_at, new, most)
 
 
 def find_new_recipients(tx: Tx, agent: str, addresses: Sequence[str]) -> list[str]:
@@ -70,5 +71,8 @@ def _written_since(agent: str, since: datetime, conversation_id: str | None) -> 
     return lately if conversation_id is None else and_(lately, messages.c.conversation_id == conversation_id)
 
 
-def _count(tx: Tx, table: Any, condition: ColumnElement[bool]) -> int:
-    return int(tx.execute(select(func.count()).select_from(table).where(condition)).scalar_one())
+def _count(tx: Tx, time: Column[datetime], condition: ColumnElement[bool], most: int) -> int:
+    # No further than it matters: whoever is over a cap, or has none, would have every mail count all before it.
+    # In order, or PostgreSQL takes the whole table for the shorter way to so few.
+    some = select(time).where(condition).order_by(time).limit(most).subquery()
+    return int(tx.execute(select(func.count()).select_from(some)).scalar_one()) if most else 0
