@@ -12,11 +12,10 @@ from store.schema_outbound import outbound, outbound_attachments
 from store.transaction import Tx
 
 _BESIDE: Final = {column.name for column in outbound.c}
-_SUMMARY: Final = [
-    (outbound if field.name in _BESIDE else messages).c[field.name]
-    for field in fields(OutboundSummary)
-    if field.name != "created_at"
-] + [messages.c.received_at.label("created_at")]
+_NAMES: Final = [field.name for field in fields(OutboundSummary)]
+_SUMMARY: Final = [(outbound if name in _BESIDE else messages).c[name] for name in _NAMES if name != "created_at"] + [
+    messages.c.received_at.label("created_at")
+]
 _FILES: Final = [outbound_attachments.c[field.name] for field in fields(AttachmentInfo)]
 _TEXTS: Final = (outbound.c.text, outbound.c.html, outbound.c.headers, outbound.c.answered)
 _HAS_FILES: Final = exists().where(outbound_attachments.c.message_id == messages.c.id).label("has_files")
@@ -62,5 +61,5 @@ def _answered(kept: dict[str, Any] | None) -> Answered | None:
 
 
 def _summary_values(row: Row[Any]) -> dict[str, Any]:
-    values = {field.name: row._mapping[field.name] for field in fields(OutboundSummary)}
+    values = {name: row._mapping[name] for name in _NAMES}
     return values | {name: tuple(values[name]) for name in ("to", "cc", "bcc")}
