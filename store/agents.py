@@ -28,6 +28,8 @@ _PROVED: Final = or_(
 _AGENT: Final = select(
     *[column for column in agents.c if column.name not in _UNSEEN], _PROVED.label("domain_verified")
 ).outerjoin_from(agents, domains)
+_BY_ADDRESS: Final = _AGENT.where(agents.c.address == bindparam("address"))
+_BY_OWNER: Final = _BY_ADDRESS.where(agents.c.user_id == bindparam("owner"))
 _RECIPIENT: Final = (
     select(agents.c.address, agents.c.on_unverified, agent_secrets.c.key_id, agent_secrets.c.sealed)
     .join_from(agents, agent_secrets)
@@ -101,12 +103,12 @@ def probe(tx: Tx) -> None:
 
 def get_agent_by_id(tx: Tx, user_id: str, address: str) -> Agent:
     """This user's agent. Raises AgentNotFound, for another's too."""
-    return _one(tx, and_(agents.c.address == normalised(address), agents.c.user_id == user_id))
+    return _one(tx, _BY_OWNER, address=normalised(address), owner=user_id)
 
 
 def get_agent_by_email(tx: Tx, address: str) -> Agent:
     """The agent at this address, whoever owns it. Raises AgentNotFound."""
-    return _one(tx, agents.c.address == normalised(address))
+    return _one(tx, _BY_ADDRESS, address=normalised(address))
 
 
 def list_agents_by_user(tx: Tx, user_id: str) -> list[Agent]:
@@ -244,8 +246,8 @@ def _update(tx: Tx, agent: Agent, *, now: datetime, **values: Any) -> Agent:
     return get_agent_by_email(tx, agent.address)
 
 
-def _one(tx: Tx, condition: Any) -> Agent:
-    row = tx.execute(_AGENT.where(condition)).first()
+def _one(tx: Tx, query: Any, **values: str) -> Agent:
+    row = tx.execute(query, values).first()
     if row is None:
         raise AgentNotFound
     return _agent(row)

@@ -40,6 +40,7 @@ _KEEP_CHUNK: Final[Mapping[str, Any]] = {
     "postgresql": _touch(postgresql.insert(body_chunks)),
 }
 _BY_CONTENT: Final = itemgetter("sha256")
+_CONTENT: Final = select(bodies.c.content).where(bodies.c.sha256 == bindparam("sha256"))
 _PART: Final = select(body_chunks.c.content).where(
     body_chunks.c.sha256 == bindparam("sha256"), body_chunks.c.number == bindparam("number")
 )
@@ -73,7 +74,7 @@ def keep_chunk(tx: Tx, sha256: str, number: int, content: bytes, *, now: datetim
 
 def read_body(tx: Tx, sha256: str) -> bytes:
     """All bytes of a content. Raises MessageNotFound."""
-    row = tx.execute(select(bodies.c.content).where(bodies.c.sha256 == sha256)).first()
+    row = tx.execute(_CONTENT, {"sha256": sha256}).first()
     if row is None:
         raise MessageNotFound
     if row.content is not None:

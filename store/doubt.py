@@ -20,7 +20,8 @@ def sweep_unconfirmed(tx: Tx, *, limit: int, now: datetime) -> list[str]:
     """Messages whose sender died or lost the answer, now ``unconfirmed``; their ids. Several may sweep at once."""
     over = select(messages.c.id).where(SENDING, messages.c.send_until <= now).order_by(messages.c.send_until)
     found = over.limit(limit).with_for_update(skip_locked=True).cte("over")
-    swept = update(messages).where(messages.c.id.in_(select(found.c.id)), SENDING)
+    # Locked, they are being sent still; said once more, it would have PostgreSQL go through all that are.
+    swept = update(messages).where(messages.c.id.in_(select(found.c.id)))
     rows = tx.execute(
         swept.values(status="unconfirmed", send_until=None).returning(messages.c.id, messages.c.send_attempt)
     ).all()

@@ -18,9 +18,8 @@ from store.outbound import (
     read_draft,
     rewrite_draft,
     scrub,
-    summaries,
-    summary_of,
 )
+from store.outbound_rows import summaries, summary_of
 from store.pending_approval_edit import PendingApprovalEdit, apply
 from store.records import Page
 from store.records_outbound import ExpiredHold, OutboundMessage, OutboundStatus, OutboundSummary, Version, Wire

@@ -4,11 +4,11 @@ The content is kept while anything may still happen with it and taken out when i
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, delete, insert, select, update
+from sqlalchemy import Row, and_, bindparam, delete, insert, select, update
 
 from store.bodies import keep_body
 from store.collection import MAX_CHUNKS, forget_bodies, forget_chunks
@@ -20,15 +20,13 @@ from store.ids import new_conversation_id
 from store.mailbox import next_place
 from store.names import is_text
 from store.notices import tell
+from store.outbound_rows import WHOLE, one_message
 from store.records_outbound import (
-    Answered,
-    AttachmentInfo,
     Draft,
     NewOutbound,
     OutboundAttachment,
     OutboundMessage,
     OutboundStatus,
-    OutboundSummary,
     Wire,
 )
 from store.schema import agents, messages
@@ -41,13 +39,23 @@ MAX_ADDRESS: Final = 320
 MAX_SUBJECT: Final = 998  # RFC 5322 §2.1.1
 MAX_NAME: Final = 255
 
-_BESIDE: Final = {column.name for column in outbound.c}
-_SUMMARY: Final = [
-    (outbound if field.name in _BESIDE else messages).c[field.name]
-    for field in fields(OutboundSummary)
-    if field.name != "created_at"
-] + [messages.c.received_at.label("created_at")]
-_FILES: Final = [outbound_attachments.c[field.name] for field in fields(AttachmentInfo)]
+# What every mail asks is made once: to make a statement costs more than to run it.
+_ANY: Final = WHOLE.where(messages.c.id == bindparam("message"))
+_DROP_FILES: Final = delete(outbound_attachments).where(outbound_attachments.c.message_id == bindparam("message"))
+_OWNER: Final = (
+    select(agents.c.user_id)
+    .join_from(messages, agents)
+    .where(messages.c.id == bindparam("message"), messages.c.direction == "outbound")
+)
+_SCRUB: Final = (
+    update(outbound)
+    .where(outbound.c.message_id == bindparam("message"))
+    .values(text=None, html=None, headers=[], scrubbed_at=bindparam("at"))
+)
+_WIRE: Final = select(messages.c.raw_sha256).where(messages.c.id == bindparam("message"))
+_DROP_WIRE: Final = update(messages).where(messages.c.id == bindparam("message")).values(raw_sha256=None)
+_INSERT: Final = insert(messages)
+_INSERT_BESIDE: Final = insert(outbound)
 
 
 def create_outbound_message(tx: Tx, new: NewOutbound) -> OutboundMessage:
@@ -68,23 +76,23 @@ def create_pending_outbound_message(tx: Tx, new: NewOutbound, *, ttl_seconds: in
 def get_outbound_message_for_user(tx: Tx, user_id: str, message_id: str, *, now: datetime) -> OutboundMessage:
     """An outbound message of one of this user's agents. Raises MessageNotFound, for inbound and another's too."""
     mine = and_(messages.c.id == message_id, agents.c.user_id == user_id, messages.c.expires_at > now)
-    return _one(tx, whole().join(agents, agents.c.address == messages.c.agent).where(mine))
+    return one_message(tx, WHOLE.join(agents, agents.c.address == messages.c.agent).where(mine))
 
 
 def get_outbound_message_of_agent(tx: Tx, agent: str, message_id: str, *, now: datetime) -> OutboundMessage:
     """An outbound message of this agent, unless its time is over. Raises MessageNotFound, for an inbound one too."""
     mine = and_(messages.c.id == message_id, messages.c.agent == agent, messages.c.expires_at > now)
-    return _one(tx, whole().where(mine))
+    return one_message(tx, WHOLE.where(mine))
 
 
 def get_outbound_message(tx: Tx, message_id: str) -> OutboundMessage:
     """An outbound message, whoever's it is. Raises MessageNotFound, for an inbound one too."""
-    return _one(tx, whole().where(messages.c.id == message_id))
+    return one_message(tx, _ANY, message=message_id)
 
 
 def get_outbound_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, OutboundMessage]:
     """Several outbound messages by their ids."""
-    return {each: _one(tx, whole().where(messages.c.id == each)) for each in _outbound_among(tx, message_ids)}
+    return {each: one_message(tx, _ANY, message=each) for each in _outbound_among(tx, message_ids)}
 
 
 def _outbound_among(tx: Tx, message_ids: Sequence[str]) -> list[str]:
@@ -94,8 +102,7 @@ def _outbound_among(tx: Tx, message_ids: Sequence[str]) -> list[str]:
 
 def resolve_outbound_owner(tx: Tx, message_id: str) -> str:
     """The id of the user whose agent wrote it. Raises MessageNotFound, for an inbound one too."""
-    owner = select(agents.c.user_id).join_from(messages, agents).where(messages.c.id == message_id)
-    found: str | None = tx.execute(owner.where(messages.c.direction == "outbound")).scalar()
+    found: str | None = tx.execute(_OWNER, {"message": message_id}).scalar()
     if found is None:
         raise MessageNotFound
     return found
@@ -139,7 +146,7 @@ def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: Wire | None = 
     tx.execute(update(messages).where(messages.c.id == message_id).values(shown))
     revised = _content(draft) | {"revision": outbound.c.revision + 1, "digest": wire.sha256 if wire else None}
     tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(revised))
-    tx.execute(delete(outbound_attachments).where(outbound_attachments.c.message_id == message_id))
+    tx.execute(_DROP_FILES, {"message": message_id})
     _keep_files(tx, message_id, draft)
 
 
@@ -155,9 +162,8 @@ def attach_wire(tx: Tx, message_id: str, wire: Wire, *, now: datetime) -> Outbou
 def scrub(tx: Tx, message_id: str, *, now: datetime) -> None:
     """Take texts, files and bytes out: its way has ended. Who it went to, what about, and the digest stay."""
     _forget_wire(tx, message_id)
-    emptied: dict[str, Any] = {"text": None, "html": None, "headers": [], "scrubbed_at": now}
-    tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(emptied))
-    tx.execute(delete(outbound_attachments).where(outbound_attachments.c.message_id == message_id))
+    tx.execute(_SCRUB, {"message": message_id, "at": now})
+    tx.execute(_DROP_FILES, {"message": message_id})
 
 
 def check_draft(draft: Draft) -> None:
@@ -175,22 +181,6 @@ def check_draft(draft: Draft) -> None:
     for file in draft.attachments:
         if not (is_text(file.filename, most=MAX_NAME) and is_text(file.content_type, most=MAX_NAME)):
             raise InvalidValue(f"a file's name and type have at most {MAX_NAME} printable characters")
-
-
-def summaries() -> Select[Any]:
-    """Every outbound message, without texts and files."""
-    return select(*_SUMMARY).join_from(outbound, messages)
-
-
-def whole() -> Select[Any]:
-    """Every outbound message with its texts."""
-    texts = (outbound.c.text, outbound.c.html, outbound.c.headers, outbound.c.answered)
-    return select(*_SUMMARY, *texts).join_from(outbound, messages)
-
-
-def summary_of(row: Row[Any]) -> OutboundSummary:
-    """The record of a row of summaries()."""
-    return OutboundSummary(**_summary_values(row))
 
 
 def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: datetime | None) -> OutboundMessage:
@@ -215,7 +205,7 @@ def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: 
         "visible_at": new.created_at,
         "hold_expires_at": hold_expires_at,
     }
-    tx.execute(insert(messages), row)
+    tx.execute(_INSERT, row)
     beside = {
         "message_id": new.id,
         "kind": new.kind,
@@ -224,7 +214,7 @@ def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: 
         "answered": asdict(new.answered) if new.answered else None,
         "hold_reason": (new.hold_reason or "owner") if status == "pending_approval" else None,
     }
-    tx.execute(insert(outbound), beside | _content(new.draft))
+    tx.execute(_INSERT_BESIDE, beside | _content(new.draft))
     _keep_files(tx, new.id, new.draft)
     if status == "queued":
         tx.wake(SENDING)
@@ -236,11 +226,10 @@ def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: 
 
 def _forget_wire(tx: Tx, message_id: str) -> None:
     """Let go of a mail's bytes; its size stays to be told."""
-    held = select(messages.c.raw_sha256).where(messages.c.id == message_id)
-    sha256: str | None = tx.execute(held).scalar()
+    sha256: str | None = tx.execute(_WIRE, {"message": message_id}).scalar()
     if sha256 is None:
         return
-    tx.execute(update(messages).where(messages.c.id == message_id).values(raw_sha256=None))
+    tx.execute(_DROP_WIRE, {"message": message_id})
     for body in forget_bodies(tx, [sha256]):
         while body.is_long and forget_chunks(tx, sha256, until=body.created_at, limit=MAX_CHUNKS):
             pass
@@ -269,29 +258,3 @@ def _content(draft: Draft) -> dict[str, Any]:
 
 def _file(row: Row[Any]) -> OutboundAttachment:
     return OutboundAttachment(filename=row.filename, content_type=row.content_type, content=bytes(row.content))
-
-
-def _one(tx: Tx, query: Select[Any]) -> OutboundMessage:
-    row = tx.execute(query).first()
-    if row is None:
-        raise MessageNotFound
-    files = select(*_FILES).where(outbound_attachments.c.message_id == row.id)
-    return OutboundMessage(
-        **_summary_values(row),
-        text=row.text,
-        html=row.html,
-        headers=tuple((name, value) for name, value in row.headers),
-        answered=_answered(row.answered),
-        attachments=tuple(
-            AttachmentInfo(**file._mapping) for file in tx.execute(files.order_by(outbound_attachments.c.number))
-        ),
-    )
-
-
-def _answered(kept: dict[str, Any] | None) -> Answered | None:
-    return Answered(in_reply_to=kept["in_reply_to"], references=tuple(kept["references"])) if kept else None
-
-
-def _summary_values(row: Row[Any]) -> dict[str, Any]:
-    values = {field.name: row._mapping[field.name] for field in fields(OutboundSummary)}
-    return values | {name: tuple(values[name]) for name in ("to", "cc", "bcc")}

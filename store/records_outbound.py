@@ -169,7 +169,7 @@ class Outgoing:
     attempt: str  # its id: goes to the provider as a tag, and fences the settling
     origin: Origin
     message: OutboundMessage
-    draft: Draft  # what is sent, with its files
+    draft: Draft | None  # what is sent, with its files; None where the message's bytes say it all and nobody changed it
     until: datetime  # the end of the attempt's lease: what has not been handed over well before, is not
     tries: int = 1  # of this origin, this one counted
 

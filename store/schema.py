@@ -306,6 +306,7 @@ Index(
     sqlite_where=WRITTEN,
     postgresql_where=WRITTEN,
 )
+Index("messages_written_of_all", messages.c.id, sqlite_where=WRITTEN, postgresql_where=WRITTEN)
 Index("messages_sending", messages.c.send_until, sqlite_where=SENDING, postgresql_where=SENDING)
 
 deliveries: Final = Table(

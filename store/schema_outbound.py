@@ -127,7 +127,7 @@ notifications: Final = Table(
     "notifications",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), index=True),
     Column("revision", Integer),  # of the message, that the letter shows
@@ -142,6 +142,7 @@ notifications: Final = Table(
     CheckConstraint("status IN ('pending', 'sent', 'failed')", name="status"),
     CheckConstraint("attempts >= 0", name="attempts"),
 )
+Index("notifications_by_user", notifications.c.user_id, notifications.c.created_at)
 Index("notifications_due", notifications.c.due_at, sqlite_where=WAITING, postgresql_where=WAITING)
 
 # Links that count once: the hash of each that was used, until it would have been over anyhow.

@@ -8,15 +8,23 @@ it ``unconfirmed``, which nobody sends again but by its owner's word.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, TextClause, and_, func, insert, select, update
+from sqlalchemy import bindparam, func, select
 
+from store.attempts import (
+    MAX_ERROR,
+    TAKE_HELD,
+    TAKE_OVER,
+    TAKE_QUEUED,
+    count_tries,
+    move,
+    settle_attempt,
+    take,
+    write_beside,
+)
 from store.conversations import normalise_message_id
 from store.decision import check_reason, require_seen
-from store.errors import NotPendingApproval
-from store.ids import new_send_id
-from store.lifecycle import sources
 from store.notices import tell
 from store.outbound import (
     get_outbound_message,
@@ -28,18 +36,17 @@ from store.outbound import (
 )
 from store.pending_approval_edit import NO_EDIT, PendingApprovalEdit, apply
 from store.records_outbound import (
-    Origin,
+    Draft,
     OutboundMessage,
     OutboundStatus,
-    Outcome,
     Outgoing,
     SendAttempt,
     Version,
     Wire,
 )
 from store.records_people import UsageKind
-from store.schema import HELD, TO_SEND, messages
-from store.schema_outbound import outbound, send_attempts
+from store.schema import TO_SEND, messages
+from store.schema_outbound import send_attempts
 from store.switches import read_pause, require_sending
 from store.transaction import Tx
 from store.usage import note_usage
@@ -52,7 +59,13 @@ Also = Callable[[Tx, OutboundMessage], None]
 LEASE: Final = timedelta(minutes=5)  # longer than any send may take
 # When an expired hold's send fails, it waits this much longer: for the provider, or for a person after all.
 EXPIRY_RETRIES: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
-MAX_ERROR: Final = 500
+_DUE: Final = (
+    select(messages.c.id)
+    .where(TO_SEND, messages.c.visible_at <= bindparam("now"))
+    .order_by(messages.c.visible_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
 # Nobody has said yet how the message's attempt ended.
 _OPEN: Final[frozenset[OutboundStatus]] = frozenset({"sending", "unconfirmed"})
 
@@ -79,13 +92,13 @@ def claim_approved(
     check_reason(reason or "")
     get_outbound_message_for_user(tx, user_id, message_id, now=now)
     require_sending(tx)
-    attempt = _claim(tx, message_id, HELD, origin="approval", lease=lease, now=now)
+    attempt = take(tx, message_id, TAKE_HELD, origin="approval", until=now + lease, now=now)
     message = get_outbound_message(tx, message_id)
     require_seen(message, seen)
     draft, has_changed = apply(edit, read_draft(tx, message))
     if has_changed:
         rewrite_draft(tx, message_id, draft, wire=wire, now=now)
-    _write(tx, message_id, reviewed_by=user_id, reviewed_at=now, reason=reason)
+    write_beside(tx, message_id, reviewed_by=user_id, reviewed_at=now, reason=reason)
     message = get_outbound_message(tx, message_id)
     return Outgoing(attempt=attempt, origin="approval", message=message, draft=draft, until=now + lease)
 
@@ -94,28 +107,27 @@ def claim_expired(tx: Tx, message_id: str, *, lease: timedelta, now: datetime) -
     """Take a hold whose time is over for sending. Raises MessageNotFound, NotPendingApproval, SendingPaused."""
     get_outbound_message(tx, message_id)
     require_sending(tx)
-    over = and_(HELD, messages.c.hold_expires_at <= now)
-    attempt = _claim(tx, message_id, over, origin="expiry", lease=lease, now=now)
+    attempt = take(tx, message_id, TAKE_OVER, origin="expiry", until=now + lease, now=now, before=now)
     message = get_outbound_message(tx, message_id)
-    return Outgoing(attempt=attempt, origin="expiry", message=message, draft=read_draft(tx, message), until=now + lease)
+    draft = _draft_to_compose(tx, message)
+    return Outgoing(attempt=attempt, origin="expiry", message=message, draft=draft, until=now + lease)
 
 
 def claim_queued(tx: Tx, *, limit: int, lease: timedelta, now: datetime) -> list[Outgoing]:
     """Up to *limit* messages that are due to be sent, the longest waiting first; none while sending is paused."""
     if read_pause(tx) is not None:
         return []
-    due = select(messages.c.id).where(TO_SEND, messages.c.visible_at <= now).order_by(messages.c.visible_at)
     taken = []
-    for message_id in tx.execute(due.limit(limit).with_for_update(skip_locked=True)).scalars().all():
-        attempt = _claim(tx, message_id, TO_SEND, origin="queue", lease=lease, now=now)
+    for message_id in tx.execute(_DUE, {"now": now, "most": limit}).scalars().all():
+        attempt = take(tx, message_id, TAKE_QUEUED, origin="queue", until=now + lease, now=now)
         message = get_outbound_message(tx, message_id)
-        tries = _count_tries(tx, message_id, "queue")
+        tries = count_tries(tx, message_id, "queue")
         taken.append(
             Outgoing(
                 attempt=attempt,
                 origin="queue",
                 message=message,
-                draft=read_draft(tx, message),
+                draft=_draft_to_compose(tx, message),
                 until=now + lease,
                 tries=tries,
             )
@@ -138,11 +150,11 @@ def settle_sent(
     status: OutboundStatus = "expired_approved" if outgoing.origin == "expiry" else "sent"
     known = normalise_message_id(provider_message_id)
     # Else from where its owner has put it to be sent again: no newer attempt has it, and none needs to.
-    if any(_move(tx, outgoing, to, provider_message_id=known) for to in (status, "sent")):
-        _write(tx, outgoing.message.id, error=None)
+    if any(move(tx, outgoing, to, provider_message_id=known) for to in (status, "sent")):
+        write_beside(tx, outgoing.message.id, error=None)
         _tell_decision(tx, outgoing, now=now)
         finish_sent(tx, outgoing.message.id, now=now, also=also)
-    _settle_attempt(tx, outgoing, "sent", now=now, provider_message_id=provider_message_id)
+    settle_attempt(tx, outgoing, "sent", now=now, provider_message_id=provider_message_id)
     return get_outbound_message(tx, outgoing.message.id)
 
 
@@ -152,11 +164,11 @@ def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> O
     A hold whose time is over waits a little longer each time, and after the last has ``failed``, its
     content kept for its owner.
     """
-    _settle_attempt(tx, outgoing, "failed", now=now, error=error)
+    settle_attempt(tx, outgoing, "failed", now=now, error=error)
     status, until = _after_failure(tx, outgoing, now=now)
-    if _move(tx, outgoing, status, hold_expires_at=until):
+    if move(tx, outgoing, status, hold_expires_at=until):
         undecided = {"reviewed_by": None, "reviewed_at": None, "reason": None} if status == "pending_approval" else {}
-        _write(tx, outgoing.message.id, error=error[:MAX_ERROR], **undecided)
+        write_beside(tx, outgoing.message.id, error=error[:MAX_ERROR], **undecided)
         if status == "failed":
             _finish_failed(tx, outgoing.message, error, now=now)
     return get_outbound_message(tx, outgoing.message.id)
@@ -164,18 +176,18 @@ def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> O
 
 def settle_put_off(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, now: datetime) -> OutboundMessage:
     """The provider does not take it now and certainly has not got it: it is queued again, until *until*."""
-    _settle_attempt(tx, outgoing, "failed", now=now, error=error)
-    if _move(tx, outgoing, "queued", among=_OPEN, visible_at=until):
-        _write(tx, outgoing.message.id, error=error[:MAX_ERROR])
+    settle_attempt(tx, outgoing, "failed", now=now, error=error)
+    if move(tx, outgoing, "queued", among=_OPEN, visible_at=until):
+        write_beside(tx, outgoing.message.id, error=error[:MAX_ERROR])
         tx.wake(SENDING_TOPIC)
     return get_outbound_message(tx, outgoing.message.id)
 
 
 def settle_unconfirmed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> OutboundMessage:
     """The answer was lost: it may have gone out, and is not sent again by itself."""
-    _settle_attempt(tx, outgoing, "unconfirmed", now=now, error=error)
-    if _move(tx, outgoing, "unconfirmed"):
-        _write(tx, outgoing.message.id, error=error[:MAX_ERROR])
+    settle_attempt(tx, outgoing, "unconfirmed", now=now, error=error)
+    if move(tx, outgoing, "unconfirmed"):
+        write_beside(tx, outgoing.message.id, error=error[:MAX_ERROR])
         _tell_decision(tx, outgoing, now=now)
     return get_outbound_message(tx, outgoing.message.id)
 
@@ -187,34 +199,9 @@ def list_send_attempts(tx: Tx, message_id: str) -> list[SendAttempt]:
     return [SendAttempt(**row._mapping) for row in tx.execute(query.order_by(send_attempts.c.id))]
 
 
-def _claim(
-    tx: Tx,
-    message_id: str,
-    condition: ColumnElement[bool] | TextClause,
-    *,
-    origin: Origin,
-    lease: timedelta,
-    now: datetime,
-) -> str:
-    """The id of the one attempt that has the message from now on. Raises NotPendingApproval for who comes second."""
-    attempt = new_send_id()
-    taken = update(messages).where(messages.c.id == message_id, messages.c.direction == "outbound", condition)
-    values = {"status": "sending", "send_attempt": attempt, "send_until": now + lease}
-    if tx.execute(taken.values(values)).rowcount == 0:
-        raise NotPendingApproval
-    row = {"id": attempt, "message_id": message_id, "origin": origin, "outcome": "sending", "began_at": now}
-    tx.execute(insert(send_attempts), row)
-    return attempt
-
-
-def _move(
-    tx: Tx, outgoing: Outgoing, to: OutboundStatus, *, among: frozenset[OutboundStatus] | None = None, **values: Any
-) -> bool:
-    """Whether this attempt was still the message's last, and the message came to *to* by it, from one *among* those."""
-    ours = and_(messages.c.id == outgoing.message.id, messages.c.send_attempt == outgoing.attempt)
-    allowed = messages.c.status.in_(sorted(sources(to) if among is None else sources(to) & among))
-    moved = update(messages).where(ours, allowed).values(status=to, send_until=None, **values)
-    return bool(tx.execute(moved).rowcount)
+def _draft_to_compose(tx: Tx, message: OutboundMessage) -> Draft | None:
+    """None, and no file is read, where the bytes are there already."""
+    return read_draft(tx, message) if message.raw_sha256 is None else None
 
 
 def _after_failure(tx: Tx, outgoing: Outgoing, *, now: datetime) -> tuple[OutboundStatus, datetime | None]:
@@ -223,26 +210,10 @@ def _after_failure(tx: Tx, outgoing: Outgoing, *, now: datetime) -> tuple[Outbou
         return "failed", held_until
     if outgoing.origin == "approval":
         return "pending_approval", held_until
-    tries = _count_tries(tx, outgoing.message.id, "expiry")
+    tries = count_tries(tx, outgoing.message.id, "expiry")
     if tries > len(EXPIRY_RETRIES):
         return "failed", held_until
     return "pending_approval", now + EXPIRY_RETRIES[tries - 1]
-
-
-def _settle_attempt(tx: Tx, outgoing: Outgoing, outcome: Outcome, *, now: datetime, **values: Any) -> None:
-    if "error" in values:
-        values["error"] = values["error"][:MAX_ERROR]
-    settled = update(send_attempts).where(send_attempts.c.id == outgoing.attempt)
-    tx.execute(settled.values(outcome=outcome, settled_at=now, **values))
-
-
-def _write(tx: Tx, message_id: str, **values: Any) -> None:
-    tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(**values))
-
-
-def _count_tries(tx: Tx, message_id: str, origin: Origin) -> int:
-    tried = and_(send_attempts.c.message_id == message_id, send_attempts.c.origin == origin)
-    return int(tx.execute(select(func.count()).select_from(send_attempts).where(tried)).scalar_one())
 
 
 def finish_sent(tx: Tx, message_id: str, *, now: datetime, also: Also | None = None) -> None:

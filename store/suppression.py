@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final, get_args
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.errors import InvalidValue, SuppressionNotFound
@@ -19,6 +19,9 @@ MAX_PAGE: Final = 200
 MAX_DETAIL: Final = 500
 
 _COLUMNS: Final = [suppressions.c[field.name] for field in fields(Suppression)]
+_LISTED: Final = select(*_COLUMNS).where(
+    suppressions.c.user_id == bindparam("user"), suppressions.c.address.in_(bindparam("addresses", expanding=True))
+)
 _INSERT: Final[dict[str, Any]] = {
     "sqlite": sqlite.insert(suppressions).on_conflict_do_nothing().returning(suppressions.c.address),
     "postgresql": postgresql.insert(suppressions).on_conflict_do_nothing().returning(suppressions.c.address),
@@ -76,8 +79,8 @@ def lift_suppression(tx: Tx, user_id: str, address: str) -> None:
 def find_suppressed(tx: Tx, user_id: str, addresses: Iterable[str]) -> dict[str, Suppression]:
     """Those of *addresses*, each as it was given, that this user's agents do not write to any more."""
     asked = {address: _known_as(address) for address in addresses}
-    listed = suppressions.c.address.in_(sorted({normal for normal in asked.values() if normal is not None}))
-    rows = tx.execute(select(*_COLUMNS).where(suppressions.c.user_id == user_id, listed))
+    wanted = sorted({normal for normal in asked.values() if normal is not None})
+    rows = tx.execute(_LISTED, {"user": user_id, "addresses": wanted})
     found = {row.address: Suppression(**row._mapping) for row in rows}
     return {address: found[normal] for address, normal in asked.items() if normal in found}
 

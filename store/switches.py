@@ -12,6 +12,7 @@ from store.transaction import Tx
 
 MAX_REASON: Final = 500
 _PAUSED: Final = "sending_paused"
+_READ: Final = select(switches.c.at, switches.c.reason).where(switches.c.name == _PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def resume_sending(tx: Tx) -> bool:
 
 def read_pause(tx: Tx) -> Pause | None:
     """Since when and why nothing is sent; None while it is."""
-    row = tx.execute(select(switches.c.at, switches.c.reason).where(switches.c.name == _PAUSED)).first()
+    row = tx.execute(_READ).first()
     return None if row is None else Pause(row.at, row.reason)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import or_, select
 
-from store.outbound import summaries, summary_of
+from store.outbound_rows import summaries, summary_of
 from store.records_outbound import OutboundSummary
 from store.schema import WRITTEN, agents, messages
 from store.transaction import Tx

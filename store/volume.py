@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, select
+from sqlalchemy import Column, ColumnElement, TextClause, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.errors import AgentNotFound
@@ -19,6 +19,27 @@ from store.schema_outbound import known_recipients
 from store.transaction import Tx
 
 _HOLD: Final = select(agents.c.address).where(agents.c.address == bindparam("address")).with_for_update(key_share=True)
+
+
+def _counted(time: Column[datetime], *conditions: ColumnElement[bool] | TextClause) -> Any:
+    """How many rows of an agent's there are behind a time; no further than it matters.
+
+    Whoever is over a cap, or has none, would have every mail count all before it.
+    """
+    mine = select(time).where(time.table.c.agent == bindparam("writer"), time > bindparam("since"), *conditions)
+    # In order, or PostgreSQL takes the whole table for the shorter way to so few.
+    return select(func.count()).select_from(mine.order_by(time).limit(bindparam("most")).subquery())
+
+
+_WRITTEN: Final = _counted(messages.c.received_at, WRITTEN)
+_WRITTEN_THERE: Final = _counted(
+    messages.c.received_at, WRITTEN, messages.c.conversation_id == bindparam("conversation")
+)
+_NEW: Final = _counted(known_recipients.c.first_at)
+_KNOWN: Final = select(known_recipients.c.address).where(
+    known_recipients.c.agent == bindparam("writer"),
+    known_recipients.c.address.in_(bindparam("addresses", expanding=True)),
+)
 _NOTE: Final[dict[str, Any]] = {
     "sqlite": sqlite.insert(known_recipients).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(known_recipients).on_conflict_do_nothing(),
@@ -31,21 +52,22 @@ def hold_agent(tx: Tx, agent: str) -> None:
         raise AgentNotFound
 
 
-def count_written(tx: Tx, agent: str, *, since: datetime, conversation_id: str | None = None) -> int:
-    """How many mails an agent has written since then, in one conversation or in all."""
-    return _count(tx, messages, _written_since(agent, since, conversation_id))
+def count_written(tx: Tx, agent: str, *, since: datetime, most: int, conversation_id: str | None = None) -> int:
+    """How many mails an agent has written since then, in one conversation or in all, counted up to *most*."""
+    if conversation_id is None:
+        return _count(tx, _WRITTEN, agent, since, most)
+    return _count(tx, _WRITTEN_THERE, agent, since, most, conversation=conversation_id)
 
 
-def count_new_recipients(tx: Tx, agent: str, *, since: datetime) -> int:
-    """To how many addresses an agent has written since then for the first time."""
-    return _count(tx, known_recipients, and_(known_recipients.c.agent == agent, known_recipients.c.first_at > since))
+def count_new_recipients(tx: Tx, agent: str, *, since: datetime, most: int) -> int:
+    """To how many addresses an agent has written since then for the first time, counted up to *most*."""
+    return _count(tx, _NEW, agent, since, most)
 
 
 def find_new_recipients(tx: Tx, agent: str, addresses: Sequence[str]) -> list[str]:
     """Those of *addresses*, normalised, that an agent has never written to."""
     wanted = _normalised(addresses)
-    mine = and_(known_recipients.c.agent == agent, known_recipients.c.address.in_(wanted))
-    known = set(tx.execute(select(known_recipients.c.address).where(mine)).scalars())
+    known = set(tx.execute(_KNOWN, {"writer": agent, "addresses": wanted}).scalars())
     return [address for address in wanted if address not in known]
 
 
@@ -65,10 +87,7 @@ def _normalised(addresses: Sequence[str]) -> list[str]:
     return sorted(found)
 
 
-def _written_since(agent: str, since: datetime, conversation_id: str | None) -> ColumnElement[bool]:
-    lately = and_(messages.c.agent == agent, messages.c.received_at > since, WRITTEN)
-    return lately if conversation_id is None else and_(lately, messages.c.conversation_id == conversation_id)
-
-
-def _count(tx: Tx, table: Any, condition: ColumnElement[bool]) -> int:
-    return int(tx.execute(select(func.count()).select_from(table).where(condition)).scalar_one())
+def _count(tx: Tx, counted: Any, agent: str, since: datetime, most: int, **more: str) -> int:
+    if not most:
+        return 0
+    return int(tx.execute(counted, {"writer": agent, "since": since, "most": most, **more}).scalar_one())

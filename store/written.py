@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from store.outbound import summaries, summary_of
+from store.outbound_rows import summaries, summary_of
 from store.records_outbound import OutboundSummary
 from store.schema import WRITTEN, messages
 from store.transaction import Tx

@@ -26,6 +26,7 @@ def upgrade() -> None:
     add_column("outbound", sa.Column("hold_reason", sa.Text()), hold_reason=reasons)
     index("messages_to_send", "messages", ["visible_at"], "direction = 'outbound' AND status = 'queued'")
     index("messages_written", "messages", ["agent", "received_at"], "direction = 'outbound'")
+    index("messages_written_of_all", "messages", ["id"], "direction = 'outbound'")
     make_feedback()
     make_recipients()
     make_notifications()
@@ -125,7 +126,7 @@ def make_notifications() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("notifications_pkey")),
     )
-    index("notifications_user_id", "notifications", ["user_id"])
+    index("notifications_by_user", "notifications", ["user_id", "created_at"])
     index("notifications_message_id", "notifications", ["message_id"])
     index("notifications_due", "notifications", ["due_at"], "status = 'pending'")
 

@@ -19,6 +19,7 @@ class Standing:
     """An agent as it would be with this mail sent."""
 
     asks_first: bool  # its owner wants to see every mail
+    # Each is counted no further than one more than its cap, as more makes no difference.
     sends: int  # in the last hour, this one counted
     replies: int  # of them in this mail's conversation; 0 for one that begins a conversation
     new_recipients: int  # in the last day, this one's counted

@@ -9,7 +9,7 @@ import structlog
 from relay.errors import OutboundOff
 from relay.outbound.inside import outside
 from relay.outbound.office import Office
-from relay.outbound.policy import Standing, hold_reason
+from relay.outbound.policy import Caps, Standing, hold_reason
 from relay.outbound.suppressed import require_wanted
 from relay.outbound.wire import author_of, compose_draft, keep_ahead
 from store.agents import get_agent_by_email
@@ -117,7 +117,7 @@ def _keep(tx: Tx, agent: Agent, wish: Wish, new: NewOutbound, wire: Wire, *, by:
     agent = get_agent_by_email(tx, agent.address)  # as its owner wants it now
     assert agent.user_id is not None, "the operator's own agent has no key to send with"
     require_wanted(tx, agent.user_id, everybody)
-    reason = hold_reason(_standing(tx, agent, wish, now=now), by.caps)
+    reason = hold_reason(_standing(tx, agent, wish, by.caps, now=now), by.caps)
     keep_body(tx, wire.sha256, size=wire.size, content=wire.content, now=now)
     if reason is None:
         note_recipients(tx, agent.address, everybody, now=now)  # of one that is held, once it is sent
@@ -127,17 +127,19 @@ def _keep(tx: Tx, agent: Agent, wish: Wish, new: NewOutbound, wire: Wire, *, by:
     return held
 
 
-def _standing(tx: Tx, agent: Agent, wish: Wish, *, now: datetime) -> Standing:
-    conversation = wish.conversation_id
+def _standing(tx: Tx, agent: Agent, wish: Wish, caps: Caps, *, now: datetime) -> Standing:
+    """Counted no further than *caps* go."""
+    address, lately, replies = agent.address, now - _HOUR, 0
     strangers = [each for each in wish.draft.everybody if each not in wish.familiar]
-    new = len(find_new_recipients(tx, agent.address, strangers))
-    before = count_new_recipients(tx, agent.address, since=now - _DAY) if new else 0
-    replies = (
-        count_written(tx, agent.address, since=now - _HOUR, conversation_id=conversation) + 1 if conversation else 0
-    )
+    new = len(find_new_recipients(tx, address, strangers))
+    if new:
+        new += count_new_recipients(tx, address, since=now - _DAY, most=caps.new_recipients_per_day)
+    if conversation := wish.conversation_id:
+        most = caps.replies_per_conversation_hour
+        replies = 1 + count_written(tx, address, since=lately, most=most, conversation_id=conversation)
     return Standing(
         asks_first=agent.hitl_enabled,
-        sends=count_written(tx, agent.address, since=now - _HOUR) + 1,
+        sends=1 + count_written(tx, address, since=lately, most=caps.sends_per_hour),
         replies=replies,
-        new_recipients=before + new if new else 0,
+        new_recipients=new,
     )

@@ -92,6 +92,7 @@ async def wire_bytes(outgoing: Outgoing, *, by: Office) -> bytes:
 
 
 async def _compose_late(outgoing: Outgoing, *, by: Office) -> bytes:
+    assert outgoing.draft is not None, "it has no bytes yet"
     composed, now = await compose_again(outgoing.message, outgoing.draft, by=by), by.clock.now()
     wire = await keep_ahead(composed, by=by, now=now)
     await by.store.write(lambda tx: attach_wire(tx, outgoing.message.id, wire, now=now))

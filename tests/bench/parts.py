@@ -13,12 +13,13 @@ from tests.bench.big import measure_big
 from tests.bench.measure import FsyncCount, written_bytes
 from tests.bench.report import Results, ratio, summary
 from tests.bench.rounds import Round, Way, drain, load, play
+from tests.bench.sending import PROVIDERS, send_through
 from tests.bench.servers import Target
 
 NULL, NAIVE = "null fresh", "naive fresh"
 FRESH, REUSE, PACED = "ours fresh", "ours reuse", "ours paced"
 OURS: Final = (FRESH, REUSE, PACED)
-PARTS: Final = ("null", "naive", "fresh", "reuse", "paced", "fsyncs", "big")
+PARTS: Final = ("null", "naive", "fresh", "reuse", "paced", "fsyncs", "big", "sending")
 SERVED: Final = {NULL: ("null",), NAIVE: ("naive",), FRESH: ("fresh", "reuse", "paced", "fsyncs")}  # by which server
 PACE: Final = 100  # mails/s: a busy day without a queue, where latency is the server's own
 
@@ -146,3 +147,13 @@ def send_big(bench: Bench) -> Results:
         bench.daemon("big", sink_port) as target,
     ):
         return measure_big(target, corpus=bench.work / "big.json", warm=bench.work / "corpus.json", sink_port=sink_port)
+
+
+def send_out(bench: Bench) -> Results:
+    """Sending by each provider there is, each with a daemon of its own."""
+    return {
+        provider: send_through(
+            provider, bench.work, runs=bench.runs, program=bench.program, url=bench.url, deadline=bench.deadline
+        )
+        for provider in PROVIDERS
+    }

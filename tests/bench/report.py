@@ -111,8 +111,19 @@ def _lines(results: Results) -> list[tuple[str, str]]:
         lines.append((" … till webhook", f"{big['stall_deliver_ms']:.1f} ms"))
         lines.append((" … before it", f"{big['stall_idle_ms']:.1f} ms"))
         lines.append(("25 MB: time", f"{big['seconds']:.2f} s"))
+    for provider, figures in (results.get("sending") or {}).items():
+        lines.extend(_sending_lines(provider, figures))
     lines.extend((f"FAILED {part}", "see below") for part in results["failed"])
     return lines
+
+
+def _sending_lines(provider: str, figures: Results) -> list[tuple[str, str]]:
+    spread = f"{figures['rate']:.0f} ({figures['rate_min']:.0f}-{figures['rate_max']:.0f}) mails/s"
+    return [
+        (f"sent by {provider}", f"{spread}, CPU {figures['cpu_ms']:.2f} ms/mail"),
+        (" … naive loop", f"{figures['naive_rate']:.0f} mails/s, CPU {figures['naive_cpu_ms']:.2f} ms/mail"),
+        (" … ratio", f"{figures['ratio']:.2f} x"),
+    ]
 
 
 def _judged(value: float, relation: str, aim: float, unit: str = "") -> str:

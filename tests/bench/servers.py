@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.request import urlopen
 
+from store.connect import sqlite_url
 from tests.bench.world import AGENTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -21,6 +22,28 @@ _STOP_SECONDS: Final = 10
 _CLI_SECONDS: Final = 30
 _TAIL: Final = 1500  # characters of a log that a failure shows
 _USER: Final = "bench@example.net"
+
+
+# As much as it likes, which an owner would want to be asked about, and to a provider that knows nobody.
+_WRITES: Final = {
+    "MAILSEAL_API_RATE_PER_KEY": "0",
+    "MAILSEAL_API_RATE_PER_USER": "0",
+    "MAILSEAL_OUTBOUND_SENDS_PER_HOUR": "0",
+    "MAILSEAL_OUTBOUND_NEW_RECIPIENTS_PER_DAY": "0",
+    "AWS_ACCESS_KEY_ID": "bench",
+    "AWS_SECRET_ACCESS_KEY": "bench",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """A server under test that sends."""
+
+    pid: int
+    port: int  # HTTP
+    agent: str  # that writes
+    key: str
+    database: str  # its URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,40 +138,83 @@ def sink_report(port: int) -> dict:
 
 
 @contextmanager
+def provider(work: Path) -> Iterator[dict[str, int]]:
+    """The provider that takes every mail; its ports, as ``ses`` and ``smtp``."""
+    ports, log = {"ses": free_port(), "smtp": free_port()}, work / "provider.log"
+    with running(_module("provider", *ports.values()), log) as process:
+        await_listening(process, ports["ses"], log)
+        yield ports
+
+
+@contextmanager
 def mailseal(
     work: Path, *, program: Sequence[str], name: str, dns_port: int, sink_port: int, url: str | None = None
 ) -> Iterator[Target]:
     """The daemon on a data directory of its own, with a user, a verified domain and a webhook agent."""
-    port, log, data = free_port(), work / f"{name}.log", work / name
-    env = {
-        "MAILSEAL_DATA_DIR": str(data),
-        "MAILSEAL_SMTP_LISTEN": f"127.0.0.1:{port}",
-        "MAILSEAL_HTTP_LISTEN": f"127.0.0.1:{free_port()}",
-        "MAILSEAL_HOSTNAME": "mx.bench.example",
+    port, log = free_port(), work / f"{name}.log"
+    env = _settings(work / name, port, free_port(), url) | {
         "MAILSEAL_DNS_NAMESERVERS": f"127.0.0.1:{dns_port}",
         "MAILSEAL_WEBHOOK_ALLOW_CIDRS": "127.0.0.0/8",
     }
-    if url is not None:
-        env["MAILSEAL_DATABASE_URL"] = url
+    rcpt = _new_agent()
+    with _serving(program, env, log, port) as pid:
+        _provision(program, env, rcpt, "--webhook", f"http://127.0.0.1:{sink_port}/hook")
+        yield Target(pid=pid, port=port, rcpt=rcpt)
+
+
+@contextmanager
+def writing(
+    work: Path, *, program: Sequence[str], name: str, settings: Mapping[str, str], url: str | None = None
+) -> Iterator[Writer]:
+    """The daemon with *settings* for sending, an agent that writes and a key to write with; nothing bounds it."""
+    port, log = free_port(), work / f"{name}.log"
+    env = _settings(work / name, free_port(), port, url) | _WRITES | settings
+    agent = _new_agent()
+    with _serving(program, env, log, port) as pid:
+        key = _provision(program, env, agent, "--poll")
+        database = url or sqlite_url(work / name / "mailseal.db")
+        yield Writer(pid=pid, port=port, agent=agent, key=key, database=database)
+
+
+def _settings(data: Path, smtp_port: int, http_port: int, url: str | None) -> dict[str, str]:
+    """What every daemon of a bench has; its data directory is made."""
     data.mkdir(exist_ok=True)
-    rcpt = f"bench-{time.time_ns():x}@{AGENTS}"  # a database given by URL may hold the agent of an earlier run
-    if url is not None:
+    env = {
+        "MAILSEAL_DATA_DIR": str(data),
+        "MAILSEAL_SMTP_LISTEN": f"127.0.0.1:{smtp_port}",
+        "MAILSEAL_HTTP_LISTEN": f"127.0.0.1:{http_port}",
+        "MAILSEAL_HOSTNAME": "mx.bench.example",
+    }
+    return env if url is None else env | {"MAILSEAL_DATABASE_URL": url}
+
+
+def _new_agent() -> str:
+    """An address; a database given by URL may hold the agents of earlier runs."""
+    return f"bench-{time.time_ns():x}@{AGENTS}"
+
+
+@contextmanager
+def _serving(program: Sequence[str], env: Mapping[str, str], log: Path, port: int) -> Iterator[int]:
+    """The daemon, once it listens on *port*; its process id."""
+    if "MAILSEAL_DATABASE_URL" in env:
         _call(program, env, "migrate")
     with running([*program, "serve"], log, env) as process:
         await_listening(process, port, log)
-        _provision(program, env, rcpt, f"http://127.0.0.1:{sink_port}/hook")
-        yield Target(pid=process.pid, port=port, rcpt=rcpt)
+        yield process.pid
 
 
-def _provision(program: Sequence[str], env: Mapping[str, str], rcpt: str, webhook: str) -> None:
-    _call(program, env, "user", "create", _USER, "--json")
+def _provision(program: Sequence[str], env: Mapping[str, str], agent: str, *mode: str) -> str:
+    """Make a user with a verified domain and an agent on it; answers a key of theirs."""
+    user = _call(program, env, "user", "create", _USER, "--json")
     _call(program, env, "domain", "add", AGENTS, "--user", _USER)
     _call(program, env, "domain", "verify", AGENTS, "--user", _USER, "--force")
-    _call(program, env, "agent", "create", rcpt, "--user", _USER, "--webhook", webhook)
+    _call(program, env, "agent", "create", agent, "--user", _USER, *mode)
+    key: str = json.loads(user)["api_key"]
+    return key
 
 
-def _call(program: Sequence[str], env: Mapping[str, str], *arguments: str) -> None:
-    """Run a command of the program under test. Raises RuntimeError, with what it said, when it fails."""
+def _call(program: Sequence[str], env: Mapping[str, str], *arguments: str) -> str:
+    """Run a command of the program under test; what it printed. Raises RuntimeError, with what it said, on failure."""
     done = subprocess.run(
         [*program, *arguments],
         cwd=ROOT,
@@ -161,6 +227,7 @@ def _call(program: Sequence[str], env: Mapping[str, str], *arguments: str) -> No
     if done.returncode:
         said = (done.stdout + done.stderr).strip()[-_TAIL:]
         raise RuntimeError(f"mailseal {' '.join(arguments)} failed ({done.returncode}): {said}")
+    return done.stdout
 
 
 def _module(name: str, *arguments: object) -> list[str]:

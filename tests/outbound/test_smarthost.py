@@ -1,6 +1,7 @@
 """A smarthost: encrypted, signed in, and what a lost connection means."""
 
 import asyncio
+import socket
 import ssl
 
 import pytest
@@ -8,7 +9,7 @@ import trustme
 from aiosmtpd.smtp import SMTP, AuthResult
 
 from relay.errors import CourierBusy, CourierRefused
-from relay.outbound.smarthost import Smarthost, SmarthostCourier
+from relay.outbound.smarthost import Smarthost, SmarthostCourier, connect
 from store.errors import SendUnconfirmed
 
 from .drafting import composed, draft
@@ -97,6 +98,19 @@ async def test_a_host_that_tells_no_id_gives_the_attempts(host, carry):
     host.data = "250 fine"
 
     assert "att_1" == await carry(host.port)
+
+
+@pytest.mark.parametrize("tls", ["starttls", "none"])
+async def test_the_dot_does_not_wait_for_the_host_s_word_on_what_went_before(host, authority, tls):
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    smarthost = Smarthost(
+        host="127.0.0.1", port=host.port if tls == "starttls" else host.clear_port, hostname="us", tls=tls
+    )
+
+    with await asyncio.to_thread(connect, smarthost, trust=trust) as smtp:
+        assert smtp.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        await asyncio.to_thread(smtp.quit)
 
 
 async def test_nothing_goes_in_clear_instead(host, carry):

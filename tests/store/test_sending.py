@@ -1,5 +1,6 @@
 # ruff: noqa: PLR0917 (pytest hands fixtures over by name)
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from store.errors import (
     Outdated,
     SendingPaused,
 )
-from store.outbound import read_draft
+from store.outbound import attach_wire, read_draft
 from store.pending_approval_edit import NO_EDIT, PendingApprovalEdit
 from store.records_outbound import OutboundAttachment, Version, Wire
 from store.sending import (
@@ -36,6 +37,7 @@ from store.usage import list_usage
 from store.volume import find_new_recipients
 from tests.store.contents import name
 from tests.store.gate import together
+from tests.store.plans import statements
 
 PROVIDER_ID = "<0100abc-1@eu-west-1.amazonses.com>"
 
@@ -96,6 +98,22 @@ def test_an_approved_mail_is_one_worker_s_with_all_that_it_needs(store, compose,
     assert ("sending", owner, clock.now()) == (state(held).status, state(held).reviewed_by, state(held).reviewed_at)
     assert outgoing.draft == store.run(lambda tx: read_draft(tx, held))
     assert outgoing.message == state(held)
+
+
+@pytest.mark.parametrize("has_bytes", [True, False])
+def test_the_files_of_a_mail_are_read_where_its_bytes_are_not_there_yet(store, compose, take, clock, has_bytes):
+    kept = compose()
+    if has_bytes:
+        wire = Wire(sha256=name(b"the mail"), size=8, content=b"the mail")
+        store.run(lambda tx: attach_wire(tx, kept.id, wire, now=clock.now()))
+
+    with statements(store.engine) as asked:
+        [outgoing] = take()
+
+    assert (has_bytes, has_bytes) == (
+        outgoing.draft is None,
+        not any(re.search(r"\bcontent\b", text) for text, _ in asked),
+    )
 
 
 def test_a_mail_is_claimed_once(compose, approve, expire, clock):

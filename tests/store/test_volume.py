@@ -16,7 +16,10 @@ BO, CY, DI = "bo@reader.example", "cy@reader.example", "di@reader.example"
 
 @pytest.fixture
 def written(store, poll, clock):
-    return lambda **more: store.run(lambda tx: count_written(tx, poll.address, since=clock.now() - HOUR, **more))
+    def count(most=100, **more):
+        return store.run(lambda tx: count_written(tx, poll.address, since=clock.now() - HOUR, most=most, **more))
+
+    return count
 
 
 @pytest.fixture
@@ -31,7 +34,10 @@ def strangers(store, poll):
 
 @pytest.fixture
 def new(store, poll, clock):
-    return lambda: store.run(lambda tx: count_new_recipients(tx, poll.address, since=clock.now() - HOUR))
+    def count(most=100):
+        return store.run(lambda tx: count_new_recipients(tx, poll.address, since=clock.now() - HOUR, most=most))
+
+    return count
 
 
 def test_what_was_written_in_the_last_hour_is_counted_whatever_became_of_it(compose, arrive, written, poll, clock):
@@ -48,6 +54,15 @@ def test_another_agent_s_mail_is_not_counted(compose, written, other):
     compose(agent=other.address)
 
     assert 0 == written()
+
+
+def test_what_is_counted_is_counted_no_further_than_somebody_wants_to_know(compose, written, met, new):
+    for _ in range(3):
+        compose()
+    met(BO, CY, DI)
+
+    assert (2, 0) == (written(most=2), written(most=0))
+    assert (2, 0) == (new(most=2), new(most=0))
 
 
 def test_one_conversation_is_counted_apart(compose, written):
