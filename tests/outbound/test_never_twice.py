@@ -139,7 +139,7 @@ async def test_a_yes_behind_the_lease_makes_a_doubtful_mail_sent(desk):
 
     assert ("sent", ["sent"]) == (await desk.status(message_id), await desk.outcomes(message_id))
     with pytest.raises(NotUnconfirmed):
-        await resolve(desk.user, message_id, "send_again", by=office)
+        await resolve(desk.user, message_id, "send_again", agent=BOT, by=office)
     assert 1 == len(courier.taken)
 
 
@@ -151,7 +151,7 @@ async def test_a_yes_that_comes_after_the_owner_said_send_again_is_believed_befo
     desk.clock.advance(minutes=6)
     await desk.sweep()
 
-    await resolve(desk.user, message_id, "send_again", by=office)
+    await resolve(desk.user, message_id, "send_again", agent=BOT, by=office)
     courier.gate.set()
     await sending
 
@@ -170,7 +170,7 @@ async def test_a_yes_to_an_expired_hold_that_its_owner_had_sent_again_is_believe
     desk.clock.advance(minutes=6)
     await desk.sweep()
 
-    await resolve(desk.user, message_id, "send_again", by=office)
+    await resolve(desk.user, message_id, "send_again", agent=BOT, by=office)
     courier.gate.set()
     await sending
 
@@ -187,7 +187,7 @@ async def test_a_late_no_changes_nothing_of_the_attempt_that_the_owner_asked_for
     desk.clock.advance(minutes=6)
     await desk.sweep()
     quick = FakeCourier()
-    await resolve(desk.user, message_id, "send_again", by=desk.office(quick))
+    await resolve(desk.user, message_id, "send_again", agent=BOT, by=desk.office(quick))
     again = await desk.claim()
 
     slow.gate.set()
@@ -318,7 +318,7 @@ async def test_an_event_about_a_mail_that_waits_to_be_sent_again_takes_it_from_t
     message_id = await desk.write(office)
     outgoing = await desk.claim()
     await send_queued(outgoing, by=office)
-    await resolve(desk.user, message_id, "send_again", by=office)
+    await resolve(desk.user, message_id, "send_again", agent=BOT, by=office)
 
     await take_feedback(told.text(told.send(attempt=outgoing.attempt)), by=office)
 

@@ -198,7 +198,7 @@ class Sending(RuleBasedStateMachine):
             if other != message_id and mail.status == "sending":
                 mail.status = "unconfirmed"
         if asks_again:
-            await resolve(self.user, message_id, "send_again", by=self.office)
+            await resolve(self.user, message_id, "send_again", agent=self.mails[message_id].agent, by=self.office)
 
     def expect(self, mail, origin, *, waits):
         """What becomes of *mail* in the courier's hands; *waits* is where it goes when that is certainly not out."""
@@ -340,7 +340,7 @@ class Sending(RuleBasedStateMachine):
         message_id, mail = self.pick(which)
         if mail is None:
             return
-        answer = self.do(resolve(self.user, message_id, word, by=self.office))
+        answer = self.do(resolve(self.user, message_id, word, agent=mail.agent, by=self.office))
         is_open = mail.status == "unconfirmed" or (mail.status, word) == ("failed", "send_again")
         assert is_open != isinstance(answer, StoreError)
         if is_open and word == "sent":
