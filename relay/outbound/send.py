@@ -12,9 +12,11 @@ from relay.errors import CourierBusy, Deferred, OutboundOff
 from relay.metrics import SendOutcome
 from relay.outbound.inside import hand_inside, outside
 from relay.outbound.office import Office
+from relay.outbound.proved import require_proved
+from relay.outbound.suppressed import require_wanted
 from relay.outbound.wire import wire_bytes
 from store.approval import carry_out
-from store.errors import SendUnconfirmed, StoreError, Unavailable
+from store.errors import SendUnconfirmed, Unavailable
 from store.records_outbound import OutboundMessage, Outgoing
 from store.sending import settle_failed, settle_put_off
 from store.transaction import Tx
@@ -30,7 +32,8 @@ log = structlog.get_logger("relay.outbound")
 async def hand_over(outgoing: Outgoing, *, by: Office) -> str:
     """Have the provider take *outgoing* for all recipients outside; answers its id, or ours where there are none.
 
-    Raises what Courier does, and OutboundOff where there is no provider to ask.
+    Raises what Courier does, OutboundOff where there is no provider to ask, DomainUnproven, and Suppressed for a
+    recipient who has bounced or complained since the mail was written.
     """
     try:
         provider_message_id = await _carried(outgoing, by=by)
@@ -42,9 +45,9 @@ async def hand_over(outgoing: Outgoing, *, by: Office) -> str:
 
 
 async def _carried(outgoing: Outgoing, *, by: Office) -> str:
-    raw = await wire_bytes(outgoing, by=by)
     message = outgoing.message
-    elsewhere = await by.store.read(lambda tx: outside(tx, message.everybody, by=by))
+    elsewhere = await by.store.read(lambda tx: _allowed(tx, message, by=by))
+    raw = await wire_bytes(outgoing, by=by)
     if not elsewhere:
         return outgoing.attempt
     if by.courier is None:
@@ -52,6 +55,14 @@ async def _carried(outgoing: Outgoing, *, by: Office) -> str:
     if outgoing.until - by.clock.now() < HANDING_OVER:
         raise CourierBusy("the mail was not handed over: it had waited until its claim was nearly over")
     return await by.courier.carry(raw, mail_from=message.mail_from, recipients=elsewhere, attempt_id=outgoing.attempt)
+
+
+def _allowed(tx: Tx, message: OutboundMessage, *, by: Office) -> list[str]:
+    """Who of *message* a provider has to be asked for. Raises what forbids by now that it goes, as submit does."""
+    agent = require_proved(tx, message.agent)
+    assert agent.user_id is not None, "the operator's own agent writes nothing"
+    require_wanted(tx, agent.user_id, message.everybody)
+    return outside(tx, message.everybody, by=by)
 
 
 async def send_queued(outgoing: Outgoing, *, by: Office) -> None:
@@ -69,7 +80,7 @@ async def send_queued(outgoing: Outgoing, *, by: Office) -> None:
         _tell("unconfirmed", outgoing, error)
     except Exception as error:
         _tell("not sent", outgoing, error)
-        if isinstance(error, StoreError):
+        if isinstance(error, Unavailable):
             raise
     else:
         log.info("sent", message_id=outgoing.message.id, agent=outgoing.message.agent, attempt=outgoing.attempt)
