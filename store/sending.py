@@ -140,7 +140,7 @@ def settle_sent(
     # Else from where its owner has put it to be sent again: no newer attempt has it, and none needs to.
     if any(_move(tx, outgoing, to, provider_message_id=known) for to in (status, "sent")):
         _write(tx, outgoing.message.id, error=None)
-        _tell_decision(tx, outgoing, now=now)
+        tell_decision(tx, outgoing.attempt, now=now)
         finish_sent(tx, outgoing.message.id, now=now, also=also)
     _settle_attempt(tx, outgoing, "sent", now=now, provider_message_id=provider_message_id)
     return get_outbound_message(tx, outgoing.message.id)
@@ -173,10 +173,10 @@ def settle_put_off(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, n
 
 def settle_unconfirmed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> OutboundMessage:
     """The answer was lost: it may have gone out, and is not sent again by itself."""
-    _settle_attempt(tx, outgoing, "unconfirmed", now=now, error=error)
     if _move(tx, outgoing, "unconfirmed"):
         _write(tx, outgoing.message.id, error=error[:MAX_ERROR])
-        _tell_decision(tx, outgoing, now=now)
+        tell_decision(tx, outgoing.attempt, now=now)
+    _settle_attempt(tx, outgoing, "unconfirmed", now=now, error=error)
     return get_outbound_message(tx, outgoing.message.id)
 
 
@@ -233,6 +233,8 @@ def _settle_attempt(tx: Tx, outgoing: Outgoing, outcome: Outcome, *, now: dateti
     if "error" in values:
         values["error"] = values["error"][:MAX_ERROR]
     settled = update(send_attempts).where(send_attempts.c.id == outgoing.attempt)
+    if outcome != "sent":  # the provider may have told meanwhile that it has it, and that stays
+        settled = settled.where(send_attempts.c.outcome != "sent")
     tx.execute(settled.values(outcome=outcome, settled_at=now, **values))
 
 
@@ -256,19 +258,26 @@ def finish_sent(tx: Tx, message_id: str, *, now: datetime, also: Also | None = N
     tell(tx, message.agent, "email.sent", message_id, now=now)
 
 
+def tell_decision(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
+    """Why a held mail went out by this attempt: told only once it is certain that it does not come back to wait.
+
+    Of an attempt that nobody has settled yet, so that it is told once; whoever calls settles it.
+    """
+    unsettled = and_(send_attempts.c.id == attempt_id, send_attempts.c.settled_at.is_(None))
+    row = tx.execute(select(send_attempts.c.message_id, send_attempts.c.origin).where(unsettled)).first()
+    if row is None or row.origin == "queue":
+        return
+    message = get_outbound_message(tx, row.message_id)
+    if row.origin == "approval":
+        details = {"reviewed_by": message.reviewed_by, "reason": message.reason}
+        tell(tx, message.agent, "email.approved", message.id, now=now, details=details)
+    else:
+        tell(tx, message.agent, "email.expired", message.id, now=now, details={"action": "approve"})
+
+
 def _finish_failed(tx: Tx, message: OutboundMessage, error: str, *, now: datetime) -> None:
     _count(tx, "failed", message, now=now)
     tell(tx, message.agent, "email.failed", message.id, now=now, details={"error": error[:MAX_ERROR]})
-
-
-def _tell_decision(tx: Tx, outgoing: Outgoing, *, now: datetime) -> None:
-    """Why a held mail went out: told only once it is certain that it does not come back to wait."""
-    agent, message_id = outgoing.message.agent, outgoing.message.id
-    if outgoing.origin == "approval":
-        details = {"reviewed_by": outgoing.message.reviewed_by, "reason": outgoing.message.reason}
-        tell(tx, agent, "email.approved", message_id, now=now, details=details)
-    elif outgoing.origin == "expiry":
-        tell(tx, agent, "email.expired", message_id, now=now, details={"action": "approve"})
 
 
 def _count(tx: Tx, kind: UsageKind, message: OutboundMessage, *, now: datetime) -> None:

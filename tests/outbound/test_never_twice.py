@@ -307,7 +307,7 @@ async def test_the_providers_event_outweighs_an_answer_that_says_otherwise(desk,
     courier.gate.set()
     await sending
 
-    assert "sent" == await desk.status(message_id)
+    assert ("sent", ["sent"]) == (await desk.status(message_id), await desk.outcomes(message_id))
     desk.clock.advance(days=1)
     assert await desk.claim() is None
 

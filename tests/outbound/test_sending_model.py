@@ -76,6 +76,7 @@ class Mail:
     by_word: bool = False  # sent by its owner's word
     tries: Counter = field(default_factory=Counter)  # by origin
     events: Counter = field(default_factory=Counter)
+    owed: list = field(default_factory=list)  # of the events, what is told when it is known how a cut-off send ended
 
     @property
     def goes_out(self):
@@ -86,6 +87,10 @@ class Mail:
 
     def tell(self, *names):
         self.events.update(f"email.{name}" for name in names)
+
+    def tell_owed(self):
+        self.tell(*self.owed)
+        self.owed = []
 
 
 class MoodyCourier:
@@ -216,7 +221,7 @@ class Sending(RuleBasedStateMachine):
             mail.status = "unconfirmed"
             mail.tell(*decided)
         else:
-            mail.status = "sending"
+            mail.status, mail.owed = "sending", decided
 
     async def carrying(self, message_id, work):
         """*work*, knowing which mail the courier gets."""
@@ -343,6 +348,8 @@ class Sending(RuleBasedStateMachine):
         answer = self.do(resolve(self.user, message_id, word, agent=mail.agent, by=self.office))
         is_open = mail.status == "unconfirmed" or (mail.status, word) == ("failed", "send_again")
         assert is_open != isinstance(answer, StoreError)
+        if is_open:
+            mail.tell_owed()
         if is_open and word == "sent":
             mail.status, mail.by_word = "sent", True
             mail.tell("sent")
@@ -363,6 +370,7 @@ class Sending(RuleBasedStateMachine):
         assert is_open == told
         if is_open:
             mail.status, mail.by_word = "sent", True
+            mail.tell_owed()
             mail.tell("sent")
 
     @rule()
