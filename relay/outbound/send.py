@@ -8,8 +8,9 @@ from typing import Final
 import structlog
 
 from relay.backoff import wait
-from relay.errors import CourierBusy, Deferred, OutboundOff
+from relay.errors import Deferred, OutboundOff
 from relay.metrics import SendOutcome
+from relay.outbound.in_time import in_time_until
 from relay.outbound.inside import hand_inside, outside
 from relay.outbound.office import Office
 from relay.outbound.proved import require_proved
@@ -23,9 +24,6 @@ from store.transaction import Tx
 
 # Waits between tries of a mail that the provider does not take now, in seconds: it has failed after ten hours.
 AGAIN_SECONDS: Final = (2, 10, 30, 60, 300, 900, 1800, 3600, 7200, 21600)
-# More than a courier takes. Behind a claim's end somebody else may have the mail: a process that was stopped for
-# minutes must not hand over what is not its own any more.
-HANDING_OVER: Final = timedelta(minutes=2)
 log = structlog.get_logger("relay.outbound")
 
 
@@ -52,9 +50,13 @@ async def _carried(outgoing: Outgoing, *, by: Office) -> str:
         return outgoing.attempt
     if by.courier is None:
         raise OutboundOff
-    if outgoing.until - by.clock.now() < HANDING_OVER:
-        raise CourierBusy("the mail was not handed over: it had waited until its claim was nearly over")
-    return await by.courier.carry(raw, mail_from=message.mail_from, recipients=elsewhere, attempt_id=outgoing.attempt)
+    return await by.courier.carry(
+        raw,
+        mail_from=message.mail_from,
+        recipients=elsewhere,
+        attempt_id=outgoing.attempt,
+        in_time=in_time_until(outgoing.until, clock=by.clock),
+    )
 
 
 def _allowed(tx: Tx, message: OutboundMessage, *, by: Office) -> list[str]:

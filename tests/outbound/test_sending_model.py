@@ -99,7 +99,7 @@ class MoodyCourier:
     def __init__(self, machine):
         self.machine, self.mode = machine, "takes"
 
-    async def carry(self, raw, *, mail_from, recipients, attempt_id):
+    async def carry(self, raw, *, mail_from, recipients, attempt_id, in_time):
         mode, machine = self.mode, self.machine
         if mode == "refuses":
             raise CourierRefused("no")
@@ -228,9 +228,9 @@ class Sending(RuleBasedStateMachine):
         self.under_way = (message_id, None)
         courier, carry = self.courier, self.courier.carry
 
-        async def carried(raw, *, mail_from, recipients, attempt_id):
+        async def carried(raw, *, mail_from, recipients, attempt_id, in_time):
             self.under_way = (message_id, attempt_id)
-            return await carry(raw, mail_from=mail_from, recipients=recipients, attempt_id=attempt_id)
+            return await carry(raw, mail_from=mail_from, recipients=recipients, attempt_id=attempt_id, in_time=in_time)
 
         courier.carry = carried
         try:
