@@ -118,6 +118,8 @@ class SesCourier:
             raise _of_line(error) from error
         except BotoCoreError as error:  # no credentials, no such region: nothing has left this machine
             raise CourierBusy(f"SES: {error}") from error
+        except Exception as error:  # botocore lets through what goes wrong when an answer is no JSON of SES's
+            raise SendUnconfirmed(f"SES may have the mail: its answer cannot be read: {error!r}") from error
         message_id = answer.get("MessageId")
         if not isinstance(message_id, str) or not message_id:
             raise SendUnconfirmed("SES may have the mail: its answer names no id")

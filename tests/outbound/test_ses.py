@@ -92,6 +92,12 @@ async def test_the_request_names_everybody_and_our_attempt(courier):
         ((504, b""), SendUnconfirmed),
         ((200, b"not json"), SendUnconfirmed),
         ((200, {}), SendUnconfirmed),
+        ((200, b'{"MessageId": "\xff"}'), SendUnconfirmed),
+        ((200, b"[1]"), SendUnconfirmed),
+        ((200, b'"sent"'), SendUnconfirmed),
+        ((200, b"null"), SendUnconfirmed),
+        ((500, b"[1]"), SendUnconfirmed),
+        ((502, b"\xff"), SendUnconfirmed),
         ((None, None), SendUnconfirmed),
     ],
 )
