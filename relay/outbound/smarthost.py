@@ -115,7 +115,7 @@ def _finish(smtp: smtplib.SMTP) -> str:
         code, words = smtp.getreply()
     except (smtplib.SMTPException, OSError) as error:
         raise SendUnconfirmed(f"the smarthost may have the mail: {_words_of(error)}") from error
-    if not 200 <= code < 600:
+    if code // 100 not in {2, 4, 5}:
         raise SendUnconfirmed(f"the smarthost may have the mail: it answered {code}")
     _expect(250, code, words)
     return words.decode("utf-8", "replace")

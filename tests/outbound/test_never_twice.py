@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.errors import CourierBusy, CourierRefused
 from relay.jobs.holds import Holds
@@ -18,6 +19,7 @@ from relay.outbound.resolve import resolve
 from relay.outbound.send import send_queued
 from relay.outbound.senders import Senders
 from relay.outbound.submit import Wish, submit
+from store.agents import delete_agent
 from store.connect import open_store
 from store.doubt import sweep_unconfirmed
 from store.errors import NotPendingApproval, NotUnconfirmed, SendUnconfirmed
@@ -343,6 +345,20 @@ async def test_a_worker_that_is_stopped_in_the_middle_leaves_a_doubt_and_no_seco
     assert "unconfirmed" == await desk.status(message_id)
     assert await desk.claim() is None
     assert 1 == len(courier.taken)
+
+
+@pytest.mark.parametrize("error", [None, SendUnconfirmed("cut")])
+async def test_a_mail_whose_agent_went_while_the_provider_had_it_is_not_logged_as_not_sent(desk, error):
+    courier = GatedCourier(error)
+    office = desk.office(courier)
+    await desk.write(office)
+    with capture_logs() as lines:
+        sending = await under_way(courier, send_queued(await desk.claim(), by=office))
+        await desk.store.write(lambda tx: delete_agent(tx, desk.user, BOT))
+        courier.gate.set()
+        await sending
+
+    assert ["unconfirmed"] == [line["event"] for line in lines]
 
 
 async def test_an_approver_who_hangs_up_has_decided_all_the_same(desk):

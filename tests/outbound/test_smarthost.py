@@ -133,6 +133,13 @@ async def test_a_mail_that_is_not_taken_was_not(host, carry, answer, kind):
         await carry(host.port)
 
 
+async def test_an_answer_to_the_dot_that_is_none_leaves_it_in_doubt(host, carry):
+    host.data = "354 go on"
+
+    with pytest.raises(SendUnconfirmed, match="354"):
+        await carry(host.port)
+
+
 async def test_nobody_listening_is_certainly_not_sent(carry):
     with pytest.raises(CourierBusy):
         await carry(1)
