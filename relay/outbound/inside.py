@@ -62,9 +62,9 @@ def hand_inside(tx: Tx, message: OutboundMessage, *, by: Office) -> None:
     """Keep *message*, which is being sent, for those of its recipients who are agents here.
 
     In the transaction that makes it sent, so each gets it once. Nobody gets what a stranger wrote from a domain that
-    is not theirs: it would be verified.
+    is not theirs, for it would be verified; nor what was never composed here, as it went out at another relay.
     """
-    if not get_agent_by_email(tx, message.agent).domain_verified:
+    if message.digest is None or not get_agent_by_email(tx, message.agent).domain_verified:
         return
     recipients = [parse_mailbox(address) for address in message.everybody]
     found = [(address, _recipient(tx, address, by=by)) for address in recipients]

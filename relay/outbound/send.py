@@ -15,7 +15,7 @@ from relay.outbound.inside import hand_inside, outside
 from relay.outbound.office import Office
 from relay.outbound.proved import require_proved
 from relay.outbound.suppressed import require_wanted
-from relay.outbound.wire import wire_bytes
+from relay.outbound.wire import with_bytes
 from store.approval import carry_out
 from store.errors import SendUnconfirmed, Unavailable
 from store.records_outbound import OutboundMessage, Outgoing
@@ -45,7 +45,7 @@ async def hand_over(outgoing: Outgoing, *, by: Office) -> str:
 async def _carried(outgoing: Outgoing, *, by: Office) -> str:
     message = outgoing.message
     elsewhere = await by.store.read(lambda tx: _allowed(tx, message, by=by))
-    raw = await wire_bytes(outgoing, by=by)
+    message, raw = await with_bytes(outgoing, by=by)
     if not elsewhere:
         return outgoing.attempt
     if by.courier is None:
