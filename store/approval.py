@@ -7,11 +7,12 @@ killed in between leaves ``sending``, which store/sending.py's sweep makes ``unc
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from store.engine import Store
-from store.errors import SendUnconfirmed, Unavailable
+from store.errors import SendUnconfirmed, StoreError, Unavailable
 from store.pending_approval_edit import NO_EDIT, PendingApprovalEdit
 from store.records_outbound import OutboundMessage, Outgoing, Version, Wire
 from store.sending import LEASE, Also, claim_approved, claim_expired, settle_failed, settle_sent, settle_unconfirmed
@@ -90,20 +91,26 @@ async def carry_out(
 ) -> OutboundMessage:
     """Send what was claimed and write down what became of it; raises on what *send* raised.
 
+    SendUnconfirmed is raised too for what the provider has and nobody could write down: its lease makes it that.
+
     *failed* writes down that it certainly did not go out, in another way than settle_failed does.
     """
     try:
         provider_message_id = await send(outgoing)
     except _IN_DOUBT as error:
         told = _words(error)
-        await _settle(store, lambda tx: settle_unconfirmed(tx, outgoing, told, now=clock()))
+        with suppress(StoreError):  # in the end its lease says the same
+            await _settle(store, lambda tx: settle_unconfirmed(tx, outgoing, told, now=clock()))
         raise
     except Exception as error:
         cause = error  # the name of an except clause ends with it
         settle = failed or (lambda tx, error: settle_failed(tx, outgoing, _words(error), now=clock()))
         await _settle(store, lambda tx: settle(tx, cause))
         raise
-    return await _settle(store, lambda tx: settle_sent(tx, outgoing, provider_message_id, now=clock(), also=also))
+    try:
+        return await _settle(store, lambda tx: settle_sent(tx, outgoing, provider_message_id, now=clock(), also=also))
+    except StoreError as error:
+        raise SendUnconfirmed(f"it was sent, which could not be written down: {error}") from error
 
 
 def _words(error: Exception) -> str:

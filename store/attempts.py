@@ -68,16 +68,25 @@ def _moving(allowed: frozenset[OutboundStatus], *names: str) -> Update:
 
 
 def settle_attempt(tx: Tx, outgoing: Outgoing, outcome: Outcome, *, now: datetime, **values: Any) -> None:
-    """Write down how the attempt itself ended; an error's words are cut to MAX_ERROR."""
+    """Write down how the attempt itself ended; an error's words are cut to MAX_ERROR.
+
+    Where the provider has told meanwhile that it has the mail, that stays.
+    """
     if "error" in values:
         values["error"] = values["error"][:MAX_ERROR]
     values |= {"outcome": outcome, "settled_at": now}
-    tx.execute(_settling(*values), {"attempt": outgoing.attempt, **_named(values)})
+    settling = _settled if outcome == "sent" else _settled_unless_sent
+    tx.execute(settling(*values), {"attempt": outgoing.attempt, **_named(values)})
 
 
 @cache
-def _settling(*names: str) -> Update:
+def _settled(*names: str) -> Update:
     return update(send_attempts).where(send_attempts.c.id == bindparam("attempt")).values(_bound(*names))
+
+
+@cache
+def _settled_unless_sent(*names: str) -> Update:
+    return _settled(*names).where(send_attempts.c.outcome != "sent")
 
 
 def write_beside(tx: Tx, message_id: str, **values: Any) -> None:

@@ -11,13 +11,16 @@ from store.outbound import get_outbound_message, get_outbound_message_for_user
 from store.records_outbound import OutboundMessage, OutboundStatus
 from store.schema import SENDING, messages
 from store.schema_outbound import send_attempts
-from store.sending import Also, finish_sent
+from store.sending import Also, finish_sent, tell_decision
 from store.transaction import Tx
 from store.wake import SENDING as SENDING_TOPIC
 
 
 def sweep_unconfirmed(tx: Tx, *, limit: int, now: datetime) -> list[str]:
-    """Messages whose sender died or lost the answer, now ``unconfirmed``; their ids. Several may sweep at once."""
+    """Messages whose sender died or lost the answer, now ``unconfirmed``; their ids. Several may sweep at once.
+
+    The attempts stay unsettled: a sender that is only late may still say that a hold is to wait as before.
+    """
     over = select(messages.c.id).where(SENDING, messages.c.send_until <= now).order_by(messages.c.send_until)
     found = over.limit(limit).with_for_update(skip_locked=True).cte("over")
     # Locked, they are being sent still; said once more, it would have PostgreSQL go through all that are.
@@ -53,8 +56,11 @@ def resolve_unconfirmed(
     get_outbound_message_for_user(tx, user_id, message_id, now=now)
     status: OutboundStatus = "sent" if verdict == "sent" else "queued"
     doubtful = and_(messages.c.id == message_id, messages.c.status == "unconfirmed")
-    if tx.execute(update(messages).where(doubtful).values(status=status, send_until=None)).rowcount == 0:
+    resolved = update(messages).where(doubtful).values(status=status, send_until=None)
+    row = tx.execute(resolved.returning(messages.c.send_attempt)).first()
+    if row is None:
         raise NotUnconfirmed
+    _end_doubt(tx, row.send_attempt, now=now)
     if status == "sent":
         finish_sent(tx, message_id, now=now, also=also)
     else:
@@ -91,12 +97,21 @@ def confirm_sent(
     known = normalise_message_id(provider_message_id)
     sent = update(messages).where(ours, doubtful).values(status="sent", send_until=None, provider_message_id=known)
     has_moved = bool(tx.execute(sent).rowcount)
+    if has_moved:
+        tell_decision(tx, attempt_id, now=now)
     open_still = and_(send_attempts.c.id == attempt_id, send_attempts.c.outcome.in_(("sending", "unconfirmed")))
     settled = {"outcome": "sent", "settled_at": now, "provider_message_id": provider_message_id, "error": None}
     tx.execute(update(send_attempts).where(open_still).values(settled))
     if has_moved:
         finish_sent(tx, message_id, now=now, also=also)
     return has_moved
+
+
+def _end_doubt(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
+    """Whatever its sender says from now on, a hold does not come back by this attempt."""
+    tell_decision(tx, attempt_id, now=now)
+    unsettled = and_(send_attempts.c.id == attempt_id, send_attempts.c.settled_at.is_(None))
+    tx.execute(update(send_attempts).where(unsettled).values(settled_at=now))
 
 
 def _queue_now(tx: Tx, message_id: str, *, now: datetime) -> None:

@@ -20,6 +20,9 @@ from store.transaction import Tx
 from store.wake import LETTERS
 
 SIGN_INS: Final = 5  # letters to one user in an hour
+REVIEWS: Final = (
+    100  # the same; a person does not decide more, and a runaway agent's letters are mail that goes out too
+)
 MAX_ERROR: Final = 500
 _HOUR: Final = timedelta(hours=1)
 
@@ -49,13 +52,14 @@ _FAILED: Final = _OURS.values(status="failed", settled_at=bindparam("at"), error
 def enqueue_review(tx: Tx, user_id: str, message_id: str, revision: int, *, now: datetime) -> None:
     """Have this user told of a mail that waits for them, as it is at *revision*.
 
-    It takes the place of letters about older revisions that have not gone yet; asked for twice it goes once.
+    It takes the place of letters about older revisions that have not gone yet; asked for twice it goes once. The
+    101st in an hour is silently none: what waits stands in the console.
     """
     about = notifications.c.message_id == message_id
     overtaken = {"status": "failed", "settled_at": now, "error": "overtaken: the draft was changed"}
     tx.execute(update(notifications).where(WAITING, about, notifications.c.revision < revision).values(overtaken))
     waits = select(notifications.c.id).where(WAITING, about, notifications.c.revision >= revision)
-    if tx.execute(waits.limit(1)).first() is None:
+    if tx.execute(waits.limit(1)).first() is None and _count_lately(tx, user_id, "review", now=now) < REVIEWS:
         _enqueue(tx, user_id, "review", now=now, message_id=message_id, revision=revision)
 
 
@@ -65,9 +69,7 @@ def enqueue_sign_in(tx: Tx, user_id: str, *, now: datetime) -> None:
     mine = select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)
     if tx.execute(mine).first() is None:
         raise UserNotFound
-    lately = (notifications.c.user_id == user_id, notifications.c.created_at > now - _HOUR)
-    count = select(func.count()).select_from(notifications).where(notifications.c.kind == "sign_in", *lately)
-    if tx.execute(count).scalar_one() < SIGN_INS:
+    if _count_lately(tx, user_id, "sign_in", now=now) < SIGN_INS:
         _enqueue(tx, user_id, "sign_in", now=now)
 
 
@@ -96,6 +98,12 @@ def settle_letter_put_off(tx: Tx, letter: Letter, error: str, *, due_at: datetim
 def settle_letter_failed(tx: Tx, letter: Letter, error: str, *, now: datetime) -> None:
     """It has not gone and will not; unless another worker has it by now."""
     tx.execute(_FAILED, {"letter": letter.id, "claim": letter.attempts, "at": now, "why": _short(error)})
+
+
+def _count_lately(tx: Tx, user_id: str, kind: LetterKind, *, now: datetime) -> int:
+    lately = (notifications.c.user_id == user_id, notifications.c.created_at > now - _HOUR)
+    count = select(func.count()).select_from(notifications).where(notifications.c.kind == kind, *lately)
+    return int(tx.execute(count).scalar_one())
 
 
 def _enqueue(tx: Tx, user_id: str, kind: LetterKind, *, now: datetime, **about: Any) -> None:

@@ -150,10 +150,14 @@ def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: Wire | None = 
     _keep_files(tx, message_id, draft)
 
 
-def attach_wire(tx: Tx, message_id: str, wire: Wire, *, now: datetime) -> OutboundMessage:
-    """Keep the bytes of a message that had none yet. Raises Unavailable when chunks of them are gone."""
+def attach_wire(tx: Tx, message_id: str, wire: Wire, *, mail_from: str, now: datetime) -> OutboundMessage:
+    """Keep the bytes of a message that had none of ours yet, and which address it leaves from by them.
+
+    Raises Unavailable when chunks of them are gone.
+    """
+    _forget_wire(tx, message_id)
     keep_body(tx, wire.sha256, size=wire.size, content=wire.content, now=now)
-    bytes_of = {"raw_sha256": wire.sha256, "raw_size": wire.size}
+    bytes_of = {"raw_sha256": wire.sha256, "raw_size": wire.size, "mail_from": mail_from}
     tx.execute(update(messages).where(messages.c.id == message_id).values(bytes_of))
     tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(digest=wire.sha256))
     return get_outbound_message(tx, message_id)

@@ -66,6 +66,9 @@ _DUE: Final = (
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
+_UNSETTLED: Final = select(send_attempts.c.message_id, send_attempts.c.origin).where(
+    send_attempts.c.id == bindparam("attempt"), send_attempts.c.settled_at.is_(None)
+)
 # Nobody has said yet how the message's attempt ended.
 _OPEN: Final[frozenset[OutboundStatus]] = frozenset({"sending", "unconfirmed"})
 
@@ -152,7 +155,7 @@ def settle_sent(
     # Else from where its owner has put it to be sent again: no newer attempt has it, and none needs to.
     if any(move(tx, outgoing, to, provider_message_id=known) for to in (status, "sent")):
         write_beside(tx, outgoing.message.id, error=None)
-        _tell_decision(tx, outgoing, now=now)
+        tell_decision(tx, outgoing.attempt, now=now)
         finish_sent(tx, outgoing.message.id, now=now, also=also)
     settle_attempt(tx, outgoing, "sent", now=now, provider_message_id=provider_message_id)
     return get_outbound_message(tx, outgoing.message.id)
@@ -185,10 +188,10 @@ def settle_put_off(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, n
 
 def settle_unconfirmed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> OutboundMessage:
     """The answer was lost: it may have gone out, and is not sent again by itself."""
-    settle_attempt(tx, outgoing, "unconfirmed", now=now, error=error)
     if move(tx, outgoing, "unconfirmed"):
         write_beside(tx, outgoing.message.id, error=error[:MAX_ERROR])
-        _tell_decision(tx, outgoing, now=now)
+        tell_decision(tx, outgoing.attempt, now=now)
+    settle_attempt(tx, outgoing, "unconfirmed", now=now, error=error)
     return get_outbound_message(tx, outgoing.message.id)
 
 
@@ -200,8 +203,8 @@ def list_send_attempts(tx: Tx, message_id: str) -> list[SendAttempt]:
 
 
 def _draft_to_compose(tx: Tx, message: OutboundMessage) -> Draft | None:
-    """None, and no file is read, where the bytes are there already."""
-    return read_draft(tx, message) if message.raw_sha256 is None else None
+    """None, and no file is read, where it was composed already."""
+    return read_draft(tx, message) if message.digest is None else None
 
 
 def _after_failure(tx: Tx, outgoing: Outgoing, *, now: datetime) -> tuple[OutboundStatus, datetime | None]:
@@ -227,19 +230,25 @@ def finish_sent(tx: Tx, message_id: str, *, now: datetime, also: Also | None = N
     tell(tx, message.agent, "email.sent", message_id, now=now)
 
 
+def tell_decision(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
+    """Why a held mail went out by this attempt: told only once it is certain that it does not come back to wait.
+
+    Of an attempt that nobody has settled yet, so that it is told once; whoever calls settles it.
+    """
+    row = tx.execute(_UNSETTLED, {"attempt": attempt_id}).first()
+    if row is None or row.origin == "queue":
+        return
+    message = get_outbound_message(tx, row.message_id)
+    if row.origin == "approval":
+        details = {"reviewed_by": message.reviewed_by, "reason": message.reason}
+        tell(tx, message.agent, "email.approved", message.id, now=now, details=details)
+    else:
+        tell(tx, message.agent, "email.expired", message.id, now=now, details={"action": "approve"})
+
+
 def _finish_failed(tx: Tx, message: OutboundMessage, error: str, *, now: datetime) -> None:
     _count(tx, "failed", message, now=now)
     tell(tx, message.agent, "email.failed", message.id, now=now, details={"error": error[:MAX_ERROR]})
-
-
-def _tell_decision(tx: Tx, outgoing: Outgoing, *, now: datetime) -> None:
-    """Why a held mail went out: told only once it is certain that it does not come back to wait."""
-    agent, message_id = outgoing.message.agent, outgoing.message.id
-    if outgoing.origin == "approval":
-        details = {"reviewed_by": outgoing.message.reviewed_by, "reason": outgoing.message.reason}
-        tell(tx, agent, "email.approved", message_id, now=now, details=details)
-    elif outgoing.origin == "expiry":
-        tell(tx, agent, "email.expired", message_id, now=now, details={"action": "approve"})
 
 
 def _count(tx: Tx, kind: UsageKind, message: OutboundMessage, *, now: datetime) -> None:

@@ -66,19 +66,19 @@ def count_new_recipients(tx: Tx, agent: str, *, since: datetime, most: int) -> i
 
 def find_new_recipients(tx: Tx, agent: str, addresses: Sequence[str]) -> list[str]:
     """Those of *addresses*, normalised, that an agent has never written to."""
-    wanted = _normalised(addresses)
+    wanted = normalised(addresses)
     known = set(tx.execute(_KNOWN, {"writer": agent, "addresses": wanted}).scalars())
     return [address for address in wanted if address not in known]
 
 
 def note_recipients(tx: Tx, agent: str, addresses: Sequence[str], *, now: datetime) -> None:
     """Remember whom an agent writes to, since when; who is known already stays as they were."""
-    rows = [{"agent": agent, "address": address, "first_at": now} for address in _normalised(addresses)]
+    rows = [{"agent": agent, "address": address, "first_at": now} for address in normalised(addresses)]
     if rows:
         tx.execute(_NOTE[tx.connection.dialect.name], rows)
 
 
-def _normalised(addresses: Sequence[str]) -> list[str]:
+def normalised(addresses: Sequence[str]) -> list[str]:
     """Each once, in the form and order in which rows are kept; what is no address is nobody's."""
     found = set()
     for address in addresses:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from relay.auth.resolver import Answer, RdType
 from relay.errors import DnsUnavailable
+from relay.outbound.in_time import InTime
 
 
 class FakeClock:
@@ -45,7 +46,10 @@ class FakeCourier:
         self.errors = list(errors)
         self.taken: list[tuple[bytes, str, tuple[str, ...], str]] = []
 
-    async def carry(self, raw: bytes, *, mail_from: str, recipients: Sequence[str], attempt_id: str) -> str:
+    async def carry(
+        self, raw: bytes, *, mail_from: str, recipients: Sequence[str], attempt_id: str, in_time: InTime
+    ) -> str:
+        in_time()
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error

@@ -86,21 +86,30 @@ class Worker(ABC, Generic[T]):
             now, due = self._by.clock.now(), await self._by.store.read(self._next_due)
             if due is None or due > now:
                 return self._look_seconds if due is None else min(self._look_seconds, (due - now).total_seconds())
-            while len(self._tasks) >= self._at_once:
-                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-            claimed = () if self._stop else await self._claim(self._at_once - len(self._tasks))
+            room = self._at_once - len(self._tasks)
+            if room == 0:
+                return self._look_seconds  # whatever ends calls
+            claimed = () if self._stop else await self._claim(room)
         except StoreError as error:
             log.warning("nothing looked for", what=type(self).__name__.lower(), error=type(error).__name__)
+            return min(AFTER_TROUBLE_SECONDS, self._look_seconds)
+        except Exception:  # whatever it was, mail is not to lie until somebody starts this anew
+            log.exception("worker failed", what=type(self).__name__.lower())
             return min(AFTER_TROUBLE_SECONDS, self._look_seconds)
         for item in claimed:
             task = asyncio.ensure_future(self.send(item))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._on_end)
         return 0 if claimed else 1  # another process has just taken them
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        if len(self._tasks) == self._at_once:
+            self._called.set()  # there is room again
+        self._tasks.discard(task)
 
     async def _claim(self, room: int) -> Sequence[T]:
         now = self._by.clock.now()
-        return await self._by.store.write(lambda tx: self.claim(tx, room, now=now))
+        return await self._by.store.write(lambda tx: () if read_pause(tx) else self.claim(tx, room, now=now))
 
     def _next_due(self, tx: Tx) -> datetime | None:
         return None if read_pause(tx) is not None else self.next_due(tx)

@@ -7,15 +7,12 @@ from typing import Final
 from relay.errors import BadAddress
 from relay.mail.address import parse_mailbox
 from relay.mail.mailbox import Mailbox
-from relay.mail.parse import attachments
-from relay.outbound.body_part import attachable_type
-from relay.outbound.original import Original
+from relay.outbound.original import Original, files_in
 from relay.outbound.quoting import quoted_below, told_below
 from relay.outbound.recipients import Recipients, settle_recipients
-from relay.outbound.subject import forward_subject, printable, reply_subject
+from relay.outbound.subject import forward_subject, reply_subject
 from store.records_outbound import Answered, Draft, OutboundAttachment
 
-_UNNAMED: Final = "attachment"
 _WHOLE: Final = "original.eml"
 
 
@@ -59,7 +56,7 @@ def forward(original: Original, words: Words, *, recipients: Recipients, whole: 
         text, html, files = words.text, words.html, (*words.files, mail)
     else:
         text, html = told_below(original, words.text, words.html)
-        files = (*words.files, *_taken_along(original))
+        files = (*words.files, *files_in(original.raw))
     # No In-Reply-To: it answers nobody, but a reader who has both finds them together.
     answered = Answered(references=original.answered.references)
     return Answer(draft=_draft(recipients, forward_subject(original.subject), text, html, files), answered=answered)
@@ -94,9 +91,3 @@ def _answerable(mailboxes: Sequence[Mailbox], agent: str) -> tuple[str, ...]:
         if address.local.isascii() and address.mailbox != agent:
             found.append(str(address))
     return tuple(found)
-
-
-def _taken_along(original: Original) -> Iterable[OutboundAttachment]:
-    for part in attachments(original.raw):
-        name = printable(part.filename or "").strip() or _UNNAMED
-        yield OutboundAttachment(filename=name, content_type=attachable_type(part.content_type), content=part.content)

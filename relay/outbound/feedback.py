@@ -27,6 +27,7 @@ from store.records_outbound import OutboundMessage
 from store.suppression import keep_suppression
 from store.transaction import Tx
 from store.usage import note_usage
+from store.volume import normalised
 
 # What an agent may want to know; that a mail is late, or was refused by the provider, stands at the message.
 _EVENTS: Final[Mapping[FeedbackKind, str]] = {
@@ -103,11 +104,16 @@ def _hold_back(
     for_good: bool,
     now: datetime,
 ) -> None:
-    """Count who bounced or complained, and have them written to no more where that is *for_good*."""
+    """Count who bounced or complained, and have them written to no more where that is *for_good*.
+
+    Only whom the mail went to: the rest of a report is the word of whoever wrote it, which may be any reader of the
+    mail's who would have somebody else cut off.
+    """
+    wrote_to = set(normalised(message.everybody))
     about = {"agent": message.agent, "message_id": message.id}
     for told in recipients:
         note_usage(tx, user_id=owner, kind=kind, size=message.raw_size, at=now, **about)
-        if for_good and told.address is not None:
+        if for_good and told.address is not None and told.address in wrote_to:
             keep_suppression(tx, owner, told.address, reason=kind, detail=told.detail, message_id=message.id, now=now)
 
 

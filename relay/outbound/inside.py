@@ -20,7 +20,7 @@ from relay.mail.trace import received_inside, return_path
 from relay.outbound.office import Office
 from relay.signing.agent_secret import open_secret
 from relay.signing.seal import Statement, seal
-from store.agents import lookup_recipient
+from store.agents import get_agent_by_email, lookup_recipient
 from store.bodies import CHUNK_BYTES, INLINE_BYTES, keep_body, keep_chunk, read_body
 from store.conversations import bare_id
 from store.feedback import note_feedback
@@ -61,8 +61,11 @@ def outside(tx: Tx, recipients: Sequence[str], *, by: Office) -> list[str]:
 def hand_inside(tx: Tx, message: OutboundMessage, *, by: Office) -> None:
     """Keep *message*, which is being sent, for those of its recipients who are agents here.
 
-    In the transaction that makes it sent, so each gets it once.
+    In the transaction that makes it sent, so each gets it once. Nobody gets what a stranger wrote from a domain that
+    is not theirs, for it would be verified; nor what was never composed here, as it went out at another relay.
     """
+    if message.digest is None or not get_agent_by_email(tx, message.agent).domain_verified:
+        return
     recipients = [parse_mailbox(address) for address in message.everybody]
     found = [(address, _recipient(tx, address, by=by)) for address in recipients]
     here = [(address, recipient) for address, recipient in found if recipient is not None]

@@ -16,6 +16,7 @@ import structlog
 from relay.backoff import wait
 from relay.errors import BadAddress, BadDraft, CourierBusy, CourierRefused
 from relay.outbound.compose import Author, compose
+from relay.outbound.in_time import in_time_until
 from relay.outbound.inside import is_inside
 from relay.outbound.letter import Link, Said, letter_draft
 from relay.outbound.office import Office
@@ -127,7 +128,13 @@ async def _send(letter: Letter, ready: _Ready, *, by: Office, jitter: float) -> 
             boundary=secrets.token_hex(16),
             headers=_HEADERS,
         ).raw
-        await by.courier.carry(raw, mail_from=ready.mail_from, recipients=ready.draft.to, attempt_id=letter.id)
+        await by.courier.carry(
+            raw,
+            mail_from=ready.mail_from,
+            recipients=ready.draft.to,
+            attempt_id=letter.id,
+            in_time=in_time_until(by.clock.now() + by.lease, clock=by.clock),  # it was claimed just now,
+        )
     except SendUnconfirmed as error:
         return Told("sent", str(error))
     except (BadDraft, CourierRefused) as error:

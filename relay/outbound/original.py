@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from relay.mail.headers import split_headers
 from relay.mail.mailbox import Mailbox
-from relay.mail.parse import parse
+from relay.mail.parse import attachments, parse
 from relay.mail.summary import summarise
+from relay.outbound.body_part import attachable_type
+from relay.outbound.subject import printable
 from store.conversations import bare_id
-from store.records_outbound import Answered
+from store.records_outbound import Answered, OutboundAttachment
+
+_UNNAMED: Final = "attachment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,4 +57,16 @@ def read_original(raw: bytes) -> Original:
         references=tuple(bare_id(each) for each in summary.references),
         text=parse(raw, headers).text,
         raw=raw,
+    )
+
+
+def files_in(raw: bytes) -> tuple[OutboundAttachment, ...]:
+    """The files of the mail *raw*, as they may go with another. Costs as much as relay.mail.parse; never raises."""
+    return tuple(
+        OutboundAttachment(
+            filename=printable(part.filename or "").strip() or _UNNAMED,
+            content_type=attachable_type(part.content_type),
+            content=part.content,
+        )
+        for part in attachments(raw)
     )

@@ -9,7 +9,7 @@ import structlog
 from relay.outbound.inside import hand_inside
 from relay.outbound.office import Office
 from store.doubt import resolve_unconfirmed, send_failed_again
-from store.outbound import get_outbound_message_for_user
+from store.outbound import get_outbound_message_for_user, get_outbound_message_of_agent
 from store.records_outbound import OutboundMessage
 from store.transaction import Tx
 
@@ -17,13 +17,18 @@ Word = Literal["sent", "send_again"]
 log = structlog.get_logger("relay.outbound")
 
 
-async def resolve(user_id: str, message_id: str, word: Word, *, by: Office) -> OutboundMessage:
-    """An ``unconfirmed`` mail went out, or is to be sent again, as is one that has ``failed``.
+async def resolve(user_id: str, message_id: str, word: Word, *, agent: str, by: Office) -> OutboundMessage:
+    """An ``unconfirmed`` mail of *agent* went out, or is to be sent again, as is one that has ``failed``.
 
-    Raises MessageNotFound, NotUnconfirmed for a mail that is neither.
+    Raises MessageNotFound, for another agent's too; NotUnconfirmed for a mail that is neither.
     """
     now = by.clock.now()
-    message = await by.store.write(lambda tx: take_word(tx, user_id, message_id, word, by=by, now=now))
+
+    def unit(tx: Tx) -> OutboundMessage:
+        get_outbound_message_of_agent(tx, agent, message_id, now=now)  # whoever asks may be let in for this one alone
+        return take_word(tx, user_id, message_id, word, by=by, now=now)
+
+    message = await by.store.write(unit)
     log.info("resolved", message_id=message_id, agent=message.agent, by=user_id, status=message.status)
     return message
 

@@ -55,8 +55,8 @@ async def approve(
     not stop it.
 
     Raises MessageNotFound, NotPendingApproval for everybody but the first, Outdated when it is not *seen* any
-    more, BadDraft for an edit that no mail could be, Suppressed, SendingPaused; and CourierRefused, CourierBusy or
-    OutboundOff, after which it is pending as before, as *edit* left it.
+    more, BadDraft for an edit that no mail could be, SendingPaused; and Suppressed, DomainUnproven, CourierRefused,
+    CourierBusy or OutboundOff, after which it is pending as before, as *edit* left it.
     """
     composed = await _composed(user_id, message_id, edit, seen, by=by)
     return await _to_the_end(_approve(user_id, message_id, composed, reason, by=by))

@@ -8,29 +8,30 @@ from typing import Final
 import structlog
 
 from relay.backoff import wait
-from relay.errors import CourierBusy, Deferred, OutboundOff
+from relay.errors import Deferred, OutboundOff
 from relay.metrics import SendOutcome
+from relay.outbound.in_time import in_time_until
 from relay.outbound.inside import hand_inside, outside
 from relay.outbound.office import Office
-from relay.outbound.wire import wire_bytes
+from relay.outbound.proved import require_proved
+from relay.outbound.suppressed import require_wanted
+from relay.outbound.wire import with_bytes
 from store.approval import carry_out
-from store.errors import SendUnconfirmed, StoreError, Unavailable
+from store.errors import SendUnconfirmed, Unavailable
 from store.records_outbound import OutboundMessage, Outgoing
 from store.sending import settle_failed, settle_put_off
 from store.transaction import Tx
 
 # Waits between tries of a mail that the provider does not take now, in seconds: it has failed after ten hours.
 AGAIN_SECONDS: Final = (2, 10, 30, 60, 300, 900, 1800, 3600, 7200, 21600)
-# More than a courier takes. Behind a claim's end somebody else may have the mail: a process that was stopped for
-# minutes must not hand over what is not its own any more.
-HANDING_OVER: Final = timedelta(minutes=2)
 log = structlog.get_logger("relay.outbound")
 
 
 async def hand_over(outgoing: Outgoing, *, by: Office) -> str:
     """Have the provider take *outgoing* for all recipients outside; answers its id, or ours where there are none.
 
-    Raises what Courier does, and OutboundOff where there is no provider to ask.
+    Raises what Courier does, OutboundOff where there is no provider to ask, DomainUnproven, and Suppressed for a
+    recipient who has bounced or complained since the mail was written.
     """
     try:
         provider_message_id = await _carried(outgoing, by=by)
@@ -42,16 +43,28 @@ async def hand_over(outgoing: Outgoing, *, by: Office) -> str:
 
 
 async def _carried(outgoing: Outgoing, *, by: Office) -> str:
-    raw = await wire_bytes(outgoing, by=by)
     message = outgoing.message
-    elsewhere = await by.store.read(lambda tx: outside(tx, message.everybody, by=by))
+    elsewhere = await by.store.read(lambda tx: _allowed(tx, message, by=by))
+    message, raw = await with_bytes(outgoing, by=by)
     if not elsewhere:
         return outgoing.attempt
     if by.courier is None:
         raise OutboundOff
-    if outgoing.until - by.clock.now() < HANDING_OVER:
-        raise CourierBusy("the mail was not handed over: it had waited until its claim was nearly over")
-    return await by.courier.carry(raw, mail_from=message.mail_from, recipients=elsewhere, attempt_id=outgoing.attempt)
+    return await by.courier.carry(
+        raw,
+        mail_from=message.mail_from,
+        recipients=elsewhere,
+        attempt_id=outgoing.attempt,
+        in_time=in_time_until(outgoing.until, clock=by.clock),
+    )
+
+
+def _allowed(tx: Tx, message: OutboundMessage, *, by: Office) -> list[str]:
+    """Who of *message* a provider has to be asked for. Raises what forbids by now that it goes, as submit does."""
+    agent = require_proved(tx, message.agent)
+    assert agent.user_id is not None, "the operator's own agent writes nothing"
+    require_wanted(tx, agent.user_id, message.everybody)
+    return outside(tx, message.everybody, by=by)
 
 
 async def send_queued(outgoing: Outgoing, *, by: Office) -> None:
@@ -69,7 +82,7 @@ async def send_queued(outgoing: Outgoing, *, by: Office) -> None:
         _tell("unconfirmed", outgoing, error)
     except Exception as error:
         _tell("not sent", outgoing, error)
-        if isinstance(error, StoreError):
+        if isinstance(error, Unavailable):
             raise
     else:
         log.info("sent", message_id=outgoing.message.id, agent=outgoing.message.agent, attempt=outgoing.attempt)

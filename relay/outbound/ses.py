@@ -20,6 +20,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from relay.errors import CourierBusy
+from relay.outbound.in_time import InTime
 from relay.outbound.quota import Allowance, Quota
 from relay.outbound.ses_client import ses_client
 from relay.outbound.ses_error import meaning
@@ -64,6 +65,7 @@ class SesCourier:
         mail_from: str,  # noqa: ARG002
         recipients: Sequence[str],
         attempt_id: str,
+        in_time: InTime,
     ) -> str:
         """As Courier says. *mail_from* is not sent: SES takes From, and the envelope's sender is its own."""
         await self._keep_to_quota(len(recipients))
@@ -74,7 +76,7 @@ class SesCourier:
         }
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, request)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, request, in_time)
 
     async def close(self) -> None:
         """Wait for what is being carried."""
@@ -104,7 +106,8 @@ class SesCourier:
         except BotoCoreError as error:
             raise CourierBusy(f"SES: {error}") from error
 
-    def _send(self, request: dict[str, Any]) -> str:
+    def _send(self, request: dict[str, Any], in_time: InTime) -> str:
+        in_time()  # not before: the mail has stood in line for the quota, and for a thread
         try:
             answer = self._client.send_email(**request)
         except ClientError as error:
@@ -115,6 +118,8 @@ class SesCourier:
             raise _of_line(error) from error
         except BotoCoreError as error:  # no credentials, no such region: nothing has left this machine
             raise CourierBusy(f"SES: {error}") from error
+        except Exception as error:  # botocore lets through what goes wrong when an answer is no JSON of SES's
+            raise SendUnconfirmed(f"SES may have the mail: its answer cannot be read: {error!r}") from error
         message_id = answer.get("MessageId")
         if not isinstance(message_id, str) or not message_id:
             raise SendUnconfirmed("SES may have the mail: its answer names no id")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from relay.errors import CourierBusy, CourierRefused
+from relay.outbound.in_time import InTime
 from store.errors import SendUnconfirmed
 
 Tls = Literal["starttls", "tls", "none"]
@@ -50,23 +51,27 @@ class SmarthostCourier:
         self._trust = trust or ssl.create_default_context()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="smarthost")
 
-    async def carry(self, raw: bytes, *, mail_from: str, recipients: Sequence[str], attempt_id: str) -> str:
+    async def carry(
+        self, raw: bytes, *, mail_from: str, recipients: Sequence[str], attempt_id: str, in_time: InTime
+    ) -> str:
         """As Courier says; the id is the host's own for its queue, where its answer tells one."""
         loop = asyncio.get_running_loop()
-        told = await loop.run_in_executor(self._threads, self._hand_over, raw, mail_from, recipients)
+        told = await loop.run_in_executor(self._threads, self._hand_over, raw, mail_from, recipients, in_time)
         return _queue_id(told) or attempt_id
 
     async def close(self) -> None:
         """Wait for what is being carried."""
         await asyncio.to_thread(self._threads.shutdown)
 
-    def _hand_over(self, raw: bytes, mail_from: str, recipients: Sequence[str]) -> str:
+    def _hand_over(self, raw: bytes, mail_from: str, recipients: Sequence[str], in_time: InTime) -> str:
+        in_time()  # it may have stood in line for a thread
         try:
             smtp = connect(self._smarthost, trust=self._trust)
         except (smtplib.SMTPException, OSError, UnicodeError) as error:
             raise CourierBusy(f"the smarthost: {_words_of(error)}") from error
         try:
             _offer(smtp, raw, mail_from, recipients)
+            in_time()  # a slow host may have taken minutes so far, and the dot cannot be taken back
             return _finish(smtp)
         finally:
             _part(smtp)
@@ -115,7 +120,7 @@ def _finish(smtp: smtplib.SMTP) -> str:
         code, words = smtp.getreply()
     except (smtplib.SMTPException, OSError) as error:
         raise SendUnconfirmed(f"the smarthost may have the mail: {_words_of(error)}") from error
-    if not 200 <= code < 600:
+    if code // 100 not in {2, 4, 5}:
         raise SendUnconfirmed(f"the smarthost may have the mail: it answered {code}")
     _expect(250, code, words)
     return words.decode("utf-8", "replace")

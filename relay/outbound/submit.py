@@ -10,9 +10,9 @@ from relay.errors import OutboundOff
 from relay.outbound.inside import outside
 from relay.outbound.office import Office
 from relay.outbound.policy import Caps, Standing, hold_reason
+from relay.outbound.proved import require_proved
 from relay.outbound.suppressed import require_wanted
 from relay.outbound.wire import author_of, compose_draft, keep_ahead
-from store.agents import get_agent_by_email
 from store.bodies import keep_body
 from store.ids import new_message_id
 from store.notifications import enqueue_review
@@ -55,7 +55,7 @@ async def submit(agent: Agent, wish: Wish, *, by: Office, around: Around | None 
     """Keep *wish* for *agent*: ``queued``, or ``pending_approval`` where a person is asked.
 
     Raises BadDraft, MailTooLarge; OutboundOff for a recipient that no agent here is, where there is no provider;
-    Suppressed; the store's AgentNotFound, InvalidValue, Unavailable; and whatever *around* raises.
+    Suppressed; the store's AgentNotFound, DomainUnproven, InvalidValue, Unavailable; and whatever *around* raises.
     """
     goes_out = await _goes_out(wish, by=by)
     new, wire = await _composed(agent, wish, goes_out=goes_out, by=by)
@@ -114,7 +114,7 @@ async def _composed(agent: Agent, wish: Wish, *, goes_out: bool, by: Office) -> 
 def _keep(tx: Tx, agent: Agent, wish: Wish, new: NewOutbound, wire: Wire, *, by: Office) -> OutboundMessage:
     everybody, now = wish.draft.everybody, new.created_at
     hold_agent(tx, agent.address)
-    agent = get_agent_by_email(tx, agent.address)  # as its owner wants it now
+    agent = require_proved(tx, agent.address)
     assert agent.user_id is not None, "the operator's own agent has no key to send with"
     require_wanted(tx, agent.user_id, everybody)
     reason = hold_reason(_standing(tx, agent, wish, by.caps, now=now), by.caps)

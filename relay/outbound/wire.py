@@ -1,6 +1,7 @@
 """The bytes of a mail of ours, on their way into the store and out of it again."""
 
 import secrets
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
@@ -8,6 +9,7 @@ from relay.errors import CourierRefused
 from relay.offloop import by_size
 from relay.outbound.compose import Author, Composed, compose
 from relay.outbound.office import Office
+from relay.outbound.original import files_in
 from store.agents import get_agent_by_email
 from store.bodies import CHUNK_BYTES, INLINE_BYTES, keep_chunk, read_body
 from store.outbound import attach_wire
@@ -75,25 +77,35 @@ async def keep_ahead(composed: Composed, *, by: Office, now: datetime) -> Wire:
     return Wire(sha256=composed.sha256, size=len(raw))
 
 
-async def wire_bytes(outgoing: Outgoing, *, by: Office) -> bytes:
-    """The very bytes that were composed, and where somebody had to approve them, approved.
+async def with_bytes(outgoing: Outgoing, *, by: Office) -> tuple[OutboundMessage, bytes]:
+    """The message, and the very bytes that were composed, and where somebody had to approve them, approved.
 
-    A mail that was kept without, as by an import, is composed now. Raises CourierRefused when the bytes are not
-    those that were: nothing else is ever sent in their place.
+    Raises CourierRefused when the bytes are not those that were: nothing else is ever sent in their place.
     """
-    message = outgoing.message
-    if message.raw_sha256 is None:
-        return await _compose_late(outgoing, by=by)
-    sha256_kept = message.raw_sha256
-    raw = await by.store.read(lambda tx: read_body(tx, sha256_kept))
-    if sha256(raw).hexdigest() != message.digest:
+    if outgoing.message.digest is None:
+        outgoing = replace(outgoing, message=await _compose_late(outgoing, by=by))
+    raw = await _kept_bytes(outgoing.message, by=by)
+    if sha256(raw).hexdigest() != outgoing.message.digest:
         raise CourierRefused("the mail's bytes are not those that were composed")
-    return raw
+    return outgoing.message, raw
 
 
-async def _compose_late(outgoing: Outgoing, *, by: Office) -> bytes:
-    assert outgoing.draft is not None, "it has no bytes yet"
-    composed, now = await compose_again(outgoing.message, outgoing.draft, by=by), by.clock.now()
+async def _compose_late(outgoing: Outgoing, *, by: Office) -> OutboundMessage:
+    """Compose a mail that was never composed here, but came with an account that was taken in.
+
+    Its old bytes, and its sender's address, are what the archive says, which is not ours to vouch for. Of its files
+    there is nothing else.
+    """
+    assert outgoing.draft is not None, "it was never composed"
+    old, now = await _kept_bytes(outgoing.message, by=by), by.clock.now()
+    files = outgoing.draft.attachments or await by_size(len(old), lambda: files_in(old))
+    mail_from = await by.senders.shared_from(outgoing.message.agent) or outgoing.message.agent
+    message = replace(outgoing.message, mail_from=mail_from)
+    composed = await compose_again(message, replace(outgoing.draft, attachments=files), by=by)
     wire = await keep_ahead(composed, by=by, now=now)
-    await by.store.write(lambda tx: attach_wire(tx, outgoing.message.id, wire, now=now))
-    return composed.raw
+    return await by.store.write(lambda tx: attach_wire(tx, message.id, wire, mail_from=mail_from, now=now))
+
+
+async def _kept_bytes(message: OutboundMessage, *, by: Office) -> bytes:
+    kept = message.raw_sha256
+    return await by.store.read(lambda tx: read_body(tx, kept)) if kept else b""

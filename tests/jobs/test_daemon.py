@@ -6,11 +6,13 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from relay.clock import SystemClock
+from relay.outbound.review import approve
 from store.messages import KEPT_FOR
 from store.notifications import enqueue_sign_in
+from store.outbound import create_pending_outbound_message, get_outbound_message, resolve_outbound_owner
 from tests.fakes import FakeClock
 from tests.journeys.home import BOT, Home
-from tests.places import Places
+from tests.places import Places, new_outbound
 
 
 @pytest.fixture
@@ -60,3 +62,39 @@ async def test_a_running_daemon_sends_a_letter_as_it_is_asked_for(tmp_path, sqli
     server.close()
     assert ("mailseal@mx.here.example", [user.email]) == (mail_from, recipients)
     assert b"/login/" in content
+
+
+class SlowHost(Host):
+    """Has the mail at once, and answers when the gate opens."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        answer = await super().handle_DATA(server, session, envelope)
+        await self.gate.wait()
+        return answer
+
+
+async def test_an_approval_under_way_ends_before_a_daemon_that_stops(tmp_path, database_url):
+    host = SlowHost()
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(host, hostname="out.example"), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    chosen = {"OUTBOUND": "smtp", "SMTP_OUT_HOST": "127.0.0.1", "SMTP_OUT_PORT": str(port), "SMTP_OUT_TLS": "none"}
+    home = Home(tmp_path / "data", database_url, "127.0.0.1:9", {f"MAILSEAL_{k}": v for k, v in chosen.items()})
+    home.agent()
+    held = new_outbound(BOT, at=SystemClock().now())
+    home.store.run(lambda tx: create_pending_outbound_message(tx, held, ttl_seconds=600))
+    owner = home.store.run(lambda tx: resolve_outbound_owner(tx, held.id))
+
+    async with asyncio.timeout(40):
+        async with home.daemon() as relay:
+            asked = asyncio.ensure_future(approve(owner, held.id, by=relay.daemon._office))
+            await host.mails.get()
+            asked.cancel()  # as when the web's door closes
+            asyncio.get_running_loop().call_later(0.3, host.gate.set)
+
+    assert "sent" == home.store.run(lambda tx: get_outbound_message(tx, held.id)).status
+    home.close()
+    server.close()

@@ -44,7 +44,7 @@ async def make(sqlite_store, clock, master):
     """Starts a round with a courier."""
     running = []
 
-    def start(courier, **options):
+    def start(courier, *, kind=LetterRound, **options):
         office = Office(
             store=sqlite_store,
             clock=clock,
@@ -54,7 +54,7 @@ async def make(sqlite_store, clock, master):
             courier=courier,
             senders=Senders(from_domain="out.example"),
         )
-        running.append(LetterRound(office, chance=lambda: 0.0, **options))
+        running.append(kind(office, chance=lambda: 0.0, **options))
         running[-1].start()
         return running[-1]
 
@@ -184,6 +184,56 @@ async def test_a_letter_that_does_not_end_in_time_is_left_to_be_sent_again(make,
     await letters.stop(0.01)
 
     assert (["pending"], 0) == (await statuses(), courier.inside)
+
+
+async def test_it_stops_in_time_though_more_is_due_than_may_go_at_once(make, ask, statuses):
+    courier = GatedCourier()
+    await ask(3)
+    letters = make(courier, at_once=1)
+    await until(lambda: true(courier.inside == 1))
+    await asyncio.sleep(0.02)  # it has looked again, and there is no room
+
+    async with asyncio.timeout(5):
+        await letters.stop(0.01)
+
+    assert (["pending"] * 3, 0) == (await statuses(), courier.inside)
+
+
+async def test_what_waits_for_room_does_not_go_once_all_sending_is_stopped(make, ask, statuses, sqlite_store, clock):
+    courier = GatedCourier()
+    await ask(2)
+    make(courier, at_once=1, look_seconds=60)
+    await until(lambda: true(courier.inside == 1))
+    await asyncio.sleep(0.02)  # it has looked again, and there is no room
+
+    await sqlite_store.write(lambda tx: pause_sending(tx, now=clock.now()))
+    courier.gate.set()
+
+    await until(lambda: done(statuses, ["pending", "sent"]))
+    await asyncio.sleep(0.05)
+    assert 1 == len(courier.taken)
+
+
+class Stumbling(LetterRound):
+    """Comes upon a bug at its first look."""
+
+    stumbles = 1
+
+    def next_due(self, tx):
+        if self.stumbles:
+            self.stumbles -= 1
+            raise RuntimeError("a bug")
+        return super().next_due(tx)
+
+
+async def test_a_bug_does_not_end_the_looking(make, ask, statuses):
+    await ask()
+    with capture_logs() as lines:
+        make(FakeCourier(), kind=Stumbling, look_seconds=0.02)
+
+        await until(lambda: done(statuses, ["sent"]))
+
+    assert ["worker failed"] == [line["event"] for line in lines if line["log_level"] == "error"]
 
 
 async def test_one_letter_that_breaks_does_not_keep_the_others(make, ask, statuses):

@@ -167,6 +167,17 @@ def test_who_bounced_for_good_is_not_written_to_any_more(desk):
     assert (1, 1000) == desk.counted["bounced"]
 
 
+@pytest.mark.parametrize("make", [bounce, complaint])
+def test_a_report_that_names_somebody_else_keeps_nobody_from_being_written_to(desk, make):
+    """SES takes the address of a bounce from the report, and that is written by whoever got the mail."""
+    desk.settle(settle_sent)
+
+    desk.hear_of(make, "boss@customer.example", BO.upper())
+
+    assert [BO] == [address for address, _, _ in desk.suppressed]
+    assert {"boss@customer.example", BO} == {recipient for _, recipient in desk.kept}
+
+
 @pytest.mark.parametrize("kind", ["Transient", "Undetermined"])
 def test_who_bounced_for_now_may_be_written_to_again(desk, kind):
     desk.settle(settle_sent)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.errors import CourierBusy, CourierRefused
 from relay.jobs.holds import Holds
@@ -18,6 +19,7 @@ from relay.outbound.resolve import resolve
 from relay.outbound.send import send_queued
 from relay.outbound.senders import Senders
 from relay.outbound.submit import Wish, submit
+from store.agents import delete_agent
 from store.connect import open_store
 from store.doubt import sweep_unconfirmed
 from store.errors import NotPendingApproval, NotUnconfirmed, SendUnconfirmed
@@ -139,7 +141,7 @@ async def test_a_yes_behind_the_lease_makes_a_doubtful_mail_sent(desk):
 
     assert ("sent", ["sent"]) == (await desk.status(message_id), await desk.outcomes(message_id))
     with pytest.raises(NotUnconfirmed):
-        await resolve(desk.user, message_id, "send_again", by=office)
+        await resolve(desk.user, message_id, "send_again", agent=BOT, by=office)
     assert 1 == len(courier.taken)
 
 
@@ -151,7 +153,7 @@ async def test_a_yes_that_comes_after_the_owner_said_send_again_is_believed_befo
     desk.clock.advance(minutes=6)
     await desk.sweep()
 
-    await resolve(desk.user, message_id, "send_again", by=office)
+    await resolve(desk.user, message_id, "send_again", agent=BOT, by=office)
     courier.gate.set()
     await sending
 
@@ -170,7 +172,7 @@ async def test_a_yes_to_an_expired_hold_that_its_owner_had_sent_again_is_believe
     desk.clock.advance(minutes=6)
     await desk.sweep()
 
-    await resolve(desk.user, message_id, "send_again", by=office)
+    await resolve(desk.user, message_id, "send_again", agent=BOT, by=office)
     courier.gate.set()
     await sending
 
@@ -187,7 +189,7 @@ async def test_a_late_no_changes_nothing_of_the_attempt_that_the_owner_asked_for
     desk.clock.advance(minutes=6)
     await desk.sweep()
     quick = FakeCourier()
-    await resolve(desk.user, message_id, "send_again", by=desk.office(quick))
+    await resolve(desk.user, message_id, "send_again", agent=BOT, by=desk.office(quick))
     again = await desk.claim()
 
     slow.gate.set()
@@ -307,7 +309,7 @@ async def test_the_providers_event_outweighs_an_answer_that_says_otherwise(desk,
     courier.gate.set()
     await sending
 
-    assert "sent" == await desk.status(message_id)
+    assert ("sent", ["sent"]) == (await desk.status(message_id), await desk.outcomes(message_id))
     desk.clock.advance(days=1)
     assert await desk.claim() is None
 
@@ -318,7 +320,7 @@ async def test_an_event_about_a_mail_that_waits_to_be_sent_again_takes_it_from_t
     message_id = await desk.write(office)
     outgoing = await desk.claim()
     await send_queued(outgoing, by=office)
-    await resolve(desk.user, message_id, "send_again", by=office)
+    await resolve(desk.user, message_id, "send_again", agent=BOT, by=office)
 
     await take_feedback(told.text(told.send(attempt=outgoing.attempt)), by=office)
 
@@ -343,6 +345,20 @@ async def test_a_worker_that_is_stopped_in_the_middle_leaves_a_doubt_and_no_seco
     assert "unconfirmed" == await desk.status(message_id)
     assert await desk.claim() is None
     assert 1 == len(courier.taken)
+
+
+@pytest.mark.parametrize("error", [None, SendUnconfirmed("cut")])
+async def test_a_mail_whose_agent_went_while_the_provider_had_it_is_not_logged_as_not_sent(desk, error):
+    courier = GatedCourier(error)
+    office = desk.office(courier)
+    await desk.write(office)
+    with capture_logs() as lines:
+        sending = await under_way(courier, send_queued(await desk.claim(), by=office))
+        await desk.store.write(lambda tx: delete_agent(tx, desk.user, BOT))
+        courier.gate.set()
+        await sending
+
+    assert ["unconfirmed"] == [line["event"] for line in lines]
 
 
 async def test_an_approver_who_hangs_up_has_decided_all_the_same(desk):

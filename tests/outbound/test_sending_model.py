@@ -76,6 +76,7 @@ class Mail:
     by_word: bool = False  # sent by its owner's word
     tries: Counter = field(default_factory=Counter)  # by origin
     events: Counter = field(default_factory=Counter)
+    owed: list = field(default_factory=list)  # of the events, what is told when it is known how a cut-off send ended
 
     @property
     def goes_out(self):
@@ -87,6 +88,10 @@ class Mail:
     def tell(self, *names):
         self.events.update(f"email.{name}" for name in names)
 
+    def tell_owed(self):
+        self.tell(*self.owed)
+        self.owed = []
+
 
 class MoodyCourier:
     """Does to the next mail what *mode* says."""
@@ -94,7 +99,7 @@ class MoodyCourier:
     def __init__(self, machine):
         self.machine, self.mode = machine, "takes"
 
-    async def carry(self, raw, *, mail_from, recipients, attempt_id):
+    async def carry(self, raw, *, mail_from, recipients, attempt_id, in_time):
         mode, machine = self.mode, self.machine
         if mode == "refuses":
             raise CourierRefused("no")
@@ -198,7 +203,7 @@ class Sending(RuleBasedStateMachine):
             if other != message_id and mail.status == "sending":
                 mail.status = "unconfirmed"
         if asks_again:
-            await resolve(self.user, message_id, "send_again", by=self.office)
+            await resolve(self.user, message_id, "send_again", agent=self.mails[message_id].agent, by=self.office)
 
     def expect(self, mail, origin, *, waits):
         """What becomes of *mail* in the courier's hands; *waits* is where it goes when that is certainly not out."""
@@ -216,16 +221,16 @@ class Sending(RuleBasedStateMachine):
             mail.status = "unconfirmed"
             mail.tell(*decided)
         else:
-            mail.status = "sending"
+            mail.status, mail.owed = "sending", decided
 
     async def carrying(self, message_id, work):
         """*work*, knowing which mail the courier gets."""
         self.under_way = (message_id, None)
         courier, carry = self.courier, self.courier.carry
 
-        async def carried(raw, *, mail_from, recipients, attempt_id):
+        async def carried(raw, *, mail_from, recipients, attempt_id, in_time):
             self.under_way = (message_id, attempt_id)
-            return await carry(raw, mail_from=mail_from, recipients=recipients, attempt_id=attempt_id)
+            return await carry(raw, mail_from=mail_from, recipients=recipients, attempt_id=attempt_id, in_time=in_time)
 
         courier.carry = carried
         try:
@@ -340,9 +345,11 @@ class Sending(RuleBasedStateMachine):
         message_id, mail = self.pick(which)
         if mail is None:
             return
-        answer = self.do(resolve(self.user, message_id, word, by=self.office))
+        answer = self.do(resolve(self.user, message_id, word, agent=mail.agent, by=self.office))
         is_open = mail.status == "unconfirmed" or (mail.status, word) == ("failed", "send_again")
         assert is_open != isinstance(answer, StoreError)
+        if is_open:
+            mail.tell_owed()
         if is_open and word == "sent":
             mail.status, mail.by_word = "sent", True
             mail.tell("sent")
@@ -363,6 +370,7 @@ class Sending(RuleBasedStateMachine):
         assert is_open == told
         if is_open:
             mail.status, mail.by_word = "sent", True
+            mail.tell_owed()
             mail.tell("sent")
 
     @rule()

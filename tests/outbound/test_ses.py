@@ -10,8 +10,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from relay.errors import CourierBusy, CourierRefused, Misconfigured
+from relay.outbound.in_time import in_time_until
 from relay.outbound.ses import SesCourier
 from store.errors import SendUnconfirmed
+from store.sending import LEASE
 from tests.aws import pretend
 
 from .drafting import composed
@@ -40,9 +42,9 @@ async def courier():
         await each.close()
 
 
-def carry(courier, *recipients):
+def carry(courier, *recipients, in_time=lambda: None):
     to = recipients or ("ana@example.com",)
-    return courier.carry(RAW, mail_from="bot@agents.example", recipients=to, attempt_id="att_1")
+    return courier.carry(RAW, mail_from="bot@agents.example", recipients=to, attempt_id="att_1", in_time=in_time)
 
 
 async def test_a_mail_goes_to_a_whole_ses_that_knows_the_domain(courier):
@@ -90,6 +92,12 @@ async def test_the_request_names_everybody_and_our_attempt(courier):
         ((504, b""), SendUnconfirmed),
         ((200, b"not json"), SendUnconfirmed),
         ((200, {}), SendUnconfirmed),
+        ((200, b'{"MessageId": "\xff"}'), SendUnconfirmed),
+        ((200, b"[1]"), SendUnconfirmed),
+        ((200, b'"sent"'), SendUnconfirmed),
+        ((200, b"null"), SendUnconfirmed),
+        ((500, b"[1]"), SendUnconfirmed),
+        ((502, b"\xff"), SendUnconfirmed),
         ((None, None), SendUnconfirmed),
     ],
 )
@@ -130,6 +138,24 @@ async def test_a_request_cut_off_is_in_doubt_too(courier):
             await carry(courier(line.port))
 
     assert [] == ses.mails
+
+
+async def test_a_mail_whose_turn_comes_when_its_claim_is_over_is_kept_back(courier, clock):
+    async with SpokenSes(quota=OPEN) as ses, Cut(ses.port, hold=b"MessageId") as line:
+        one, in_time = courier(line.port, seconds=2), in_time_until(clock.now() + LEASE, clock=clock)
+        # As many as there are threads hang there; one more stands in line.
+        hanging = [asyncio.ensure_future(carry(one, in_time=in_time)) for _ in range(8)]
+        async with asyncio.timeout(20):
+            while len(ses.mails) < 8:  # noqa: ASYNC110 (a server of its own)
+                await asyncio.sleep(0.01)
+        late = asyncio.ensure_future(carry(one, in_time=in_time))
+        await asyncio.sleep(0)
+        clock.advance(minutes=4)
+
+        ends = await asyncio.gather(*hanging, late, return_exceptions=True)
+
+    assert [SendUnconfirmed] * 8 + [CourierBusy] == [type(end) for end in ends]
+    assert 8 == len(ses.mails)
 
 
 async def test_the_days_share_is_kept_to(courier):

@@ -9,8 +9,10 @@ import trustme
 from aiosmtpd.smtp import SMTP, AuthResult
 
 from relay.errors import CourierBusy, CourierRefused
+from relay.outbound.in_time import in_time_until
 from relay.outbound.smarthost import Smarthost, SmarthostCourier, connect
 from store.errors import SendUnconfirmed
+from store.sending import LEASE
 
 from .drafting import composed, draft
 from .lines import Cut
@@ -74,14 +76,15 @@ async def carry(authority):
     authority.configure_trust(trust)
     made = []
 
-    def carry(port, *recipients, **options):
+    def carry(port, *recipients, in_time=lambda: None, **options):
         made.append(
             SmarthostCourier(
                 Smarthost(host="127.0.0.1", port=port, hostname="us.example", seconds=30, **options), trust=trust
             )
         )
         to = recipients or ("ana@example.com",)
-        return made[-1].carry(RAW, mail_from="bot@agents.example", recipients=to, attempt_id="att_1")
+        about = {"mail_from": "bot@agents.example", "recipients": to, "attempt_id": "att_1", "in_time": in_time}
+        return made[-1].carry(RAW, **about)
 
     yield carry
     for each in made:
@@ -144,6 +147,13 @@ async def test_a_mail_that_is_not_taken_was_not(host, carry, answer, kind):
         await carry(host.port)
 
 
+async def test_an_answer_to_the_dot_that_is_none_leaves_it_in_doubt(host, carry):
+    host.data = "354 go on"
+
+    with pytest.raises(SendUnconfirmed, match="354"):
+        await carry(host.port)
+
+
 async def test_nobody_listening_is_certainly_not_sent(carry):
     with pytest.raises(CourierBusy):
         await carry(1)
@@ -157,6 +167,26 @@ async def test_a_line_cut_before_the_dot_is_certainly_not_sent(host, carry, up):
 
     assert [] == host.mails
     assert up == b"MIME-Version" or isinstance(caught.value, CourierBusy)  # a whole mail may lie in the socket by then
+
+
+@pytest.mark.parametrize("slow", ["before the line", "before the dot"])
+async def test_a_mail_that_takes_longer_than_its_claim_is_kept_back(host, carry, clock, slow):
+    in_time = in_time_until(clock.now() + LEASE, clock=clock)
+
+    async def think(server, session, envelope, address, options):
+        clock.advance(minutes=4)
+        envelope.mail_from = address
+        return "250 OK"
+
+    if slow == "before the line":
+        clock.advance(minutes=4)
+    else:
+        host.handle_MAIL = think
+
+    with pytest.raises(CourierBusy, match="nearly over"):
+        await carry(host.clear_port, tls="none", in_time=in_time)
+
+    assert [] == host.mails
 
 
 async def test_an_answer_to_the_dot_cut_off_leaves_it_in_doubt(host, carry):

@@ -203,6 +203,8 @@ class Holds:
     ) -> None:
         one = self.mails[outgoing.message.id].tries[outgoing.attempt]
         one.said.append(outcome)
+        if one.outcome == "sent" != outcome:  # what the provider has it has
+            return
         one.outcome = outcome
         one.error = error[:MAX_ERROR] if error else one.error
         one.provider_id = provider_id or one.provider_id

@@ -33,7 +33,7 @@ def attach(store, clock):
         def unit(tx):
             for number, part in enumerate(parts_of(raw) if len(raw) > CHUNK_BYTES else ()):
                 keep_chunk(tx, name(raw), number, part, now=clock.now())
-            return attach_wire(tx, message.id, wire_of(raw), now=clock.now())
+            return attach_wire(tx, message.id, wire_of(raw), mail_from=message.mail_from, now=clock.now())
 
         return store.run(unit)
 

@@ -1,9 +1,12 @@
 """What becomes of its mail is told to an agent's webhook, as far as it wants to know."""
 
+# ruff: noqa: PLR0917 (pytest hands fixtures over by name)
+
 import pytest
 
 from store.agents import update_agent_mode
 from store.deliveries import get_delivery, list_deliveries
+from store.doubt import confirm_sent, resolve_unconfirmed, sweep_unconfirmed
 from store.holds import expire_reject, reject_pending
 from store.notices import tell
 from store.sending import (
@@ -119,6 +122,49 @@ def test_an_approval_in_doubt_is_told_and_that_it_was_sent_is_not(do, write, tol
     do(settle_unconfirmed, do(claim_approved, curious.user_id, held.id, lease=LEASE), "cut")
 
     assert ["email.pending_approval", "email.approved"] == [event for event, _ in told()]
+
+
+ENDS = {
+    "the provider tells": lambda do, held, by, attempt: do(confirm_sent, held.id, attempt, "0100-1"),
+    "its owner says so": lambda do, held, by, attempt: do(resolve_unconfirmed, by, held.id, "sent"),
+    "it is sent again": lambda do, held, by, attempt: do(resolve_unconfirmed, by, held.id, "send_again"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_whoever_approved_and_died_is_told_of_once_it_is_known_how_that_ended(do, write, told, curious, clock, end):
+    held = write(ttl=60)
+    outgoing = do(claim_approved, curious.user_id, held.id, reason="fine", lease=LEASE)
+    clock.advance(seconds=LEASE.total_seconds())
+    do(sweep_unconfirmed, limit=9)
+    assert ["email.pending_approval"] == [event for event, _ in told()]
+
+    ENDS[end](do, held, curious.user_id, outgoing.attempt)
+    do(settle_sent, outgoing, "0100-1")  # it was only late
+
+    approved = {"reviewed_by": curious.user_id, "reason": "fine"}
+    assert [("email.approved", approved), ("email.sent", None)] == told()[1:]
+
+
+def test_a_hold_that_ended_in_a_send_that_was_cut_off_is_told_once_the_provider_tells(do, write, told, clock):
+    held = write(ttl=60)
+    clock.advance(seconds=60)
+    outgoing = do(claim_expired, held.id, lease=LEASE)
+
+    do(confirm_sent, held.id, outgoing.attempt, "0100-1")
+
+    assert [("email.expired", {"action": "approve"}), ("email.sent", None)] == told()[1:]
+
+
+def test_a_late_no_behind_the_sweep_lets_it_wait_again_and_tells_nothing(do, write, told, curious, clock):
+    held = write(ttl=60)
+    outgoing = do(claim_approved, curious.user_id, held.id, lease=LEASE)
+    clock.advance(seconds=LEASE.total_seconds())
+    do(sweep_unconfirmed, limit=9)
+
+    do(settle_failed, outgoing, "busy")
+
+    assert ["email.pending_approval"] == [event for event, _ in told()]
 
 
 def test_a_rejection_is_told_with_who_and_why(do, write, told, curious):

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from store.errors import UserNotFound
 from store.notifications import (
+    REVIEWS,
     SIGN_INS,
     claim_due_letters,
     enqueue_review,
@@ -117,6 +118,21 @@ def test_an_older_revision_that_comes_late_is_not_told_of(ask, claim):
     ask(1)
 
     assert [2] == [letter.revision for letter in claim()]
+
+
+def test_a_runaway_agent_fills_nobody_s_mailbox(store, ana, bo, compose, clock, claim):
+    def hold(user):
+        held = compose(ttl=3600)
+        store.run(lambda tx: enqueue_review(tx, user.id, held.id, 1, now=clock.now()))
+
+    for _ in range(REVIEWS + 2):
+        hold(ana)
+    hold(bo)
+    assert sorted([ana.id] * REVIEWS + [bo.id]) == sorted(letter.user_id for letter in claim(limit=REVIEWS * 2))
+
+    clock.advance(hours=1)
+    hold(ana)
+    assert REVIEWS + 2 == len(claim(limit=REVIEWS * 2))  # those that were claimed are due again too
 
 
 def test_the_sixth_letter_to_sign_in_by_within_an_hour_is_none(store, ana, bo, clock, claim):

@@ -101,11 +101,11 @@ def test_an_approved_mail_is_one_worker_s_with_all_that_it_needs(store, compose,
 
 
 @pytest.mark.parametrize("has_bytes", [True, False])
-def test_the_files_of_a_mail_are_read_where_its_bytes_are_not_there_yet(store, compose, take, clock, has_bytes):
+def test_the_files_of_a_mail_are_read_where_it_is_to_be_composed(store, compose, take, clock, has_bytes):
     kept = compose()
     if has_bytes:
         wire = Wire(sha256=name(b"the mail"), size=8, content=b"the mail")
-        store.run(lambda tx: attach_wire(tx, kept.id, wire, now=clock.now()))
+        store.run(lambda tx: attach_wire(tx, kept.id, wire, mail_from=kept.agent, now=clock.now()))
 
     with statements(store.engine) as asked:
         [outgoing] = take()

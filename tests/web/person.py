@@ -171,7 +171,7 @@ class PostOffice:
         self.carried: list[tuple[bytes, tuple[str, ...]]] = []
         self.trouble: Exception | None = None
 
-    async def carry(self, raw, *, mail_from, recipients, attempt_id) -> str:
+    async def carry(self, raw, *, mail_from, recipients, attempt_id, in_time) -> str:
         if self.trouble is not None:
             raise self.trouble
         self.carried.append((raw, tuple(recipients)))

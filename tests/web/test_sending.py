@@ -356,6 +356,53 @@ async def test_who_does_not_want_mail_gets_none(post, courier, clock):
     assert ANA in answer.json["detail"]
 
 
+async def test_who_complains_while_a_mail_waits_does_not_get_it(post, courier, clock):
+    await hold(post)
+    message_id = await sent(post)
+    await post.store.write(
+        lambda tx: keep_suppression(tx, get_user_by_email(tx, OWNER).id, ANA, reason="complained", now=clock.now())
+    )
+
+    answer = await post.post(f"/v1/reviews/{message_id}/approve", {})
+
+    assert (409, "suppressed") == answer.problem
+    assert [] == courier.taken
+    found = await reached(post, message_id, "pending_approval")
+    assert f"not written to any more: {ANA} (complained)" == found["error"]
+
+
+async def test_who_complains_while_a_mail_is_put_off_does_not_get_it(post, courier, clock):
+    courier.errors = [CourierBusy("later")]
+    message_id = await sent(post)
+    for _ in range(200):
+        if (await post.get(f"/v1/agents/{BOT}/messages/{message_id}")).json["error"]:
+            break
+        await asyncio.sleep(0.01)
+    await post.store.write(
+        lambda tx: keep_suppression(tx, get_user_by_email(tx, OWNER).id, ANA, reason="complained", now=clock.now())
+    )
+    clock.advance(seconds=60)
+    await sent(post, MAIL | {"to": [BO]})  # rings the worker
+
+    assert "complained" in (await reached(post, message_id, "failed"))["error"]
+    assert [(BO,)] == [recipients for _, _, recipients, _ in courier.taken]
+
+
+async def test_a_key_for_one_agent_says_nothing_about_another_s_mail(post, courier):
+    courier.errors = [CourierRefused("no")]
+    message_id = await sent(post)
+    await reached(post, message_id, "failed")
+    made = await post.post("/v1/keys", {"name": "other", "agent": OTHER, "scopes": ["admin"]})
+
+    answer = await post.post(
+        f"/v1/agents/{OTHER}/messages/{message_id}/resolve", {"as": "send_again"}, key=made.json["api_key"]
+    )
+
+    assert (404, "message_not_found") == answer.problem
+    assert "failed" == (await reached(post, message_id, "failed"))["status"]
+    assert [] == courier.taken
+
+
 @pytest.mark.parametrize("scopes", [("send",), ("read", "send")])
 async def test_an_agent_s_key_cannot_approve_its_own_mail(post, courier, scopes):
     await hold(post)

@@ -20,7 +20,7 @@ from relay.web.shapes_outbound import (
     OutboundPage,
     RejectRequest,
 )
-from store.errors import MessageNotFound, NotPendingApproval, Outdated, SendingPaused
+from store.errors import DomainUnproven, MessageNotFound, NotPendingApproval, Outdated, SendingPaused
 from store.holds import list_pending_outbound_for_user
 from store.records_outbound import Version
 
@@ -57,7 +57,7 @@ async def edit_review(who: Admin, house: TheHouse, message_id: MessageId, wanted
 @router.post("/{message_id}/approve", response_model=OutboundItem)
 @raises(
     *(MessageNotFound, NotPendingApproval, Outdated, SendingPaused, BadDraft, MailTooLarge, Suppressed),
-    *(CourierRefused, CourierBusy, OutboundOff),
+    *(CourierRefused, CourierBusy, OutboundOff, DomainUnproven),
 )
 @takes_a_mail
 async def approve(who: Admin, house: TheHouse, message_id: MessageId, wanted: ApproveRequest | None = None) -> Response:

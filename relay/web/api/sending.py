@@ -32,7 +32,7 @@ from relay.web.shapes_outbound import (
     SentAnswer,
 )
 from store.conversations import newest_message_id
-from store.errors import ConversationNotFound, IdempotencyMismatch, MessageNotFound, NotUnconfirmed
+from store.errors import ConversationNotFound, DomainUnproven, IdempotencyMismatch, MessageNotFound, NotUnconfirmed
 from store.records import Agent
 from store.records_outbound import Answered, Draft, OutboundMessage
 from store.transaction import Tx
@@ -41,7 +41,7 @@ router = APIRouter(prefix=AGENT, tags=["sending"], route_class=KeyedRoute)
 of_message = APIRouter(prefix=f"{AGENT}/messages", tags=["sending"])
 
 Once = Annotated[JoinedOnce | None, Depends(joined_once)]
-_ANY: Final = (BadDraft, MailTooLarge, OutboundOff, Suppressed, IdempotencyMismatch, RequestUnderWay)
+_ANY: Final = (BadDraft, MailTooLarge, OutboundOff, Suppressed, DomainUnproven, IdempotencyMismatch, RequestUnderWay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,7 @@ async def resolve_message(
 
     Nothing else ever sends a mail again that the provider may have.
     """
-    del agent  # the path's guard; whose the message is, is asked by the store
-    message = await resolve(caller.user.id, message_id, wanted.word, by=house.office)
+    message = await resolve(caller.user.id, message_id, wanted.word, agent=agent.address, by=house.office)
     return json_answer(outbound_item(message))
 
 

@@ -9,12 +9,13 @@ from relay.outbound.review import approve, reject
 from relay.web.files import file_answer
 from relay.web.house import House
 from relay.web.pages.forms import Form
-from store.errors import InvalidValue, MessageNotFound, SendingPaused
+from store.errors import DomainUnproven, InvalidValue, MessageNotFound, SendingPaused
 from store.outbound import read_file
 from store.records_outbound import OutboundMessage, Version
 
 DECISIONS: Final = frozenset({"approve", "reject"})
-STILL_WAITS: Final = (Refused, Deferred, SendingPaused, InvalidValue)  # what decide() raises and changes nothing by
+# What decide() raises and changes nothing by.
+STILL_WAITS: Final = (Refused, Deferred, SendingPaused, DomainUnproven, InvalidValue)
 _MOST_FILES: Final = 2**31  # numbers that the database's integers hold
 
 

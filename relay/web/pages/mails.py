@@ -113,7 +113,7 @@ async def resolve(request: Request, house: TheHouse, who: TheVisitor, address: s
     if form["verdict"] not in {"sent", "send_again"}:
         raise StrangeForm
     word: Word = "sent" if form["verdict"] == "sent" else "send_again"
-    await settle(who.user.id, message_id, word, by=house.office)
+    await settle(who.user.id, message_id, word, agent=address, by=house.office)
     return redirect(mail_path(address, message_id))
 
 
