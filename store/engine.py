@@ -35,12 +35,20 @@ _TRIES_ALONE: Final = 8  # of a unit that met a deadlock plain and in its savepo
 _PAUSE_SECONDS: Final = 0.005  # before the second of them at most; twice as long before each further one
 
 
-class _NotBegunError(Exception):
-    """The database does not even open a transaction: it is gone, or locked for too long."""
+class _StoppedError(Exception):
+    """The database has failed for a whole group."""
 
     def __init__(self, reason: SQLAlchemyError) -> None:
         super().__init__(str(reason))
         self.reason = reason
+
+
+class _NotBegunError(_StoppedError):
+    """The database does not even open a transaction: it is gone, or locked for too long."""
+
+
+class _NotCommittedError(_StoppedError):
+    """The database did not say that it has committed: it may have, so nothing is run again."""
 
 
 @dataclass(slots=True)
@@ -175,8 +183,8 @@ class Store:
     def _commit_group(self, group: Sequence[_Ticket]) -> None:
         try:
             topics = self._try_plain(group)
-        except _NotBegunError as error:
-            for ticket in group:  # to try each apart would only make everybody wait a second time
+        except _StoppedError as error:
+            for ticket in group:  # to try each apart would only make everybody wait, or what is done be done twice
                 ticket.error = translated(error.reason)
             return
         except Exception as error:  # noqa: BLE001 (whatever it was, it has a ticket to go to)
@@ -201,14 +209,22 @@ class Store:
 
     @contextmanager
     def _begun(self) -> Iterator[Connection]:
-        """A connection in a transaction that is committed at the end. Raises _NotBegunError."""
+        """A connection in a transaction that is committed at the end. Raises _NotBegunError, _NotCommittedError."""
         with ExitStack() as stack:
             try:
                 connection = stack.enter_context(self.engine.connect())
-                stack.enter_context(connection.begin())
+                transaction = connection.begin()
             except SQLAlchemyError as error:
                 raise _NotBegunError(error) from error
-            yield connection
+            is_done = False
+            try:
+                with transaction:
+                    yield connection
+                    is_done = True
+            except SQLAlchemyError as error:
+                if is_done and not lost_a_race(error):
+                    raise _NotCommittedError(error) from error
+                raise
 
     def _with_savepoints(self, group: Sequence[_Ticket]) -> set[str]:
         try:
@@ -231,7 +247,7 @@ class Store:
             try:
                 topics = self._try_plain([ticket])
             except Exception as error:  # noqa: BLE001 (goes to whoever asked)
-                ticket.error = translated(error.reason if isinstance(error, _NotBegunError) else error)
+                ticket.error = translated(error.reason if isinstance(error, _StoppedError) else error)
                 if not lost_a_race(error):
                     break
             else:

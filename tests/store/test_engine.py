@@ -4,11 +4,11 @@ from datetime import datetime
 
 import pytest
 from sqlalchemy import event, insert, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from store.connect import open_store
 from store.engine import MAX_GROUP
-from store.errors import InvalidValue, UserNotFound
+from store.errors import InvalidValue, Unavailable, UserNotFound
 from store.schema import users
 from store.users import bootstrap_user, get_user_by_email
 from tests.store.gate import Commits, Gate, in_one_group, lined_up
@@ -189,6 +189,24 @@ async def test_a_commit_that_fails_for_one_caller_is_told(notes):
         await notes.write(note(1, parent=404))
 
     assert [] == await notes.read(noted)
+
+
+async def test_a_commit_whose_end_nobody_knows_is_not_tried_again(notes):
+    runs = []
+
+    def lose(_connection):
+        raise OperationalError("COMMIT", None, OSError("the line is gone"))
+
+    def unit(tx):
+        runs.append(tx)
+        if len(runs) == 2:
+            event.listen(notes.engine, "commit", lose)
+
+    answers = await in_one_group(notes.write, unit, unit)
+
+    assert [Unavailable] * 2 == [type(answer) for answer in answers]
+    assert 2 == len(runs)
+    event.remove(notes.engine, "commit", lose)
 
 
 async def test_the_store_works_on_after_a_commit_that_failed(notes):
