@@ -84,7 +84,7 @@ def fate(message: OutboundMessage, *, reviewer: User | None, attempts: Sequence[
     if message.status in {"failed", "unconfirmed"} and message.error:
         told.append(f"What the mail provider said: {message.error}")
     gone = [each.settled_at for each in attempts if each.outcome == "sent" and each.settled_at]
-    return told + [f"The mail provider took it on {moment(at)}." for at in gone[-1:]]
+    return told + [f"It was handed over on {moment(at)}." for at in gone[-1:]]
 
 
 def person(user: User | None) -> str:
