@@ -92,7 +92,7 @@ def test_what_a_provider_said_and_when_it_took_the_mail_is_told(message):
     failed, taken = [SendAttempt(outcome=each, settled_at=AT, **more) for each in ("failed", "sent")]
 
     assert "454 busy" in fate(message(status="failed", error="454 busy"), reviewer=None, attempts=[failed])[-1]
-    assert fate(message(status="sent"), reviewer=None, attempts=[failed, taken])[1].startswith("The mail provider took")
+    assert fate(message(status="sent"), reviewer=None, attempts=[failed, taken])[1].startswith("It was handed over on")
 
 
 def test_somebody_whose_account_is_gone_has_no_name():
