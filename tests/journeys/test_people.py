@@ -75,12 +75,19 @@ async def press(page, button):
         await page.get_by_role("button", name=button, exact=True).click()
 
 
+async def follow(page, link):
+    """Follow the link that is called so, to the page it leads to."""
+    async with page.expect_navigation():
+        await page.get_by_role("link", name=link).click()
+
+
 async def sign_in(browser, running, host):
     """A page of the console, as its owner comes there: by a link that is mailed."""
     page = await (await browser.new_context()).new_page()
     await page.goto("http://{}:{}/".format(*running.http))
     await page.get_by_label("Your email address").fill(OWNER)
-    await page.keyboard.press("Enter")
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
     await page.goto(await host.link(OWNER, "/login/"))
     await press(page, f"Sign in as {OWNER}")
     return page
@@ -189,7 +196,7 @@ async def test_an_edit_kills_the_old_link(home, host, browser):
         open_page = await browser.new_page()
         await open_page.goto(old)
         console = await sign_in(browser, running, host)
-        await console.get_by_role("link", name="Offer").click()
+        await follow(console, "Offer")
         await console.get_by_text("Change something first").click()
         await console.get_by_label("Text", exact=True).fill("Dear Bo,\n\n200 apples.\n")
         await press(console, "Save the changes")
@@ -242,7 +249,7 @@ async def test_a_signed_in_owner_replays_a_dead_delivery(home, host, sink, brows
     async with home.daemon() as running:
         page = await sign_in(browser, running, host)
         assert "Deliveries that were given up" in await page.inner_text("main")
-        await page.get_by_role("link", name=re.compile("email.received")).click()
+        await follow(page, re.compile("email.received"))
         seen = await page.inner_text("main")
 
         await press(page, "Deliver again")
