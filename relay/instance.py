@@ -24,13 +24,10 @@ def running(data_dir: Path) -> Iterator[None]:
     The directory is made when it is missing. Raises DaemonRuns while a command has it alone, Misconfigured
     when it cannot be locked.
     """
-    with _locked(data_dir, fcntl.LOCK_SH, f"the store of {data_dir} is being moved: try again when that has ended"):
-        presence = _open(data_dir, _PRESENCE_FILE)
-        try:
-            fcntl.flock(presence, fcntl.LOCK_SH)  # waits while somebody is in first(), which is not long
-            yield
-        finally:
-            os.close(presence)
+    complaint = f"the store of {data_dir} is being moved: try again when that has ended"
+    with _locked(data_dir, fcntl.LOCK_SH, complaint), _opened(data_dir, _PRESENCE_FILE) as presence:
+        fcntl.flock(presence, fcntl.LOCK_SH)  # waits while somebody is in first(), which is not long
+        yield
 
 
 @contextmanager
@@ -46,22 +43,18 @@ def first(data_dir: Path) -> Iterator[bool]:
 
     Not to be held for long, nor over an await: others wait. Raises Misconfigured.
     """
-    presence = _open(data_dir, _PRESENCE_FILE)
-    try:
+    with _opened(data_dir, _PRESENCE_FILE) as presence:
+        is_first = True
         try:
             fcntl.flock(presence, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:  # in use, or on a file system without locks
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(presence)
+            is_first = False
+        yield is_first
 
 
 @contextmanager
 def _locked(data_dir: Path, kind: int, complaint: str) -> Iterator[None]:
-    descriptor = _open(data_dir, _LOCK_FILE)
-    try:
+    with _opened(data_dir, _LOCK_FILE) as descriptor:
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -69,6 +62,13 @@ def _locked(data_dir: Path, kind: int, complaint: str) -> Iterator[None]:
         except OSError as error:
             raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot lock {data_dir}: {error.strerror}") from error
         yield
+
+
+@contextmanager
+def _opened(data_dir: Path, name: str) -> Iterator[int]:
+    descriptor = _open(data_dir, name)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from sqlalchemy import literal, select
 
-from store.names import normalise_address
+from store.names import known_as
 from store.records_outbound import OutboundMessage
 from store.schema import messages
 from store.schema_outbound import known_recipients
@@ -87,7 +87,4 @@ def _answered(tx: Tx, message: OutboundMessage) -> str | None:
 
 def _key(address: str) -> str:
     """*address* as it is kept in known_recipients, or as it is where it has no such form."""
-    try:
-        return normalise_address(address)
-    except ValueError:
-        return address
+    return known_as(address) or address

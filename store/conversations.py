@@ -19,6 +19,7 @@ from store.schema import messages
 from store.transaction import Tx
 
 MAX_REFERENCES: Final = 50
+# Behind SES's id: its domain, or the region of it alone.
 _PROVIDER_DOMAIN: Final = re.compile(
     r"@(?:email\.amazonses\.com|[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-\d{1,2}(?:\.amazonses\.com(?:\.cn)?)?)", re.IGNORECASE
 )

@@ -48,6 +48,14 @@ def normalise_address(address: str) -> str:
     return f"{normalise_local(local)}@{normalise_domain(domain)}"
 
 
+def known_as(address: str) -> str | None:
+    """The form that rows about *address* are found under; None for what is no address."""
+    try:
+        return normalise_address(address)
+    except ValueError:
+        return None
+
+
 def is_text(value: str, *, most: int) -> bool:
     """Whether *value* is a line for people to read: printable characters alone, and at most *most* of them."""
     return len(value) <= most and value.isprintable()

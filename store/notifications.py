@@ -16,13 +16,13 @@ from store.ids import new_letter_id
 from store.records_people import Letter, LetterKind
 from store.schema import users
 from store.schema_outbound import WAITING, notifications
+from store.switches import read_pause
 from store.transaction import Tx
 from store.wake import LETTERS
 
 SIGN_INS: Final = 5  # letters to one user in an hour
-REVIEWS: Final = (
-    100  # the same; a person does not decide more, and a runaway agent's letters are mail that goes out too
-)
+# The same. A person does not decide more, and a runaway agent's letters are mail that goes out too.
+REVIEWS: Final = 100
 MAX_ERROR: Final = 500
 _HOUR: Final = timedelta(hours=1)
 
@@ -80,7 +80,12 @@ def next_letter_due(tx: Tx) -> datetime | None:
 
 
 def claim_due_letters(tx: Tx, *, limit: int, lease: timedelta, now: datetime) -> list[Letter]:
-    """Up to *limit* due letters, oldest due first, taken until *lease* from now. Several may claim at once."""
+    """Up to *limit* due letters, oldest due first, taken until *lease* from now; none while sending is paused.
+
+    Several may claim at once.
+    """
+    if read_pause(tx) is not None:
+        return []
     rows = tx.execute(_CLAIM, {"now": now, "most": limit, "until": now + lease}).all()
     return [Letter(**row._mapping) for row in sorted(rows, key=lambda row: row.created_at)]
 

@@ -155,7 +155,8 @@ def settle_sent(
     # Else from where its owner has put it to be sent again: no newer attempt has it, and none needs to.
     if any(move(tx, outgoing, to, provider_message_id=known) for to in (status, "sent")):
         write_beside(tx, outgoing.message.id, error=None)
-        tell_decision(tx, outgoing.attempt, now=now)
+        if outgoing.origin != "queue":  # nobody decided about it, and most mail is that
+            tell_decision(tx, outgoing.attempt, now=now)
         finish_sent(tx, outgoing.message.id, now=now, also=also)
     settle_attempt(tx, outgoing, "sent", now=now, provider_message_id=provider_message_id)
     return get_outbound_message(tx, outgoing.message.id)

@@ -5,7 +5,6 @@ at once cannot each be the last that is allowed.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from sqlalchemy import Column, ColumnElement, TextClause, bindparam, func, selec
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.errors import AgentNotFound
-from store.names import normalise_address
+from store.names import known_as
 from store.schema import WRITTEN, agents, messages
 from store.schema_outbound import known_recipients
 from store.transaction import Tx
@@ -66,25 +65,21 @@ def count_new_recipients(tx: Tx, agent: str, *, since: datetime, most: int) -> i
 
 def find_new_recipients(tx: Tx, agent: str, addresses: Sequence[str]) -> list[str]:
     """Those of *addresses*, normalised, that an agent has never written to."""
-    wanted = normalised(addresses)
+    wanted = _normalised(addresses)
     known = set(tx.execute(_KNOWN, {"writer": agent, "addresses": wanted}).scalars())
     return [address for address in wanted if address not in known]
 
 
 def note_recipients(tx: Tx, agent: str, addresses: Sequence[str], *, now: datetime) -> None:
     """Remember whom an agent writes to, since when; who is known already stays as they were."""
-    rows = [{"agent": agent, "address": address, "first_at": now} for address in normalised(addresses)]
+    rows = [{"agent": agent, "address": address, "first_at": now} for address in _normalised(addresses)]
     if rows:
         tx.execute(_NOTE[tx.connection.dialect.name], rows)
 
 
-def normalised(addresses: Sequence[str]) -> list[str]:
+def _normalised(addresses: Sequence[str]) -> list[str]:
     """Each once, in the form and order in which rows are kept; what is no address is nobody's."""
-    found = set()
-    for address in addresses:
-        with suppress(ValueError):
-            found.add(normalise_address(address))
-    return sorted(found)
+    return sorted({known for address in addresses if (known := known_as(address)) is not None})
 
 
 def _count(tx: Tx, counted: Any, agent: str, since: datetime, most: int, **more: str) -> int:

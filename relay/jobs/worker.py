@@ -109,7 +109,7 @@ class Worker(ABC, Generic[T]):
 
     async def _claim(self, room: int) -> Sequence[T]:
         now = self._by.clock.now()
-        return await self._by.store.write(lambda tx: () if read_pause(tx) else self.claim(tx, room, now=now))
+        return await self._by.store.write(lambda tx: self.claim(tx, room, now=now))
 
     def _next_due(self, tx: Tx) -> datetime | None:
         return None if read_pause(tx) is not None else self.next_due(tx)

@@ -20,6 +20,7 @@ from store.conversations import normalise_message_id
 from store.doubt import confirm_sent
 from store.errors import MessageNotFound
 from store.feedback import find_message_of_attempt, note_feedback
+from store.names import known_as
 from store.notices import tell
 from store.outbound import get_outbound_message, resolve_outbound_owner
 from store.records_feedback import Feedback, FeedbackKind, SuppressionReason
@@ -27,7 +28,6 @@ from store.records_outbound import OutboundMessage
 from store.suppression import keep_suppression
 from store.transaction import Tx
 from store.usage import note_usage
-from store.volume import normalised
 
 # What an agent may want to know; that a mail is late, or was refused by the provider, stands at the message.
 _EVENTS: Final[Mapping[FeedbackKind, str]] = {
@@ -109,7 +109,7 @@ def _hold_back(
     Only whom the mail went to: the rest of a report is the word of whoever wrote it, which may be any reader of the
     mail's who would have somebody else cut off.
     """
-    wrote_to = set(normalised(message.everybody))
+    wrote_to = {known_as(address) for address in message.everybody}
     about = {"agent": message.agent, "message_id": message.id}
     for told in recipients:
         note_usage(tx, user_id=owner, kind=kind, size=message.raw_size, at=now, **about)

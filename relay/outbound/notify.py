@@ -133,7 +133,7 @@ async def _send(letter: Letter, ready: _Ready, *, by: Office, jitter: float) -> 
             mail_from=ready.mail_from,
             recipients=ready.draft.to,
             attempt_id=letter.id,
-            in_time=in_time_until(by.clock.now() + by.lease, clock=by.clock),  # it was claimed just now,
+            in_time=in_time_until(by.clock.now() + by.lease, clock=by.clock),  # it was claimed just now
         )
     except SendUnconfirmed as error:
         return Told("sent", str(error))

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from relay.mail.mailbox import parse_mailboxes
 from store.feedback import MAX_DETAIL, MAX_EVENT_ID, MAX_RECIPIENT
-from store.names import normalise_address
+from store.names import known_as
 from store.records_feedback import FeedbackKind
 
 ATTEMPT_TAG: Final = "mailseal-attempt"  # of each mail that is sent: it comes back in every event about it
@@ -217,10 +217,7 @@ def _told(written: str, words: str | None) -> Told:
 def _address(written: str) -> str | None:
     """The one address in *written*, which may have a name before it."""
     found = parse_mailboxes(written.encode()) if written.isprintable() else ()
-    try:
-        return normalise_address(found[0].address) if len(found) == 1 else None
-    except ValueError:
-        return None
+    return known_as(found[0].address) if len(found) == 1 else None
 
 
 def _line(text: str, most: int) -> str:

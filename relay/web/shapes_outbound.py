@@ -69,7 +69,7 @@ class _Optional(Shape):
     def _without_nulls(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        return {name: value for name, value in given.items() if value is not None}
+        return {name: value for name, value in given.items() if value is not None or name not in cls.model_fields}
 
 
 class FileToSend(_Optional):

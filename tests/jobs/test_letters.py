@@ -10,16 +10,12 @@ from structlog.testing import capture_logs
 from relay.directory.sign_in import PATH
 from relay.errors import CourierBusy
 from relay.jobs.letters import LetterRound
-from relay.mail.routes import Routes
-from relay.outbound.office import Office
-from relay.outbound.senders import Senders
 from store.notifications import claim_due_letters, enqueue_sign_in
 from store.schema_outbound import notifications
 from store.switches import pause_sending, resume_sending
 from store.users import bootstrap_user
 from tests.fakes import FakeCourier
-
-BASE = "https://relay.example"
+from tests.offices import BASE, make_office
 
 
 class GatedCourier(FakeCourier):
@@ -45,15 +41,7 @@ async def make(sqlite_store, clock, master):
     running = []
 
     def start(courier, *, kind=LetterRound, **options):
-        office = Office(
-            store=sqlite_store,
-            clock=clock,
-            master=master,
-            routes=Routes(hostname="mx.here.example", postmaster=None, shared_domain=None),
-            base_url=BASE,
-            courier=courier,
-            senders=Senders(from_domain="out.example"),
-        )
+        office = make_office(sqlite_store, clock, master, courier=courier, from_domain="out.example")
         running.append(kind(office, chance=lambda: 0.0, **options))
         running[-1].start()
         return running[-1]

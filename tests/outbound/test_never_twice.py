@@ -11,13 +11,10 @@ from structlog.testing import capture_logs
 from relay.errors import CourierBusy, CourierRefused
 from relay.jobs.holds import Holds
 from relay.jobs.sending import Sending
-from relay.mail.routes import Routes
 from relay.outbound import review
 from relay.outbound.feedback import take_feedback
-from relay.outbound.office import Office
 from relay.outbound.resolve import resolve
 from relay.outbound.send import send_queued
-from relay.outbound.senders import Senders
 from relay.outbound.submit import Wish, submit
 from store.agents import delete_agent
 from store.connect import open_store
@@ -29,6 +26,7 @@ from store.outbound import get_outbound_message
 from store.records_outbound import Draft
 from store.sending import claim_queued, list_send_attempts
 from tests.fakes import FakeCourier
+from tests.offices import make_office
 from tests.outbound import told
 from tests.places import Places
 
@@ -71,15 +69,7 @@ class Desk:
         return self
 
     def office(self, courier, store=None):
-        return Office(
-            store=store or self.store,
-            clock=self.clock,
-            master=self.master,
-            routes=Routes(hostname="mx.here.example", postmaster=None, shared_domain=None),
-            base_url="https://relay.example",
-            courier=courier,
-            senders=Senders(from_domain=None),
-        )
+        return make_office(store or self.store, self.clock, self.master, courier=courier)
 
     async def hold(self, action, ttl=60):
         how = {"enabled": True, "ttl_seconds": ttl, "expiration_action": action}

@@ -7,9 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from relay.errors import CourierBusy, CourierRefused
-from relay.mail.routes import Routes
 from relay.outbound.notify import NO_COURIER, RETRY_SECONDS, notify
-from relay.outbound.office import Office
 from relay.outbound.senders import Senders
 from relay.signing.link import read_review_token
 from store.errors import SendUnconfirmed
@@ -20,9 +18,9 @@ from store.records_outbound import Draft
 from store.schema_outbound import notifications
 from store.users import bootstrap_user
 from tests.fakes import FakeCourier
+from tests.offices import BASE, make_office
 from tests.places import Places, new_outbound
 
-BASE = "https://relay.example"
 OTHER = Draft(to=("x@y.example",), text="other")
 
 
@@ -31,15 +29,7 @@ class World:
 
     def __init__(self, store, clock, master, courier):
         self.store, self.clock, self.courier = store, clock, courier
-        self.office = Office(
-            store=store,
-            clock=clock,
-            master=master,
-            routes=Routes(hostname="mx.here.example", postmaster=None, shared_domain=None),
-            base_url=BASE,
-            courier=courier,
-            senders=Senders(from_domain="out.example"),
-        )
+        self.office = make_office(store, clock, master, courier=courier, from_domain="out.example")
         self.places = Places(clock, master)
 
     async def hold(self, email="ana@owner.example"):

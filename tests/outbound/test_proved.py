@@ -5,12 +5,9 @@ from functools import partial
 import pytest
 
 from relay.directory import domains as proving
-from relay.mail.routes import Routes
 from relay.outbound import review
 from relay.outbound.inside import hand_inside
-from relay.outbound.office import Office
 from relay.outbound.send import send_queued
-from relay.outbound.senders import Senders
 from relay.outbound.submit import Wish, submit
 from store.agents import get_agent_by_email
 from store.doubt import resolve_unconfirmed
@@ -20,6 +17,7 @@ from store.outbound import create_outbound_message, create_pending_outbound_mess
 from store.records_outbound import Draft
 from store.sending import LEASE, claim_queued, settle_unconfirmed
 from tests.fakes import FakeCourier
+from tests.offices import make_office
 from tests.places import Places, new_outbound
 
 ANA, EVE = "ana@owner.example", "eve@stranger.example"
@@ -33,15 +31,7 @@ class Scene:
     def __init__(self, store, clock, master):
         self.store, self.clock, self.courier = store, clock, FakeCourier()
         self.places = Places(clock, master)
-        self.office = Office(
-            store=store,
-            clock=clock,
-            master=master,
-            routes=Routes(hostname="mx.here.example", postmaster=None, shared_domain=None),
-            base_url="https://relay.example",
-            courier=self.courier,
-            senders=Senders(from_domain=None),
-        )
+        self.office = make_office(store, clock, master, courier=self.courier)
 
     async def furnish(self):
         self.eve, self.boss = await self.store.write(self._furnish)

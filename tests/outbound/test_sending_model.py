@@ -19,13 +19,10 @@ from sqlalchemy import func, select
 
 from relay.errors import CourierBusy, CourierRefused, RelayError
 from relay.jobs.holds import Holds
-from relay.mail.routes import Routes
 from relay.outbound import review
 from relay.outbound.inside import hand_inside
-from relay.outbound.office import Office
 from relay.outbound.resolve import resolve
 from relay.outbound.send import send_queued
-from relay.outbound.senders import Senders
 from relay.outbound.submit import Wish, submit
 from store.connect import open_store, sqlite_url
 from store.deliveries import list_deliveries
@@ -42,6 +39,7 @@ from store.sending import EXPIRY_RETRIES, LEASE, claim_queued, list_send_attempt
 from store.switches import pause_sending, resume_sending
 from store.users import get_user_by_email
 from tests.fakes import FakeClock
+from tests.offices import make_office
 from tests.places import Places
 
 WRITER, ASKER, STOPPER, INSIDE = (f"{name}@agents.example" for name in ("writer", "asker", "stopper", "inside"))
@@ -134,15 +132,7 @@ class Sending(RuleBasedStateMachine):
         self.store = open_store(sqlite_url(path))
         self.runner.run(self.open())
         self.courier = MoodyCourier(self)
-        self.office = Office(
-            store=self.store,
-            clock=self.clock,
-            master=self.master,
-            routes=Routes(hostname="mx.here.example", postmaster=None, shared_domain=None),
-            base_url="https://relay.example",
-            courier=self.courier,
-            senders=Senders(from_domain=None),
-        )
+        self.office = make_office(self.store, self.clock, self.master, courier=self.courier)
         for agent, to in first:
             self.write_mail(agent, to)
 

@@ -12,11 +12,8 @@ from relay.account.archive import Archive
 from relay.account.export import LISTING, export_account
 from relay.account.take_in import Rules, import_account
 from relay.directory.agents import check_slug
-from relay.mail.routes import Routes
-from relay.outbound.office import Office
 from relay.outbound.resolve import resolve
 from relay.outbound.send import send_queued
-from relay.outbound.senders import Senders
 from relay.outbound.submit import Wish, submit
 from store.erasure import delete_user_data
 from store.messages import get_messages_by_agent
@@ -24,7 +21,9 @@ from store.outbound import get_outbound_message
 from store.records_outbound import Draft
 from store.sending import LEASE, claim_queued
 from store.users import get_user_by_email
+from tests.account.test_take_in import zipped
 from tests.fakes import FakeCourier
+from tests.offices import make_office
 from tests.outbound.drafting import PDF
 from tests.places import Places
 
@@ -38,15 +37,7 @@ class Move:
     def __init__(self, store, clock, master, folder):
         self.store, self.clock, self.master, self.folder = store, clock, master, folder
         self.courier = FakeCourier()
-        self.office = Office(
-            store=store,
-            clock=clock,
-            master=master,
-            routes=Routes(hostname="mx.here.example", postmaster=None, shared_domain=None),
-            base_url="https://relay.example",
-            courier=self.courier,
-            senders=Senders(from_domain=None),
-        )
+        self.office = make_office(store, clock, master, courier=self.courier)
 
     async def write(self):
         places = Places(self.clock, self.master)
@@ -89,29 +80,21 @@ class Move:
 
 def forged(content):
     """The archive with other bytes for its mail, from somebody else."""
-    told = zipfile.ZipFile(io.BytesIO(content)).read(LISTING).splitlines()
-    lines = [orjson.loads(line) for line in told]
-    for line in lines:
-        if line["record"] == "message":
-            line |= {"raw_sha256": sha256(FORGED).hexdigest(), "raw_size": len(FORGED), "mail_from": "ceo@bank.example"}
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(LISTING, b"".join(orjson.dumps(line) + b"\n" for line in lines))
-        archive.writestr(f"raw/{sha256(FORGED).hexdigest()}.eml", FORGED)
-    return file.getvalue()
+    name = sha256(FORGED).hexdigest()
+    claims = {"raw_sha256": name, "raw_size": len(FORGED), "mail_from": "ceo@bank.example"}
+    return _with_messages(content, claims, {f"raw/{name}.eml": FORGED})
 
 
 def without_bytes(content):
     """The archive without the bytes of its mail, as of one that was written by an older release."""
-    told = zipfile.ZipFile(io.BytesIO(content)).read(LISTING).splitlines()
-    lines = [orjson.loads(line) for line in told]
-    for line in lines:
-        if line["record"] == "message":
-            line |= {"raw_sha256": None, "raw_size": 0}
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(LISTING, b"".join(orjson.dumps(line) + b"\n" for line in lines))
-    return file.getvalue()
+    return _with_messages(content, {"raw_sha256": None, "raw_size": 0}, {})
+
+
+def _with_messages(content, changes, raw):
+    """The archive with *changes* to each of its messages, and *raw* in the place of its mails."""
+    lines = [orjson.loads(line) for line in zipfile.ZipFile(io.BytesIO(content)).read(LISTING).splitlines()]
+    told = [line | changes if line["record"] == "message" else line for line in lines]
+    return zipped(told, raw)
 
 
 @pytest.fixture

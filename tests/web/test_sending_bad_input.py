@@ -153,6 +153,7 @@ NO_FIELDS = [
     {"headers": [["X-A"]]},
     {"headers": [["X-A", "1", "2"]]},
     {"unknown": 1},
+    {"unknown": None},
 ]
 
 
@@ -197,8 +198,9 @@ async def test_a_mail_over_the_limit_is_too_large_however_it_comes_to_be(desk):
         "<table><tr><td>" * 30_000,
         "<!--" * 100_000,
         "<a href='" + "x" * 500_000 + "'>",
+        "&" * 100_000,
     ],
-    ids=["nested", "unclosed", "tables", "comments", "long"],
+    ids=["nested", "unclosed", "tables", "comments", "long", "entities"],
 )
 async def test_a_bomb_of_html_goes_as_the_bytes_it_is(desk, courier, html):
     assert 202 == (await desk.post(SEND, MAIL | {"html": html})).status
@@ -239,8 +241,8 @@ HOSTILE = (
     b"From: =?utf-8?q?Ana=0D=0ABcc:_eve@evil.example?= <ana@customer.example>\r\n"
     b"Reply-To: =?utf-8?b?" + base64.b64encode("A\r\nX-Evil: 1\u2028".encode()) + b"?= <ana@customer.example>\r\n"
     b"Subject: =?utf-8?q?hi=0D=0AX-Evil:_1=00=0D=0A=0D=0Aevil_body?=\r\n"
-    b"Message-ID: <1\rX-Evil:1@customer.example>\r\n"
-    b"References: <2@customer.example>\nX-Evil: 1 <3\x00@x> <=?utf-8?q?4=0D=0AX-Evil:1?=@x> <"
+    b"Message-ID: <1\xff\rX-Evil:1@customer.example>\r\n"
+    b"References: <2@customer.example>\nX-Evil: 1 <3\x00@x> <y\x01z> <=?utf-8?q?4=0D=0AX-Evil:1?=@x> <"
     + b"5"
     * 3000
     + b"@x>\r\n"
