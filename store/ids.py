@@ -1,17 +1,35 @@
-"""Ids: a prefix that says of what, then time in milliseconds, then chance (contract §1).
+"""Ids: a prefix that says of what, then the time of making in nanoseconds, then chance (contract §1).
 
-The time part makes neighbours in time neighbours in an index; 103 bits of chance make an id
-that nobody can guess. Order by id is not order of commit: use a sequence for that.
+The time part makes neighbours in time neighbours in an index, and puts what one process makes in the
+order of its making; 87 bits of chance make an id that nobody can guess. Order by id is not order of
+commit: use a sequence for that.
 """
 
 import secrets
 import time
 from hashlib import sha256
+from threading import Lock
 from typing import Final
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
-_TIME_DIGITS: Final = 9  # milliseconds fit until the year 5188
-_CHANCE_DIGITS: Final = 20
+_TIME_DIGITS: Final = 12  # nanoseconds since 1970 fit until the year 2120
+_CHANCE_DIGITS: Final = 17
+
+
+class _Moments:
+    """Nanoseconds since 1970, each later than the one before though the clock is coarse or steps back."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = Lock()
+
+    def next(self) -> int:
+        with self._lock:
+            self._last = max(time.time_ns(), self._last + 1)
+            return self._last
+
+
+_MOMENTS: Final = _Moments()
 
 
 def new_message_id() -> str:
@@ -65,8 +83,8 @@ def new_letter_id() -> str:
 
 
 def _new_id(prefix: str) -> str:
-    milliseconds = time.time_ns() // 1_000_000
-    return prefix + _base36(milliseconds, _TIME_DIGITS) + _base36(secrets.randbits(104), _CHANCE_DIGITS)
+    chance = secrets.randbelow(36**_CHANCE_DIGITS)
+    return prefix + _base36(_MOMENTS.next(), _TIME_DIGITS) + _base36(chance, _CHANCE_DIGITS)
 
 
 def _base36(number: int, digits: int) -> str:

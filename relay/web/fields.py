@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-ID_BODY: Final = "0mwtr2m6w59qk3v1x8z7b4n2c6d5f"  # of every example
+ID_BODY: Final = "dn7luarbclidfshal6f39oa0p9b4w"  # of every example
 SHA256: Final = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 
 Time = Annotated[

@@ -205,7 +205,7 @@ class AgentPage(BaseModel):
 class SigningSecret(BaseModel):
     """One secret that signs, or signed until lately."""
 
-    key_id: str = Field(description="What the seal calls it.", examples=["key_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
+    key_id: str = Field(description="What the seal calls it.", examples=["key_dn7luarbclidfshal6f39oa0p9b4w"])
     secret: str = Field(description="In the form of Standard Webhooks.", examples=["whsec_…"])
     created_at: Time
     expires_at: Time | None = Field(description="Null for the one that signs new mail.")

@@ -41,7 +41,7 @@ class KeyRequest(Shape):
 class Key(BaseModel):
     """An API key, without what opens it."""
 
-    id: str = Field(description="What revokes it.", examples=["key_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
+    id: str = Field(description="What revokes it.", examples=["key_dn7luarbclidfshal6f39oa0p9b4w"])
     name: str = Field(description="To tell it apart.", examples=["worker"])
     prefix: str = Field(description="The first 12 characters of the key itself.", examples=["mk_3vT9aLq0w"])
     agent: AgentName
@@ -66,7 +66,7 @@ class KeyPage(BaseModel):
 class Holder(BaseModel):
     """The user who asks."""
 
-    id: str = Field(description="The user's id.", examples=["usr_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
+    id: str = Field(description="The user's id.", examples=["usr_dn7luarbclidfshal6f39oa0p9b4w"])
     email: str = Field(description="Lower-case.", examples=["you@example.net"])
     name: str = Field(description="For people to read.", examples=["Ana"])
     created_at: Time

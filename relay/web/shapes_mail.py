@@ -160,7 +160,7 @@ class TrialDocument(BaseModel):
     """What came back from a webhook that was tried."""
 
     event_id: EventId
-    message_id: str = Field(description="Of a sample that is not kept.", examples=["msg_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"])
+    message_id: str = Field(description="Of a sample that is not kept.", examples=["msg_dn7luarbclidfshal6f39oa0p9b4w"])
     webhook_url: str = Field(description="Where it was posted.", examples=["https://hooks.example/in"])
     delivered: bool = Field(description="Whether a 2xx came back.")
     status: HttpStatus

@@ -20,7 +20,7 @@ from relay.web.fields import (
     VerifiedDomain,
 )
 
-_LINK = "https://mx.example/v1/agents/support%40agents.example/messages/msg_0mwtr2m6w59qk3v1x8z7b4n2c6d5f"
+_LINK = "https://mx.example/v1/agents/support%40agents.example/messages/msg_dn7luarbclidfshal6f39oa0p9b4w"
 
 Detail = Annotated[str, Field(description="One sentence for people.", examples=["the signature is right"])]
 Aligned = Annotated[bool, Field(description="With the From domain, whatever the result.")]

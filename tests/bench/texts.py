@@ -74,7 +74,7 @@ def auth_headers() -> dict[str, str]:
         domain_check=VERDICT.domain_check,
         timestamp=datetime(2026, 11, 24, tzinfo=UTC),
         body_hash="(hash)",
-        key_id="key_0mit54cr41qaywsxedcrfvtgbyhnuj",
+        key_id="key_dn6mit54cr41qaywsxedcrfvtgbyhn",
     )
     return seal(statement, Secret(bytes(32)))
 

@@ -214,11 +214,11 @@ def test_a_reader_passes_no_event_that_commits_late(store, beside, places, feed,
 
 def test_an_id_that_follows_from_a_message_looks_like_any_other_and_differs_by_type():
     made = {
-        event_id_of(f"msg_0mabcdefg{number:020}", kind) for number in range(20) for kind in (RECEIVED, "email.sent")
+        event_id_of(f"msg_dabcdefghijk{number:017}", kind) for number in range(20) for kind in (RECEIVED, "email.sent")
     }
 
     assert 40 == len(made)
-    assert {(33, "evt_0mabcdefg")} == {(len(each), each[:13]) for each in made}
+    assert {(33, "evt_dabcdefghijk")} == {(len(each), each[:16]) for each in made}
     assert all(each[4:].isalnum() and each == each.lower() for each in made)
 
 

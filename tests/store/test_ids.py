@@ -1,5 +1,6 @@
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -35,15 +36,26 @@ def test_no_id_comes_twice():
 
 
 def test_ids_of_the_same_moment_have_nothing_else_in_common():
-    chance = [made[len("msg_") + 9 :] for made in (ids.new_message_id() for _ in range(200))]
+    chance = [made[len("msg_") + 12 :] for made in (ids.new_message_id() for _ in range(200))]
 
     assert 200 == len({piece[:6] for piece in chance}) == len({piece[-6:] for piece in chance})
 
 
 def test_an_id_made_later_sorts_behind():
-    made = [ids.new_message_id()]
-    for _ in range(5):
-        time.sleep(0.002)  # within a millisecond ids have no order
-        made.append(ids.new_message_id())
+    made = [ids.new_message_id() for _ in range(20_000)]
 
     assert sorted(made) == made
+
+
+def test_ids_made_in_several_threads_are_in_order_in_each_of_them():
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda _: [ids.new_message_id() for _ in range(2_000)], range(4)))
+
+    assert all(sorted(each) == each for each in made)
+    assert 8_000 == len({each[: len("msg_") + 12] for several in made for each in several})
+
+
+def test_an_id_begins_with_the_time_so_that_another_process_sorts_behind_too():
+    before, made, after = (time.time_ns(), ids.new_message_id(), time.time_ns())
+
+    assert before <= int(made[len("msg_") :][:12], 36) <= after
