@@ -31,8 +31,9 @@ bench-store: $(READY) ## the store at a million messages: ten minutes and 7 GB o
 faults: $(READY) ## kill -9 under load, disk full: some minutes
 	$(PYTEST) tests/faults
 
-fuzz: $(READY) ## requests of every kind that the API's description allows and does not: two minutes
-	$(PYTEST) -p schemathesis.pytest.plugin tests/fuzz
+fuzz: $(READY) ## other examples each time: of requests to the API, and of every property of the suite: two minutes
+	$(PYTEST) --hypothesis-profile=anew -p schemathesis.pytest.plugin tests/fuzz
+	$(PYTEST) --hypothesis-profile=anew -m hypothesis -n auto
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache

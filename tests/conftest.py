@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Connection, Engine, event, make_url
 
 from relay.signing.secrets import MasterKey, master_key
@@ -22,6 +23,14 @@ from tests.databases import Compiled, new_database
 from tests.fakes import FakeClock
 
 BOTH = ("sqlite", "postgresql")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    """How properties draw: the suite the same examples in every run, at any pace; `make fuzz` others each time."""
+    calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("steady", calm, derandomize=True, database=None)
+    settings.register_profile("anew", calm, derandomize=False, print_blob=True)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -262,7 +262,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(PIECES), max_size=40), st.binary(max_size=40))
 async def test_any_header_has_a_verdict_and_none_made_of_pieces_is_verified(pieces, body):
     found = await judged(b"".join(pieces) + b"\r\n\r\n" + body, sent_by=envelope("x@evil.example"))
@@ -271,7 +271,7 @@ async def test_any_header_has_a_verdict_and_none_made_of_pieces_is_verified(piec
     assert all(one.detail.isprintable() for one in (found.spf, found.dmarc, found.arc, *found.dkim))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 async def test_a_signed_mail_changed_anywhere_never_raises(data):
     mail = bytearray(signed())
@@ -281,7 +281,7 @@ async def test_a_signed_mail_changed_anywhere_never_raises(data):
     assert isinstance(await judged(bytes(mail)), Verdict)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
 async def test_nothing_published_can_raise(key, spf, dmarc):
     records = zone(dmarc="v=DMARC1;" + dmarc, spf="v=spf1 " + spf) | {("s1._domainkey.example.com", "TXT"): [key]}

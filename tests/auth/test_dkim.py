@@ -68,7 +68,7 @@ async def test_one_changed_byte_fails(forms, place):
     assert "fail" == found.result
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.sampled_from([b" ", b"\t", b"\r\n", b"word", b".", b"\xc3\xbc"]), max_size=25),
     st.sampled_from(FORMS),

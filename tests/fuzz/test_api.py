@@ -53,7 +53,7 @@ def aim(case: schemathesis.Case, relay: Served) -> None:
 
 
 @api.parametrize()
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 def test_an_answer_is_always_one_that_is_described(case, relay):
     relay.restore()
     aim(case, relay)

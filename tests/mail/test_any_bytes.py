@@ -33,7 +33,7 @@ def mutated_letters(draw):
     return bytes(raw)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.one_of(st.binary(max_size=400), SOUP, mutated_letters()))
 def test_no_bytes_fail_and_no_control_character_comes_through(raw):
     summary = summarise(split_headers(raw))

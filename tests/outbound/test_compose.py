@@ -288,7 +288,7 @@ FILES = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(to=PEOPLE, cc=PEOPLE, subject=LINES, text=TEXTS, html=TEXTS, name=LINES, files=st.lists(FILES, max_size=3))
 def test_whatever_is_composed_is_read_back_the_same(to, cc, subject, text, html, name, files):  # noqa: PLR0917
     one = draft(to=tuple(to), cc=tuple(cc), subject=subject, text=text, html=html, attachments=tuple(files))

@@ -12,6 +12,7 @@ from functools import partial
 from hashlib import sha256
 from itertools import count
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -415,6 +416,7 @@ class Sending(RuleBasedStateMachine):
         assert {each: mail.events for each, mail in self.mails.items()} == told
 
 
+@pytest.mark.hypothesis
 def test_rooms_that_send_do_what_a_plain_account_says(sqlite_template, tmp_path, master):
     machine = type(
         "Machine",
@@ -427,9 +429,6 @@ def test_rooms_that_send_do_what_a_plain_account_says(sqlite_template, tmp_path,
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=25,
-            deadline=None,
-            derandomize=True,
-            database=None,
             phases=[Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         ),

@@ -43,7 +43,7 @@ def reference(stream):
 
 
 @given(stream=streams, places=st.lists(st.integers(0, 200), max_size=8))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_data_is_as_defined_line_by_line_whatever_the_chunks(stream, places):
     receiver = DotReceiver(max_bytes=MAX_BYTES, max_line=MAX_LINE)
     kept, rest = feed(receiver, cut(stream, places))
@@ -60,7 +60,7 @@ def test_data_is_as_defined_line_by_line_whatever_the_chunks(stream, places):
 
 
 @given(body=clean_streams, places=st.lists(st.integers(0, 200), max_size=8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_stuffed_mail_comes_back_as_it_was(body, places):
     body += b"\r\n"
     stuffed = b"".join(b"." * line.startswith(b".") + line + b"\r\n" for line in body.split(b"\r\n")[:-1])
@@ -73,7 +73,7 @@ def test_a_stuffed_mail_comes_back_as_it_was(body, places):
 @given(
     stream=streams, places=st.lists(st.integers(0, 200), max_size=8), blocks=st.lists(st.integers(0, 200), max_size=4)
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_chunks_of_bdat_are_counted_and_judged_as_one_mail(stream, places, blocks):
     receiver = BdatReceiver(max_bytes=1000, max_line=1000)
     parts = cut(stream, blocks)

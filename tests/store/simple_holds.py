@@ -173,7 +173,7 @@ class Holds:
             return
         mail.status, mail.error, mail.reviewed = "pending_approval", error[:MAX_ERROR], None
         if outgoing.origin == "expiry":
-            times = sum(one.origin == "expiry" and one.outcome == "failed" for one in mail.tries.values())
+            times = sum(one.origin == "expiry" for one in mail.tries.values())
             if times > len(EXPIRY_RETRIES):
                 mail.status = "failed"
             else:

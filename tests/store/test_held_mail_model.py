@@ -366,6 +366,7 @@ def shown(record, draft, tries):
     }
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize(("database_url", "examples"), [("sqlite", 50), ("postgresql", 12)], indirect=["database_url"])
 def test_held_mail_does_what_plain_python_would(store, master, clock, examples):
     store.run(lambda tx: ensure_shared_domain(tx, DOMAIN, now=clock.now()))
@@ -376,9 +377,6 @@ def test_held_mail_does_what_plain_python_would(store, master, clock, examples):
         settings=settings(
             max_examples=examples,
             stateful_step_count=30,
-            deadline=None,
-            derandomize=True,
-            database=None,
             phases=[Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         ),

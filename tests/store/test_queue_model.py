@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
@@ -127,6 +128,7 @@ class Queue(RuleBasedStateMachine):
         assert {key: "read" if line.read else "unread" for key, line in self.lines.items()} == found
 
 
+@pytest.mark.hypothesis
 def test_the_queue_does_what_a_list_in_memory_would(sqlite_file_url, places, clock: FakeClock):
     store = open_store(sqlite_file_url)
     store.run(lambda tx: places.domain(tx, places.user(tx)))
@@ -137,8 +139,6 @@ def test_the_queue_does_what_a_list_in_memory_would(sqlite_file_url, places, clo
         settings=settings(
             max_examples=25,
             stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow],
         ),
     )
     store.engine.dispose()

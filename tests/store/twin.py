@@ -191,9 +191,6 @@ def run_beside_the_simple_one(machine, store, master, *, examples, steps):
     chosen = settings(
         max_examples=examples,
         stateful_step_count=steps,
-        deadline=None,
-        derandomize=True,
-        database=None,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )

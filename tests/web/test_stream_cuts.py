@@ -111,9 +111,7 @@ async def played(url, master, steps):
 
 
 @pytest.mark.timeout(300)
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=STEPS)
 def test_whatever_cuts_a_stream_all_comes_in_order_and_once(sqlite_file_url, master, steps):
     kept, had = asyncio.run(played(sqlite_file_url, master, steps))
