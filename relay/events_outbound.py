@@ -55,11 +55,11 @@ def outbound_item(message: OutboundSummary) -> dict[str, Any]:
         "status": message.status,
         "kind": message.kind,
         "conversation_id": message.conversation_id,
-        "from": _mailbox(message.mail_from),
-        "reply_to": [] if message.mail_from == message.agent else [_mailbox(message.agent)],
-        "to": _mailboxes(message.to),
-        "cc": _mailboxes(message.cc),
-        "bcc": _mailboxes(message.bcc),
+        "from": _mailbox("", message.mail_from),
+        "reply_to": [] if message.mail_from == message.agent else [_mailbox("", message.agent)],
+        "to": [_mailbox(message.name_of(each), each) for each in message.to],
+        "cc": [_mailbox(message.name_of(each), each) for each in message.cc],
+        "bcc": [_mailbox(message.name_of(each), each) for each in message.bcc],
         "subject": message.subject,
         "date": rfc3339(message.created_at),
         "email_message_id": _bracketed(message.email_message_id),
@@ -118,12 +118,8 @@ def _attachment(each: AttachmentInfo) -> dict[str, Any]:
     }
 
 
-def _mailboxes(addresses: Sequence[str]) -> list[dict[str, str]]:
-    return [_mailbox(address) for address in addresses]
-
-
-def _mailbox(address: str) -> dict[str, str]:
-    return {"name": "", "address": address}
+def _mailbox(name: str, address: str) -> dict[str, str]:
+    return {"name": name, "address": address}
 
 
 def _bracketed(message_id: str | None) -> str | None:

@@ -33,7 +33,7 @@ _AGENT: Final = tuple(field.name for field in fields(Agent) if field.name != "us
 _KEY: Final = ("id", "name", "prefix", "created_at", "last_used_at", "agent", "scopes")
 _MESSAGE: Final = (*[field.name for field in fields(Message)], "provider_message_id", "expires_at")
 _WRITTEN: Final = (
-    *("kind", "to", "cc", "bcc", "headers", "revision"),
+    *("kind", "to", "cc", "bcc", "names", "headers", "revision"),
     *("reviewed_by", "reviewed_at", "reason", "error", "scrubbed_at"),
 )
 

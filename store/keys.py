@@ -12,6 +12,7 @@ from store.agents import get_agent_by_id
 from store.errors import InvalidValue, KeyNotFound
 from store.ids import new_key_id
 from store.messages import MAX_PAGE
+from store.names import is_text
 from store.records import ApiKey, Page, Scope, User
 from store.schema import api_keys, users
 from store.transaction import Tx
@@ -105,7 +106,7 @@ def _key(found: Mapping[str, Any]) -> ApiKey:
 
 
 def _named(name: str) -> str:
-    if len(name) > MAX_NAME or not name.isprintable():
+    if not is_text(name, most=MAX_NAME):
         raise InvalidValue(f"a key's name has at most {MAX_NAME} printable characters")
     return name
 

@@ -14,6 +14,8 @@ import idna
 MAX_DOMAIN: Final = 253
 MAX_LOCAL: Final = 64
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+# Controls and line ends, also Unicode's; half a surrogate; what turns the direction in which a line is read.
+_NO_TEXT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _PLAIN_DOMAIN: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?", re.ASCII)
 
 
@@ -56,6 +58,19 @@ def known_as(address: str) -> str | None:
         return None
 
 
+def is_line(value: str) -> bool:
+    """Whether *value* is a line for people to read: nothing in it ends a line, steers a terminal or hides its order.
+
+    More than ``str.isprintable`` lets through: the blanks of French and of file names, joiners, signs too new for it.
+    """
+    return value.isprintable() or not _NO_TEXT.search(value)
+
+
 def is_text(value: str, *, most: int) -> bool:
-    """Whether *value* is a line for people to read: printable characters alone, and at most *most* of them."""
-    return len(value) <= most and value.isprintable()
+    """Whether *value* is such a line, of at most *most* characters."""
+    return len(value) <= most and is_line(value)
+
+
+def as_line(value: str) -> str:
+    """*value* as such a line: a blank stands for whatever none can hold."""
+    return value if value.isprintable() else _NO_TEXT.sub(" ", value)

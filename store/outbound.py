@@ -116,6 +116,7 @@ def read_draft(tx: Tx, message: OutboundMessage) -> Draft:
         to=message.to,
         cc=message.cc,
         bcc=message.bcc,
+        names=message.names,
         subject=message.subject,
         text=message.text,
         html=message.html,
@@ -178,6 +179,9 @@ def check_draft(draft: Draft) -> None:
     for address in recipients:
         if not is_text(address, most=MAX_ADDRESS) or "@" not in address:
             raise InvalidValue(f"not an address: {address[:MAX_ADDRESS]!r}")
+    for _, name in draft.names:
+        if not is_text(name, most=MAX_NAME):
+            raise InvalidValue(f"a recipient's name has at most {MAX_NAME} printable characters")
     if not is_text(draft.subject, most=MAX_SUBJECT):
         raise InvalidValue(f"subject: at most {MAX_SUBJECT} printable characters")
     if "\0" in (draft.text or "") + (draft.html or ""):
@@ -256,7 +260,8 @@ def _keep_files(tx: Tx, message_id: str, draft: Draft) -> None:
 
 
 def _content(draft: Draft) -> dict[str, Any]:
-    people = {"to": list(draft.to), "cc": list(draft.cc), "bcc": list(draft.bcc)}
+    people: dict[str, Any] = {"to": list(draft.to), "cc": list(draft.cc), "bcc": list(draft.bcc)}
+    people["names"] = [list(pair) for pair in draft.names]
     return people | {"text": draft.text, "html": draft.html}
 
 

@@ -62,4 +62,5 @@ def _answered(kept: dict[str, Any] | None) -> Answered | None:
 
 def _summary_values(row: Row[Any]) -> dict[str, Any]:
     values = {name: row._mapping[name] for name in _NAMES}
-    return values | {name: tuple(values[name]) for name in ("to", "cc", "bcc")}
+    values |= {name: tuple(values[name]) for name in ("to", "cc", "bcc")}
+    return values | {"names": tuple((address, name) for address, name in values["names"])}

@@ -30,6 +30,7 @@ class PendingApprovalEdit:
     to: tuple[str, ...] | _Absent = UNCHANGED
     cc: tuple[str, ...] | _Absent = UNCHANGED
     bcc: tuple[str, ...] | _Absent = UNCHANGED
+    names: tuple[tuple[str, str], ...] | _Absent = UNCHANGED
     attachments: tuple[OutboundAttachment, ...] | _Absent = UNCHANGED
 
 

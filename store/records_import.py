@@ -17,6 +17,7 @@ class Written:
     to: tuple[str, ...]
     cc: tuple[str, ...]
     bcc: tuple[str, ...]
+    names: tuple[tuple[str, str], ...]
     text: str | None
     html: str | None
     headers: tuple[tuple[str, str], ...]

@@ -44,21 +44,32 @@ class AttachmentInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """Everything of a composed mail that a reviewer may change. Addresses are bare."""
+class Addressed:
+    """Whom a mail goes to. Addresses are bare, and what they are called stands beside them."""
 
     to: tuple[str, ...]
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
-    subject: str = ""
-    text: str | None = None
-    html: str | None = None
-    attachments: tuple[OutboundAttachment, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()  # an address as it stands in its field, and its display name
 
     @property
     def everybody(self) -> tuple[str, ...]:
         """All recipients, in the order of the fields."""
         return self.to + self.cc + self.bcc
+
+    def name_of(self, address: str) -> str:
+        """What a recipient is called; empty where nobody said."""
+        return next((name for whose, name in self.names if whose == address), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft(Addressed):
+    """Everything of a composed mail that a reviewer may change."""
+
+    subject: str = ""
+    text: str | None = None
+    html: str | None = None
+    attachments: tuple[OutboundAttachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +110,7 @@ class NewOutbound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutboundSummary:
+class OutboundSummary(Addressed):
     """An outbound message without its texts and files."""
 
     id: str
@@ -108,9 +119,6 @@ class OutboundSummary:
     status: OutboundStatus
     kind: OutboundKind
     conversation_id: str | None
-    to: tuple[str, ...]
-    cc: tuple[str, ...]
-    bcc: tuple[str, ...]
     subject: str
     email_message_id: str | None  # without angle brackets
     provider_message_id: str | None  # without the provider's domain
@@ -128,11 +136,6 @@ class OutboundSummary:
     created_at: datetime
     expires_at: datetime
     scrubbed_at: datetime | None  # when the content was taken out
-
-    @property
-    def everybody(self) -> tuple[str, ...]:
-        """All recipients, in the order of the fields."""
-        return self.to + self.cc + self.bcc
 
     def end(self, wanted: ExpirationAction) -> ExpirationAction:
         """What happens when nobody decides about a hold, whose agent's owner wants *wanted*: a cap ends in a no."""

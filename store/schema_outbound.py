@@ -35,6 +35,7 @@ outbound: Final = Table(
     Column("to", Json, nullable=False),
     Column("cc", Json, nullable=False),
     Column("bcc", Json, nullable=False),
+    Column("names", Json, nullable=False, server_default="[]"),  # what recipients are called, as [address, name] pairs
     Column("text", Text),
     Column("html", Text),
     Column("headers", Json, nullable=False),  # what the agent added, as [name, value] pairs

@@ -93,6 +93,7 @@ def new_outbound(agent: str, *, at, draft: Draft | None = None, **changes) -> Ne
         to=("bo@reader.example", "cy@reader.example"),
         cc=("di@reader.example",),
         bcc=("ed@reader.example",),
+        names=(("cy@reader.example", "Cy"), ("ed@reader.example", "Ed")),
         subject="Grüße",
         text="hello",
         html="<p>hello</p>",

@@ -22,6 +22,7 @@ COUNTER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     add_column("outbound", sa.Column("digest", sa.Text()), digest="digest IS NULL OR length(digest) = 64")
     op.add_column("outbound", sa.Column("answered", sa.Text()))
+    op.add_column("outbound", sa.Column("names", sa.Text(), server_default="[]", nullable=False))
     reasons = "hold_reason IN ('owner', 'sends', 'replies', 'recipients')"
     add_column("outbound", sa.Column("hold_reason", sa.Text()), hold_reason=reasons)
     index("messages_to_send", "messages", ["visible_at"], "direction = 'outbound' AND status = 'queued'")

@@ -136,6 +136,7 @@ class _WrittenTold(_Told):
     to: tuple[ShortText, ...]
     cc: tuple[ShortText, ...]
     bcc: tuple[ShortText, ...]
+    names: tuple[tuple[ShortText, ShortText], ...] = ()
     text: Text | None
     html: Text | None
     headers: tuple[tuple[Text, Text], ...]

@@ -129,9 +129,10 @@ def _document(tx: Tx, program: Program, message_id: str) -> dict[str, Any]:
 def _tell(document: dict[str, Any]) -> None:
     """The draft for eyes, recipients first; what the agent wrote stands behind a bar, as in the letter."""
     for name in ("to", "cc", "bcc"):
-        for address in [each["address"] for each in document[name]]:
-            marks = document["marks"].get(address)
-            click.echo(harmless(f"{name}: {address}{'   [' + ', '.join(marks) + ']' if marks else ''}"))
+        for each in document[name]:
+            called = f" ({each['name']})" if each["name"] else ""
+            marks = document["marks"].get(each["address"])
+            click.echo(harmless(f"{name}: {each['address']}{called}{'   [' + ', '.join(marks) + ']' if marks else ''}"))
     show({name: document[name] for name in _HEAD}, as_json=False)
     for file in document["attachments"]:
         click.echo(harmless(f"file: {file['filename']} ({file['content_type']}, {file['size']} bytes)"))

@@ -14,6 +14,7 @@ from relay.signing.secrets import NONCE_BYTES, SECRET_BYTES, MasterKey, whsec
 from store import agents, domains
 from store.errors import InvalidValue
 from store.ids import new_key_id
+from store.names import is_text
 from store.records import Agent, AgentSecret, Mode
 from store.transaction import Tx
 
@@ -172,7 +173,7 @@ def check_webhook(url: str | None, *, allow: Sequence[Network]) -> None:
 
 def check_texts(*, name: str, events: Sequence[str], on_unverified: str) -> None:
     """Refuse what the schema would refuse, with a word on why. Raises InvalidValue."""
-    if len(name) > MAX_NAME or not name.isprintable():
+    if not is_text(name, most=MAX_NAME):
         raise InvalidValue(f"name: at most {MAX_NAME} printable characters")
     unknown = [event for event in events if event not in EVENT_TYPES]
     if unknown:

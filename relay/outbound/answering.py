@@ -9,9 +9,11 @@ from relay.mail.address import parse_mailbox
 from relay.mail.mailbox import Mailbox
 from relay.outbound.original import Original, files_in
 from relay.outbound.quoting import quoted_below, told_below
-from relay.outbound.recipients import Recipients, settle_recipients
+from relay.outbound.recipients import settle_recipients, with_name
 from relay.outbound.subject import forward_subject, reply_subject
-from store.records_outbound import Answered, Draft, OutboundAttachment
+from store.names import as_line
+from store.outbound import MAX_NAME
+from store.records_outbound import Addressed, Answered, Draft, OutboundAttachment
 
 _WHOLE: Final = "original.eml"
 
@@ -49,7 +51,7 @@ def reply(original: Original, words: Words, *, agent: str, reply_all: bool = Fal
     )
 
 
-def forward(original: Original, words: Words, *, recipients: Recipients, whole: bool = False) -> Answer:
+def forward(original: Original, words: Words, *, recipients: Addressed, whole: bool = False) -> Answer:
     """*original* to *recipients*: its text below *words* with its files, or *whole* as a mail inside the mail."""
     if whole:
         mail = OutboundAttachment(filename=_WHOLE, content_type="message/rfc822", content=original.raw)
@@ -63,12 +65,13 @@ def forward(original: Original, words: Words, *, recipients: Recipients, whole: 
 
 
 def _draft(
-    recipients: Recipients, subject: str, text: str | None, html: str | None, files: Iterable[OutboundAttachment]
+    recipients: Addressed, subject: str, text: str | None, html: str | None, files: Iterable[OutboundAttachment]
 ) -> Draft:
     return Draft(
         to=recipients.to,
         cc=recipients.cc,
         bcc=recipients.bcc,
+        names=recipients.names,
         subject=subject,
         text=text,
         html=html,
@@ -81,7 +84,7 @@ def _from(original: Original) -> tuple[Mailbox, ...]:
 
 
 def _answerable(mailboxes: Sequence[Mailbox], agent: str) -> tuple[str, ...]:
-    """The addresses among *mailboxes* that mail can go to, without the agent's own."""
+    """Those among *mailboxes* that mail can go to, without the agent's own, called as the mail calls them."""
     found = []
     for mailbox in mailboxes:
         try:
@@ -89,5 +92,5 @@ def _answerable(mailboxes: Sequence[Mailbox], agent: str) -> tuple[str, ...]:
         except BadAddress:
             continue
         if address.local.isascii() and address.mailbox != agent:
-            found.append(str(address))
+            found.append(with_name(as_line(mailbox.name).strip()[:MAX_NAME], str(address)))
     return tuple(found)

@@ -8,6 +8,7 @@ from typing import Final
 
 from relay.errors import BadDraft
 from relay.outbound.header_line import MAX_LINE, with_parameters
+from store.names import is_text
 from store.outbound import MAX_NAME
 from store.records_outbound import Draft, OutboundAttachment
 
@@ -34,7 +35,7 @@ def file_part(file: OutboundAttachment, index: int) -> Part:
     """A file. Raises BadDraft with the index."""
     kind, parameters = _content_type(file.content_type, index)
     name = file.filename
-    if not name.isprintable() or not name.strip() or len(name) > MAX_NAME:
+    if not is_text(name, most=MAX_NAME) or not name.strip():
         raise BadDraft(f"a file's name has 1 to {MAX_NAME} printable characters", field="attachments", index=index)
     # A mail inside a mail may not be encoded (RFC 2046 §5.2.1): one that is not in seven bits goes as a mere file.
     bare = kind == "message/rfc822" and is_seven_bit(file.content)

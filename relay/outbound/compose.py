@@ -104,13 +104,13 @@ def email_message_id(message_id: str, author: Author) -> str:
 
 def _people(draft: Draft, author: Author) -> list[bytes]:
     # No Sender: it would repeat From, which RFC 5322 §3.6.2 says it should not.
-    fields = [header_line.mailboxes("From", _checked("from", [author.mail_from]), _display(author))]
+    fields = [_mailboxes("From", [(_display(author), author.mail_from)])]
     if author.shared_from:
-        fields.append(header_line.mailboxes("Reply-To", _checked("from", [author.address])))
+        fields.append(_mailboxes("Reply-To", [("", author.address)]))
     if draft.to:
-        fields.append(header_line.mailboxes("To", _checked("to", draft.to)))
+        fields.append(_mailboxes("To", [(draft.name_of(each), each) for each in draft.to]))
     if draft.cc:
-        fields.append(header_line.mailboxes("Cc", _checked("cc", draft.cc)))
+        fields.append(_mailboxes("Cc", [(draft.name_of(each), each) for each in draft.cc]))
     return fields if draft.to or draft.cc else [*fields, _NOBODY_NAMED]
 
 
@@ -150,5 +150,7 @@ def _content(draft: Draft, seed: str) -> Part:
     return multipart("mixed", [body, *files], f"{boundary}m") if files else body
 
 
-def _checked(name: str, addresses: Sequence[str]) -> list[str]:
-    return [str(check_address(each, field=name, index=index)) for index, each in enumerate(addresses)]
+def _mailboxes(name: str, people: Sequence[tuple[str, str]]) -> bytes:
+    field = "from" if name == "Reply-To" else name.lower()
+    checked = [str(check_address(address, field=field, index=index)) for index, (_, address) in enumerate(people)]
+    return header_line.mailboxes(name, [(called, each) for (called, _), each in zip(people, checked, strict=True)])

@@ -6,6 +6,7 @@ from typing import Final
 
 from relay.errors import BadDraft
 from relay.outbound.header_line import MAX_LINE
+from store.names import is_line
 
 MAX_HEADERS: Final = 50
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,74}[A-Za-z0-9])?")
@@ -41,7 +42,7 @@ def _problem(name: str, value: str, seen: set[str]) -> str | None:
         return f"{name}: not a header that agents write"
     if lowered in seen:
         return f"{name}: given twice"
-    if not value.isprintable() or not value.strip():
+    if not is_line(value) or not value.strip():
         return f"{name}: one line of printable characters"
     if len(name) + 2 + len(value) > MAX_LINE:
         return f"{name}: longer than {MAX_LINE} characters"

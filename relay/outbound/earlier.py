@@ -9,13 +9,13 @@ from relay.offloop import by_size
 from relay.outbound.answering import Words, forward, reply
 from relay.outbound.office import Office
 from relay.outbound.original import Original, read_original
-from relay.outbound.recipients import Recipients, settle_draft
+from relay.outbound.recipients import settle_draft
 from relay.outbound.submit import Wish
 from store.bodies import read_body
 from store.errors import MessageNotFound
 from store.messages import get_message_with_content
 from store.outbound import get_outbound_message_of_agent
-from store.records_outbound import Draft, OutboundMessage
+from store.records_outbound import Addressed, Draft, OutboundMessage
 from store.transaction import Tx
 
 
@@ -67,7 +67,7 @@ async def forward_on(
     message_id: str,
     words: Words,
     *,
-    recipients: Recipients,
+    recipients: Addressed,
     whole: bool,
     headers: tuple[tuple[str, str], ...],
     by: Office,
@@ -121,8 +121,8 @@ def _own(message: OutboundMessage, raw: bytes) -> Original:
     return Original(
         from_=Mailbox(name="", address=message.agent),
         reply_to=(),
-        to=tuple(Mailbox(name="", address=address) for address in message.to),
-        cc=tuple(Mailbox(name="", address=address) for address in message.cc),
+        to=tuple(Mailbox(name=message.name_of(each), address=each) for each in message.to),
+        cc=tuple(Mailbox(name=message.name_of(each), address=each) for each in message.cc),
         subject=message.subject,
         date=message.created_at,
         message_id=message.email_message_id,

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import quote
 
 from relay.errors import BadDraft
+from store.names import is_line
 
 MAX_LINE: Final = 998  # octets without CRLF (RFC 5322 §2.1.1)
 _FOLD_AT: Final = 76  # RFC 2047 §2 for a line with an encoded word; others follow suit
@@ -32,18 +33,13 @@ def unstructured(name: str, value: str) -> bytes:
     return _lines([f"{name}:", *_words(value, _FOLD_AT - len(name) - 2)])
 
 
-def mailboxes(name: str, addresses: Sequence[str], display: str = "") -> bytes:
-    """An address field. *addresses* are checked already; *display* stands before the first, if given."""
-    items = list(addresses)
-    if not display:
-        return _lines([f"{name}: {items[0]}", *items[1:]], joint=",")
-    check_line("name", display)
-    if _PLAIN_NAME.fullmatch(display) and len(display) <= _MAX_QUOTED and "=?" not in display:
-        return _lines([f"{name}: {display}", f"<{items[0]}>"])
-    if display.isascii() and len(display) <= _MAX_QUOTED and "=?" not in display:
-        escaped = display.replace("\\", "\\\\").replace('"', '\\"')
-        return _lines([f'{name}: "{escaped}"', f"<{items[0]}>"])
-    return _lines([f"{name}:", *_words(display, _FOLD_AT - len(name) - 2), f"<{items[0]}>"])
+def mailboxes(name: str, people: Sequence[tuple[str, str]]) -> bytes:
+    """An address field: of each a display name, which may be empty, and an address that is checked already."""
+    pieces = [f"{name}:"]
+    for display, address in people:
+        pieces += _mailbox(display, address, _FOLD_AT - len(name) - 2)
+        pieces[-1] += ","
+    return _lines([*pieces[:-1], pieces[-1].removesuffix(",")])
 
 
 def ids(name: str, message_ids: Sequence[str]) -> bytes:
@@ -60,9 +56,25 @@ def with_parameters(name: str, value: str, parameters: Sequence[tuple[str, str]]
 
 
 def check_line(field: str, value: str) -> None:
-    """Refuse what could end a line or hide in it: CR, LF, NUL, other controls, half a surrogate. Raises BadDraft."""
-    if not value.isprintable():
+    """Refuse what could end a line or hide in it. Raises BadDraft."""
+    if not is_line(value):
         raise BadDraft(f"{field}: one line of printable characters", field=field)
+
+
+def _mailbox(display: str, address: str, first: int) -> Iterator[str]:
+    """A mailbox in pieces; an encoded word that begins it is at most *first* long (RFC 5322 §3.4, RFC 2047 §5)."""
+    if not display:
+        yield address
+        return
+    check_line("name", display)
+    if not display.isascii() or len(display) > _MAX_QUOTED or "=?" in display:
+        yield from _words(display, first)
+    elif _PLAIN_NAME.fullmatch(display):
+        yield display
+    else:
+        escaped = display.replace("\\", "\\\\").replace('"', '\\"')
+        yield f'"{escaped}"'
+    yield f"<{address}>"
 
 
 def _lines(pieces: Sequence[str], joint: str = "") -> bytes:

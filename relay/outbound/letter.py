@@ -10,7 +10,7 @@ from html import escape
 from textwrap import wrap
 from typing import Final
 
-from relay.outbound.subject import printable
+from store.names import as_line
 from store.outbound import MAX_SUBJECT
 from store.records_outbound import Draft
 
@@ -53,7 +53,7 @@ def letter_draft(recipient: str, subject: str, blocks: Sequence[Block]) -> Draft
     """The letter as a draft like any other, in text and in HTML that say the same."""
     return Draft(
         to=(recipient,),
-        subject=printable(subject)[:MAX_SUBJECT].strip(),
+        subject=as_line(subject)[:MAX_SUBJECT].strip(),
         text="\n\n".join(_text(block) for block in blocks) + "\n",
         html=f'<div style="{_FONT}">{"".join(_html(block) for block in blocks)}</div>',
     )
@@ -83,7 +83,7 @@ def _html(block: Block) -> str:
 def _lines(text: str) -> list[str]:
     """*text* in lines, by every sign that some reader takes for a line's end, each of printable signs alone."""
     cut = text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}\n{_CUT}"
-    return [printable(line.expandtabs(4)).rstrip() for line in cut.splitlines()] or [""]
+    return [as_line(line.expandtabs(4)).rstrip() for line in cut.splitlines()] or [""]
 
 
 def _pieces(line: str) -> list[str]:

@@ -9,8 +9,8 @@ from relay.mail.mailbox import Mailbox
 from relay.mail.parse import attachments, parse
 from relay.mail.summary import summarise
 from relay.outbound.body_part import attachable_type
-from relay.outbound.subject import printable
 from store.conversations import bare_id
+from store.names import as_line
 from store.records_outbound import Answered, OutboundAttachment
 
 _UNNAMED: Final = "attachment"
@@ -64,7 +64,7 @@ def files_in(raw: bytes) -> tuple[OutboundAttachment, ...]:
     """The files of the mail *raw*, as they may go with another. Costs as much as relay.mail.parse; never raises."""
     return tuple(
         OutboundAttachment(
-            filename=printable(part.filename or "").strip() or _UNNAMED,
+            filename=as_line(part.filename or "").strip() or _UNNAMED,
             content_type=attachable_type(part.content_type),
             content=part.content,
         )

@@ -8,7 +8,7 @@ from typing import Final
 
 from relay.mail.mailbox import Mailbox
 from relay.outbound.original import Original
-from relay.outbound.subject import printable
+from store.names import as_line
 
 MAX_QUOTED: Final = 64 * 1024  # characters; the rest is in the reader's own mailbox
 _CUT: Final = "[…]"
@@ -63,7 +63,7 @@ def _header_lines(original: Original) -> list[str]:
     from_ = (original.from_,) if original.from_ else ()
     lines = [_people("From", from_), _people("To", original.to), _people("Cc", original.cc)]
     date = f"Date: {original.date:%Y-%m-%d %H:%M} UTC" if original.date else ""
-    return [line for line in (lines[0], date, f"Subject: {printable(original.subject)}", *lines[1:]) if line]
+    return [line for line in (lines[0], date, f"Subject: {as_line(original.subject)}", *lines[1:]) if line]
 
 
 def _people(name: str, people: tuple[Mailbox, ...]) -> str:
@@ -71,4 +71,4 @@ def _people(name: str, people: tuple[Mailbox, ...]) -> str:
 
 
 def _shown(mailbox: Mailbox) -> str:
-    return printable(f"{mailbox.name} <{mailbox.address}>" if mailbox.name else mailbox.address)
+    return as_line(f"{mailbox.name} <{mailbox.address}>" if mailbox.name else mailbox.address)

@@ -43,7 +43,7 @@ def review_letter(asked: Asked, *, recipient: str, link: str) -> Draft:
     """The letter to *recipient* with the address of the page, *link*."""
     message = asked.message
     people = [
-        (f"{name}: {address}", marks_of(address, asked.acquaintance))
+        (f"{name}: {address}{_called(message.name_of(address))}", marks_of(address, asked.acquaintance))
         for name, addresses in (("To", message.to), ("Cc", message.cc), ("Bcc", message.bcc))
         for address in addresses
     ]
@@ -61,6 +61,11 @@ def review_letter(asked: Asked, *, recipient: str, link: str) -> Draft:
         *_content(message),
     ]
     return letter_draft(recipient, f"Approve? {asked.agent.address}: {message.subject}", blocks)
+
+
+def _called(name: str) -> str:
+    """Behind the address: it is the address that is judged, and the name may be anything."""
+    return f" ({name})" if name else ""
 
 
 def marks_of(address: str, acquaintance: Acquaintance) -> list[str]:

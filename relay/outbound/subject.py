@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from store.names import as_line
 from store.outbound import MAX_SUBJECT
 
 _REPLIES: Final = "re|aw|antw|sv|vs|rif|ris|r|odp|res|ref|ynt|atb|回复|回覆|答复|答覆|返信|답장"
@@ -22,12 +23,7 @@ def forward_subject(subject: str) -> str:
     return _behind("Fwd: ", subject, _FORWARDED)
 
 
-def printable(text: str) -> str:
-    """*text* as a line that a draft may hold: what is no printable character is a blank."""
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
-
-
 def _behind(prefix: str, subject: str, known: re.Pattern[str]) -> str:
-    subject = printable(subject).strip()
+    subject = as_line(subject).strip()
     found = known.match(subject)
     return (prefix + subject[found.end() if found else 0 :])[:MAX_SUBJECT].rstrip()

@@ -4,10 +4,11 @@ import base64
 import binascii
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from relay.errors import BadDraft
 from relay.outbound.body_part import ANY_TYPE
+from relay.outbound.recipients import with_name
 from relay.web.fields import (
     ID_BODY,
     AgentAddress,
@@ -29,7 +30,17 @@ _AN_EXAMPLE = "ana@customer.example"
 
 
 def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str | dict) else value
+
+
+def _in_one(value: Any) -> Any:
+    """Somebody as the messages show people is as good as the same in one string."""
+    if not isinstance(value, dict):
+        return value
+    name, address = value.get("name") or "", value.get("address")
+    if not (value.keys() <= {"name", "address"} and isinstance(name, str) and isinstance(address, str)):
+        raise ValueError("somebody is an address, or an object of a name and an address")
+    return with_name(name, address)
 
 
 def _pairs(value: Any) -> Any:
@@ -37,7 +48,23 @@ def _pairs(value: Any) -> Any:
     return [list(pair) for pair in value.items()] if isinstance(value, dict) else value
 
 
-Addresses = Annotated[list[str], BeforeValidator(_one_or_many)]
+_PERSON: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "properties": {
+                "name": {"type": ["string", "null"], "description": "What they are called.", "examples": ["Ana"]},
+                "address": {"type": "string", "description": "Their address.", "examples": [_AN_EXAMPLE]},
+            },
+            "required": ["address"],
+            "additionalProperties": False,
+        },
+    ]
+}
+_Person = Annotated[str, BeforeValidator(_in_one), WithJsonSchema(_PERSON)]
+Addresses = Annotated[list[_Person], BeforeValidator(_one_or_many)]
+_PEOPLE = "Whom: each an address, `Ana <ana@customer.example>`, or an object of `name` and `address`."
 _Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
 Headers = Annotated[
     list[_Pair],
@@ -102,9 +129,9 @@ class _Words(_Optional):
 class SendRequest(_Words):
     """A mail to be sent."""
 
-    to: Addresses = Field(default=[], description="Addresses, without names.", examples=[[_AN_EXAMPLE]])
-    cc: Addresses = Field(default=[], description="Addresses.")
-    bcc: Addresses = Field(default=[], description="Addresses that no recipient sees.")
+    to: Addresses = Field(default=[], description=_PEOPLE, examples=[[_AN_EXAMPLE]])
+    cc: Addresses = Field(default=[], description="Whom, beside.")
+    bcc: Addresses = Field(default=[], description="Whom, without the others seeing it.")
     subject: str = Field(default="", description="One line.", examples=["Order 1021"])
     conversation_id: ConversationId | None = None
 
@@ -117,16 +144,16 @@ class ReplyRequest(_Words):
     allow_automated: bool = Field(
         default=False, description="Even if a machine sent the mail: then a loop is yours to prevent."
     )
-    cc: Addresses = Field(default=[], description="Further addresses.")
-    bcc: Addresses = Field(default=[], description="Further addresses that no recipient sees.")
+    cc: Addresses = Field(default=[], description="Whom, beside those that the mail names.")
+    bcc: Addresses = Field(default=[], description="Further ones, without the others seeing it.")
 
 
 class ForwardRequest(_Words):
     """To whom, and what to say above it."""
 
-    to: Addresses = Field(default=[], description="Addresses, without names.", examples=[[_AN_EXAMPLE]])
-    cc: Addresses = Field(default=[], description="Addresses.")
-    bcc: Addresses = Field(default=[], description="Addresses that no recipient sees.")
+    to: Addresses = Field(default=[], description=_PEOPLE, examples=[[_AN_EXAMPLE]])
+    cc: Addresses = Field(default=[], description="Whom, beside.")
+    bcc: Addresses = Field(default=[], description="Whom, without the others seeing it.")
     whole: bool = Field(default=False, description="As a mail inside the mail, byte for byte, and not as text.")
 
 
@@ -249,9 +276,9 @@ class EditRequest(_Seen):
     subject: str = Field(default="", description="The subject.")
     text: Text = None
     html: Html = None
-    to: Addresses = Field(default=[], description="Addresses.")
-    cc: Addresses = Field(default=[], description="Addresses.")
-    bcc: Addresses = Field(default=[], description="Addresses.")
+    to: Addresses = Field(default=[], description="Whom; who stays keeps a name that is not given again.")
+    cc: Addresses = Field(default=[], description="Whom, beside.")
+    bcc: Addresses = Field(default=[], description="Whom, without the others seeing it.")
     attachments: list[FileToSend] = Field(default=[], description="All the files that are to go.")
 
     @property

@@ -48,11 +48,19 @@ def test_a_draft_is_shown_whole_with_the_link_of_its_owner(cli):
 
 
 def test_a_draft_is_shown_to_eyes_with_nothing_in_it_that_moves_them(cli):
-    message_id = hold(cli, draft=Draft(to=("bo@reader.example",), subject="Hi", text="one\x1b[2J\n\ttwo\u2028three"))
+    message_id = hold(
+        cli,
+        draft=Draft(
+            to=("bo@reader.example",),
+            names=(("bo@reader.example", "Bo"),),
+            subject="Hi",
+            text="one\x1b[2J\n\ttwo\u2028three",
+        ),
+    )
 
     shown = cli.ok("review", "show", message_id)
 
-    assert shown.startswith("to: bo@reader.example   [NEW DOMAIN]\n")
+    assert shown.startswith("to: bo@reader.example (Bo)   [NEW DOMAIN]\n")
     assert "\ntext:\n| one [2J\n|     two\n| three\n" in shown
     assert "\x1b" not in shown
     assert shown.rstrip().rpartition("\n")[2].startswith("http://127.0.0.1:8025/review/")

@@ -5,13 +5,14 @@ import pytest
 from relay.errors import BadDraft
 from relay.outbound.answering import Words, forward, reply
 from relay.outbound.original import read_original
-from relay.outbound.recipients import Recipients
+from relay.outbound.recipients import settle_recipients
 from relay.outbound.subject import forward_subject, reply_subject
 from store.records_outbound import OutboundAttachment
 
 from .drafting import PDF, composed, draft
 
 AGENT = "bot@agents.example"
+ONE = settle_recipients(to=["x@example.com"], agent=AGENT)
 HEAD = (
     b"From: Ana <ana@example.com>\r\nTo: bot@agents.example, bo@example.com\r\nCc: cy@example.com\r\nSubject: Q <b>\r\n"
 )
@@ -26,6 +27,7 @@ def test_a_reply_goes_to_the_writer_with_the_mail_quoted():
 
     assert (("ana@example.com",), (), "Re: Q <b>") == (answer.draft.to, answer.draft.cc, answer.draft.subject)
     assert "Yes\n\nOn 2026-11-23 at 15:17 UTC, Ana <ana@example.com> wrote:\n> Line <i>\n>> old\n" == answer.draft.text
+    assert (("ana@example.com", "Ana"),) == answer.draft.names
     assert ("m@example.com", ("r@example.com", "m@example.com")) == (
         answer.answered.in_reply_to,
         answer.answered.references,
@@ -42,6 +44,25 @@ def test_reply_to_comes_before_from():
     answer = reply(read_original(b"Reply-To: list@example.com, not an address\r\n" + MAIL), Words(), agent=AGENT)
 
     assert ("list@example.com",) == answer.draft.to
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ('"Müller, Ana <b>"', "Müller, Ana <b>"),
+        ("=?utf-8?q?a=0D=0ABcc=3A_eve=40example.com?=", "a Bcc: eve@example.com"),
+        ("=?utf-8?q?=E2=80=AEanA?=", "anA"),
+        ('"bo@example.com"', "bo@example.com"),
+        ("x" * 5000, "x" * 255),
+    ],
+)
+def test_whoever_is_answered_is_called_what_they_call_themselves_on_one_line(written, name):
+    raw = MAIL.replace(b"From: Ana", f"From: {written}".encode())
+
+    answer = reply(read_original(raw), Words(text="Yes"), agent=AGENT)
+
+    assert (("ana@example.com",), name) == (answer.draft.to, answer.draft.name_of("ana@example.com"))
+    assert [] == [line for line in composed(answer.draft).raw.splitlines() if line.lower().startswith(b"bcc")]
 
 
 def test_a_reply_to_its_own_mail_goes_where_that_went():
@@ -76,13 +97,14 @@ def test_a_forward_has_one_prefix(subject):
 
 
 def test_a_subject_that_no_draft_may_hold_becomes_one():
-    assert "Re: Fwd: a b" == reply_subject("Fwd: a\xa0b")
+    assert "Re: Fwd: a b" == reply_subject("Fwd: a\x07b")
+    assert "Re: Fwd: a\xa0b" == reply_subject("Fwd: a\xa0b")
     assert 998 == len(reply_subject("x" * 2000))
 
 
 def test_a_forward_tells_the_mail_and_takes_its_files_along():
     raw = composed(draft(attachments=(PDF,))).raw
-    answer = forward(read_original(raw), Words(text="See"), recipients=Recipients(to=("x@example.com",)))
+    answer = forward(read_original(raw), Words(text="See"), recipients=ONE)
 
     assert (("x@example.com",), "Fwd: Hello") == (answer.draft.to, answer.draft.subject)
     assert answer.draft.text.startswith(
@@ -92,7 +114,7 @@ def test_a_forward_tells_the_mail_and_takes_its_files_along():
 
 
 def test_a_whole_mail_is_forwarded_inside_another():
-    answer = forward(read_original(MAIL), Words(text="See"), recipients=Recipients(to=("x@example.com",)), whole=True)
+    answer = forward(read_original(MAIL), Words(text="See"), recipients=ONE, whole=True)
 
     assert (
         OutboundAttachment(filename="original.eml", content_type="message/rfc822", content=MAIL),

@@ -288,6 +288,37 @@ FILES = st.builds(
 )
 
 
+@settings(max_examples=100)
+@given(called=st.lists(LINES, min_size=1, max_size=6))
+def test_whatever_people_are_called_is_read_back_the_same(called):
+    people = {f"p{number}@example.com": name.strip() for number, name in enumerate(called)}
+    raw = composed(draft(to=tuple(people), cc=("cc@example.com",), names=tuple(people.items()))).raw
+
+    assert_on_the_wire(raw)
+    summary = summarise(split_headers(raw))
+    assert people == {each.address: each.name for each in summary.to}
+    assert [("", "cc@example.com")] == [(each.name, each.address) for each in summary.cc]
+
+
+def test_names_stand_before_their_own_addresses():
+    raw = composed(
+        draft(
+            to=("ana@example.com", "bo@example.com"),
+            cc=("cy@example.com",),
+            bcc=("di@example.com",),
+            names=(("ana@example.com", "Müller, Ana"), ("cy@example.com", "Cy, Inc."), ("di@example.com", "Secret")),
+        )
+    ).raw
+
+    assert b"To: =?utf-8?b?TcO8bGxlciwgQW5h?=\r\n <ana@example.com>,\r\n bo@example.com\r\n" in raw
+    assert b'Cc: "Cy, Inc."\r\n <cy@example.com>\r\n' in raw
+    assert b"Secret" not in raw
+    addresses = standard(raw)["To"].addresses
+    assert [("Müller, Ana", "ana@example.com"), ("", "bo@example.com")] == [
+        (each.display_name, each.addr_spec) for each in addresses
+    ]
+
+
 @settings(max_examples=150)
 @given(to=PEOPLE, cc=PEOPLE, subject=LINES, text=TEXTS, html=TEXTS, name=LINES, files=st.lists(FILES, max_size=3))
 def test_whatever_is_composed_is_read_back_the_same(to, cc, subject, text, html, name, files):  # noqa: PLR0917

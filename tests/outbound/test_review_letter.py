@@ -45,6 +45,7 @@ MESSAGE = OutboundMessage(
     to=("bo@reader.example",),
     cc=("cy@new.example",),
     bcc=("di@reader.example",),
+    names=(("cy@new.example", "Bo <bo@reader.example>"),),
     subject="Grüße",
     email_message_id=None,
     provider_message_id=None,
@@ -103,7 +104,7 @@ def test_new_domains_and_new_addresses_are_marked():
     text = letter().text
 
     assert "| To: bo@reader.example" in text
-    assert "| [NEW DOMAIN] Cc: cy@new.example" in text
+    assert "| [NEW DOMAIN] Cc: cy@new.example (Bo <bo@reader.example>)" in text
     assert "| [new address] Bcc: di@reader.example" in text
 
 

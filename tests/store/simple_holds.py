@@ -65,7 +65,7 @@ class Mail:
             "hold_until": self.hold_until,
             "provider_id": self.provider_id,
             "scrubbed_at": self.scrubbed_at,
-            "recipients": (self.draft.to, self.draft.cc, self.draft.bcc),
+            "recipients": (self.draft.to, self.draft.cc, self.draft.bcc, self.draft.names),
             "subject": self.draft.subject,
             "content": self.content,
             "tries": [(key, t.origin, t.outcome, t.error, t.provider_id) for key, t in sorted(self.tries.items())],

@@ -123,6 +123,7 @@ def test_a_written_mail_is_told_with_people_texts_and_the_names_of_files(ana, ex
         "to": ["bo@reader.example", "cy@reader.example"],
         "cc": ["di@reader.example"],
         "bcc": ["ed@reader.example"],
+        "names": [["cy@reader.example", "Cy"], ["ed@reader.example", "Ed"]],
         "subject": "Grüße",
         "text": "hello",
         "html": "<p>hello</p>",

@@ -49,7 +49,9 @@ FILE = OutboundAttachment(filename="a.txt", content_type="text/plain", content=b
 DRAFTS = st.sampled_from(
     [
         Draft(to=("bo@reader.example",), subject="one", text="hello", html="<p>hello</p>", attachments=(FILE, FILE)),
-        Draft(to=(), cc=("cy@reader.example",), bcc=("di@reader.example",), text=""),
+        Draft(
+            to=(), cc=("cy@reader.example",), bcc=("di@reader.example",), names=(("cy@reader.example", "Cy"),), text=""
+        ),
     ]
 )
 EDITS = st.sampled_from(
@@ -57,7 +59,9 @@ EDITS = st.sampled_from(
         NO_EDIT,
         PendingApprovalEdit(subject="one", text="hello"),  # changes nothing of the first draft
         PendingApprovalEdit(text=None, html="", attachments=()),
-        PendingApprovalEdit(to=("ed@reader.example",), cc=(), bcc=(), attachments=(FILE,)),
+        PendingApprovalEdit(
+            to=("ed@reader.example",), cc=(), bcc=(), names=(("ed@reader.example", "Ed"),), attachments=(FILE,)
+        ),
     ]
 )
 USERS = st.integers(0, 1)
@@ -359,7 +363,7 @@ def shown(record, draft, tries):
         "hold_until": record.hold_expires_at,
         "provider_id": record.provider_message_id,
         "scrubbed_at": record.scrubbed_at,
-        "recipients": (record.to, record.cc, record.bcc),
+        "recipients": (record.to, record.cc, record.bcc, record.names),
         "subject": record.subject,
         "content": (record.text, record.html, draft.attachments),
         "tries": [(one.id, one.origin, one.outcome, one.error, one.provider_message_id) for one in tries],

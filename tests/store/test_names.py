@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.names import normalise_address, normalise_domain, normalise_local
+from store.names import as_line, is_line, is_text, normalise_address, normalise_domain, normalise_local
 
 LABEL_63 = "a" * 63
 
@@ -132,3 +132,31 @@ def test_a_domain_is_normalised_by_once_or_refused(name):
         return
     assert once == normalise_domain(once) == normalise_domain(once.upper() + ".")
     assert once.isascii()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "Bonjour\xa0: ça va ?",
+        "Screenshot at 9.41.00\u202fAM.png",
+        "👩\u200d🔧",
+        "نمی\u200cشد",
+        "a\u200fb",
+        "\U0001fae9",
+        "\ue000",
+    ],
+)
+def test_a_line_of_any_language_is_one(line):
+    assert (True, line) == (is_line(line), as_line(line))
+
+
+@pytest.mark.parametrize(
+    "sign", ["\0", "\t", "\n", "\r", "\x1b", "\x7f", "\x85", "\x9b", "\u2028", "\u2029", "\u202e", "\u2067", "\ud800"]
+)
+def test_what_ends_a_line_steers_a_terminal_or_turns_its_order_is_no_text(sign):
+    assert (False, False, "a b") == (is_line(f"a{sign}b"), is_text(f"a{sign}b", most=9), as_line(f"a{sign}b"))
+
+
+def test_a_text_has_a_bounded_length():
+    assert (True, False) == (is_text("\xa0" * 9, most=9), is_text("\xa0" * 10, most=9))

@@ -450,7 +450,7 @@ async def test_a_draft_is_changed_field_by_field_and_waits_on(door, ana, held, n
         cc="", keep="1"
     )  # fmt: skip
 
-    draft = await door.store.read(lambda tx: read_draft(tx, get_outbound_message(tx, held.id)))
+    draft = await draft_of(door, held)
     assert (
         Draft(
             to=("x@reader.example", "y@reader.example"),
@@ -464,6 +464,35 @@ async def test_a_draft_is_changed_field_by_field_and_waits_on(door, ana, held, n
     assert ("pending_approval", 2) == ((message := await now_of(held)).status, message.revision)
     assert message.digest != held.digest
     assert "draft 2" in told.text
+
+
+async def test_names_are_shown_beside_their_addresses_changed_and_taken_out(door, ana):
+    held = await hold(
+        door, replace(DRAFT, names=(("bo@reader.example", 'Bo, "the" <boss>'), ("cy@other.example", "Cy")))
+    )
+    page = await ana.get(f"/approvals/{held.id}")
+    assert 'To bo@reader.example Bo, "the" <boss>' in page.text
+    fields = dict(page.form("Save the changes").fields)
+    assert (r'"Bo, \"the\" <boss>" <bo@reader.example>', "Cy <cy@other.example>") == (fields["to"], fields["cc"])
+    assert held.names == (await draft_of(door, held)).names
+
+    await ana.press(
+        page,
+        "Save the changes",
+        cc="cy@other.example",
+        bcc="Di <di@reader.example>, ed@reader.example\nFo <fo@reader.example>",
+    )
+
+    draft = await draft_of(door, held)
+    assert (("cy@other.example",), ("di@reader.example", "ed@reader.example", "fo@reader.example")) == (
+        draft.cc,
+        draft.bcc,
+    )
+    assert ['Bo, "the" <boss>', "", "Di", "", "Fo"] == [draft.name_of(each) for each in draft.everybody]
+
+
+async def draft_of(door, held):
+    return await door.store.read(lambda tx: read_draft(tx, get_outbound_message(tx, held.id)))
 
 
 async def test_an_open_page_of_an_older_draft_decides_and_changes_nothing(door, ana, held, now_of, office):
@@ -488,6 +517,7 @@ async def test_an_open_page_of_an_older_draft_decides_and_changes_nothing(door, 
         ("to", ""),
         ("to", "not an address"),
         ("cc", "a@b.example\r\nBcc: evil@evil.example"),
+        ("cc", "bo@b.example, Ana <a@b.example>"),
         ("bcc", ",".join(f"p{n}@reader.example" for n in range(60))),
         ("subject", "x" * 999),
         ("subject", "a\r\nBcc: evil@evil.example"),

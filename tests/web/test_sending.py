@@ -99,6 +99,40 @@ async def test_a_mail_is_kept_at_once_goes_out_and_its_way_can_be_read(post, cou
     assert (None, []) == (found["text"], found["attachments"])
 
 
+async def test_people_have_names_however_they_are_written(post, courier):
+    people = [
+        f"Müller, Ana <{ANA}>",
+        {"name": 'Bo "B"', "address": BO},
+        {"name": None, "address": "di@customer.example"},
+    ]
+    wanted = {"to": people, "cc": {"address": "cy@customer.example"}, "bcc": "Ed <ed@customer.example>"}
+    found = await reached(post, await sent(post, MAIL | wanted), "sent")
+
+    raw, _, recipients, _ = courier.taken[0]
+    assert (ANA, BO, "di@customer.example", "cy@customer.example", "ed@customer.example") == recipients
+    assert [("Müller, Ana", ANA), ('Bo "B"', BO), ("", "di@customer.example")] == [
+        (each.display_name, each.addr_spec) for each in parsed(raw)["To"].addresses
+    ]
+    assert [{"name": "Müller, Ana", "address": ANA}, {"name": 'Bo "B"', "address": BO}] == found["to"][:2]
+    assert [{"name": "Ed", "address": "ed@customer.example"}] == found["bcc"]
+    assert b"Ed" not in raw
+
+
+async def test_what_people_write_every_day_is_no_bad_input(post, courier):
+    name = "Screenshot 2026-11-29 at 9.41.00\u202fAM.png"
+    file = {"filename": name, "content_type": "image/png", "data": "aGVsbG8="}
+    wanted = {
+        "subject": "Prêt\xa0: 👩\u200d🔧 نمی\u200cشد",
+        "attachments": [file],
+        "headers": {"X-Note": "déjà\xa0vu"},
+    }
+    await reached(post, await sent(post, MAIL | wanted), "sent")
+
+    mail = parsed(courier.taken[0][0])
+    assert (wanted["subject"], "déjà\xa0vu") == (mail["Subject"], mail["X-Note"])
+    assert [name] == [part.get_filename() for part in mail.iter_attachments()]
+
+
 async def test_the_same_key_makes_one_mail(post, courier):
     once = {"headers": {"Idempotency-Key": "k-1"}}
     first = await post.post(f"{AGENT}/send", MAIL, **once)
@@ -119,6 +153,7 @@ async def test_a_reply_goes_where_answers_are_wanted_and_stays_in_its_conversati
 
     mail = parsed(courier.taken[0][0])
     assert ((ANA, BO), "Re: a question") == (courier.taken[0][2], mail["Subject"])
+    assert f"Ana <{ANA}>" == mail["To"]
     assert "<1@customer.example>" == mail["In-Reply-To"]
     assert mail["References"].split()[0] == "<1@customer.example>"
     assert "> When?" in mail.get_content()
@@ -215,6 +250,20 @@ async def test_an_edit_is_another_draft_and_what_was_seen_before_approves_nothin
     await post.post(f"/v1/reviews/{message_id}/approve", {"subject": "Last"})
     mail = parsed(courier.taken[0][0])
     assert ("Last", "bye", (ANA, BO)) == (mail["Subject"], mail.get_content().strip(), courier.taken[0][2])
+
+
+async def test_whoever_stays_keeps_their_name_through_an_edit(post, courier):
+    await hold(post)
+    message_id = await sent(post, MAIL | {"to": [f"Ana <{ANA}>", f"Bo <{BO}>"]})
+
+    for change in ({"text": "bye"}, {"to": [ANA, f"Bobby <{BO}>"]}, {"to": [ANA], "cc": [BO]}):
+        edited = await post.ask("PATCH", f"/v1/reviews/{message_id}", json=change)
+        assert 200 == edited.status, edited.body
+    assert (200, 4) == (edited.status, edited.json["revision"])
+    await post.post(f"/v1/reviews/{message_id}/approve", {})
+
+    mail = parsed(courier.taken[0][0])
+    assert (f"Ana <{ANA}>", f"Bobby <{BO}>") == (mail["To"], mail["Cc"])
 
 
 async def test_an_edit_whose_mail_was_not_sent_stays_and_is_told_in_a_new_letter(post, courier):

@@ -73,6 +73,7 @@ async def send(agent: AgentSender, house: TheHouse, once: Once, wanted: SendRequ
         to=recipients.to,
         cc=recipients.cc,
         bcc=recipients.bcc,
+        names=recipients.names,
         subject=wanted.subject,
         text=wanted.text,
         html=wanted.html,

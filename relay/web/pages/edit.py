@@ -1,20 +1,23 @@
 """A draft in a form, and what somebody changed in it: fields that came back as they were are not edits. Pure."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
+from relay.outbound.recipients import with_name
 from relay.web.pages.forms import Form
-from store.pending_approval_edit import UNCHANGED, Absent, PendingApprovalEdit
-from store.records_outbound import AttachmentInfo, Draft, OutboundMessage
+from store.pending_approval_edit import UNCHANGED, PendingApprovalEdit
+from store.records_outbound import Addressed, AttachmentInfo, Draft, OutboundMessage
 
+_FIELDS: Final = ("to", "cc", "bcc")
 _BETWEEN: Final = re.compile(r"[\s,;]+")
+_BEHIND: Final = re.compile(r"(?<=>)\s*[,;]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """What the form holds; addresses one a line."""
+    """What the form holds; people one a line, with their names."""
 
     to: str
     cc: str
@@ -28,7 +31,7 @@ class Edited:
 
 def edited_of(message: OutboundMessage, form: Form | None = None) -> Edited:
     """The form as *form* brought it back, or with the draft as it is."""
-    fields = {"to": _lines(message.to), "cc": _lines(message.cc), "bcc": _lines(message.bcc)}
+    fields = {name: _lines(message, name) for name in _FIELDS}
     fields |= {"subject": message.subject, "text": _plain(message.text), "html": _plain(message.html)}
     if form is not None:
         fields = {name: form[name] for name in fields}
@@ -40,24 +43,27 @@ def edited_of(message: OutboundMessage, form: Form | None = None) -> Edited:
 def edit_of(edited: Edited, draft: Draft) -> PendingApprovalEdit:
     """What is changed in *draft*."""
     files = tuple(file for number, file in enumerate(draft.attachments) if number in edited.kept)
-    return PendingApprovalEdit(
-        to=_changed_people(edited.to, draft.to),
-        cc=_changed_people(edited.cc, draft.cc),
-        bcc=_changed_people(edited.bcc, draft.bcc),
+    edit = PendingApprovalEdit(
         subject=UNCHANGED if edited.subject == draft.subject else edited.subject,
         text=UNCHANGED if edited.text == _plain(draft.text) else edited.text or None,
         html=UNCHANGED if edited.html == _plain(draft.html) else edited.html or None,
         attachments=UNCHANGED if len(files) == len(draft.attachments) else files,
     )
+    if all(getattr(edited, name).strip() == _lines(draft, name) for name in _FIELDS):
+        return edit
+    to, cc, bcc = (tuple(_people(getattr(edited, name))) for name in _FIELDS)
+    # All of them, for the form holds every name: one that was taken out of it is not to stay.
+    return replace(edit, to=to, cc=cc, bcc=bcc, names=())
 
 
-def _changed_people(written: str, was: tuple[str, ...]) -> tuple[str, ...] | Literal[Absent.UNCHANGED]:
-    people = tuple(each for each in _BETWEEN.split(written) if each)
-    return UNCHANGED if people == was else people
+def _people(text: str) -> Iterator[str]:
+    """People as they are pasted: addresses between blanks and commas, or each with a name before its ``<…>``."""
+    for line in text.splitlines():
+        yield from filter(None, map(str.strip, (_BEHIND if "<" in line else _BETWEEN).split(line)))
 
 
-def _lines(addresses: Sequence[str]) -> str:
-    return "\n".join(addresses)
+def _lines(addressed: Addressed, field: str) -> str:
+    return "\n".join(with_name(addressed.name_of(each), each) for each in getattr(addressed, field))
 
 
 def _plain(text: str | None) -> str:

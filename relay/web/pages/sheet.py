@@ -30,6 +30,7 @@ class Addressee:
 
     field: str  # To, Cc or Bcc
     address: str
+    name: str  # empty without one
     mark: str  # why to look twice; empty where there is no reason to
 
 
@@ -101,7 +102,11 @@ def read_sheet(tx: Tx, user_id: str, message_id: str, *, now: datetime) -> Sheet
 
 def _addressees(message: OutboundMessage, known: Acquaintance) -> list[Addressee]:
     fields = (("To", message.to), ("Cc", message.cc), ("Bcc", message.bcc))
-    return [Addressee(field, each, _mark(each, known)) for field, addresses in fields for each in addresses]
+    return [
+        Addressee(field, each, message.name_of(each), _mark(each, known))
+        for field, addresses in fields
+        for each in addresses
+    ]
 
 
 def _mark(address: str, known: Acquaintance) -> str:
