@@ -471,7 +471,7 @@ async def test_names_are_shown_beside_their_addresses_changed_and_taken_out(door
         door, replace(DRAFT, names=(("bo@reader.example", 'Bo, "the" <boss>'), ("cy@other.example", "Cy")))
     )
     page = await ana.get(f"/approvals/{held.id}")
-    assert 'To bo@reader.example Bo, "the" <boss>' in page.text
+    assert 'To bo@reader.example new domain Bo, "the" <boss> Cc' in page.text
     fields = dict(page.form("Save the changes").fields)
     assert (r'"Bo, \"the\" <boss>" <bo@reader.example>', "Cy <cy@other.example>") == (fields["to"], fields["cc"])
     assert held.names == (await draft_of(door, held)).names
