@@ -25,9 +25,12 @@ from store.records import Page
 from store.records_outbound import ExpiredHold, OutboundMessage, OutboundStatus, OutboundSummary, Version, Wire
 from store.schema import HELD, agents, messages
 from store.schema_outbound import outbound
+from store.switches import read_pause
 from store.transaction import Tx
 
 MAX_PAGE: Final = 200
+_CAPPED: Final = func.coalesce(outbound.c.hold_reason, "owner") != "owner"
+_ACTION: Final = case((_CAPPED, "reject"), else_=agents.c.hitl_expiration_action)
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -47,14 +50,17 @@ def list_pending_outbound_for_user(
 
 
 def list_expired_pending(tx: Tx, *, limit: int, now: datetime) -> list[ExpiredHold]:
-    """Holds whose time is over, the longest waiting first, with what their agents' owners want done now."""
+    """Holds whose time is over, the longest waiting first, with what their agents' owners want done now.
+
+    None that is to be sent while sending is paused: those wait, and hold up no rejection.
+    """
     columns = (messages.c.id.label("message_id"), messages.c.agent, messages.c.hold_expires_at)
     # Taken from the index before the join: PostgreSQL would join all that are over, and sort.
     over = select(*columns).where(HELD, messages.c.hold_expires_at <= now)
+    if read_pause(tx) is not None:
+        over = over.join_from(messages, agents).join(outbound).where(_ACTION == "reject")
     first = over.order_by(messages.c.hold_expires_at).limit(limit).subquery()
-    capped = func.coalesce(outbound.c.hold_reason, "owner") != "owner"
-    action = case((capped, "reject"), else_=agents.c.hitl_expiration_action).label("action")
-    query = select(first, agents.c.user_id, action).join(agents, agents.c.address == first.c.agent)
+    query = select(first, agents.c.user_id, _ACTION.label("action")).join(agents, agents.c.address == first.c.agent)
     query = query.join(outbound, outbound.c.message_id == first.c.message_id)
     rows = tx.execute(query.order_by(first.c.hold_expires_at))
     return [ExpiredHold(**row._mapping) for row in rows]

@@ -16,6 +16,7 @@ from store.holds import (
 )
 from store.messages import KEPT_FOR
 from store.sending import claim_approved
+from store.switches import pause_sending, resume_sending
 
 HOUR = 3600
 
@@ -190,6 +191,27 @@ def test_holds_whose_time_is_over_are_listed_with_what_is_to_be_done(store, comp
         (hold.message_id, hold.user_id, hold.action) for hold in expired()
     ]
     assert [first.id] == [hold.message_id for hold in expired(limit=1)]
+
+
+def test_while_sending_is_paused_what_would_go_out_waits_and_holds_up_no_rejection(
+    store, compose, poll, hook, owner, expired, clock
+):
+    def end_in_sending(tx):
+        update_agent_hitl(
+            tx, owner, poll.address, enabled=True, ttl_seconds=60, expiration_action="approve", now=clock.now()
+        )
+        pause_sending(tx, now=clock.now())
+
+    to_go, capped, to_end = compose(ttl=10), compose(ttl=11, hold_reason="sends"), compose(ttl=12, agent=hook.address)
+    store.run(end_in_sending)
+    clock.advance(seconds=20)
+
+    assert [capped.id, to_end.id] == [hold.message_id for hold in expired()]
+    assert [capped.id] == [hold.message_id for hold in expired(limit=1)]
+    store.run(resume_sending)
+    assert [(to_go.id, "approve"), (capped.id, "reject")] == [
+        (hold.message_id, hold.action) for hold in expired(limit=2)
+    ]
 
 
 def test_a_hold_ends_at_the_very_moment_that_was_said(compose, expired, clock):
