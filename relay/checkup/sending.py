@@ -2,14 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from relay.checkup.finding import Finding, failing, ok, skipped, warning
 from relay.errors import CourierBusy, Misconfigured
+from relay.outbound.choose import choose_smarthost
+from relay.outbound.smarthost import sign_in
 from relay.settings import Settings, master_secret
 from relay.signing.events_secret import events_secret
 from relay.signing.secrets import master_key
+
+_SECONDS: Final = 10.0  # that one answer of a smarthost may take
+_DOORS: Final = {"starttls": "answers by STARTTLS", "tls": "answers by TLS", "none": "answers in clear"}
 
 if TYPE_CHECKING:
     from relay.outbound.ses_account import SesAccount
@@ -20,8 +26,21 @@ async def check_sending(settings: Settings, *, domains: Sequence[str]) -> list[F
     if settings.outbound == "none":
         return [skipped("sending", "MAILSEAL_OUTBOUND is none")]
     if settings.outbound == "smtp":
-        return [skipped("sending", "a smarthost is not signed in to", "Send a mail to yourself.")]
+        return [await _check_smarthost(settings)]
     return await _check_account(settings, domains) + _check_events(settings)
+
+
+async def _check_smarthost(settings: Settings) -> Finding:
+    where = f"{settings.smtp_out_host}:{settings.smtp_out_port}"
+    try:
+        smarthost = choose_smarthost(settings)
+        assert smarthost is not None, "mail leaves by one"
+        await asyncio.to_thread(sign_in, replace(smarthost, seconds=_SECONDS))
+    except Misconfigured as error:
+        return failing("smarthost", str(error), "Set it.")
+    except CourierBusy as error:
+        return failing("smarthost", f"{error} ({where})", "Check MAILSEAL_SMTP_OUT_…; mail waits until it answers.")
+    return ok("smarthost", f"{where} {_DOORS[smarthost.tls]}{' and let us in' if smarthost.username else ''}")
 
 
 async def _check_account(settings: Settings, domains: Sequence[str]) -> list[Finding]:

@@ -16,18 +16,22 @@ def choose_courier(settings: Settings) -> Courier | None:
             endpoint_url=settings.ses_endpoint_url,
             configuration_set=settings.ses_configuration_set,
         )
-    if settings.outbound == "smtp" and settings.smtp_out_host:
-        return SmarthostCourier(
-            Smarthost(
-                host=settings.smtp_out_host,
-                port=settings.smtp_out_port,
-                hostname=settings.hostname,
-                tls=settings.smtp_out_tls,
-                username=settings.smtp_out_username,
-                password=smarthost_password(settings),
-            )
-        )
-    return None
+    smarthost = choose_smarthost(settings)
+    return SmarthostCourier(smarthost) if smarthost else None
+
+
+def choose_smarthost(settings: Settings) -> Smarthost | None:
+    """None where mail does not leave by one. Raises Misconfigured for a password that cannot be read."""
+    if settings.outbound != "smtp" or settings.smtp_out_host is None:
+        return None
+    return Smarthost(
+        host=settings.smtp_out_host,
+        port=settings.smtp_out_port,
+        hostname=settings.hostname,
+        tls=settings.smtp_out_tls,
+        username=settings.smtp_out_username,
+        password=smarthost_password(settings),
+    )
 
 
 def choose_question(settings: Settings) -> AskProvider | None:

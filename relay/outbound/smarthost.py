@@ -77,6 +77,14 @@ class SmarthostCourier:
             _part(smtp)
 
 
+def sign_in(to: Smarthost) -> None:
+    """Sign in, and leave again without a mail. Raises CourierBusy with what was in the way."""
+    try:
+        _part(connect(to, trust=ssl.create_default_context()))
+    except (smtplib.SMTPException, OSError, UnicodeError) as error:
+        raise CourierBusy(f"the smarthost: {_words_of(error)}") from error
+
+
 def connect(to: Smarthost, *, trust: ssl.SSLContext) -> smtplib.SMTP:
     """A connection that is encrypted and signed in as it should be.
 

@@ -3,14 +3,18 @@
 import socket
 
 import pytest
+import trustme
 
 from relay.checkup.sending import check_sending
 from relay.settings import load
 from relay.signing.events_secret import events_secret
 from relay.signing.secrets import master_key
 from tests.aws import pretend
+from tests.outbound.host import Host
 from tests.outbound.lines import SpokenSes
 
+OUT = {"OUTBOUND": "smtp", "SMTP_OUT_HOST": "127.0.0.1"}
+ME = {"SMTP_OUT_USERNAME": "me", "SMTP_OUT_PASSWORD": "right"}
 GOOD = {"SendingEnabled": True, "ProductionAccessEnabled": True}
 
 
@@ -22,6 +26,53 @@ def credentials(monkeypatch):
 def settings(port, **more):
     chosen = {"OUTBOUND": "ses", "SES_REGION": "eu-west-1", "SES_ENDPOINT_URL": f"http://127.0.0.1:{port}"} | more
     return load({f"MAILSEAL_{name}": value for name, value in chosen.items()})
+
+
+@pytest.fixture
+async def host(monkeypatch, tmp_path):
+    """A smarthost whose certificate this machine trusts."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    async with Host(authority) as opened:
+        yield opened
+
+
+def smarthost_settings(port, **more):
+    chosen = OUT | {"SMTP_OUT_PORT": str(port)} | more
+    return load({f"MAILSEAL_{name}": value for name, value in chosen.items()})
+
+
+@pytest.mark.parametrize(
+    ("tls", "signed_in", "seen"),
+    [
+        ("starttls", ME, "answers by STARTTLS and let us in"),
+        ("tls", ME, "answers by TLS and let us in"),
+        ("starttls", {}, "answers by STARTTLS"),
+        ("none", {}, "answers in clear"),
+    ],
+)
+async def test_a_smarthost_is_signed_in_to_and_gets_no_mail(host, tls, signed_in, seen):
+    [found] = await check_sending(smarthost_settings(host.ports[tls], SMTP_OUT_TLS=tls, **signed_in), domains=[])
+
+    assert ("smarthost", "ok", f"127.0.0.1:{host.ports[tls]} {seen}") == (found.name, found.state, found.seen)
+    assert [] == host.mails
+
+
+@pytest.mark.parametrize(
+    ("tls", "more", "words"),
+    [
+        ("starttls", ME | {"SMTP_OUT_PASSWORD": "wrong"}, "535"),
+        ("none", {"SMTP_OUT_TLS": "starttls"}, "STARTTLS"),
+        ("none", {"SMTP_OUT_TLS": "tls"}, "SSL"),
+        ("starttls", {"SMTP_OUT_HOST": "localhost"}, "CERTIFICATE_VERIFY_FAILED"),
+        ("starttls", {"SMTP_OUT_USERNAME": "me", "SMTP_OUT_PASSWORD_FILE": "/no/such/file"}, "/no/such/file"),
+    ],
+)
+async def test_a_smarthost_that_does_not_take_mail_is_quoted(host, tls, more, words):
+    [found] = await check_sending(smarthost_settings(host.ports[tls], **more), domains=[])
+
+    assert ("failing", True) == (found.state, words in found.seen), found.seen
 
 
 @pytest.mark.parametrize(
@@ -61,11 +112,8 @@ async def test_a_provider_that_is_not_there_is_said():
     assert ["failing"] == [each.state for each in await check_sending(settings(port), domains=[])]
 
 
-@pytest.mark.parametrize("more", [{}, {"OUTBOUND": "smtp", "SMTP_OUT_HOST": "out.example"}])
-async def test_where_there_is_no_account_none_is_asked(more):
-    chosen = load({f"MAILSEAL_{name}": value for name, value in more.items()})
-
-    assert ["skipped"] == [each.state for each in await check_sending(chosen, domains=[])]
+async def test_where_nothing_leaves_nobody_is_asked():
+    assert ["skipped"] == [each.state for each in await check_sending(load({}), domains=[])]
 
 
 async def test_a_region_that_nobody_names_is_said():
