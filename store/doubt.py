@@ -5,13 +5,14 @@ from typing import Literal
 
 from sqlalchemy import and_, select, update
 
+from store.attempts import MAX_ERROR, write_beside
 from store.conversations import normalise_message_id
 from store.errors import NotFailed, NotUnconfirmed
 from store.outbound import get_outbound_message, get_outbound_message_for_user
 from store.records_outbound import OutboundMessage, OutboundStatus
 from store.schema import SENDING, messages
 from store.schema_outbound import send_attempts
-from store.sending import Also, finish_sent, tell_decision
+from store.sending import Also, finish_failed, finish_sent, tell_decision
 from store.transaction import Tx
 from store.wake import SENDING as SENDING_TOPIC
 
@@ -105,6 +106,24 @@ def confirm_sent(
     if has_moved:
         finish_sent(tx, message_id, now=now, also=also)
     return has_moved
+
+
+def deny_sent(tx: Tx, message_id: str, attempt_id: str, error: str, *, now: datetime) -> bool:
+    """The provider tells that what attempt *attempt_id* handed over goes to nobody: whether a doubt has ended by that.
+
+    The message has ``failed`` then. One that is ``sent`` stays so: what became of it is told as a bounce is.
+    """
+    doubtful = and_(
+        messages.c.id == message_id, messages.c.send_attempt == attempt_id, messages.c.status == "unconfirmed"
+    )
+    if tx.execute(update(messages).where(doubtful).values(status="failed")).rowcount == 0:
+        return False
+    tell_decision(tx, attempt_id, now=now)
+    attempt = update(send_attempts).where(send_attempts.c.id == attempt_id)
+    tx.execute(attempt.values(outcome="failed", settled_at=now, error=error[:MAX_ERROR]))
+    write_beside(tx, message_id, error=error[:MAX_ERROR])
+    finish_failed(tx, get_outbound_message(tx, message_id), error, now=now)
+    return True
 
 
 def _end_doubt(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:

@@ -174,7 +174,7 @@ def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> O
         undecided = {"reviewed_by": None, "reviewed_at": None, "reason": None} if status == "pending_approval" else {}
         write_beside(tx, outgoing.message.id, error=error[:MAX_ERROR], **undecided)
         if status == "failed":
-            _finish_failed(tx, outgoing.message, error, now=now)
+            finish_failed(tx, outgoing.message, error, now=now)
     return get_outbound_message(tx, outgoing.message.id)
 
 
@@ -247,7 +247,8 @@ def tell_decision(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
         tell(tx, message.agent, "email.expired", message.id, now=now, details={"action": "approve"})
 
 
-def _finish_failed(tx: Tx, message: OutboundMessage, error: str, *, now: datetime) -> None:
+def finish_failed(tx: Tx, message: OutboundMessage, error: str, *, now: datetime) -> None:
+    """What follows once it is certain that a message did not go out: told and counted."""
     _count(tx, "failed", message, now=now)
     tell(tx, message.agent, "email.failed", message.id, now=now, details={"error": error[:MAX_ERROR]})
 

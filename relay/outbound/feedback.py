@@ -17,7 +17,7 @@ from relay.outbound.inside import hand_inside
 from relay.outbound.office import Office
 from relay.outbound.ses_event import SesEvent, Told, parse_event
 from store.conversations import normalise_message_id
-from store.doubt import confirm_sent
+from store.doubt import confirm_sent, deny_sent
 from store.errors import MessageNotFound
 from store.feedback import find_message_of_attempt, note_feedback
 from store.names import known_as
@@ -29,10 +29,11 @@ from store.suppression import keep_suppression
 from store.transaction import Tx
 from store.usage import note_usage
 
-# What an agent may want to know; that a mail is late, or was refused by the provider, stands at the message.
+# What an agent may want to know; that a mail is late stands at the message.
 _EVENTS: Final[Mapping[FeedbackKind, str]] = {
     "delivered": "email.delivered",
     "bounced": "email.bounced",
+    "rejected": "email.bounced",  # by the provider itself, after it had taken the mail: it goes to nobody
     "complained": "email.complained",
 }
 log = structlog.get_logger("relay.outbound")
@@ -59,13 +60,14 @@ def settle_event(tx: Tx, event: SesEvent, *, by: Office) -> str | None:
     except MessageNotFound:
         return None
     _confirm(tx, message.id, event, by=by)
+    is_denied = _deny(tx, message.id, event, by=by)
     now, kind = by.clock.now(), event.kind
     if kind == "accepted":
         return message.id
     new = [told for told in event.recipients if note_feedback(tx, message.id, _row(event, kind, told, now=now))]
     if kind == "bounced" or kind == "complained":  # noqa: PLR1714 (mypy narrows by each alone)
         _hold_back(tx, owner, message, new, kind=kind, for_good=event.is_permanent, now=now)
-    if new and kind in _EVENTS:
+    if new and kind in _EVENTS and not is_denied:
         tell(tx, message.agent, _EVENTS[kind], message.id, details=_details(event, new, now=now), now=now)
     return message.id
 
@@ -87,11 +89,19 @@ def _find(tx: Tx, event: SesEvent) -> OutboundMessage:
 
 
 def _confirm(tx: Tx, message_id: str, event: SesEvent, *, by: Office) -> None:
-    """Settle a mail of which nobody knew whether SES has it. What it rejects goes to nobody: that stays open."""
+    """Settle a mail of which nobody knew whether SES has it."""
     if event.attempt_id is None or event.kind == "rejected":
         return
     now, inside = by.clock.now(), partial(hand_inside, by=by)  # agents here had to wait for this
     confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now, also=inside)
+
+
+def _deny(tx: Tx, message_id: str, event: SesEvent, *, by: Office) -> bool:
+    """Whether SES rejects what had been in doubt: it goes to nobody, so it has failed, and is told so."""
+    if event.attempt_id is None or event.kind != "rejected":
+        return False
+    words = next((f"SES rejected it: {told.detail}" for told in event.recipients if told.detail), "SES rejected it")
+    return deny_sent(tx, message_id, event.attempt_id, words, now=by.clock.now())
 
 
 def _hold_back(

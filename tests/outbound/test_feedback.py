@@ -12,7 +12,7 @@ from store.agents import delete_agent
 from store.bodies import keep_body
 from store.connect import open_store
 from store.deliveries import list_deliveries_of_message
-from store.doubt import sweep_unconfirmed
+from store.doubt import send_failed_again, sweep_unconfirmed
 from store.errors import Unavailable
 from store.feedback import list_feedback
 from store.messages import get_messages_by_agent
@@ -43,7 +43,7 @@ from tests.store.owned import dump
 HOOK = "hook@agents.example"
 INSIDE = "inside@agents.example"
 WIRE = b"From: hook@agents.example\r\nSubject: hi\r\n\r\nhello\r\n".ljust(1000, b"!")
-EVENTS = ["email.sent", "email.delivered", "email.bounced", "email.complained"]
+EVENTS = ["email.sent", "email.failed", "email.delivered", "email.bounced", "email.complained"]
 TELLING = [send, delivery, bounce, complaint, delay]
 
 
@@ -187,16 +187,28 @@ def test_who_complained_is_not_written_to_any_more(desk):
     assert ("email.complained", (1, 1000)) == (desk.told[-1][0], desk.counted["complained"])
 
 
-@pytest.mark.parametrize("make", [delay, reject, rendering_failure])
-def test_what_may_still_change_is_kept_and_not_told(quick_desk, make):
+def test_what_may_still_change_is_kept_and_not_told(quick_desk):
     desk = quick_desk
     desk.settle(settle_sent)
     before = desk.told
 
-    desk.hear(make(attempt=desk.outgoing.attempt))
+    desk.hear_of(delay)
 
-    assert {delay: "delayed"}.get(make, "rejected") == desk.kept[0][0]
-    assert (before, []) == (desk.told, desk.suppressed)
+    assert ("delayed", before, []) == (desk.kept[0][0], desk.told, desk.suppressed)
+
+
+@pytest.mark.parametrize("make", [reject, rendering_failure])
+def test_what_the_provider_rejects_after_all_is_told_as_bounced_and_nobody_is_to_blame(quick_desk, make):
+    desk = quick_desk
+    desk.settle(settle_sent)
+
+    desk.hear_of(make)
+
+    name, details = desk.told[-1]
+    assert ("email.bounced", True, [BO, CY]) == (
+        name, details["permanent"], [each["address"] for each in details["recipients"]],
+    )  # fmt: skip
+    assert ("sent", [], {"sent"}) == (desk.state.status, desk.suppressed, desk.counted.keys())
 
 
 @pytest.mark.parametrize("make", [send, delivery, bounce, complaint, delay, reject])
@@ -302,15 +314,33 @@ def test_agents_here_get_their_copy_with_the_news_and_only_once(store, clock, ma
     assert [("delivered", INSIDE), ("delivered", BO)] == desk.kept
 
 
-@pytest.mark.parametrize("make", [reject, rendering_failure])
-def test_what_the_provider_rejects_stays_in_doubt(quick_desk, make):
-    desk = quick_desk
+@pytest.mark.parametrize(
+    ("make", "words"), [(reject, "SES rejected it: Bad content"), (rendering_failure, "SES rejected it")]
+)
+def test_a_mail_in_doubt_that_the_provider_rejects_has_failed_and_can_be_sent_again(desk, make, words):
     desk.settle(settle_unconfirmed, "the line broke")
 
-    desk.hear(make(attempt=desk.outgoing.attempt))
+    desk.hear_of(make)
+    desk.hear_of(make)
 
-    assert ("unconfirmed", "hello") == (desk.state.status, desk.state.text)
+    assert ("failed", "hello") == (desk.state.status, desk.state.text)
+    assert desk.state.error.startswith(words)
+    assert [("email.failed", {"error": desk.state.error})] == desk.told
     assert {"rejected"} == {kind for kind, _ in desk.kept}
+    (attempt,) = desk.run(lambda tx: list_send_attempts(tx, desk.message.id))
+    assert ("failed", desk.state.error) == (attempt.outcome, attempt.error)
+    desk.run(lambda tx: send_failed_again(tx, desk.owner.id, desk.message.id, now=desk.clock.now()))
+    assert "queued" == desk.state.status
+
+
+def test_what_is_being_sent_waits_for_its_sender_though_the_provider_rejects_it(quick_desk):
+    desk = quick_desk
+    desk.hear_of(reject)
+    assert "sending" == desk.state.status
+
+    desk.settle(settle_sent)
+
+    assert ("sent", ["email.bounced", "email.sent"]) == (desk.state.status, [name for name, _ in desk.told])
 
 
 def test_an_event_of_an_attempt_that_failed_is_kept_and_moves_nothing(quick_desk):

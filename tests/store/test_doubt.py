@@ -4,7 +4,7 @@
 
 import pytest
 
-from store.doubt import confirm_sent, end_leases, resolve_unconfirmed, send_failed_again, sweep_unconfirmed
+from store.doubt import confirm_sent, deny_sent, end_leases, resolve_unconfirmed, send_failed_again, sweep_unconfirmed
 from store.errors import MessageNotFound, NotFailed, NotUnconfirmed
 from store.holds import reject_pending
 from store.sending import (
@@ -17,6 +17,7 @@ from store.sending import (
     settle_sent,
     settle_unconfirmed,
 )
+from store.usage import list_usage
 
 
 @pytest.fixture
@@ -42,6 +43,24 @@ def confirm(store, clock):
     return lambda message, attempt, **more: store.run(
         lambda tx: confirm_sent(tx, message.id, attempt, "<0100-9@eu-west-1.amazonses.com>", now=clock.now(), **more)
     )
+
+
+@pytest.fixture
+def deny(store, clock):
+    return lambda message, attempt: store.run(lambda tx: deny_sent(tx, message.id, attempt, "virus", now=clock.now()))
+
+
+@pytest.fixture
+def usage(store, poll, clock):
+    def count(tx):
+        today = clock.now().date()
+        return {
+            kind: n.count
+            for day in list_usage(tx, poll.user_id, first=today, last=today)
+            for kind, n in day.kinds.items()
+        }
+
+    return lambda: store.run(count)
 
 
 @pytest.fixture
@@ -97,6 +116,45 @@ def test_a_provider_that_tells_twice_changes_nothing_the_second_time(compose, ta
     assert not confirm(written, outgoing.attempt, also=lambda *_: done.append(1))
 
     assert (sent, []) == (state(written), done)
+
+
+def test_a_provider_that_rejects_ends_a_doubt_in_failure(compose, take, settle, state, attempts, deny, usage):
+    written = compose()
+    outgoing = take()
+    assert not deny(written, outgoing.attempt)
+    settle(settle_unconfirmed, outgoing, "cut")
+    assert not deny(written, "snd_other")
+
+    assert deny(written, outgoing.attempt)
+    assert not deny(written, outgoing.attempt)
+
+    failed = state(written)
+    assert ("failed", "virus", "hello", [("failed", "virus")]) == (
+        failed.status, failed.error, failed.text, attempts(written),
+    )  # fmt: skip
+    assert {"failed": 1} == usage()
+
+
+def test_a_hold_in_doubt_that_is_rejected_does_not_come_back_to_wait(store, compose, poll, settle, state, deny, clock):
+    held = compose(ttl=60)
+    outgoing = store.run(lambda tx: claim_approved(tx, poll.user_id, held.id, lease=LEASE, now=clock.now()))
+    settle(settle_unconfirmed, outgoing, "cut")
+
+    deny(held, outgoing.attempt)
+    settle(settle_failed, outgoing, "late")
+
+    assert "failed" == state(held).status
+
+
+def test_a_sender_that_says_yes_after_all_is_believed(compose, take, settle, state, deny):
+    written = compose()
+    outgoing = take()
+    settle(settle_unconfirmed, outgoing, "cut")
+    deny(written, outgoing.attempt)
+
+    settle(settle_sent, outgoing, "0100-1")
+
+    assert ("sent", None) == ((found := state(written)).status, found.error)
 
 
 def test_news_of_an_attempt_before_the_last_settles_that_attempt_alone(
