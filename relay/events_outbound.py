@@ -57,9 +57,7 @@ def outbound_item(message: OutboundSummary) -> dict[str, Any]:
         "conversation_id": message.conversation_id,
         "from": _mailbox("", message.mail_from),
         "reply_to": [] if message.mail_from == message.agent else [_mailbox("", message.agent)],
-        "to": [_mailbox(message.name_of(each), each) for each in message.to],
-        "cc": [_mailbox(message.name_of(each), each) for each in message.cc],
-        "bcc": [_mailbox(message.name_of(each), each) for each in message.bcc],
+        **{field: [_mailbox(message.name_of(each), each) for each in people] for field, people in message.by_field},
         "subject": message.subject,
         "date": rfc3339(message.created_at),
         "email_message_id": _bracketed(message.email_message_id),
@@ -81,10 +79,7 @@ def outbound_item(message: OutboundSummary) -> dict[str, Any]:
 def _recipients(message: OutboundMessage, feedback: Sequence[Feedback]) -> list[dict[str, Any]]:
     """Everybody it goes to, with what was last told of them."""
     last = {told.recipient.lower(): told for told in feedback}
-    fields = (("to", message.to), ("cc", message.cc), ("bcc", message.bcc))
-    return [
-        _recipient(field, address, last.get(address.lower())) for field, addresses in fields for address in addresses
-    ]
+    return [_recipient(field, each, last.get(each.lower())) for field, people in message.by_field for each in people]
 
 
 def _recipient(field: str, address: str, told: Feedback | None) -> dict[str, Any]:

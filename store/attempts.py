@@ -67,16 +67,14 @@ def _moving(allowed: frozenset[OutboundStatus], *names: str) -> Update:
     return moved.values(send_until=None, **_bound(*names))
 
 
-def settle_attempt(tx: Tx, outgoing: Outgoing, outcome: Outcome, *, now: datetime, **values: Any) -> None:
+def settle_attempt(tx: Tx, attempt_id: str, outcome: Outcome, *, now: datetime, **values: Any) -> None:
     """Write down how the attempt itself ended; an error's words are cut to MAX_ERROR.
 
     Where the provider has told meanwhile that it has the mail, that stays.
     """
-    if "error" in values:
-        values["error"] = values["error"][:MAX_ERROR]
     values |= {"outcome": outcome, "settled_at": now}
     settling = _settled if outcome == "sent" else _settled_unless_sent
-    tx.execute(settling(*values), {"attempt": outgoing.attempt, **_named(values)})
+    tx.execute(settling(*values), {"attempt": attempt_id, **_named(values)})
 
 
 @cache
@@ -90,7 +88,7 @@ def _settled_unless_sent(*names: str) -> Update:
 
 
 def write_beside(tx: Tx, message_id: str, **values: Any) -> None:
-    """Set columns of ``outbound``."""
+    """Set columns of ``outbound``; an error's words are cut to MAX_ERROR."""
     tx.execute(_writing(*values), {"message": message_id, **_named(values)})
 
 
@@ -105,7 +103,9 @@ def _bound(*names: str) -> dict[str, Any]:
 
 
 def _named(values: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of _bound."""
+    """The parameters of _bound; an error's words are cut."""
+    if values.get("error"):
+        values = {**values, "error": values["error"][:MAX_ERROR]}
     return {f"new_{name}": value for name, value in values.items()}
 
 

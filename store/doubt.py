@@ -5,7 +5,7 @@ from typing import Literal
 
 from sqlalchemy import and_, select, update
 
-from store.attempts import MAX_ERROR, write_beside
+from store.attempts import settle_attempt, write_beside
 from store.conversations import normalise_message_id
 from store.errors import NotFailed, NotUnconfirmed
 from store.outbound import get_outbound_message, get_outbound_message_for_user
@@ -119,9 +119,8 @@ def deny_sent(tx: Tx, message_id: str, attempt_id: str, error: str, *, now: date
     if tx.execute(update(messages).where(doubtful).values(status="failed")).rowcount == 0:
         return False
     tell_decision(tx, attempt_id, now=now)
-    attempt = update(send_attempts).where(send_attempts.c.id == attempt_id)
-    tx.execute(attempt.values(outcome="failed", settled_at=now, error=error[:MAX_ERROR]))
-    write_beside(tx, message_id, error=error[:MAX_ERROR])
+    settle_attempt(tx, attempt_id, "failed", now=now, error=error)
+    write_beside(tx, message_id, error=error)
     finish_failed(tx, get_outbound_message(tx, message_id), error, now=now)
     return True
 

@@ -112,11 +112,8 @@ def read_draft(tx: Tx, message: OutboundMessage) -> Draft:
     """The content of *message*, files included."""
     query = select(outbound_attachments).where(outbound_attachments.c.message_id == message.id)
     files = tx.execute(query.order_by(outbound_attachments.c.number)).all()
-    return Draft(
-        to=message.to,
-        cc=message.cc,
-        bcc=message.bcc,
-        names=message.names,
+    return Draft.addressed(
+        message,
         subject=message.subject,
         text=message.text,
         html=message.html,
@@ -260,9 +257,8 @@ def _keep_files(tx: Tx, message_id: str, draft: Draft) -> None:
 
 
 def _content(draft: Draft) -> dict[str, Any]:
-    people: dict[str, Any] = {"to": list(draft.to), "cc": list(draft.cc), "bcc": list(draft.bcc)}
-    people["names"] = [list(pair) for pair in draft.names]
-    return people | {"text": draft.text, "html": draft.html}
+    people: dict[str, Any] = {field: list(addresses) for field, addresses in draft.by_field}
+    return people | {"names": [list(pair) for pair in draft.names], "text": draft.text, "html": draft.html}
 
 
 def _file(row: Row[Any]) -> OutboundAttachment:

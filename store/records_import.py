@@ -6,18 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from store.records import Message
-from store.records_outbound import OutboundKind
+from store.records_outbound import Addressed, OutboundKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(Addressed):
     """What only an outbound message has; of its files an export tells the names alone."""
 
     kind: OutboundKind
-    to: tuple[str, ...]
-    cc: tuple[str, ...]
-    bcc: tuple[str, ...]
-    names: tuple[tuple[str, str], ...]
     text: str | None
     html: str | None
     headers: tuple[tuple[str, str], ...]

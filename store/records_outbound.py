@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
 from store.ids import new_message_id
 from store.records import ExpirationAction
@@ -57,6 +57,11 @@ class Addressed:
         """All recipients, in the order of the fields."""
         return self.to + self.cc + self.bcc
 
+    @property
+    def by_field(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Each field's name, in lower case, with its recipients."""
+        return ("to", self.to), ("cc", self.cc), ("bcc", self.bcc)
+
     def name_of(self, address: str) -> str:
         """What a recipient is called; empty where nobody said."""
         return next((name for whose, name in self.names if whose == address), "")
@@ -70,6 +75,28 @@ class Draft(Addressed):
     text: str | None = None
     html: str | None = None
     attachments: tuple[OutboundAttachment, ...] = ()
+
+    @classmethod
+    def addressed(
+        cls,
+        whom: Addressed,
+        *,
+        subject: str,
+        text: str | None,
+        html: str | None,
+        attachments: tuple[OutboundAttachment, ...],
+    ) -> Self:
+        """A draft to the same people as *whom*."""
+        return cls(
+            to=whom.to,
+            cc=whom.cc,
+            bcc=whom.bcc,
+            names=whom.names,
+            subject=subject,
+            text=text,
+            html=html,
+            attachments=attachments,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,7 +158,7 @@ def settle_sent(
         if outgoing.origin != "queue":  # nobody decided about it, and most mail is that
             tell_decision(tx, outgoing.attempt, now=now)
         finish_sent(tx, outgoing.message.id, now=now, also=also)
-    settle_attempt(tx, outgoing, "sent", now=now, provider_message_id=provider_message_id)
+    settle_attempt(tx, outgoing.attempt, "sent", now=now, provider_message_id=provider_message_id)
     return get_outbound_message(tx, outgoing.message.id)
 
 
@@ -168,11 +168,11 @@ def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> O
     A hold whose time is over waits a little longer each time, and after the last has ``failed``, its
     content kept for its owner.
     """
-    settle_attempt(tx, outgoing, "failed", now=now, error=error)
+    settle_attempt(tx, outgoing.attempt, "failed", now=now, error=error)
     status, until = _after_failure(tx, outgoing, now=now)
     if move(tx, outgoing, status, hold_expires_at=until):
         undecided = {"reviewed_by": None, "reviewed_at": None, "reason": None} if status == "pending_approval" else {}
-        write_beside(tx, outgoing.message.id, error=error[:MAX_ERROR], **undecided)
+        write_beside(tx, outgoing.message.id, error=error, **undecided)
         if status == "failed":
             finish_failed(tx, outgoing.message, error, now=now)
     return get_outbound_message(tx, outgoing.message.id)
@@ -180,9 +180,9 @@ def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> O
 
 def settle_put_off(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, now: datetime) -> OutboundMessage:
     """The provider does not take it now and certainly has not got it: it is queued again, until *until*."""
-    settle_attempt(tx, outgoing, "failed", now=now, error=error)
+    settle_attempt(tx, outgoing.attempt, "failed", now=now, error=error)
     if move(tx, outgoing, "queued", among=_OPEN, visible_at=until):
-        write_beside(tx, outgoing.message.id, error=error[:MAX_ERROR])
+        write_beside(tx, outgoing.message.id, error=error)
         tx.wake(SENDING_TOPIC)
     return get_outbound_message(tx, outgoing.message.id)
 
@@ -190,9 +190,9 @@ def settle_put_off(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, n
 def settle_unconfirmed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> OutboundMessage:
     """The answer was lost: it may have gone out, and is not sent again by itself."""
     if move(tx, outgoing, "unconfirmed"):
-        write_beside(tx, outgoing.message.id, error=error[:MAX_ERROR])
+        write_beside(tx, outgoing.message.id, error=error)
         tell_decision(tx, outgoing.attempt, now=now)
-    settle_attempt(tx, outgoing, "unconfirmed", now=now, error=error)
+    settle_attempt(tx, outgoing.attempt, "unconfirmed", now=now, error=error)
     return get_outbound_message(tx, outgoing.message.id)
 
 

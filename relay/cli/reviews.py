@@ -13,7 +13,7 @@ from relay.cli.output import harmless, json_option, show, show_all
 from relay.cli.program import Program, pass_program
 from relay.events_outbound import outbound_item
 from relay.outbound import review as deciding
-from relay.outbound.review_letter import marks_of
+from relay.outbound.review_letter import called, marks_of
 from relay.outbound.review_link import review_link
 from relay.outbound.written import find_written
 from store.acquaintance import acquaintance_of
@@ -130,9 +130,9 @@ def _tell(document: dict[str, Any]) -> None:
     """The draft for eyes, recipients first; what the agent wrote stands behind a bar, as in the letter."""
     for name in ("to", "cc", "bcc"):
         for each in document[name]:
-            called = f" ({each['name']})" if each["name"] else ""
             marks = document["marks"].get(each["address"])
-            click.echo(harmless(f"{name}: {each['address']}{called}{'   [' + ', '.join(marks) + ']' if marks else ''}"))
+            who = f"{each['address']}{called(each['name'])}"
+            click.echo(harmless(f"{name}: {who}{'   [' + ', '.join(marks) + ']' if marks else ''}"))
     show({name: document[name] for name in _HEAD}, as_json=False)
     for file in document["attachments"]:
         click.echo(harmless(f"file: {file['filename']} ({file['content_type']}, {file['size']} bytes)"))

@@ -67,16 +67,7 @@ def forward(original: Original, words: Words, *, recipients: Addressed, whole: b
 def _draft(
     recipients: Addressed, subject: str, text: str | None, html: str | None, files: Iterable[OutboundAttachment]
 ) -> Draft:
-    return Draft(
-        to=recipients.to,
-        cc=recipients.cc,
-        bcc=recipients.bcc,
-        names=recipients.names,
-        subject=subject,
-        text=text,
-        html=html,
-        attachments=tuple(files),
-    )
+    return Draft.addressed(recipients, subject=subject, text=text, html=html, attachments=tuple(files))
 
 
 def _from(original: Original) -> tuple[Mailbox, ...]:

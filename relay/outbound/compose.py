@@ -104,13 +104,13 @@ def email_message_id(message_id: str, author: Author) -> str:
 
 def _people(draft: Draft, author: Author) -> list[bytes]:
     # No Sender: it would repeat From, which RFC 5322 §3.6.2 says it should not.
-    fields = [_mailboxes("From", [(_display(author), author.mail_from)])]
+    fields = [_mailboxes("From", [(_display(author), author.mail_from)], said="from")]
     if author.shared_from:
-        fields.append(_mailboxes("Reply-To", [("", author.address)]))
-    if draft.to:
-        fields.append(_mailboxes("To", [(draft.name_of(each), each) for each in draft.to]))
-    if draft.cc:
-        fields.append(_mailboxes("Cc", [(draft.name_of(each), each) for each in draft.cc]))
+        fields.append(_mailboxes("Reply-To", [("", author.address)], said="from"))
+    for said, addresses in (("to", draft.to), ("cc", draft.cc)):
+        if addresses:
+            people = [(draft.name_of(each), each) for each in addresses]
+            fields.append(_mailboxes(said.capitalize(), people, said=said))
     return fields if draft.to or draft.cc else [*fields, _NOBODY_NAMED]
 
 
@@ -150,7 +150,7 @@ def _content(draft: Draft, seed: str) -> Part:
     return multipart("mixed", [body, *files], f"{boundary}m") if files else body
 
 
-def _mailboxes(name: str, people: Sequence[tuple[str, str]]) -> bytes:
-    field = "from" if name == "Reply-To" else name.lower()
-    checked = [str(check_address(address, field=field, index=index)) for index, (_, address) in enumerate(people)]
-    return header_line.mailboxes(name, [(called, each) for (called, _), each in zip(people, checked, strict=True)])
+def _mailboxes(name: str, people: Sequence[tuple[str, str]], *, said: str) -> bytes:
+    """The field *name*; whoever asked for the mail knows it as *said*."""
+    checked = [(called, str(check_address(each, field=said, index=n))) for n, (called, each) in enumerate(people)]
+    return header_line.mailboxes(name, checked)

@@ -59,15 +59,14 @@ def settle_event(tx: Tx, event: SesEvent, *, by: Office) -> str | None:
         owner = resolve_outbound_owner(tx, message.id)
     except MessageNotFound:
         return None
-    _confirm(tx, message.id, event, by=by)
-    is_denied = _deny(tx, message.id, event, by=by)
+    has_failed = _settle_doubt(tx, message.id, event, by=by)
     now, kind = by.clock.now(), event.kind
     if kind == "accepted":
         return message.id
     new = [told for told in event.recipients if note_feedback(tx, message.id, _row(event, kind, told, now=now))]
     if kind == "bounced" or kind == "complained":  # noqa: PLR1714 (mypy narrows by each alone)
         _hold_back(tx, owner, message, new, kind=kind, for_good=event.is_permanent, now=now)
-    if new and kind in _EVENTS and not is_denied:
+    if new and kind in _EVENTS and not has_failed:
         tell(tx, message.agent, _EVENTS[kind], message.id, details=_details(event, new, now=now), now=now)
     return message.id
 
@@ -88,20 +87,20 @@ def _find(tx: Tx, event: SesEvent) -> OutboundMessage:
     raise MessageNotFound
 
 
-def _confirm(tx: Tx, message_id: str, event: SesEvent, *, by: Office) -> None:
-    """Settle a mail of which nobody knew whether SES has it."""
-    if event.attempt_id is None or event.kind == "rejected":
-        return
-    now, inside = by.clock.now(), partial(hand_inside, by=by)  # agents here had to wait for this
-    confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now, also=inside)
+def _settle_doubt(tx: Tx, message_id: str, event: SesEvent, *, by: Office) -> bool:
+    """Settle a mail of which nobody knew whether SES has it; whether it has failed by that, and is told so.
 
-
-def _deny(tx: Tx, message_id: str, event: SesEvent, *, by: Office) -> bool:
-    """Whether SES rejects what had been in doubt: it goes to nobody, so it has failed, and is told so."""
-    if event.attempt_id is None or event.kind != "rejected":
+    What SES rejects goes to nobody. All else that it tells of a mail is proof that it has it.
+    """
+    now = by.clock.now()
+    if event.attempt_id is None:
         return False
-    words = next((f"SES rejected it: {told.detail}" for told in event.recipients if told.detail), "SES rejected it")
-    return deny_sent(tx, message_id, event.attempt_id, words, now=by.clock.now())
+    if event.kind == "rejected":
+        words = next((f"SES rejected it: {told.detail}" for told in event.recipients if told.detail), "SES rejected it")
+        return deny_sent(tx, message_id, event.attempt_id, words, now=now)
+    inside = partial(hand_inside, by=by)  # agents here had to wait for this
+    confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now, also=inside)
+    return False
 
 
 def _hold_back(

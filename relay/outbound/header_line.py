@@ -35,11 +35,8 @@ def unstructured(name: str, value: str) -> bytes:
 
 def mailboxes(name: str, people: Sequence[tuple[str, str]]) -> bytes:
     """An address field: of each a display name, which may be empty, and an address that is checked already."""
-    pieces = [f"{name}:"]
-    for display, address in people:
-        pieces += _mailbox(display, address, _FOLD_AT - len(name) - 2)
-        pieces[-1] += ","
-    return _lines([*pieces[:-1], pieces[-1].removesuffix(",")])
+    first, *rest = ["\r\n ".join(_mailbox(*each, _FOLD_AT - len(name) - 2)) for each in people]
+    return _lines([f"{name}: {first}", *rest], joint=",")
 
 
 def ids(name: str, message_ids: Sequence[str]) -> bytes:

@@ -43,8 +43,8 @@ def review_letter(asked: Asked, *, recipient: str, link: str) -> Draft:
     """The letter to *recipient* with the address of the page, *link*."""
     message = asked.message
     people = [
-        (f"{name}: {address}{_called(message.name_of(address))}", marks_of(address, asked.acquaintance))
-        for name, addresses in (("To", message.to), ("Cc", message.cc), ("Bcc", message.bcc))
+        (f"{field.capitalize()}: {address}{called(message.name_of(address))}", marks_of(address, asked.acquaintance))
+        for field, addresses in message.by_field
         for address in addresses
     ]
     used = [mark for mark in _LEGEND if any(mark in marks for _, marks in people)]
@@ -63,8 +63,8 @@ def review_letter(asked: Asked, *, recipient: str, link: str) -> Draft:
     return letter_draft(recipient, f"Approve? {asked.agent.address}: {message.subject}", blocks)
 
 
-def _called(name: str) -> str:
-    """Behind the address: it is the address that is judged, and the name may be anything."""
+def called(name: str) -> str:
+    """A recipient's name behind the address: it is the address that is judged, and the name may be anything."""
     return f" ({name})" if name else ""
 
 

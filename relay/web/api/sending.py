@@ -69,15 +69,8 @@ async def send(agent: AgentSender, house: TheHouse, once: Once, wanted: SendRequ
     of this relay get theirs without any provider.
     """
     recipients = settle_recipients(to=wanted.to, cc=wanted.cc, bcc=wanted.bcc, agent=agent.address)
-    draft = Draft(
-        to=recipients.to,
-        cc=recipients.cc,
-        bcc=recipients.bcc,
-        names=recipients.names,
-        subject=wanted.subject,
-        text=wanted.text,
-        html=wanted.html,
-        attachments=wanted.files,
+    draft = Draft.addressed(
+        recipients, subject=wanted.subject, text=wanted.text, html=wanted.html, attachments=wanted.files
     )
     wish = Wish(
         draft=draft,

@@ -10,9 +10,8 @@ from relay.web.pages.forms import Form
 from store.pending_approval_edit import UNCHANGED, PendingApprovalEdit
 from store.records_outbound import Addressed, AttachmentInfo, Draft, OutboundMessage
 
-_FIELDS: Final = ("to", "cc", "bcc")
-_BETWEEN: Final = re.compile(r"[\s,;]+")
-_BEHIND: Final = re.compile(r"(?<=>)\s*[,;]")
+_BETWEEN_BARE: Final = re.compile(r"[\s,;]+")
+_BETWEEN_NAMED: Final = re.compile(r"(?<=>)\s*[,;]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +30,7 @@ class Edited:
 
 def edited_of(message: OutboundMessage, form: Form | None = None) -> Edited:
     """The form as *form* brought it back, or with the draft as it is."""
-    fields = {name: _lines(message, name) for name in _FIELDS}
+    fields = {field: _lines(people, message) for field, people in message.by_field}
     fields |= {"subject": message.subject, "text": _plain(message.text), "html": _plain(message.html)}
     if form is not None:
         fields = {name: form[name] for name in fields}
@@ -49,9 +48,9 @@ def edit_of(edited: Edited, draft: Draft) -> PendingApprovalEdit:
         html=UNCHANGED if edited.html == _plain(draft.html) else edited.html or None,
         attachments=UNCHANGED if len(files) == len(draft.attachments) else files,
     )
-    if all(getattr(edited, name).strip() == _lines(draft, name) for name in _FIELDS):
+    if all(getattr(edited, field).strip() == _lines(people, draft) for field, people in draft.by_field):
         return edit
-    to, cc, bcc = (tuple(_people(getattr(edited, name))) for name in _FIELDS)
+    to, cc, bcc = (tuple(_people(written)) for written in (edited.to, edited.cc, edited.bcc))
     # All of them, for the form holds every name: one that was taken out of it is not to stay.
     return replace(edit, to=to, cc=cc, bcc=bcc, names=())
 
@@ -59,11 +58,11 @@ def edit_of(edited: Edited, draft: Draft) -> PendingApprovalEdit:
 def _people(text: str) -> Iterator[str]:
     """People as they are pasted: addresses between blanks and commas, or each with a name before its ``<…>``."""
     for line in text.splitlines():
-        yield from filter(None, map(str.strip, (_BEHIND if "<" in line else _BETWEEN).split(line)))
+        yield from filter(None, map(str.strip, (_BETWEEN_NAMED if "<" in line else _BETWEEN_BARE).split(line)))
 
 
-def _lines(addressed: Addressed, field: str) -> str:
-    return "\n".join(with_name(addressed.name_of(each), each) for each in getattr(addressed, field))
+def _lines(people: Sequence[str], addressed: Addressed) -> str:
+    return "\n".join(with_name(addressed.name_of(each), each) for each in people)
 
 
 def _plain(text: str | None) -> str:

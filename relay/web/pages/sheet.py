@@ -101,11 +101,10 @@ def read_sheet(tx: Tx, user_id: str, message_id: str, *, now: datetime) -> Sheet
 
 
 def _addressees(message: OutboundMessage, known: Acquaintance) -> list[Addressee]:
-    fields = (("To", message.to), ("Cc", message.cc), ("Bcc", message.bcc))
     return [
-        Addressee(field, each, message.name_of(each), _mark(each, known))
-        for field, addresses in fields
-        for each in addresses
+        Addressee(field.capitalize(), each, message.name_of(each), _mark(each, known))
+        for field, people in message.by_field
+        for each in people
     ]
 
 
