@@ -25,7 +25,7 @@ check: $(READY) ## style, types and import rules
 bench: $(READY) ## speed and memory beside a naive server: two minutes
 	$(BIN)/python -m tests.bench
 
-bench-store: $(READY) ## the store at a million messages: ten minutes and 7 GB of disk
+bench-store: $(READY) ## the store at a million messages: five to ten minutes and 7 GB of disk
 	$(BIN)/python -m tests.bench.store
 
 faults: $(READY) ## kill -9 under load, disk full: some minutes
