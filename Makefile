@@ -26,7 +26,7 @@ bench: $(READY) ## speed and memory beside a naive server: two minutes
 	$(BIN)/python -m tests.bench
 
 bench-store: $(READY) ## the store at a million messages: five to ten minutes and 7 GB of disk
-	$(BIN)/python -m tests.bench.store
+	$(BIN)/python -m tests.bench.store.__main__
 
 faults: $(READY) ## kill -9 under load, disk full: some minutes
 	$(PYTEST) tests/faults

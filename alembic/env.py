@@ -5,8 +5,8 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from store.connect import open_engine
-from store.schema import metadata
+from store.database.connect import open_engine
+from store.schema.inbound import metadata
 
 connection = context.config.attributes.get("connection")
 

@@ -13,26 +13,17 @@ from typing import Final
 
 import structlog
 
-from relay.assembly import (
-    make_master,
-    make_office,
-    make_place,
-    make_reception,
-    make_resolver,
-    make_ses_events,
-    open_database,
-)
-from relay.auth.dnsclient import FreshResolver
 from relay.clock import Clock, SystemClock
+from relay.data_dir_lock import first, running
 from relay.delivery.attempt import Letterbox
 from relay.delivery.dispatch import Dispatcher
 from relay.delivery.post import Poster
 from relay.delivery.trial import Trial, try_webhook
 from relay.directory.agents import make_secret
+from relay.dns.cache import FreshResolver
 from relay.errors import Deferred, Misconfigured
 from relay.inbound.admit import admit
 from relay.inbound.receive import receive
-from relay.instance import first, running
 from relay.jobs.domains import EVERY, DomainWatch
 from relay.jobs.holds import Holds
 from relay.jobs.letters import LetterRound
@@ -42,23 +33,32 @@ from relay.jobs.sending import Sending
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.metrics import Metrics
-from relay.outbound.sns_fetch import SnsLine
+from relay.outbound.feedback.sns_fetch import SnsLine
 from relay.settings import Settings
 from relay.smtp.limits import Limits
 from relay.smtp.server import SmtpServer
 from relay.smtp.tls import Certificates
 from relay.spool import Spool
+from relay.web.access.context import House
 from relay.web.app import make_app
-from relay.web.house import House
-from relay.web.limits import ApiLimits
-from relay.web.server import WebServer
-from store.agents import POSTMASTER, ensure_operator_postmaster, probe
-from store.connect import database_file
-from store.domains import ensure_shared_domain
-from store.doubt import end_leases
+from relay.web.http.limits import ApiLimits
+from relay.web.http.server import WebServer
+from relay.wiring import (
+    make_master,
+    make_office,
+    make_place,
+    make_reception,
+    make_resolver,
+    make_ses_events,
+    open_database,
+)
+from store.database.connect import database_file
+from store.database.pg_listener import ear_of
+from store.directory.agents import POSTMASTER, ensure_operator_postmaster, probe
+from store.directory.domains import ensure_shared_domain
 from store.errors import StoreError, Unavailable
-from store.listen import ear_of
-from store.records import Agent, Recipient
+from store.outbound.unconfirmed import end_leases
+from store.records.mail import Agent, Recipient
 from store.transaction import Tx
 
 SMTP_GRACE_SECONDS: Final = 60.0  # systemd waits 120 before it kills

@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from relay.backoff import RETRY_SECONDS
 from relay.errors import BadAddress, Misconfigured
 from relay.mail.address import parse_mailbox
-from store.connect import sqlite_url
+from store.database.connect import sqlite_url
 from store.names import normalise_domain
 
 PREFIX: Final = "MAILSEAL_"

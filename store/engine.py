@@ -22,8 +22,8 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from store.database.error_translation import lost_a_race, translated
 from store.errors import Unavailable
-from store.failure import lost_a_race, translated
 from store.transaction import Tx, Unit
 from store.wake import Bell
 

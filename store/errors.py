@@ -88,7 +88,7 @@ class SuppressionNotFound(NotFound):
 class SendUnconfirmed(StoreError):
     """The provider may have taken the mail: the answer was lost.
 
-    Raised by the send that a caller hands to store/approval.py, and raised on from there.
+    Raised by the send that a caller hands to store/outbound/handover.py, and raised on from there.
     """
 
 

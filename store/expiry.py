@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, case, func, select
 
-from store.schema import messages
+from store.schema.inbound import messages
 
 KEPT_FOR: Final = timedelta(days=30)
 SLACK: Final = timedelta(minutes=15)

@@ -1,7 +1,7 @@
 """Wake-ups: who waits for rows to appear is told at the commit that makes them appear.
 
 A topic is a short text (``deliveries:ADDRESS``, ``inbox:ADDRESS``). A commit of this process rings by
-itself; those of other processes are brought here by what store/listen.py starts, which also wakes
+itself; those of other processes are brought here by what store/database/pg_listener.py starts, which also wakes
 everybody once when it cannot say what it has missed.
 """
 

@@ -3,7 +3,7 @@
 from sqlalchemy import func, select, text
 
 from store.engine import Store
-from store.schema import bodies, body_chunks, deliveries, messages
+from store.schema.inbound import bodies, body_chunks, deliveries, messages
 from store.transaction import Tx
 
 LOST = "lost_"  # what the name of a table begins with while nobody finds it

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import Connection, Engine, event, make_url
 
 from relay.signing.secrets import MasterKey, master_key
-from store import migrate
-from store.connect import open_engine, open_store, sqlite_url
+from store.database import migrate
+from store.database.connect import open_engine, open_store, sqlite_url
 from store.engine import Store
-from store.schema import metadata
+from store.schema.inbound import metadata
 from tests.broken_store import LOST
 from tests.databases import Compiled, new_database
 from tests.fakes import FakeClock

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from relay.auth.resolver import Answer, RdType
+from relay.dns.resolver import Answer, RdType
 from relay.errors import DnsUnavailable
-from relay.outbound.in_time import InTime
+from relay.outbound.couriers.lease_guard import InTime
 
 
 class FakeClock:

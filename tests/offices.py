@@ -1,9 +1,9 @@
 """What agents write from, and what is sent by: an office of a relay that is called relay.example."""
 
 from relay.mail.routes import Routes
-from relay.outbound.courier import Courier
-from relay.outbound.office import Office
-from relay.outbound.senders import Senders
+from relay.outbound.context import Office
+from relay.outbound.couriers.courier import Courier
+from relay.outbound.couriers.senders import Senders
 from relay.signing.secrets import MasterKey
 from store.engine import Store
 from tests.fakes import FakeClock

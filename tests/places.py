@@ -8,12 +8,12 @@ from relay.clock import Clock
 from relay.directory import agents as making
 from relay.directory import domains as proving
 from relay.signing.secrets import MasterKey
-from store import users
-from store.bodies import keep_body
+from store.directory import users
 from store.ids import new_message_id
-from store.messages import create_inbound_message
-from store.records import Agent, Message, NewMessage, User
-from store.records_outbound import Draft, NewOutbound, OutboundAttachment
+from store.mail.bodies import keep_body
+from store.mail.messages import create_inbound_message
+from store.records.mail import Agent, Message, NewMessage, User
+from store.records.outbound import Draft, NewOutbound, OutboundAttachment
 from store.transaction import Tx
 
 ANYWHERE: Sequence = ()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.events import RAW_INLINE_BYTES, event_body, message_data, message_item
-from store.records import Message
+from relay.events.inbound import RAW_INLINE_BYTES, event_body, message_data, message_item
+from store.records.mail import Message
 from tests.places import new_message
 
 AT = datetime(2026, 11, 23, 15, 17, tzinfo=UTC)

@@ -9,8 +9,8 @@ import pytest
 import structlog
 
 from relay import log
-from store.bodies import keep_body
 from store.errors import Unavailable
+from store.mail.bodies import keep_body
 from tests.broken_store import lose_table
 
 

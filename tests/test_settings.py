@@ -9,7 +9,7 @@ import pytest
 from relay.backoff import RETRY_SECONDS
 from relay.errors import Misconfigured
 from relay.settings import load, master_secret, smarthost_password
-from store.connect import open_engine
+from store.database.connect import open_engine
 
 SECRET = "sixteen bytes or more"
 

@@ -12,10 +12,10 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import orjson
 
 from relay.clock import rfc3339
-from store.bodies import read_chunk
 from store.engine import Store
-from store.export import export_user_data
+from store.mail.bodies import read_chunk
 from store.transaction import Tx
+from store.upkeep.export import export_user_data
 
 LISTING: Final = "account.jsonl"
 _HANDED_ON: Final = 64 * 1024  # bytes that are worth handing on

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from relay.account.archive import Line
-from store.export import SCHEMA_VERSION
-from store.records import Agent, ExpirationAction, Message, Mode, OnUnverified, User
-from store.records_feedback import Suppression, SuppressionReason
-from store.records_import import ImportedMessage, Written
-from store.records_outbound import OutboundKind, OutboundStatus
-from store.records_people import UsageEvent, UsageKind
-from store.suppression import MAX_DETAIL
+from store.outbound.suppression import MAX_DETAIL
+from store.records.feedback import Suppression, SuppressionReason
+from store.records.imports import ImportedMessage, Written
+from store.records.mail import Agent, ExpirationAction, Message, Mode, OnUnverified, User
+from store.records.outbound import OutboundKind, OutboundStatus
+from store.records.people import UsageEvent, UsageKind
+from store.upkeep.export import SCHEMA_VERSION
 
 _INBOUND: Final = frozenset({"unread", "read"})
 _OUTBOUND: Final = frozenset(get_args(OutboundStatus))

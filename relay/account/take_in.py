@@ -17,13 +17,17 @@ from relay.clock import Clock
 from relay.errors import BadExport
 from relay.signing.agent_secret import agent_secret
 from relay.signing.secrets import NONCE_BYTES, SECRET_BYTES, MasterKey
-from store.agents import normalised
-from store.bodies import INLINE_BYTES, keep_chunk
-from store.domains import is_shared_domain
+from store.directory.agents import normalised
+from store.directory.domains import is_shared_domain
 from store.engine import Store
 from store.errors import Conflict, InvalidValue, NotFound
 from store.ids import new_key_id
-from store.imports import (
+from store.mail.bodies import INLINE_BYTES, keep_chunk
+from store.outbound.suppression import import_suppression
+from store.records.imports import ImportedMessage
+from store.records.mail import AgentSecret, User
+from store.transaction import Tx
+from store.upkeep.imports import (
     import_agent,
     import_domain,
     import_messages,
@@ -31,11 +35,7 @@ from store.imports import (
     own_agents,
     owners_of_messages,
 )
-from store.imports_usage import import_usage
-from store.records import AgentSecret, User
-from store.records_import import ImportedMessage
-from store.suppression import import_suppression
-from store.transaction import Tx
+from store.upkeep.imports_usage import import_usage
 
 BATCH: Final = 200  # things kept at once
 BATCH_BYTES: Final = 8 * 1024 * 1024  # of lines and bytes, unless a single one has more

@@ -8,16 +8,16 @@ from typing import Final
 from relay.auth.arc import find_chain, key_names, validate
 from relay.auth.arc_set import Chain
 from relay.auth.body_hash import BodyDigest, BodyForm, hash_body
-from relay.auth.budget import BudgetedResolver
 from relay.auth.dkim import Keys, fetch_keys, judge, read_signatures
 from relay.auth.dkim_key import KeyCache
 from relay.auth.dkim_signature import Signature, Unreadable
 from relay.auth.dmarc import conclude, discover
 from relay.auth.dmarc_walk import TreeWalk
 from relay.auth.from_field import from_address
-from relay.auth.resolver import Resolver
 from relay.auth.spf import Sender, check_host
 from relay.auth.verdict import ArcResult, SpfResult, Verdict
+from relay.dns.budget import BudgetedResolver
+from relay.dns.resolver import Resolver
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers
 

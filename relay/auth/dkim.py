@@ -13,9 +13,9 @@ from relay.auth.alignment import closeness
 from relay.auth.body_hash import BodyDigest, BodyForm
 from relay.auth.dkim_key import KeyCache, KeyProblem, PublicKey
 from relay.auth.dkim_signature import Signature, Unreadable, read_signature
-from relay.auth.resolver import Resolver
 from relay.auth.signed_fields import header_digest
 from relay.auth.verdict import DkimResult, Result
+from relay.dns.resolver import Resolver
 from relay.errors import DnsUnavailable
 from relay.mail.headers import Headers
 

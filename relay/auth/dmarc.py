@@ -13,8 +13,8 @@ from typing import Final
 
 from relay.auth.dmarc_record import DmarcRecord, Policy
 from relay.auth.dmarc_walk import Found, TreeWalk
-from relay.auth.resolver import RdType, Resolver
 from relay.auth.verdict import ArcResult, DkimResult, DmarcResult, Result, SpfResult, Verdict
+from relay.dns.resolver import RdType, Resolver
 from relay.errors import DnsUnavailable
 
 _EXISTENCE: Final[tuple[RdType, ...]] = ("A", "AAAA", "MX")

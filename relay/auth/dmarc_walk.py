@@ -10,7 +10,7 @@ from typing import Final
 
 from relay.auth.alignment import is_within, shared_labels
 from relay.auth.dmarc_record import DmarcRecord, select
-from relay.auth.resolver import Resolver
+from relay.dns.resolver import Resolver
 
 MAX_QUERIES: Final = 8
 

@@ -15,10 +15,10 @@ from types import MappingProxyType
 from typing import Final
 
 from relay.auth.alignment import is_within
-from relay.auth.resolver import Answer, RdType, Resolver
 from relay.auth.spf_macro import Macros, SpfSyntaxError, expand, letters, parse_macros
 from relay.auth.spf_record import Directive, SpfRecord, parse_record, select
 from relay.auth.verdict import Result
+from relay.dns.resolver import Answer, RdType, Resolver
 from relay.errors import DnsUnavailable
 
 MAX_LOOKUPS: Final = 10

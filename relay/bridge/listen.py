@@ -13,7 +13,7 @@ from typing import Final
 
 from relay import backoff
 from relay.bridge.forward import Forwarded
-from relay.bridge.place import Place
+from relay.bridge.resume_point import Place
 from relay.bridge.source import Source
 from relay.bridge.sse import Mark, Message
 from relay.errors import StreamCut

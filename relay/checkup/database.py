@@ -8,14 +8,14 @@ from typing import Final
 from relay.checkup.finding import Finding, failing, ok, skipped, warning
 from relay.clock import Clock
 from relay.settings import Settings
-from store import migrate
-from store.agents import probe
-from store.connect import database_file, open_store
+from store.database import migrate
+from store.database.connect import database_file, open_store
+from store.directory.agents import probe
+from store.directory.diagnostics import Trouble, database_time, list_troubles, list_verified_domains
+from store.directory.sending_pause import read_pause
 from store.engine import Store
 from store.errors import StoreError
-from store.records import Domain
-from store.standing import Trouble, database_time, list_troubles, list_verified_domains
-from store.switches import read_pause
+from store.records.mail import Domain
 
 SKEW: Final = timedelta(seconds=30)
 RECENT: Final = timedelta(days=7)

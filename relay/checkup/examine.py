@@ -7,18 +7,18 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
-from relay.auth.dnsclient import CachingResolver, system_nameservers
-from relay.auth.resolver import Resolver
 from relay.checkup.certificate import check_certificate
 from relay.checkup.clock import check_clock
 from relay.checkup.database import check_database, check_pause, check_webhooks, verified_domains
 from relay.checkup.disk import check_data_dir
-from relay.checkup.doors import check_doors, check_way_in, check_way_out
 from relay.checkup.finding import Finding, failing, skipped
+from relay.checkup.listeners import check_doors, check_way_in, check_way_out
 from relay.checkup.names import check_domains, check_hostname, check_nameserver
 from relay.checkup.sending import check_sending
 from relay.clock import Clock
-from relay.directory.zone import Place
+from relay.directory.dns_records import Place
+from relay.dns.cache import CachingResolver, system_nameservers
+from relay.dns.resolver import Resolver
 from relay.settings import Settings
 from store.errors import StoreError
 

@@ -5,14 +5,14 @@ import secrets
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from relay.auth.resolver import Answer, Resolver
-from relay.checkup.doors import addresses
 from relay.checkup.finding import Finding, failing, ok, skipped, warning
-from relay.directory.sighting import Sighting
-from relay.directory.survey import survey
-from relay.directory.zone import Place, wanted_records
+from relay.checkup.listeners import addresses
+from relay.directory.check_domain import survey
+from relay.directory.dns_check import Sighting
+from relay.directory.dns_records import Place, wanted_records
+from relay.dns.resolver import Answer, Resolver
 from relay.errors import DnsUnavailable
-from store.records import Domain
+from store.records.mail import Domain
 
 
 async def check_nameserver(name: str, *, resolver: Resolver) -> list[Finding]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from relay.checkup.finding import Finding, failing, ok, skipped, warning
 from relay.errors import CourierBusy, Misconfigured
-from relay.outbound.choose import choose_smarthost
-from relay.outbound.smarthost import sign_in
+from relay.outbound.couriers.factory import choose_smarthost
+from relay.outbound.couriers.smarthost import sign_in
 from relay.settings import Settings, master_secret
 from relay.signing.events_secret import events_secret
 from relay.signing.secrets import master_key
@@ -18,7 +18,7 @@ _SECONDS: Final = 10.0  # that one answer of a smarthost may take
 _DOORS: Final = {"starttls": "answers by STARTTLS", "tls": "answers by TLS", "none": "answers in clear"}
 
 if TYPE_CHECKING:
-    from relay.outbound.ses_account import SesAccount
+    from relay.outbound.couriers.ses.account import SesAccount
 
 
 async def check_sending(settings: Settings, *, domains: Sequence[str]) -> list[Finding]:
@@ -44,7 +44,7 @@ async def _check_smarthost(settings: Settings) -> Finding:
 
 
 async def _check_account(settings: Settings, domains: Sequence[str]) -> list[Finding]:
-    from relay.outbound.ses_account import read_account  # noqa: PLC0415 (boto3 is dear, and most relays do without)
+    from relay.outbound.couriers.ses.account import read_account  # noqa: PLC0415 (boto3 is dear, and most relays do without)
 
     asked = [settings.outbound_from_domain] if settings.outbound_from_domain else []
     asked += [domain for domain in domains if domain not in asked]

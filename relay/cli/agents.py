@@ -8,10 +8,10 @@ from relay.cli.arguments import whose
 from relay.cli.output import json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
 from relay.directory import agents as making
-from store import agents
-from store.domains import ensure_shared_domain
-from store.hitl import ACTIONS, MAX_TTL_SECONDS, update_agent_hitl
-from store.records import Agent, ExpirationAction, Mode
+from store.directory import agents
+from store.directory.domains import ensure_shared_domain
+from store.directory.hitl import ACTIONS, MAX_TTL_SECONDS, update_agent_hitl
+from store.records.mail import Agent, ExpirationAction, Mode
 from store.transaction import Tx
 
 _COLUMNS: Final = ("address", "mode", "webhook_url", "webhook_off_at", "on_unverified", "domain_verified")

@@ -6,8 +6,8 @@ import click
 
 from relay.cli.output import json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
-from store import deliveries
-from store.records import Delivery, DeliveryStatus
+from store.mail import deliveries
+from store.records.mail import Delivery, DeliveryStatus
 from store.transaction import Tx
 
 _COLUMNS = ("id", "created_at", "agent", "message_id", "status", "attempts", "last_status", "last_error")

@@ -12,9 +12,9 @@ from relay.cli.output import harmless, json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
 from relay.directory.agents import check_slug
 from relay.directory.keys import create_key
-from store import keys, users
-from store.erasure import delete_user_data
+from store.directory import keys, users
 from store.transaction import Tx
+from store.upkeep.erasure import delete_user_data
 
 
 @click.group()

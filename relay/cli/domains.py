@@ -6,17 +6,17 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from relay.assembly import make_place, make_resolver
 from relay.cli.arguments import whose
 from relay.cli.output import json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
 from relay.cli.sending_domain import sending
 from relay.directory import domains as proving
+from relay.directory.check_domain import survey
+from relay.directory.dns_records import Record, records_for
 from relay.directory.domains import Listing
-from relay.directory.survey import survey
-from relay.directory.zone import Record, records_for
-from store import domains
-from store.records import Domain
+from relay.wiring import make_place, make_resolver
+from store.directory import domains
+from store.records.mail import Domain
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

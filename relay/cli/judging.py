@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from relay.assembly import Judging, make_resolver
 from relay.auth.verdict import Verdict
 from relay.cli.arguments import ip_type
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
-from relay.letterfile import envelope_for, spool_of
+from relay.eml_file import envelope_for, spool_of
 from relay.mail.headers import split_headers
 from relay.signing.check import check_request
 from relay.signing.secrets import parse_whsec
+from relay.wiring import Judging, make_resolver
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -13,7 +13,7 @@ import orjson
 
 from relay.bridge.forward import Forwarded, forward
 from relay.bridge.listen import listen as follow
-from relay.bridge.place import Place, load_place
+from relay.bridge.resume_point import Place, load_place
 from relay.bridge.source import Source
 from relay.bridge.sse import Message
 from relay.cli.output import harmless, json_option, plain

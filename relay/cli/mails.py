@@ -9,27 +9,27 @@ from typing import Any
 import click
 
 from relay import log
-from relay.assembly import make_reception, make_resolver
 from relay.cli.arguments import ip_type
 from relay.cli.output import json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
 from relay.cli.resolving import resolve_message
+from relay.eml_file import envelope_for, spool_of
 from relay.errors import ContentGone
-from relay.events import message_data
-from relay.events_outbound import outbound_item
+from relay.events.inbound import message_data
+from relay.events.outbound import outbound_item
 from relay.inbound.admit import admit
 from relay.inbound.receive import Reception, receive
-from relay.letterfile import envelope_for, spool_of
-from relay.outbound.written import find_written
-from store import messages
-from store.agents import POSTMASTER
-from store.bodies import read_body, read_chunk
-from store.deliveries import list_attempts, list_deliveries_of_message
+from relay.outbound.views import find_written
+from relay.wiring import make_reception, make_resolver
+from store.directory.agents import POSTMASTER
 from store.engine import Store
 from store.errors import MessageNotFound
-from store.outbound import get_outbound_message
+from store.mail import messages
+from store.mail.bodies import read_body, read_chunk
+from store.mail.deliveries import list_attempts, list_deliveries_of_message
+from store.outbound.outbound import get_outbound_message
+from store.outbound.written import list_newest_written
 from store.transaction import Tx
-from store.written import list_newest_written
 
 _WRITTEN_COLUMNS = ("id", "created_at", "agent", "to", "subject", "status", "error")
 _ATTEMPT_COLUMNS = ("began_at", "origin", "outcome", "settled_at", "provider_message_id", "error")

@@ -7,14 +7,14 @@ import click
 
 from relay.cli.output import json_option, show, show_all
 from relay.cli.program import Program, pass_program
+from relay.data_dir_lock import alone, running
 from relay.errors import Misconfigured, Refused
-from relay.instance import alone, running
 from relay.settings import Settings
-from store.backup import back_up, dump_command, restore_command
-from store.connect import database_file, open_engine
-from store.copy import copy_store
+from store.database.connect import database_file, open_engine
 from store.errors import InvalidValue
-from store.restore import restore as put_back
+from store.upkeep.backup import back_up, dump_command, restore_command
+from store.upkeep.copy.copy import copy_store
+from store.upkeep.restore import restore as put_back
 
 _KEY = "The master key is not in it: keep that too, without it the signing secrets inside are lost."
 

@@ -9,16 +9,16 @@ from typing import TypeVar
 
 import click
 
-from relay.assembly import make_master, open_database
 from relay.clock import SystemClock
-from relay.instance import running
+from relay.data_dir_lock import running
 from relay.settings import Settings, load
 from relay.signing.secrets import MasterKey
-from store.agents import get_agent_by_email
+from relay.wiring import make_master, open_database
+from store.directory.agents import get_agent_by_email
+from store.directory.users import get_user_by_email
 from store.engine import Store
-from store.records import Agent, Page, User
+from store.records.mail import Agent, Page, User
 from store.transaction import Tx
-from store.users import get_user_by_email
 
 T = TypeVar("T")
 

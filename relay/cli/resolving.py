@@ -2,12 +2,12 @@
 
 import click
 
-from relay.assembly import make_office
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
-from relay.outbound.resolve import take_word
-from store.outbound import resolve_outbound_owner
-from store.records_outbound import OutboundMessage
+from relay.outbound.unconfirmed import take_word
+from relay.wiring import make_office
+from store.outbound.outbound import resolve_outbound_owner
+from store.records.outbound import OutboundMessage
 from store.transaction import Tx
 
 

@@ -8,21 +8,21 @@ from typing import Any, Final
 import click
 
 from relay import log
-from relay.assembly import make_office
 from relay.cli.output import harmless, json_option, show, show_all
 from relay.cli.program import Program, pass_program
-from relay.events_outbound import outbound_item
+from relay.events.outbound import outbound_item
 from relay.outbound import review as deciding
-from relay.outbound.review_letter import called, marks_of
-from relay.outbound.review_link import review_link
-from relay.outbound.written import find_written
-from store.acquaintance import acquaintance_of
-from store.holds import list_pending_outbound_for_user
-from store.outbound import resolve_outbound_owner
-from store.records import Page
-from store.records_outbound import OutboundMessage, OutboundSummary
+from relay.outbound.letters.review_letter import called, marks_of
+from relay.outbound.letters.review_link import review_link
+from relay.outbound.views import find_written
+from relay.wiring import make_office
+from store.directory.users import list_users
+from store.outbound.holds import list_pending_outbound_for_user
+from store.outbound.known_recipients import acquaintance_of
+from store.outbound.outbound import resolve_outbound_owner
+from store.records.mail import Page
+from store.records.outbound import OutboundMessage, OutboundSummary
 from store.transaction import Tx
-from store.users import list_users
 
 _COLUMNS: Final = ("id", "hold_expires_at", "agent", "to", "subject", "hold_reason", "revision")
 _HEAD: Final = ("message_id", "status", "agent", "subject", "hold_reason", "hold_expires_at", "revision", "raw_sha256")

@@ -8,12 +8,12 @@ import click
 import uvloop
 
 from relay import daemon, log
-from relay.assembly import make_master
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
 from relay.demo.run import run_demo
 from relay.errors import Misconfigured
-from store import migrate as chain
+from relay.wiring import make_master
+from store.database import migrate as chain
 
 # How long one thread may keep the interpreter while another wants it. The default of 5 ms makes
 # the store's threads wait on the loop at every statement; much less costs more switches than it saves.

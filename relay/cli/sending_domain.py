@@ -7,12 +7,12 @@ import click
 from relay.cli.arguments import whose
 from relay.cli.output import json_option, show, show_all
 from relay.cli.program import Program, pass_program
-from relay.directory.zone import Record, Wanted
+from relay.directory.dns_records import Record, Wanted
 from relay.errors import OutboundOff, Refused
-from store.domains import lookup_domain
+from store.directory.domains import lookup_domain
 
 if TYPE_CHECKING:
-    from relay.outbound.ses_identity import SesIdentity
+    from relay.outbound.couriers.ses.identity import SesIdentity
 
 _NOTE = "Amazon SES signs mail of the domain with it (Easy DKIM)."
 
@@ -28,7 +28,7 @@ def sending(program: Program, name: str, email: str, *, as_json: bool) -> None:
     claimed = program.store.run(lambda tx: lookup_domain(tx, owner.id, name))
     settings = program.settings
     _require_ses(settings.outbound, claimed.domain)
-    from relay.outbound.ses_identity import ensure_identity  # noqa: PLC0415 (boto3 is dear)
+    from relay.outbound.couriers.ses.identity import ensure_identity  # noqa: PLC0415 (boto3 is dear)
 
     made = ensure_identity(claimed.domain, region=settings.ses_region, endpoint_url=settings.ses_endpoint_url)
     document = _document(made)

@@ -5,7 +5,7 @@ import click
 from relay.cli.arguments import whose
 from relay.cli.output import harmless, json_option, show_all
 from relay.cli.program import Program, pass_program
-from store.suppression import MAX_PAGE, lift_suppression, list_suppressions
+from store.outbound.suppression import MAX_PAGE, lift_suppression, list_suppressions
 
 
 @click.group()

@@ -4,9 +4,9 @@ import click
 
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
+from store.directory.sending_pause import MAX_REASON, pause_sending, resume_sending
 from store.errors import InvalidValue
 from store.names import is_text
-from store.switches import MAX_REASON, pause_sending, resume_sending
 
 
 @click.command()

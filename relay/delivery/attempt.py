@@ -12,20 +12,20 @@ import structlog
 from relay.clock import Clock
 from relay.delivery.outcome import Answer, Dead, Delivered, Gone, Later, Outcome, outcome
 from relay.delivery.post import Poster
-from relay.events import event_headers, message_event
-from relay.events_outbound import outbound_event
+from relay.events.inbound import event_headers, message_event
+from relay.events.outbound import outbound_event
 from relay.metrics import AttemptOutcome
-from relay.offloop import OFF_LOOP_BYTES
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret
-from store.agents import get_agent_by_email, list_secrets, switch_webhook_off
-from store.bodies import read_bodies, read_body
-from store.deliveries import settle_dead, settle_delivered, settle_later
+from relay.threads import OFF_LOOP_BYTES
+from store.directory.agents import get_agent_by_email, list_secrets, switch_webhook_off
 from store.engine import Store
-from store.messages import get_messages
-from store.outbound import get_outbound_messages
-from store.records import Attempt, Claim, Delivery, Message
-from store.records_outbound import OutboundMessage
+from store.mail.bodies import read_bodies, read_body
+from store.mail.deliveries import settle_dead, settle_delivered, settle_later
+from store.mail.messages import get_messages
+from store.outbound.outbound import get_outbound_messages
+from store.records.mail import Attempt, Claim, Delivery, Message
+from store.records.outbound import OutboundMessage
 from store.transaction import Tx
 
 _WORDS: Final[dict[type[Outcome], AttemptOutcome]] = {

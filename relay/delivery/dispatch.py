@@ -15,9 +15,9 @@ import structlog
 from relay.delivery.attempt import Endpoint, Letterbox, Matter, attempt, read_endpoint, read_matters
 from relay.delivery.outcome import Gone
 from relay.errors import RelayError
-from store.deliveries import claim_due, list_due_agents, release
 from store.errors import StoreError
-from store.records import Claim
+from store.mail.deliveries import claim_due, list_due_agents, release
+from store.records.mail import Claim
 from store.wake import DELIVERIES
 
 SWEEP_SECONDS: Final = 1.0  # the longest that work from elsewhere waits to be seen

@@ -15,9 +15,9 @@ from relay.delivery.outcome import Answer
 from relay.errors import NoWebhook
 from relay.signing.agent_secret import open_secret
 from relay.signing.seal import Statement, seal
-from store.agents import list_secrets
+from store.directory.agents import list_secrets
 from store.ids import new_conversation_id, new_delivery_id, new_event_id, new_message_id
-from store.records import Agent, AgentSecret, Delivery, Message
+from store.records.mail import Agent, AgentSecret, Delivery, Message
 
 SENDER: Final = "test@mailseal.invalid"  # RFC 6761 §6.4: never anybody's
 _DETAIL: Final = "a test event: nobody sent it and nobody was asked"

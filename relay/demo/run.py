@@ -19,16 +19,16 @@ from relay.daemon import Addresses, Daemon
 from relay.demo.client import Api, Hook, send
 from relay.demo.show import Row, show_keys, show_rows
 from relay.demo.world import DOMAIN, HOSTNAME, OWNER, POLL_AGENT, WEBHOOK_AGENT, Letter, make_world
+from relay.demo.zone_server import Zone, ZoneServer
 from relay.directory import agents as making
 from relay.directory import domains as proving
 from relay.directory.keys import create_key
 from relay.settings import Settings
 from relay.signing.check import check_request
 from relay.signing.secrets import Secret, parse_whsec
-from relay.web.server import WebServer
-from relay.zone_server import Zone, ZoneServer
+from relay.web.http.server import WebServer
+from store.directory.users import bootstrap_user
 from store.transaction import Tx
-from store.users import bootstrap_user
 
 _LOOPBACK: Final = "127.0.0.1"
 _PATIENCE_SECONDS: Final = 20.0

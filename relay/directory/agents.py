@@ -11,11 +11,11 @@ from relay.egress import Network, check_url
 from relay.errors import ForbiddenTarget, NoSharedDomain
 from relay.signing.agent_secret import agent_secret, open_secret
 from relay.signing.secrets import NONCE_BYTES, SECRET_BYTES, MasterKey, whsec
-from store import agents, domains
+from store.directory import agents, domains
 from store.errors import InvalidValue
 from store.ids import new_key_id
 from store.names import is_text
-from store.records import Agent, AgentSecret, Mode
+from store.records.mail import Agent, AgentSecret, Mode
 from store.transaction import Tx
 
 EventType = Literal[

@@ -10,15 +10,15 @@ from typing import Final
 import structlog
 
 from relay.directory.agents import make_secret
-from relay.directory.sighting import PENDING_OFTEN, Sighting, next_look, state_after
-from relay.directory.zone import PROOF_NAME, PROOF_VALUE
+from relay.directory.dns_check import PENDING_OFTEN, Sighting, next_look, state_after
+from relay.directory.dns_records import PROOF_NAME, PROOF_VALUE
 from relay.errors import DnsUnavailable
 from relay.signing.secrets import MasterKey
-from store import agents, domains
-from store.domain_records import keep_record_states, list_record_states
+from store.directory import agents, domains
+from store.directory.domain_records import keep_record_states, list_record_states
 from store.errors import AddressTaken, DomainNotAvailable, DomainNotFound, DomainUnproven
-from store.records import Domain, Page
-from store.records_domains import RecordState
+from store.records.domains import RecordState
+from store.records.mail import Domain, Page
 from store.transaction import Tx
 
 TOKEN_BYTES: Final = 20

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from datetime import datetime
 
 from relay.signing.keys import KEY_BYTES, hash_key, is_key, new_key, prefix
-from store import keys
-from store.records import ApiKey, User
+from store.directory import keys
+from store.records.mail import ApiKey, User
 from store.transaction import Tx
 
 

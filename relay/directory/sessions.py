@@ -6,9 +6,9 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from store import sessions
-from store.records import User
-from store.records_people import Session
+from store.directory import sessions
+from store.records.mail import User
+from store.records.people import Session
 from store.transaction import Tx
 
 TOKEN_BYTES: Final = 32  # 256 bits of chance need no slow hash

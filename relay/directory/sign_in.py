@@ -7,9 +7,9 @@ from typing import Final
 from relay.directory.sessions import create_session
 from relay.errors import BadLink
 from relay.signing.link import SignInLink, sign_in_token
-from store.records_people import Session
+from store.directory.used_links import use_link
+from store.records.people import Session
 from store.transaction import Tx
-from store.used_links import use_link
 
 PATH: Final = "/login/"
 LASTS: Final = timedelta(minutes=15)

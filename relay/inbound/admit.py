@@ -3,9 +3,9 @@
 from relay.errors import UnknownRecipient
 from relay.mail.address import Address
 from relay.mail.routes import Routes
-from store.agents import lookup_recipient
+from store.directory.agents import lookup_recipient
 from store.engine import Store
-from store.records import Recipient
+from store.records.mail import Recipient
 
 
 async def admit(address: Address, *, store: Store, routes: Routes) -> Recipient:

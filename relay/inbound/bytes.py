@@ -18,8 +18,8 @@ from relay.mail.envelope import Envelope
 from relay.mail.headers import Field, header_end, split_headers
 from relay.mail.trace import received, return_path
 from relay.spool import Spool
-from store.bodies import CHUNK_BYTES, INLINE_BYTES, keep_chunk
 from store.engine import Store
+from store.mail.bodies import CHUNK_BYTES, INLINE_BYTES, keep_chunk
 
 _FOLDS: Final = (b" ", b"\t")
 

@@ -27,13 +27,13 @@ from relay.signing.agent_secret import open_secret
 from relay.signing.seal import Statement, seal
 from relay.signing.secrets import MasterKey
 from relay.spool import HEAD_LIMIT, Spool
-from store.bodies import keep_body
-from store.conversations import bare_id
 from store.engine import Store
 from store.errors import AgentNotFound
 from store.ids import new_message_id
-from store.messages import create_inbound_message
-from store.records import NewMessage, Recipient
+from store.mail.bodies import keep_body
+from store.mail.conversations import bare_id
+from store.mail.messages import create_inbound_message
+from store.records.mail import NewMessage, Recipient
 from store.transaction import Tx
 
 MAX_HOPS: Final = 50

@@ -7,14 +7,14 @@ from math import inf
 from typing import Any, Final
 
 from relay.clock import Clock, rfc3339
-from relay.events import message_data
+from relay.events.inbound import message_data
 from relay.inbox.wait import nobody_left, wait_for
-from relay.offloop import by_size
-from store import queue
-from store.bodies import read_body
+from relay.threads import by_size
 from store.engine import Store
 from store.errors import LeaseLost
-from store.records import Lease
+from store.mail import queue
+from store.mail.bodies import read_body
+from store.records.mail import Lease
 from store.transaction import Tx
 
 LOOK_AGAIN_SECONDS: Final = 5.0  # while somebody has what one waits for

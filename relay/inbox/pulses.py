@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from store.engine import Store
-from store.events_feed import Follower, Pulse, list_pulses
+from store.mail.events_feed import Follower, Pulse, list_pulses
 
 
 class Pulses:

@@ -7,17 +7,17 @@ from typing import Any
 
 from relay.clock import Clock
 from relay.errors import ContentGone
-from relay.events import message_data, message_item
+from relay.events.inbound import message_data, message_item
 from relay.inbox.wait import nobody_left, wait_for
-from relay.mail.letter import Part
 from relay.mail.parse import attachment
-from relay.offloop import by_size
-from store.bodies import read_chunk
+from relay.mail.parsed_mail import Part
+from relay.threads import by_size
 from store.engine import Store
 from store.errors import MessageNotFound
-from store.messages import find_bytes, get_message_with_content, get_messages_by_agent, mark_read
-from store.records import Message, Page
-from store.search import Description, search_messages
+from store.mail.bodies import read_chunk
+from store.mail.messages import find_bytes, get_message_with_content, get_messages_by_agent, mark_read
+from store.mail.search import Description, search_messages
+from store.records.mail import Message, Page
 from store.transaction import Tx
 
 

@@ -12,16 +12,16 @@ from math import ceil
 from typing import Final
 
 from relay.clock import Clock
-from relay.events import event_headers, message_event
+from relay.events.inbound import event_headers, message_event
 from relay.inbox.pulses import Pulses
-from relay.offloop import OFF_LOOP_BYTES
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret
-from store.agents import list_secrets
-from store.bodies import read_bodies, read_body
+from relay.threads import OFF_LOOP_BYTES
+from store.directory.agents import list_secrets
 from store.engine import Store
 from store.errors import MessageNotFound, Unavailable
-from store.events_feed import (
+from store.mail.bodies import read_bodies, read_body
+from store.mail.events_feed import (
     FeedEvent,
     Follower,
     last_place,

@@ -1,7 +1,7 @@
 """Long polling: look, and if there is nothing yet, look again when a commit says so.
 
 Whoever waits asks the database nothing meanwhile, so a thousand of them cost no more than their
-connections: this process's own commits ring, and store/listen.py brings those of others.
+connections: this process's own commits ring, and store/database/pg_listener.py brings those of others.
 """
 
 import asyncio

@@ -9,16 +9,16 @@ from typing import Final
 
 import structlog
 
-from relay.auth.resolver import Resolver
 from relay.clock import Clock
+from relay.directory.check_domain import survey
+from relay.directory.dns_records import Place
 from relay.directory.domains import Listing, settle, warn
-from relay.directory.survey import survey
-from relay.directory.zone import Place
+from relay.dns.resolver import Resolver
 from relay.signing.secrets import MasterKey
-from store.domain_records import take_due_domains
+from store.directory.domain_records import take_due_domains
 from store.engine import Store
 from store.errors import NotFound
-from store.records import Domain
+from store.records.mail import Domain
 
 EVERY: Final = timedelta(minutes=1)  # a round
 LEASE: Final = timedelta(minutes=3)  # longer than any look may last

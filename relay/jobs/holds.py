@@ -6,12 +6,12 @@ from typing import Final
 import structlog
 
 from relay.errors import RelayError
-from relay.outbound.office import Office
+from relay.outbound.context import Office
 from relay.outbound.review import expire
-from store.doubt import sweep_unconfirmed
 from store.errors import NotFound, NotPendingApproval, SendingPaused, StoreError, Unavailable
-from store.holds import list_expired_pending
-from store.records_outbound import ExpiredHold
+from store.outbound.holds import list_expired_pending
+from store.outbound.unconfirmed import sweep_unconfirmed
+from store.records.outbound import ExpiredHold
 
 AT_ONCE: Final = 4
 MOST: Final = 200  # of a round's one look

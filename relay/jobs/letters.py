@@ -10,11 +10,11 @@ import structlog
 
 from relay.directory.sign_in import sign_in_link
 from relay.jobs.worker import LOOK_SECONDS, Worker
-from relay.outbound.notify import NO_COURIER, notify
-from relay.outbound.office import Office
+from relay.outbound.context import Office
+from relay.outbound.letters.notify import NO_COURIER, notify
 from store.errors import StoreError
-from store.notifications import claim_due_letters, next_letter_due
-from store.records_people import Letter
+from store.outbound.letters_queue import claim_due_letters, next_letter_due
+from store.records.people import Letter
 from store.transaction import Tx
 from store.wake import LETTERS
 

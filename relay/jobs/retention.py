@@ -19,10 +19,13 @@ from relay.clock import Clock
 from relay.jobs.pace import FIRST_ROWS, next_rows
 from relay.jobs.schedule import Rest, rest
 from relay.metrics import RemovedKind
-from store.checkpoint import checkpoint
-from store.collection import Walk, collect_bodies, collect_chunks, forget_chunks
+from store.database.checkpoint import checkpoint
+from store.directory.sessions import delete_expired_user_sessions
+from store.directory.used_links import delete_used_links
 from store.engine import Store
-from store.retention import (
+from store.mail.body_gc import Walk, collect_bodies, collect_chunks, forget_chunks
+from store.transaction import Tx
+from store.upkeep.retention import (
     ExpiredMessages,
     delete_expired_messages,
     delete_old_attempts,
@@ -31,9 +34,6 @@ from store.retention import (
     delete_old_letters,
     delete_old_usage_events,
 )
-from store.sessions import delete_expired_user_sessions
-from store.transaction import Tx
-from store.used_links import delete_used_links
 
 LEFT_OVER: Final = timedelta(days=1)  # what came so long ago and has no message belongs to no mail on its way
 _LEAST_REST_SECONDS: Final = 0.005

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from relay.jobs.worker import Worker
-from relay.outbound.office import Office
+from relay.outbound.context import Office
 from relay.outbound.send import send_queued
 from store.errors import StoreError
-from store.records_outbound import Outgoing
-from store.sending import claim_queued, next_to_send_at
+from store.outbound.sending import claim_queued, next_to_send_at
+from store.records.outbound import Outgoing
 from store.transaction import Tx
 from store.wake import SENDING
 

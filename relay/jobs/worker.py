@@ -13,9 +13,9 @@ from typing import Final, Generic, TypeVar
 import structlog
 
 from relay.jobs.schedule import rest
-from relay.outbound.office import Office
+from relay.outbound.context import Office
+from store.directory.sending_pause import read_pause
 from store.errors import StoreError
-from store.switches import read_pause
 from store.transaction import Tx
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import Final
 from relay.mail.body import Body, cut, join_bodies
 from relay.mail.decode import decode_value
 from relay.mail.headers import Headers, split_headers
-from relay.mail.letter import Attachment, Letter, Part
+from relay.mail.parsed_mail import Attachment, Letter, Part
 from relay.mail.part import Leaf, body_leaves, leaves
 from relay.mail.plain import plain_text
 from relay.mail.tree import read_tree

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from relay.mail.address import Address
-from store.agents import POSTMASTER
+from store.directory.agents import POSTMASTER
 from store.names import normalise_local
 
 _CATCH_ALL: Final = "*"

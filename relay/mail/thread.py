@@ -1,7 +1,7 @@
 """Which mails a mail answers, as its header says (RFC 5322 §3.6.4)."""
 
 from relay.mail.summary import Summary
-from store.conversations import MAX_REFERENCES, bare_id
+from store.mail.conversations import MAX_REFERENCES, bare_id
 
 
 def parent_ids(summary: Summary) -> tuple[str, ...]:

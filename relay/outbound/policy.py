@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from store.records_outbound import HoldReason
+from store.records.outbound import HoldReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,20 +9,20 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from relay.errors import RelayError
-from relay.outbound.inside import hand_inside
-from relay.outbound.office import Office
-from relay.outbound.recipients import settle_draft
+from relay.outbound.compose.recipients import settle_draft
+from relay.outbound.context import Office
+from relay.outbound.local_delivery import hand_inside
 from relay.outbound.send import hand_over
 from relay.outbound.suppressed import require_wanted
 from relay.outbound.wire import compose_again, keep_ahead
-from store.approval import approve_and_send, expire_approve_and_send
-from store.decision import require_seen
 from store.errors import SendUnconfirmed, StoreError
-from store.holds import amend_pending, expire_reject, reject_pending
-from store.notifications import enqueue_review
-from store.outbound import get_outbound_message, get_outbound_message_for_user, read_draft
-from store.pending_approval_edit import NO_EDIT, PendingApprovalEdit, apply
-from store.records_outbound import Draft, ExpiredHold, OutboundMessage, Version, Wire
+from store.outbound.decision import require_seen
+from store.outbound.edit import NO_EDIT, PendingApprovalEdit, apply
+from store.outbound.handover import approve_and_send, expire_approve_and_send
+from store.outbound.holds import amend_pending, expire_reject, reject_pending
+from store.outbound.letters_queue import enqueue_review
+from store.outbound.outbound import get_outbound_message, get_outbound_message_for_user, read_draft
+from store.records.outbound import Draft, ExpiredHold, OutboundMessage, Version, Wire
 from store.transaction import Tx
 
 T = TypeVar("T")

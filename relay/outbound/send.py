@@ -10,16 +10,16 @@ import structlog
 from relay.backoff import wait
 from relay.errors import Deferred, OutboundOff
 from relay.metrics import SendOutcome
-from relay.outbound.in_time import in_time_until
-from relay.outbound.inside import hand_inside, outside
-from relay.outbound.office import Office
-from relay.outbound.proved import require_proved
+from relay.outbound.context import Office
+from relay.outbound.couriers.lease_guard import in_time_until
+from relay.outbound.local_delivery import hand_inside, outside
+from relay.outbound.sender_checks import require_proved
 from relay.outbound.suppressed import require_wanted
 from relay.outbound.wire import with_bytes
-from store.approval import carry_out
 from store.errors import SendUnconfirmed, Unavailable
-from store.records_outbound import OutboundMessage, Outgoing
-from store.sending import settle_failed, settle_put_off
+from store.outbound.handover import carry_out
+from store.outbound.sending import settle_failed, settle_put_off
+from store.records.outbound import OutboundMessage, Outgoing
 from store.transaction import Tx
 
 # Waits between tries of a mail that the provider does not take now, in seconds: it has failed after ten hours.

@@ -7,20 +7,26 @@ from typing import Final, Protocol
 import structlog
 
 from relay.errors import OutboundOff
-from relay.outbound.inside import outside
-from relay.outbound.office import Office
+from relay.outbound.context import Office
+from relay.outbound.local_delivery import outside
 from relay.outbound.policy import Caps, Standing, hold_reason
-from relay.outbound.proved import require_proved
+from relay.outbound.sender_checks import require_proved
 from relay.outbound.suppressed import require_wanted
 from relay.outbound.wire import author_of, compose_draft, keep_ahead
-from store.bodies import keep_body
 from store.ids import new_message_id
-from store.notifications import enqueue_review
-from store.outbound import create_outbound_message, create_pending_outbound_message
-from store.records import Agent
-from store.records_outbound import Answered, Draft, NewOutbound, OutboundKind, OutboundMessage, Wire
+from store.mail.bodies import keep_body
+from store.outbound.letters_queue import enqueue_review
+from store.outbound.outbound import create_outbound_message, create_pending_outbound_message
+from store.outbound.send_limits import (
+    count_new_recipients,
+    count_written,
+    find_new_recipients,
+    hold_agent,
+    note_recipients,
+)
+from store.records.mail import Agent
+from store.records.outbound import Answered, Draft, NewOutbound, OutboundKind, OutboundMessage, Wire
 from store.transaction import Tx
-from store.volume import count_new_recipients, count_written, find_new_recipients, hold_agent, note_recipients
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
@@ -40,7 +46,7 @@ class Wish:
 
 
 class Around(Protocol):
-    """What else belongs into the transaction that keeps a mail: see relay/web/once.py."""
+    """What else belongs into the transaction that keeps a mail: see relay/web/access/idempotency.py."""
 
     def begin(self, tx: Tx) -> None:
         """Raise, and nothing is kept."""

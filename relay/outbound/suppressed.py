@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from relay.errors import Suppressed
-from store.suppression import find_suppressed
+from store.outbound.suppression import find_suppressed
 from store.transaction import Tx
 
 

@@ -6,14 +6,14 @@ from datetime import datetime
 from hashlib import sha256
 
 from relay.errors import CourierRefused
-from relay.offloop import by_size
-from relay.outbound.compose import Author, Composed, compose
-from relay.outbound.office import Office
-from relay.outbound.original import files_in
-from store.agents import get_agent_by_email
-from store.bodies import CHUNK_BYTES, INLINE_BYTES, keep_chunk, read_body
-from store.outbound import attach_wire
-from store.records_outbound import Answered, Draft, OutboundMessage, Outgoing, Wire
+from relay.outbound.compose.compose import Author, Composed, compose
+from relay.outbound.compose.original import files_in
+from relay.outbound.context import Office
+from relay.threads import by_size
+from store.directory.agents import get_agent_by_email
+from store.mail.bodies import CHUNK_BYTES, INLINE_BYTES, keep_chunk, read_body
+from store.outbound.outbound import attach_wire
+from store.records.outbound import Answered, Draft, OutboundMessage, Outgoing, Wire
 
 _BOUNDARY_BYTES = 12
 

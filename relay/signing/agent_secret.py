@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from relay.signing.secrets import MasterKey, Secret, decrypt, encrypt, new_secret
-from store.records import AgentSecret, Recipient
+from store.records.mail import AgentSecret, Recipient
 
 
 def agent_secret(

@@ -35,7 +35,7 @@ class SignInLink:
     """One person signing in, once."""
 
     user_id: str
-    nonce: str  # what makes it count once: see store/used_links.py
+    nonce: str  # what makes it count once: see store/directory/used_links.py
     expires_at: datetime
 
 

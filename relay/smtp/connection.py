@@ -8,8 +8,8 @@ from relay.errors import Deferred, Refused
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope, Peer
 from relay.smtp import replies
+from relay.smtp.context import Door
 from relay.smtp.data import BdatReceiver, DotReceiver
-from relay.smtp.door import Door
 from relay.smtp.intake import Intake
 from relay.smtp.lines import Lines
 from relay.smtp.replies import Reply, reply_to

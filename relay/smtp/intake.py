@@ -1,9 +1,9 @@
 """One mail on its way in: octets from a receiver to a spool, inside the budget."""
 
 from relay.errors import SpoolFull
+from relay.smtp.admission import Lease
 from relay.smtp.data import BdatReceiver, DotReceiver
 from relay.smtp.replies import NO_ROOM, Reply
-from relay.smtp.room import Lease
 from relay.smtp.session import FAULT_REPLIES
 from relay.spool import Spool
 

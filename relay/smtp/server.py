@@ -8,11 +8,11 @@ from pathlib import Path
 
 import structlog
 
+from relay.smtp.admission import Budget, Room
 from relay.smtp.connection import Connection
-from relay.smtp.door import AdmitRecipient, Door, ReceiveMail
+from relay.smtp.context import AdmitRecipient, Door, ReceiveMail
 from relay.smtp.limits import Limits
 from relay.smtp.listen import bind
-from relay.smtp.room import Budget, Room
 from relay.smtp.shell import check_shell
 from relay.smtp.tls import Certificates
 

@@ -6,7 +6,9 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from relay.web import problems
+from relay.web.access.auth_middleware import AtTheGate, Entrance, Gate
+from relay.web.access.context import House
+from relay.web.answers import problems
 from relay.web.api import (
     account,
     activity,
@@ -25,12 +27,10 @@ from relay.web.api import (
     suppressions,
     usage,
 )
-from relay.web.describe import DescribedApi
-from relay.web.gate import AtTheGate, Entrance, Gate
-from relay.web.house import House
 from relay.web.pages import approvals, mails, overview, reference, review, sign_in
 from relay.web.pages import keys as key_pages
-from relay.web.shapes import Problem
+from relay.web.schemas.common import Problem
+from relay.web.schemas.openapi import DescribedApi
 
 _ABOUT: Final = (
     "The mail exchanger for AI agents: receives, authenticates, seals, keeps and delivers mail.\n\n"
@@ -81,7 +81,7 @@ def make_api() -> FastAPI:
         redoc_url=None,
         openapi_url=None,  # relay/web/pages/reference.py answers it
         redirect_slashes=False,
-        responses={422: {"model": Problem}},  # in place of the framework's own; relay/web/describe.py lists all
+        responses={422: {"model": Problem}},  # in place of the framework's own; relay/web/schemas/openapi.py lists all
     )
     app.add_middleware(AtTheGate)
     problems.install(app)

@@ -13,24 +13,24 @@ from relay.account.export import LISTING, export_account
 from relay.account.take_in import Rules, import_account
 from relay.directory.agents import check_slug
 from relay.errors import BadExport
-from store.agents import list_secrets
-from store.bodies import read_body
-from store.connect import open_store
-from store.domains import ensure_shared_domain, lookup_domain
-from store.erasure import delete_user_data
+from store.database.connect import open_store
+from store.directory.agents import list_secrets
+from store.directory.domains import ensure_shared_domain, lookup_domain
+from store.directory.users import get_user_by_email
 from store.errors import Unavailable
-from store.outbound import get_outbound_message
-from store.queue import lease_messages
-from store.schema import deliveries, messages, usage_days
-from store.suppression import keep_suppression
-from store.users import get_user_by_email
+from store.mail.bodies import read_body
+from store.mail.queue import lease_messages
+from store.outbound.outbound import get_outbound_message
+from store.outbound.suppression import keep_suppression
+from store.schema.inbound import deliveries, messages, usage_days
+from store.upkeep.erasure import delete_user_data
 from tests.places import Places
 from tests.store.owned import MINUTE, own_everything
 
 ANA = "ana@owner.example"
 DOMAIN = "agents.example"
 POLL, HOOK = f"poll@{DOMAIN}", f"hook@{DOMAIN}"
-# What an import settles anew: see store/imports.py.
+# What an import settles anew: see store/upkeep/imports.py.
 SETTLED = {"queued": "unconfirmed", "pending_approval": "failed"}
 
 

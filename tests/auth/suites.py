@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from relay.auth.resolver import Answer, RdType
+from relay.dns.resolver import Answer, RdType
 from relay.errors import DnsUnavailable
 
 SUITES = Path(__file__).resolve().parents[2].parent / "shared" / "suites"

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.auth.authenticate import HASH_INLINE, authenticate
-from relay.auth.budget import BudgetedResolver
 from relay.auth.dkim_key import KeyCache
-from relay.auth.resolver import Answer
 from relay.auth.verdict import Verdict
+from relay.dns.budget import BudgetedResolver
+from relay.dns.resolver import Answer
 from relay.errors import DnsUnavailable
 from relay.mail.headers import header_end, split_headers
 from tests.auth.mails import BODY, HEAD, MAIL, envelope, signed, zone

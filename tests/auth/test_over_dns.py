@@ -6,9 +6,9 @@ import pytest
 
 from relay.auth.authenticate import authenticate
 from relay.auth.dkim_key import KeyCache
-from relay.auth.dnsclient import CachingResolver
+from relay.demo.zone_server import ZoneServer
+from relay.dns.cache import CachingResolver
 from relay.mail.headers import header_end, split_headers
-from relay.zone_server import ZoneServer
 from tests.auth.mails import MAIL, envelope, signed, zone
 
 NOW = datetime(2026, 11, 23, 15, 17, tzinfo=UTC)

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from relay.signing.secrets import master_key
-from store import migrate
-from store.connect import open_engine, open_store, sqlite_url
+from store.database import migrate
+from store.database.connect import open_engine, open_store, sqlite_url
 from store.engine import Store
-from store.erasure import delete_user_data
-from store.export import export_user_data
-from store.records import User
+from store.records.mail import User
+from store.upkeep.erasure import delete_user_data
+from store.upkeep.export import export_user_data
 from tests.fakes import FakeClock
 from tests.places import Places
 from tests.store.owned import multiply, own_everything

@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 
 from relay.clock import SystemClock
 from relay.signing.secrets import master_key
-from store import migrate
-from store.connect import open_store, sqlite_url
+from store.database import migrate
+from store.database.connect import open_store, sqlite_url
 from store.engine import Store
 from tests.daemon_process import DaemonProcess
 from tests.places import Places

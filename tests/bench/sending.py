@@ -12,9 +12,9 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from store.connect import open_store
+from store.database.connect import open_store
 from store.engine import Store
-from store.schema import usage_days
+from store.schema.inbound import usage_days
 from tests.bench import servers
 from tests.bench.measure import cpu_seconds
 from tests.bench.report import Results

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.request import urlopen
 
-from store.connect import sqlite_url
+from store.database.connect import sqlite_url
 from tests.bench.world import AGENTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]

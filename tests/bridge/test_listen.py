@@ -11,7 +11,7 @@ from aiohttp import web
 
 from relay.bridge.forward import Forwarded
 from relay.bridge.listen import RECONNECT_SECONDS, listen, reconnect_seconds
-from relay.bridge.place import Place
+from relay.bridge.resume_point import Place
 from relay.bridge.source import Source
 from relay.errors import Misconfigured, StreamCut, StreamRefused
 from tests.fakes import FakeClock

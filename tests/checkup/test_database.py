@@ -6,9 +6,9 @@ import pytest
 
 from relay.checkup.database import check_database, check_webhooks, verified_domains
 from relay.settings import Settings
-from store.deliveries import claim_due, enqueue, settle_dead, settle_later
-from store.records import Attempt
-from store.standing import Trouble, database_time, list_troubles
+from store.directory.diagnostics import Trouble, database_time, list_troubles
+from store.mail.deliveries import claim_due, enqueue, settle_dead, settle_later
+from store.records.mail import Attempt
 from tests.places import Places
 
 MINUTE = timedelta(minutes=1)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from relay.auth.resolver import Answer
 from relay.checkup.names import check_domains, check_hostname, check_nameserver
-from relay.directory.zone import Place
+from relay.directory.dns_records import Place
+from relay.dns.resolver import Answer
 from relay.errors import DnsUnavailable
-from store.records import Domain
+from store.records.mail import Domain
 from tests.fakes import FakeResolver
 
 HOST = "mx.here.example"

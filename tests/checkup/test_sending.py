@@ -10,7 +10,7 @@ from relay.settings import load
 from relay.signing.events_secret import events_secret
 from relay.signing.secrets import master_key
 from tests.aws import pretend
-from tests.outbound.host import Host
+from tests.outbound.couriers.host import Host
 from tests.outbound.lines import SpokenSes
 
 OUT = {"OUTBOUND": "smtp", "SMTP_OUT_HOST": "127.0.0.1"}

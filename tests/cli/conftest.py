@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from relay.cli.main import main
-from relay.zone_server import ZoneServer
+from relay.demo.zone_server import ZoneServer
 from tests.auth.mails import zone
 
 OWNER = "ana@owner.example"

@@ -4,10 +4,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from store.bodies import keep_body
-from store.connect import open_store, sqlite_url
-from store.outbound import create_outbound_message, create_pending_outbound_message
-from store.sending import claim_queued, settle_failed, settle_unconfirmed
+from store.database.connect import open_store, sqlite_url
+from store.mail.bodies import keep_body
+from store.outbound.outbound import create_outbound_message, create_pending_outbound_message
+from store.outbound.sending import claim_queued, settle_failed, settle_unconfirmed
 from tests.cli.conftest import BOT
 from tests.places import new_outbound
 

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from relay.events import event_body, message_data
+from relay.events.inbound import event_body, message_data
 from relay.signing.check import RECEIVED
 from relay.signing.secrets import parse_whsec
 from relay.signing.webhook import sign
-from store.bodies import read_body
-from store.connect import open_store, sqlite_url
-from store.messages import find_message
+from store.database.connect import open_store, sqlite_url
+from store.mail.bodies import read_body
+from store.mail.messages import find_message
 from tests.auth.mails import signed
 from tests.cli.conftest import HOOK
 

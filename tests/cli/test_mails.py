@@ -6,8 +6,8 @@ import shutil
 import pytest
 from sqlalchemy import update
 
-from store.connect import open_store, sqlite_url
-from store.schema import deliveries
+from store.database.connect import open_store, sqlite_url
+from store.schema.inbound import deliveries
 from tests.auth.mails import MAIL
 from tests.cli.conftest import BOT, HOOK, OWNER, Cli
 

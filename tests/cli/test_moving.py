@@ -6,9 +6,9 @@ import zipfile
 import pytest
 from sqlalchemy import make_url
 
-from relay.instance import alone, running
-from store.connect import open_engine, open_store, sqlite_url
-from store.migrate import state, upgrade
+from relay.data_dir_lock import alone, running
+from store.database.connect import open_engine, open_store, sqlite_url
+from store.database.migrate import state, upgrade
 from tests.cli.conftest import BOT, OWNER, Cli
 
 

@@ -2,11 +2,11 @@
 
 import json
 
-from relay.assembly import make_master
 from relay.clock import SystemClock
 from relay.settings import load
 from relay.signing.link import read_review_token
-from store.records_outbound import Draft
+from relay.wiring import make_master
+from store.records.outbound import Draft
 from tests.cli.conftest import BOT, OWNER
 from tests.cli.outgoing import hold, write
 

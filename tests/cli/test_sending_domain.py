@@ -7,8 +7,8 @@ import pytest
 
 from tests.aws import pretend
 from tests.cli.conftest import DOMAIN, OWNER
+from tests.outbound.couriers.test_ses_identity import WAITING
 from tests.outbound.lines import SpokenSes
-from tests.outbound.test_ses_identity import WAITING
 
 COMMAND = ("domain", "sending", DOMAIN, "--user", OWNER)
 

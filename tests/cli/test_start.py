@@ -7,8 +7,8 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 
-from store.connect import open_engine, sqlite_url
-from store.migrate import chain
+from store.database.connect import open_engine, sqlite_url
+from store.database.migrate import chain
 from tests.cli.conftest import OWNER
 
 HEAD = ScriptDirectory(str(chain())).get_current_head()

@@ -1,8 +1,8 @@
 """Addresses that are not written to any more, by hand."""
 
-from store.connect import open_store
-from store.suppression import MAX_PAGE, keep_suppression
-from store.users import get_user_by_email
+from store.database.connect import open_store
+from store.directory.users import get_user_by_email
+from store.outbound.suppression import MAX_PAGE, keep_suppression
 from tests.cli.conftest import OWNER
 from tests.fakes import FakeClock
 

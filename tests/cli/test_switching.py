@@ -2,8 +2,8 @@
 
 import pytest
 
-from store.records_outbound import Draft
-from store.sending import settle_unconfirmed
+from store.outbound.sending import settle_unconfirmed
+from store.records.outbound import Draft
 from tests.cli.conftest import OWNER
 from tests.cli.outgoing import doubt, fail, hold, write
 

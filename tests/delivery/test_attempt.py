@@ -11,19 +11,19 @@ import pytest
 from sqlalchemy import update
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from relay.assembly import Judging
 from relay.clock import SystemClock, rfc3339
 from relay.delivery.attempt import attempt, read_endpoint, read_matters
 from relay.delivery.post import Poster
 from relay.directory.agents import make_secret
-from relay.events import RAW_INLINE_BYTES
+from relay.events.inbound import RAW_INLINE_BYTES
 from relay.inbound.receive import Reception, receive
 from relay.mail.routes import Routes
 from relay.signing.seal import NAMES, SIGNATURE, verify_seal
-from store.agents import add_secret, get_agent_by_email, lookup_recipient
+from relay.wiring import Judging
+from store.directory.agents import add_secret, get_agent_by_email, lookup_recipient
 from store.errors import AgentNotFound, Unavailable
-from store.messages import find_message
-from store.schema import agents
+from store.mail.messages import find_message
+from store.schema.inbound import agents
 from tests.auth.mails import signed, zone
 from tests.delivery.way_out import BASE_URL, HOOK
 from tests.fakes import FakeResolver

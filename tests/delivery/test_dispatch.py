@@ -8,8 +8,8 @@ from sqlalchemy import insert
 from relay.clock import SystemClock
 from relay.delivery.dispatch import Dispatcher
 from relay.signing.secrets import master_key
-from store.deliveries import enqueue, replay
-from store.schema import deliveries
+from store.mail.deliveries import enqueue, replay
+from store.schema.inbound import deliveries
 from tests.delivery.way_out import HOOK, LEASE, OTHER, TIMEOUT_SECONDS
 from tests.sink import Reply
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import ip_network
 
-from relay.auth.resolver import Resolver
 from relay.clock import Clock
 from relay.delivery.attempt import Letterbox, attempt, read_endpoint, read_matters
 from relay.delivery.dispatch import Dispatcher
 from relay.delivery.post import Poster
+from relay.dns.resolver import Resolver
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret, whsec
-from store.agents import list_secrets, update_agent_webhook
-from store.deliveries import claim_due, list_attempts, list_deliveries_of_message
+from store.directory.agents import list_secrets, update_agent_webhook
 from store.engine import Store
-from store.records import Agent, Attempt, Claim, Delivery, Message
+from store.mail.deliveries import claim_due, list_attempts, list_deliveries_of_message
+from store.records.mail import Agent, Attempt, Claim, Delivery, Message
 from tests.broken_store import give_back_table, lose_table
 from tests.places import Places
 from tests.sink import PATIENCE_SECONDS, Sink

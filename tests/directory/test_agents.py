@@ -8,9 +8,9 @@ import pytest
 from relay.directory.agents import change_agent, make_secret, read_secrets
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import parse_whsec
-from store.agents import add_secret, get_agent_by_email, list_secrets
-from store.deliveries import list_deliveries
+from store.directory.agents import add_secret, get_agent_by_email, list_secrets
 from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidValue
+from store.mail.deliveries import list_deliveries
 from tests.one_database import on_sqlite
 from tests.places import Places
 

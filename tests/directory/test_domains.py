@@ -5,13 +5,13 @@
 import pytest
 from structlog.testing import capture_logs
 
+from relay.directory.check_domain import survey
+from relay.directory.dns_check import PENDING_OFTEN
+from relay.directory.dns_records import Place
 from relay.directory.domains import accept, claim, claim_anew, look_up, require_answer, require_proof, settle, warn
-from relay.directory.sighting import PENDING_OFTEN
-from relay.directory.survey import survey
-from relay.directory.zone import Place
 from relay.errors import DnsUnavailable
-from store.agents import get_agent_by_email
-from store.domains import delete_domain, list_domains_by_user
+from store.directory.agents import get_agent_by_email
+from store.directory.domains import delete_domain, list_domains_by_user
 from store.errors import (
     AgentNotFound,
     DomainHasAgents,

@@ -4,9 +4,9 @@ import pytest
 
 from relay.directory.keys import create_key, find_holder
 from relay.signing.keys import KEY_BYTES, new_key
+from store.directory.keys import delete_api_key, list_api_keys
 from store.errors import KeyNotFound
-from store.keys import delete_api_key, list_api_keys
-from store.schema import api_keys
+from store.schema.inbound import api_keys
 
 UNKNOWN = new_key(bytes(KEY_BYTES))
 

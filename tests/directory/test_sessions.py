@@ -3,7 +3,7 @@
 import pytest
 
 from relay.directory.sessions import create_session, end_session, find_session
-from store.schema import user_sessions
+from store.schema.inbound import user_sessions
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from store.doubt import sweep_unconfirmed
-from store.hitl import update_agent_hitl
-from store.outbound import get_outbound_message
-from store.users import get_user_by_email
+from store.directory.hitl import update_agent_hitl
+from store.directory.users import get_user_by_email
+from store.outbound.outbound import get_outbound_message
+from store.outbound.unconfirmed import sweep_unconfirmed
 from tests.aws import pretend
 from tests.faults.diced_ses import DicedSes
 

@@ -8,8 +8,8 @@ from threading import Thread
 from typing import Any
 
 from relay.signing.secrets import master_key
-from store import migrate
-from store.connect import open_store, sqlite_url
+from store.database import migrate
+from store.database.connect import open_store, sqlite_url
 from tests.fakes import FakeClock
 from tests.places import Places
 from tests.web.client import Door

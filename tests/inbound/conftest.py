@@ -2,12 +2,12 @@
 
 import pytest
 
-from relay.assembly import Judging
 from relay.directory.agents import make_secret
 from relay.inbound.receive import Reception
 from relay.mail.routes import Routes
-from store.agents import POSTMASTER, ensure_operator_postmaster
-from store.domains import ensure_shared_domain
+from relay.wiring import Judging
+from store.directory.agents import POSTMASTER, ensure_operator_postmaster
+from store.directory.domains import ensure_shared_domain
 from tests.auth.mails import zone
 from tests.fakes import FakeResolver
 from tests.inbound.way_in import HOSTNAME, SHARED, WayIn

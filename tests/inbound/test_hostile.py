@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from relay.events import event_body, message_data
+from relay.events.inbound import event_body, message_data
 from relay.signing.seal import verify_seal
 from tests.inbound.way_in import MAIL
 

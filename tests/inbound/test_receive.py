@@ -11,12 +11,12 @@ from relay.errors import Deferred, MailLoop, SenderUnproven, Unauthenticated, Un
 from relay.mail.headers import split_headers
 from relay.signing.seal import NAMES, SIGNATURE, verify_seal
 from relay.spool import HEAD_LIMIT
-from store.agents import delete_agent, list_secrets
-from store.bodies import CHUNK_BYTES
-from store.deliveries import list_deliveries_of_message
+from store.directory.agents import delete_agent, list_secrets
 from store.errors import Unavailable
-from store.queue import lease_messages
-from store.schema import bodies, messages
+from store.mail.bodies import CHUNK_BYTES
+from store.mail.deliveries import list_deliveries_of_message
+from store.mail.queue import lease_messages
+from store.schema.inbound import bodies, messages
 from tests.auth.mails import signed
 from tests.broken_store import lose_table
 from tests.inbound.way_in import HOSTNAME, MAIL, OWNER

@@ -13,10 +13,10 @@ from relay.mail.routes import Routes
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import Secret
 from relay.spool import Spool
-from store.agents import list_secrets
-from store.bodies import read_body
-from store.messages import find_message
-from store.records import Message, Recipient
+from store.directory.agents import list_secrets
+from store.mail.bodies import read_body
+from store.mail.messages import find_message
+from store.records.mail import Message, Recipient
 from tests.broken_store import kept
 from tests.fakes import FakeResolver
 from tests.places import Places

@@ -7,9 +7,9 @@ from sqlalchemy import event
 
 from relay.directory.keys import create_key
 from relay.inbox.pulses import Pulses
+from store.directory.keys import delete_api_key
 from store.errors import Unavailable
-from store.events_feed import Follower
-from store.keys import delete_api_key
+from store.mail.events_feed import Follower
 from tests.broken_store import lose_table
 from tests.places import Places
 

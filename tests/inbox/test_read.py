@@ -4,10 +4,10 @@ import pytest
 
 from relay.inbox.lease import ack, lease
 from relay.inbox.read import read_attachment, read_message, read_raw
-from relay.offloop import OFF_LOOP_BYTES
-from store.bodies import CHUNK_BYTES, keep_body, keep_chunk
+from relay.threads import OFF_LOOP_BYTES
 from store.errors import MessageNotFound, Unavailable
-from store.messages import create_inbound_message
+from store.mail.bodies import CHUNK_BYTES, keep_body, keep_chunk
+from store.mail.messages import create_inbound_message
 from tests.broken_store import lose_table
 from tests.places import Places, new_message
 

@@ -1,7 +1,7 @@
 import pytest
 
-from store.records import Agent
-from store.users import bootstrap_user
+from store.directory.users import bootstrap_user
+from store.records.mail import Agent
 from tests.places import Places
 
 

@@ -7,9 +7,9 @@ from aiosmtpd.smtp import SMTP
 
 from relay.clock import SystemClock
 from relay.outbound.review import approve
-from store.messages import KEPT_FOR
-from store.notifications import enqueue_sign_in
-from store.outbound import create_pending_outbound_message, get_outbound_message, resolve_outbound_owner
+from store.mail.messages import KEPT_FOR
+from store.outbound.letters_queue import enqueue_sign_in
+from store.outbound.outbound import create_pending_outbound_message, get_outbound_message, resolve_outbound_owner
 from tests.fakes import FakeClock
 from tests.journeys.home import BOT, Home
 from tests.places import Places, new_outbound

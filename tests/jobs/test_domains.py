@@ -5,14 +5,14 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
+from relay.directory.dns_check import PENDING_OFTEN, PENDING_SELDOM, UNANSWERED, VERIFIED
+from relay.directory.dns_records import Place
 from relay.directory.domains import accept, claim, look_up
-from relay.directory.sighting import PENDING_OFTEN, PENDING_SELDOM, UNANSWERED, VERIFIED
-from relay.directory.zone import Place
 from relay.jobs.domains import AT_ONCE, LEASE, DomainWatch
-from store.agents import get_agent_by_email
-from store.connect import open_store
-from store.domain_records import take_due_domains
-from store.domains import delete_domain
+from store.database.connect import open_store
+from store.directory.agents import get_agent_by_email
+from store.directory.domain_records import take_due_domains
+from store.directory.domains import delete_domain
 from store.errors import Unavailable
 from tests.fakes import FakeResolver
 from tests.one_database import on_sqlite

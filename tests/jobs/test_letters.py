@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 from relay.directory.sign_in import PATH
 from relay.errors import CourierBusy
 from relay.jobs.letters import LetterRound
-from store.notifications import claim_due_letters, enqueue_sign_in
-from store.schema_outbound import notifications
-from store.switches import pause_sending, resume_sending
-from store.users import bootstrap_user
+from store.directory.sending_pause import pause_sending, resume_sending
+from store.directory.users import bootstrap_user
+from store.outbound.letters_queue import claim_due_letters, enqueue_sign_in
+from store.schema.outbound import notifications
 from tests.fakes import FakeCourier
 from tests.offices import BASE, make_office
 

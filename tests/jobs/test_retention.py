@@ -13,12 +13,14 @@ from structlog.testing import capture_logs
 
 from relay.jobs.pace import FIRST_ROWS, TARGET_SECONDS
 from relay.jobs.retention import Cleaning
-from store.bodies import CHUNK_BYTES, keep_body, keep_chunk, read_body
-from store.connect import open_store
+from store.database.connect import open_store
+from store.directory.idempotency import begin_request
+from store.directory.sessions import create_user_session
+from store.directory.used_links import use_link
 from store.errors import Unavailable
-from store.idempotency import begin_request
-from store.messages import KEPT_FOR, create_inbound_message
-from store.schema import (
+from store.mail.bodies import CHUNK_BYTES, keep_body, keep_chunk, read_body
+from store.mail.messages import KEPT_FOR, create_inbound_message
+from store.schema.inbound import (
     agents,
     bodies,
     body_chunks,
@@ -29,9 +31,7 @@ from store.schema import (
     usage_events,
     user_sessions,
 )
-from store.schema_outbound import notifications, used_links
-from store.sessions import create_user_session
-from store.used_links import use_link
+from store.schema.outbound import notifications, used_links
 from tests.places import new_message
 
 OVER = KEPT_FOR.total_seconds()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.zone_server import ZoneServer
+from relay.demo.zone_server import ZoneServer
 from tests.auth.mails import zone
 from tests.journeys.home import Home
 from tests.sink import Sink

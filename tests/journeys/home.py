@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from relay.assembly import make_master
 from relay.clock import Clock, SystemClock
 from relay.daemon import Daemon
 from relay.directory.agents import read_secrets
@@ -14,10 +13,11 @@ from relay.directory.keys import create_key
 from relay.settings import Settings, load
 from relay.signing.check import RequestCheck, check_request
 from relay.signing.secrets import parse_whsec
-from store.connect import open_store
-from store.deliveries import list_deliveries
+from relay.wiring import make_master
+from store.database.connect import open_store
 from store.engine import Store
-from store.records import Delivery
+from store.mail.deliveries import list_deliveries
+from store.records.mail import Delivery
 from tests.daemon_process import DaemonProcess
 from tests.journeys.agent import Poller
 from tests.places import Places

@@ -8,11 +8,11 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 from yarl import URL
 
+from relay.demo.zone_server import ZoneServer
 from relay.directory.keys import create_key
 from relay.signing.check import check_request
 from relay.signing.secrets import parse_whsec
-from relay.zone_server import ZoneServer
-from store.users import bootstrap_user
+from store.directory.users import bootstrap_user
 from tests.fakes import FakeClock
 from tests.journeys.home import HOOK, Home
 from tests.journeys.sender import answered, letter, sent

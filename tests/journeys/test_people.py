@@ -8,13 +8,13 @@ from urllib.parse import urljoin
 import pytest
 
 from relay.outbound.submit import Wish, submit
-from store.agents import get_agent_by_email
-from store.deliveries import claim_due, get_delivery, settle_dead
-from store.hitl import update_agent_hitl
-from store.outbound import get_outbound_message
-from store.records import Attempt
-from store.records_outbound import Draft
-from store.sending import LEASE
+from store.directory.agents import get_agent_by_email
+from store.directory.hitl import update_agent_hitl
+from store.mail.deliveries import claim_due, get_delivery, settle_dead
+from store.outbound.outbound import get_outbound_message
+from store.outbound.sending import LEASE
+from store.records.mail import Attempt
+from store.records.outbound import Draft
 from tests.journeys.browser import open_browser
 from tests.journeys.home import BOT, HOOK, Home
 from tests.journeys.smarthost import SmartHost

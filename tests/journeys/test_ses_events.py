@@ -3,10 +3,10 @@
 import aiohttp
 import pytest
 
-from relay.assembly import make_master
 from relay.signing.events_secret import events_secret
+from relay.wiring import make_master
 from tests.journeys.home import Home
-from tests.outbound.topic import ARN, posted
+from tests.outbound.feedback.topic import ARN, posted
 
 OWN_SECRET = "a-secret-of-the-operator-s"
 NOBODY = "127.0.0.1:9"

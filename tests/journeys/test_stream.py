@@ -16,7 +16,7 @@ from tests.daemon_process import ROOT
 from tests.journeys.front import Front
 from tests.journeys.home import BOT
 from tests.journeys.sender import letter, sent, signed_letter
-from tests.web.stream_client import PATIENCE_SECONDS, events, following
+from tests.web.api.stream_client import PATIENCE_SECONDS, events, following
 
 NODE = shutil.which("node")
 BROWSER = next(

@@ -1,6 +1,6 @@
 from relay.mail.summary import summarise
 from relay.mail.thread import parent_ids
-from store.conversations import MAX_REFERENCES
+from store.mail.conversations import MAX_REFERENCES
 from tests.mail.letters import headers
 
 

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from relay.outbound.compose import Author, compose
-from store.records_outbound import Draft, OutboundAttachment
+from relay.outbound.compose.compose import Author, compose
+from store.records.outbound import Draft, OutboundAttachment
 
 AT = datetime(2026, 11, 23, 15, 17, tzinfo=UTC)
 AUTHOR = Author(address="bot@agents.example", name="Bot")

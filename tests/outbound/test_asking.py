@@ -5,12 +5,12 @@ from email import message_from_bytes, policy
 from relay.outbound.review import Version, amend, approve
 from relay.outbound.submit import Wish, submit
 from relay.signing.link import read_review_token
-from store.agents import get_agent_by_email
-from store.hitl import update_agent_hitl
-from store.pending_approval_edit import PendingApprovalEdit
-from store.records_outbound import Draft
+from store.directory.agents import get_agent_by_email
+from store.directory.hitl import update_agent_hitl
+from store.outbound.edit import PendingApprovalEdit
+from store.records.outbound import Draft
 from tests.fakes import FakeCourier
-from tests.outbound.test_notify import BASE, World
+from tests.outbound.letters.test_notify import BASE, World
 
 
 async def ask_first(world):

@@ -12,22 +12,22 @@ from relay.errors import CourierBusy, CourierRefused
 from relay.jobs.holds import Holds
 from relay.jobs.sending import Sending
 from relay.outbound import review
-from relay.outbound.feedback import take_feedback
-from relay.outbound.resolve import resolve
+from relay.outbound.feedback.feedback import take_feedback
 from relay.outbound.send import send_queued
 from relay.outbound.submit import Wish, submit
-from store.agents import delete_agent
-from store.connect import open_store
-from store.doubt import sweep_unconfirmed
+from relay.outbound.unconfirmed import resolve
+from store.database.connect import open_store
+from store.directory.agents import delete_agent
+from store.directory.hitl import update_agent_hitl
 from store.errors import NotPendingApproval, NotUnconfirmed, SendUnconfirmed
-from store.hitl import update_agent_hitl
-from store.holds import list_expired_pending
-from store.outbound import get_outbound_message
-from store.records_outbound import Draft
-from store.sending import claim_queued, list_send_attempts
+from store.outbound.holds import list_expired_pending
+from store.outbound.outbound import get_outbound_message
+from store.outbound.sending import claim_queued, list_send_attempts
+from store.outbound.unconfirmed import sweep_unconfirmed
+from store.records.outbound import Draft
 from tests.fakes import FakeCourier
 from tests.offices import make_office
-from tests.outbound import told
+from tests.outbound.feedback import told
 from tests.places import Places
 
 ANA, BOT = "ana@owner.example", "bot@agents.example"

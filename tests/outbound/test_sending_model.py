@@ -21,24 +21,24 @@ from sqlalchemy import func, select
 from relay.errors import CourierBusy, CourierRefused, RelayError
 from relay.jobs.holds import Holds
 from relay.outbound import review
-from relay.outbound.inside import hand_inside
-from relay.outbound.resolve import resolve
+from relay.outbound.local_delivery import hand_inside
 from relay.outbound.send import send_queued
 from relay.outbound.submit import Wish, submit
-from store.connect import open_store, sqlite_url
-from store.deliveries import list_deliveries
-from store.doubt import confirm_sent, sweep_unconfirmed
+from relay.outbound.unconfirmed import resolve
+from store.database.connect import open_store, sqlite_url
+from store.directory.hitl import update_agent_hitl
+from store.directory.sending_pause import pause_sending, resume_sending
+from store.directory.users import get_user_by_email
 from store.errors import SendUnconfirmed, StoreError
-from store.hitl import update_agent_hitl
-from store.holds import list_expired_pending
-from store.lifecycle import FINAL, may_move
-from store.outbound import get_outbound_message
-from store.pending_approval_edit import NO_EDIT, UNCHANGED, PendingApprovalEdit
-from store.records_outbound import Draft, Version
-from store.schema import messages
-from store.sending import EXPIRY_RETRIES, LEASE, claim_queued, list_send_attempts, next_to_send_at
-from store.switches import pause_sending, resume_sending
-from store.users import get_user_by_email
+from store.mail.deliveries import list_deliveries
+from store.outbound.edit import NO_EDIT, UNCHANGED, PendingApprovalEdit
+from store.outbound.holds import list_expired_pending
+from store.outbound.lifecycle import FINAL, may_move
+from store.outbound.outbound import get_outbound_message
+from store.outbound.sending import EXPIRY_RETRIES, LEASE, claim_queued, list_send_attempts, next_to_send_at
+from store.outbound.unconfirmed import confirm_sent, sweep_unconfirmed
+from store.records.outbound import Draft, Version
+from store.schema.inbound import messages
 from tests.fakes import FakeClock
 from tests.offices import make_office
 from tests.places import Places

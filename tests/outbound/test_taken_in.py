@@ -12,15 +12,15 @@ from relay.account.archive import Archive
 from relay.account.export import LISTING, export_account
 from relay.account.take_in import Rules, import_account
 from relay.directory.agents import check_slug
-from relay.outbound.resolve import resolve
 from relay.outbound.send import send_queued
 from relay.outbound.submit import Wish, submit
-from store.erasure import delete_user_data
-from store.messages import get_messages_by_agent
-from store.outbound import get_outbound_message
-from store.records_outbound import Draft
-from store.sending import LEASE, claim_queued
-from store.users import get_user_by_email
+from relay.outbound.unconfirmed import resolve
+from store.directory.users import get_user_by_email
+from store.mail.messages import get_messages_by_agent
+from store.outbound.outbound import get_outbound_message
+from store.outbound.sending import LEASE, claim_queued
+from store.records.outbound import Draft
+from store.upkeep.erasure import delete_user_data
 from tests.account.test_take_in import zipped
 from tests.fakes import FakeCourier
 from tests.offices import make_office

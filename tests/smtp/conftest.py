@@ -11,8 +11,7 @@ import trustme
 from relay.smtp.limits import Limits
 from relay.smtp.server import SmtpServer
 from relay.smtp.tls import Certificates
-
-from .desk import Client, Desk
+from tests.smtp.desk import Client, Desk
 
 Open = Callable[..., Awaitable[SmtpServer]]
 Connect = Callable[[], Awaitable[Client]]

@@ -14,7 +14,7 @@ A line's first word says what it is:
 import re
 from pathlib import Path
 
-from .desk import Client, Desk
+from tests.smtp.desk import Client, Desk
 
 
 def read(file: Path) -> list[tuple[str, str]]:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from relay.smtp.limits import Limits
-
-from .dialogue import play, read
+from tests.smtp.dialogue import play, read
 
 FILES = sorted((Path(__file__).parent.parent / "dialogues").glob("*.smtp"))
 LIMITS = Limits(max_message_bytes=2000, max_recipients=3, data_line_bytes=1000, max_errors=8, linger_seconds=0.2)

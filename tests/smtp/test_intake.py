@@ -2,9 +2,9 @@
 
 from relay.errors import SpoolFull
 from relay.smtp import replies
+from relay.smtp.admission import Budget
 from relay.smtp.data import DotReceiver
 from relay.smtp.intake import Intake
-from relay.smtp.room import Budget
 from relay.spool import Spool
 
 

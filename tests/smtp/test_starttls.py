@@ -8,9 +8,8 @@ import pytest
 
 from relay.smtp.limits import Limits
 from relay.smtp.tls import Certificates
-
-from .test_server import MAIL, until
-from .test_tls import another, replace
+from tests.smtp.test_server import MAIL, until
+from tests.smtp.test_tls import another, replace
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from relay.smtp.limits import Limits
-
-from .test_server import MAIL, until
+from tests.smtp.test_server import MAIL, until
 
 
 def tasks():

@@ -7,10 +7,9 @@ import ssl
 import uvloop
 
 from relay.smtp.server import SmtpServer
-
-from .desk import Client, Desk
-from .dialogue import play, read
-from .test_dialogues import FILES, LIMITS
+from tests.smtp.desk import Client, Desk
+from tests.smtp.dialogue import play, read
+from tests.smtp.test_dialogues import FILES, LIMITS
 
 
 def test_every_dialogue_goes_as_written_on_uvloop_too():

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from store.connect import database_file, open_store
+from store.database.connect import database_file, open_store
+from store.directory.users import bootstrap_user
 from store.engine import Store
-from store.outbound import create_outbound_message, create_pending_outbound_message, get_outbound_message
-from store.records import Agent
-from store.users import bootstrap_user
+from store.outbound.outbound import create_outbound_message, create_pending_outbound_message, get_outbound_message
+from store.records.mail import Agent
 from tests.places import Places, keep_message, new_message, new_outbound
 from tests.store.notes import make_notes
 from tests.store.owned import own_everything

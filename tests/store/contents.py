@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from sqlalchemy import func, select
 
-from store.bodies import CHUNK_BYTES, keep_body, keep_chunk
+from store.mail.bodies import CHUNK_BYTES, keep_body, keep_chunk
 
 
 def name(content):

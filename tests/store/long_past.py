@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from sqlalchemy import insert, text, update
 
-from store.schema import agents, messages
-from store.schema_outbound import (
+from store.schema.inbound import agents, messages
+from store.schema.outbound import (
     feedback,
     known_recipients,
     notifications,

@@ -6,22 +6,22 @@ from hashlib import sha256
 from sqlalchemy import Text, cast, func, insert, literal, select, update
 
 from relay.directory.agents import make_secret
-from store.agents import add_secret
-from store.bodies import CHUNK_BYTES, keep_body, keep_chunk
-from store.deliveries import claim_due, enqueue, settle_later
-from store.domain_records import keep_record_states
-from store.domains import lookup_domain
-from store.idempotency import begin_request
-from store.keys import create_api_key
-from store.messages import create_inbound_message
-from store.outbound import create_outbound_message, create_pending_outbound_message
-from store.queue import lease_messages
-from store.records import Attempt
-from store.records_domains import RecordState
-from store.schema import agents, bodies, domain_records, messages, metadata
-from store.schema_outbound import feedback, known_recipients, notifications, suppressions, used_links
-from store.sending import claim_approved, settle_failed, settle_sent
-from store.sessions import create_user_session
+from store.directory.agents import add_secret
+from store.directory.domain_records import keep_record_states
+from store.directory.domains import lookup_domain
+from store.directory.idempotency import begin_request
+from store.directory.keys import create_api_key
+from store.directory.sessions import create_user_session
+from store.mail.bodies import CHUNK_BYTES, keep_body, keep_chunk
+from store.mail.deliveries import claim_due, enqueue, settle_later
+from store.mail.messages import create_inbound_message
+from store.mail.queue import lease_messages
+from store.outbound.outbound import create_outbound_message, create_pending_outbound_message
+from store.outbound.sending import claim_approved, settle_failed, settle_sent
+from store.records.domains import RecordState
+from store.records.mail import Attempt
+from store.schema.inbound import agents, bodies, domain_records, messages, metadata
+from store.schema.outbound import feedback, known_recipients, notifications, suppressions, used_links
 from tests.places import new_message, new_outbound
 
 SHARED = b"Subject: to all\r\n\r\nwhat several users were sent\r\n"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from store.conversations import MAX_REFERENCES, bare_id, provider_id
-from store.deliveries import MAX_ERROR
-from store.messages import KEPT_FOR
+from store.mail.conversations import MAX_REFERENCES, bare_id, provider_id
+from store.mail.deliveries import MAX_ERROR
+from store.mail.messages import KEPT_FOR
 
 
 @dataclass

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import event, insert, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from store.connect import open_store
+from store.database.connect import open_store
+from store.directory.users import bootstrap_user, get_user_by_email
 from store.engine import MAX_GROUP
 from store.errors import InvalidValue, Unavailable, UserNotFound
-from store.schema import users
-from store.users import bootstrap_user, get_user_by_email
+from store.schema.inbound import users
 from tests.store.gate import Commits, Gate, in_one_group, lined_up
 from tests.store.notes import ADD, NOTES, note, noted
 

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from store.activity import list_activity_by_agent
-from store.connect import open_store
+from store.database.connect import open_store
 from store.expiry import KEPT_FOR, SLACK
-from store.messages import get_messages_by_agent
-from store.queue import lease_messages
-from store.search import list_conversations
+from store.mail.activity import list_activity_by_agent
+from store.mail.messages import get_messages_by_agent
+from store.mail.queue import lease_messages
+from store.mail.search import list_conversations
 from tests.store.plans import plan_of, statements
 
 MINUTE = timedelta(minutes=1)

@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy import text
 
-from store.connect import open_store
-from store.deliveries import list_deliveries
-from store.holds import list_expired_pending, list_pending_outbound_for_user
-from store.outbound import create_pending_outbound_message
-from store.users import get_user_by_email
+from store.database.connect import open_store
+from store.directory.users import get_user_by_email
+from store.mail.deliveries import list_deliveries
+from store.outbound.holds import list_expired_pending, list_pending_outbound_for_user
+from store.outbound.outbound import create_pending_outbound_message
 from tests.places import new_outbound
 from tests.store.plans import plan_of, statements
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import event, make_url, text
 
-from store.connect import open_store
+from store.database.connect import open_store
 from store.engine import Store
 from store.errors import Unavailable
 from tests.store.gate import in_one_group

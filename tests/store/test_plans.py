@@ -5,12 +5,20 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import text
 
-from store.agents import list_secrets, lookup_recipient, page_agents_by_user
-from store.bodies import keep_body, keep_chunk, read_body, read_chunk
-from store.collection import collect_bodies, collect_chunks
-from store.connect import open_store
-from store.conversations import lookup_conversation_id
-from store.deliveries import (
+from store.database.connect import open_store
+from store.directory.agents import list_secrets, lookup_recipient, page_agents_by_user
+from store.directory.domain_records import list_record_states, take_due_domains
+from store.directory.domains import list_domains_by_user, lookup_domain, page_domains_by_user
+from store.directory.idempotency import begin_request, forget_request, keep_answer
+from store.directory.keys import get_user_by_api_key, list_api_keys, touch_api_key
+from store.directory.sessions import delete_expired_user_sessions, delete_user_session, get_user_session
+from store.directory.used_links import delete_used_links, use_link
+from store.directory.users import create_or_get_user, get_user_by_email, get_user_by_id
+from store.errors import EmailTaken
+from store.mail.bodies import keep_body, keep_chunk, read_body, read_chunk
+from store.mail.body_gc import collect_bodies, collect_chunks
+from store.mail.conversations import lookup_conversation_id
+from store.mail.deliveries import (
     claim_due,
     get_delivery,
     list_attempts,
@@ -22,15 +30,7 @@ from store.deliveries import (
     settle_delivered,
     settle_later,
 )
-from store.domain_records import list_record_states, take_due_domains
-from store.domains import list_domains_by_user, lookup_domain, page_domains_by_user
-from store.erasure import delete_user_data
-from store.errors import EmailTaken
-from store.export import export_user_data
-from store.feedback import find_message_of_attempt, list_feedback
-from store.idempotency import begin_request, forget_request, keep_answer
-from store.keys import get_user_by_api_key, list_api_keys, touch_api_key
-from store.messages import (
+from store.mail.messages import (
     KEPT_FOR,
     get_inbound_message,
     get_messages,
@@ -38,22 +38,22 @@ from store.messages import (
     mark_read,
     update_message_delivery_status,
 )
-from store.queue import ack, extend, lease_messages, nack
-from store.records import Attempt
-from store.retention import (
+from store.mail.queue import ack, extend, lease_messages, nack
+from store.mail.usage import list_usage, list_usage_events
+from store.outbound.failed_mail import list_troubled_for_user
+from store.outbound.feedback import find_message_of_attempt, list_feedback
+from store.outbound.suppression import find_suppressed, lift_suppression, list_suppressions
+from store.records.mail import Attempt
+from store.schema.inbound import metadata
+from store.upkeep.erasure import delete_user_data
+from store.upkeep.export import export_user_data
+from store.upkeep.retention import (
     delete_expired_messages,
     delete_old_attempts,
     delete_old_deliveries,
     delete_old_idempotency_keys,
     delete_old_usage_events,
 )
-from store.schema import metadata
-from store.sessions import delete_expired_user_sessions, delete_user_session, get_user_session
-from store.suppression import find_suppressed, lift_suppression, list_suppressions
-from store.trouble import list_troubled_for_user
-from store.usage import list_usage, list_usage_events
-from store.used_links import delete_used_links, use_link
-from store.users import create_or_get_user, get_user_by_email, get_user_by_id
 from tests.store.plans import plan_of
 
 AGENT = "hook@agents.example"

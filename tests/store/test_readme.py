@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).resolve().parents[2] / "store" / "README.md").read_text()
-ROWS = re.findall(r"^\| (.*?) \| `(\w+)\.py` \|", README, re.MULTILINE)
+ROWS = re.findall(r"^\| (.*?) \| `([\w/]+)\.py` \|", README, re.MULTILINE)
 NAMED = [(module, name) for names, module in ROWS for name in re.findall(r"`(\w+)`", names)]
 
 # What the store offers by contract (§8), as it is called here.
@@ -31,7 +31,7 @@ delete_expired_messages export_user_data delete_user_data resolve_unconfirmed
 
 @pytest.mark.parametrize(("module", "name"), NAMED)
 def test_every_function_is_where_the_page_says(module, name):
-    assert callable(getattr(importlib.import_module(f"store.{module}"), name))
+    assert callable(getattr(importlib.import_module(f"store.{module.replace('/', '.')}"), name))
 
 
 def test_the_page_tells_of_everything_that_is_promised():

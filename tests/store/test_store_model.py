@@ -6,14 +6,14 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from store.activity import list_activity_by_agent
-from store.deliveries import claim_due, list_attempts, release, replay, settle_dead, settle_delivered, settle_later
 from store.errors import DeliveryNotFound, LeaseLost, MessageNotFound, NotReplayable
-from store.messages import get_message_with_content, get_messages_by_agent, update_message_delivery_status
-from store.outbound import create_pending_outbound_message
-from store.queue import ack, extend, lease_messages, nack
-from store.records import Attempt
-from store.sending import LEASE, claim_approved, settle_sent
+from store.mail.activity import list_activity_by_agent
+from store.mail.deliveries import claim_due, list_attempts, release, replay, settle_dead, settle_delivered, settle_later
+from store.mail.messages import get_message_with_content, get_messages_by_agent, update_message_delivery_status
+from store.mail.queue import ack, extend, lease_messages, nack
+from store.outbound.outbound import create_pending_outbound_message
+from store.outbound.sending import LEASE, claim_approved, settle_sent
+from store.records.mail import Attempt
 from tests.places import new_outbound
 from tests.store.twin import MODES, WHICH, Twin, error_of, run_beside_the_simple_one, shown
 

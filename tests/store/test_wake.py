@@ -3,14 +3,14 @@ import asyncio
 import psycopg
 import pytest
 
-from store import listen
-from store.agents import delete_agent, update_agent_mode
-from store.connect import open_store
-from store.erasure import delete_user_data
-from store.keys import create_api_key, delete_api_key
-from store.listen import Listener, ear_of
+from store.database import pg_listener as listen
+from store.database.connect import open_store
+from store.database.pg_listener import Listener, ear_of
+from store.database.sqlite_watcher import Watcher
+from store.directory.agents import delete_agent, update_agent_mode
+from store.directory.keys import create_api_key, delete_api_key
+from store.upkeep.erasure import delete_user_data
 from store.wake import INBOX, KEYS, Bell
-from store.watch import Watcher
 from tests.store.gate import PATIENCE_SECONDS, Gate, eventually, in_one_group
 from tests.store.notes import note, noted
 from tests.store.test_engine import Mishap

@@ -1,4 +1,4 @@
-"""A store with the simple one of tests/store/simple_directory.py beside it, and what random sequences of calls share."""
+"""A store with the simple one of tests/store/directory/simple_directory.py beside it, and what random sequences of calls share."""
 
 from itertools import count
 
@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from relay.directory.agents import make_secret
-from store.activity import list_activity_by_agent
-from store.agents import create_agent, delete_agent, list_agents_by_user, update_agent_mode
-from store.conversations import provider_id
-from store.deliveries import list_deliveries_by_user, list_deliveries_of_message
-from store.domains import claim_or_create_domain, list_domains_by_user, verify_domain
+from store.directory.agents import create_agent, delete_agent, list_agents_by_user, update_agent_mode
+from store.directory.domains import claim_or_create_domain, list_domains_by_user, verify_domain
+from store.directory.keys import list_api_keys
 from store.errors import AgentNotFound, StoreError
-from store.keys import list_api_keys
-from store.retention import delete_expired_messages
+from store.mail.activity import list_activity_by_agent
+from store.mail.conversations import provider_id
+from store.mail.deliveries import list_deliveries_by_user, list_deliveries_of_message
+from store.upkeep.retention import delete_expired_messages
 from tests.fakes import FakeClock
 from tests.places import Places, keep_message, new_message
-from tests.store.simple_directory import Directory
+from tests.store.directory.simple_directory import Directory
 from tests.store.simple_mailbox import Promise
 
 URL = "https://hooks.example/in"

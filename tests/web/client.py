@@ -16,18 +16,18 @@ from yarl import URL
 from relay.delivery.attempt import Letterbox
 from relay.delivery.post import Poster
 from relay.delivery.trial import Trial, try_webhook
+from relay.directory.dns_records import Place
 from relay.directory.keys import create_key
-from relay.directory.zone import Place
 from relay.mail.routes import Routes
 from relay.metrics import Metrics
-from relay.outbound.office import Office
-from relay.outbound.senders import Senders
+from relay.outbound.context import Office
+from relay.outbound.couriers.senders import Senders
+from relay.web.access.context import House
 from relay.web.app import make_api, make_app
-from relay.web.house import House
-from relay.web.limits import ApiLimits
-from relay.web.server import WebServer
+from relay.web.http.limits import ApiLimits
+from relay.web.http.server import WebServer
 from store.engine import Store
-from store.records import Agent, Message
+from store.records.mail import Agent, Message
 from tests.fakes import FakeClock, FakeResolver
 from tests.places import Places
 

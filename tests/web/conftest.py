@@ -4,8 +4,8 @@ import pytest
 import pytest_asyncio
 
 from relay.signing.secrets import master_key
-from store import migrate
-from store.connect import open_store, sqlite_url
+from store.database import migrate
+from store.database.connect import open_store, sqlite_url
 from tests.fakes import FakeClock
 from tests.places import Places
 from tests.web.client import WITH_FILES, open_door

@@ -10,9 +10,9 @@ from relay.directory.sessions import create_session
 from relay.errors import CourierBusy
 from relay.outbound.submit import Wish, submit
 from relay.signing.link import ReviewLink, review_token
-from store.agents import get_agent_by_email
-from store.hitl import update_agent_hitl
-from store.records_outbound import Draft, OutboundAttachment, OutboundMessage
+from store.directory.agents import get_agent_by_email
+from store.directory.hitl import update_agent_hitl
+from store.records.outbound import Draft, OutboundAttachment, OutboundMessage
 from tests.web.client import BOT, OWNER, Answer, Door
 
 COOKIE = "__Host-mailseal_session"

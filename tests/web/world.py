@@ -4,12 +4,12 @@ from typing import Any
 
 from relay.auth.verdict import ArcResult, DkimResult, DmarcResult, SpfResult, Verdict
 from relay.signing.link import ReviewLink, review_token
-from store.deliveries import claim_due, settle_dead
-from store.outbound import create_outbound_message, create_pending_outbound_message
-from store.records import Attempt
-from store.sending import LEASE, claim_queued, settle_put_off, settle_unconfirmed
-from store.suppression import keep_suppression
-from store.users import get_user_by_email
+from store.directory.users import get_user_by_email
+from store.mail.deliveries import claim_due, settle_dead
+from store.outbound.outbound import create_outbound_message, create_pending_outbound_message
+from store.outbound.sending import LEASE, claim_queued, settle_put_off, settle_unconfirmed
+from store.outbound.suppression import keep_suppression
+from store.records.mail import Attempt
 from tests.places import new_outbound
 from tests.web.client import WITH_FILES, Door
 

@@ -6,12 +6,12 @@ from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
 from relay.account.export import export_account
-from relay.web.answers import json_answer
-from relay.web.guard import Admin, TheHouse
-from relay.web.raises import raises
-from relay.web.shapes_mail import ErasedAccount
-from store.erasure import delete_user_data
+from relay.web.access.dependencies import Admin, TheHouse
+from relay.web.answers.error_responses import raises
+from relay.web.answers.json import json_answer
+from relay.web.schemas.mail import ErasedAccount
 from store.errors import UserNotFound
+from store.upkeep.erasure import delete_user_data
 
 router = APIRouter(prefix="/v1/account", tags=["account"])
 

@@ -6,16 +6,16 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.clock import rfc3339
-from relay.web.answers import json_answer
-from relay.web.guard import AgentReader, TheHouse
-from relay.web.parameters import ConversationId, Cursor, Limit
-from relay.web.paths import AGENT
-from relay.web.raises import raises
-from relay.web.shapes_mail import ActivityPage, ConversationPage
-from store.activity import Activity, list_activity_by_agent
+from relay.web.access.dependencies import AgentReader, TheHouse
+from relay.web.access.paths import AGENT
+from relay.web.answers.error_responses import raises
+from relay.web.answers.json import json_answer
+from relay.web.schemas.mail import ActivityPage, ConversationPage
+from relay.web.schemas.parameters import ConversationId, Cursor, Limit
 from store.errors import ConversationNotFound
-from store.records import Page
-from store.search import Conversation, list_conversations
+from store.mail.activity import Activity, list_activity_by_agent
+from store.mail.search import Conversation, list_conversations
+from store.records.mail import Page
 
 router = APIRouter(prefix=AGENT, tags=["activity"])
 

@@ -12,15 +12,14 @@ from starlette.responses import Response
 from relay.clock import rfc3339
 from relay.directory import agents as making
 from relay.errors import BadSecret, NoSharedDomain
-from relay.web.answers import json_answer
-from relay.web.guard import Admin, AgentAdmin, AgentViewer, AnyCaller, AnyViewer, TheHouse
-from relay.web.house import House
-from relay.web.limits import DEFAULT_PAGE
-from relay.web.once import IdempotentRoute
-from relay.web.parameters import Limit, NameCursor
-from relay.web.paths import AGENT
-from relay.web.raises import raises
-from relay.web.shapes_directory import (
+from relay.web.access.context import House
+from relay.web.access.dependencies import Admin, AgentAdmin, AgentViewer, AnyCaller, AnyViewer, TheHouse
+from relay.web.access.idempotency import IdempotentRoute
+from relay.web.access.paths import AGENT
+from relay.web.answers.error_responses import raises
+from relay.web.answers.json import json_answer
+from relay.web.http.limits import DEFAULT_PAGE
+from relay.web.schemas.agents import (
     AgentChange,
     AgentDocument,
     AgentPage,
@@ -28,10 +27,11 @@ from relay.web.shapes_directory import (
     HitlSettings,
     SigningSecrets,
 )
-from store.agents import delete_agent, get_agent_by_id, page_agents_by_user
+from relay.web.schemas.parameters import Limit, NameCursor
+from store.directory.agents import delete_agent, get_agent_by_id, page_agents_by_user
+from store.directory.hitl import update_agent_hitl
 from store.errors import AddressTaken, AgentNotFound, DomainNotFound
-from store.hitl import update_agent_hitl
-from store.records import Agent, Page
+from store.records.mail import Agent, Page
 from store.transaction import Tx
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=IdempotentRoute)

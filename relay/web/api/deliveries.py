@@ -8,14 +8,15 @@ from starlette.responses import Response
 from relay.clock import rfc3339
 from relay.delivery.trial import trial_document
 from relay.errors import BadSecret, NoWebhook
-from relay.web.answers import json_answer
-from relay.web.guard import Admin, AgentAdmin, Reader, TheHouse
-from relay.web.parameters import Cursor, DeliveryId, Limit
-from relay.web.paths import AGENT
-from relay.web.raises import raises
-from relay.web.shapes_mail import DeliveryDocument, DeliveryPage, ReplayedDeliveries, ReplayRequest, TrialDocument
-from store.agents import get_agent_by_id
-from store.deliveries import (
+from relay.web.access.dependencies import Admin, AgentAdmin, Reader, TheHouse
+from relay.web.access.paths import AGENT
+from relay.web.answers.error_responses import raises
+from relay.web.answers.json import json_answer
+from relay.web.schemas.mail import DeliveryDocument, DeliveryPage, ReplayedDeliveries, ReplayRequest, TrialDocument
+from relay.web.schemas.parameters import Cursor, DeliveryId, Limit
+from store.directory.agents import get_agent_by_id
+from store.errors import AgentNotFound, DeliveryNotFound, NotReplayable
+from store.mail.deliveries import (
     get_delivery_for_user,
     list_attempts,
     list_deliveries,
@@ -23,8 +24,7 @@ from store.deliveries import (
     replay,
     replay_dead,
 )
-from store.errors import AgentNotFound, DeliveryNotFound, NotReplayable
-from store.records import Attempt, Delivery, DeliveryStatus, Page
+from store.records.mail import Attempt, Delivery, DeliveryStatus, Page
 from store.transaction import Tx
 
 router = APIRouter(prefix="/v1", tags=["deliveries"])

@@ -7,19 +7,19 @@ from starlette.responses import Response
 
 from relay.clock import rfc3339
 from relay.directory import domains as proving
+from relay.directory.check_domain import survey
+from relay.directory.dns_records import records_for
 from relay.directory.domains import Listing
-from relay.directory.survey import survey
-from relay.directory.zone import records_for
 from relay.errors import Deferred
-from relay.web.answers import json_answer
-from relay.web.guard import Admin, TheHouse, Viewer
-from relay.web.house import House
-from relay.web.limits import DEFAULT_PAGE
-from relay.web.once import IdempotentRoute
-from relay.web.parameters import DomainName, Limit, NameCursor
-from relay.web.raises import raises
-from relay.web.shapes_directory import DomainDocument, DomainPage, DomainRequest
-from store.domains import delete_domain, lookup_domain
+from relay.web.access.context import House
+from relay.web.access.dependencies import Admin, TheHouse, Viewer
+from relay.web.access.idempotency import IdempotentRoute
+from relay.web.answers.error_responses import raises
+from relay.web.answers.json import json_answer
+from relay.web.http.limits import DEFAULT_PAGE
+from relay.web.schemas.agents import DomainDocument, DomainPage, DomainRequest
+from relay.web.schemas.parameters import DomainName, Limit, NameCursor
+from store.directory.domains import delete_domain, lookup_domain
 from store.errors import DomainHasAgents, DomainNotAvailable, DomainNotFound, DomainUnproven
 from store.transaction import Tx
 

@@ -6,11 +6,11 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.metrics import CONTENT_TYPE
-from relay.web.answers import json_answer
-from relay.web.errors import NotReady
-from relay.web.guard import TheHouse
-from relay.web.raises import raises
-from relay.web.shapes_mail import Alive
+from relay.web.access.dependencies import TheHouse
+from relay.web.answers.error_responses import raises
+from relay.web.answers.errors import NotReady
+from relay.web.answers.json import json_answer
+from relay.web.schemas.mail import Alive
 
 router = APIRouter(tags=["health"])
 

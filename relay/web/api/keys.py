@@ -7,17 +7,17 @@ from starlette.responses import Response
 
 from relay.clock import rfc3339
 from relay.directory.keys import create_key
-from relay.web.answers import json_answer
-from relay.web.errors import InsufficientScope
-from relay.web.guard import Admin, AnyCaller, TheHouse, require_admin
-from relay.web.limits import DEFAULT_PAGE
-from relay.web.once import IdempotentRoute
-from relay.web.parameters import Cursor, KeyId, Limit
-from relay.web.raises import raises
-from relay.web.shapes_keys import KeyPage, KeyRequest, NewKey
+from relay.web.access.dependencies import Admin, AnyCaller, TheHouse, require_admin
+from relay.web.access.idempotency import IdempotentRoute
+from relay.web.answers.error_responses import raises
+from relay.web.answers.errors import InsufficientScope
+from relay.web.answers.json import json_answer
+from relay.web.http.limits import DEFAULT_PAGE
+from relay.web.schemas.keys import KeyPage, KeyRequest, NewKey
+from relay.web.schemas.parameters import Cursor, KeyId, Limit
+from store.directory.keys import delete_api_key, page_api_keys
 from store.errors import AgentNotFound, KeyNotFound
-from store.keys import delete_api_key, page_api_keys
-from store.records import ApiKey
+from store.records.mail import ApiKey
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=IdempotentRoute)
 

@@ -6,14 +6,14 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.clock import rfc3339
-from relay.web.answers import json_answer
+from relay.web.access.context import House
+from relay.web.access.dependencies import AnyCaller, TheHouse
+from relay.web.answers.json import json_answer
 from relay.web.api.keys import key_document
-from relay.web.guard import AnyCaller, TheHouse
-from relay.web.house import House
-from relay.web.limits import DEFAULT_PAGE
-from relay.web.shapes_keys import Me
-from store.messages import MAX_PAGE
-from store.records import User
+from relay.web.http.limits import DEFAULT_PAGE
+from relay.web.schemas.keys import Me
+from store.mail.messages import MAX_PAGE
+from store.records.mail import User
 
 router = APIRouter(prefix="/v1", tags=["account"])
 

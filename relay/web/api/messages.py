@@ -8,19 +8,19 @@ from starlette.responses import Response, StreamingResponse
 
 from relay.errors import ContentGone
 from relay.inbox import read
-from relay.outbound.written import read_written_of_agent
-from relay.web.answers import json_answer
-from relay.web.files import FOR_SAVING, file_answer
-from relay.web.guard import AgentReader, HasLeft, TheHouse
-from relay.web.parameters import AttachmentIndex, MessageId
-from relay.web.paths import AGENT
-from relay.web.raises import raises
-from relay.web.shapes import StatusChange
-from relay.web.shapes_message import MarkedMessage, MessageDocument, MessagePage
-from relay.web.shapes_outbound import OutboundDocument
+from relay.outbound.views import read_written_of_agent
+from relay.web.access.dependencies import AgentReader, HasLeft, TheHouse
+from relay.web.access.paths import AGENT
+from relay.web.answers.error_responses import raises
+from relay.web.answers.files import FOR_SAVING, file_answer
+from relay.web.answers.json import json_answer
+from relay.web.schemas.common import StatusChange
+from relay.web.schemas.messages import MarkedMessage, MessageDocument, MessagePage
+from relay.web.schemas.outbound import OutboundDocument
+from relay.web.schemas.parameters import AttachmentIndex, MessageId
 from store.errors import MessageNotFound
-from store.messages import update_message_delivery_status
-from store.search import Description
+from store.mail.messages import update_message_delivery_status
+from store.mail.search import Description
 
 router = APIRouter(prefix=f"{AGENT}/messages", tags=["messages"])
 

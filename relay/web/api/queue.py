@@ -6,10 +6,10 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.inbox import lease as queue
-from relay.web.answers import json_answer
-from relay.web.guard import AgentReader, HasLeft, TheHouse
-from relay.web.paths import AGENT
-from relay.web.shapes import (
+from relay.web.access.dependencies import AgentReader, HasLeft, TheHouse
+from relay.web.access.paths import AGENT
+from relay.web.answers.json import json_answer
+from relay.web.schemas.common import (
     AckRequest,
     ExtendRequest,
     LeasePage,

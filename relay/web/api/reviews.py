@@ -4,15 +4,14 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.errors import BadDraft, CourierBusy, CourierRefused, MailTooLarge, OutboundOff, Suppressed
-from relay.events_outbound import outbound_item
+from relay.events.outbound import outbound_item
 from relay.outbound import review
-from relay.outbound.written import read_written_for_user
-from relay.web.answers import json_answer
-from relay.web.bodies import takes_a_mail
-from relay.web.guard import Admin, Reader, TheHouse
-from relay.web.parameters import Cursor, Limit, MessageId
-from relay.web.raises import raises
-from relay.web.shapes_outbound import (
+from relay.outbound.views import read_written_for_user
+from relay.web.access.dependencies import Admin, Reader, TheHouse
+from relay.web.answers.bodies import takes_a_mail
+from relay.web.answers.error_responses import raises
+from relay.web.answers.json import json_answer
+from relay.web.schemas.outbound import (
     ApproveRequest,
     EditRequest,
     OutboundDocument,
@@ -20,9 +19,10 @@ from relay.web.shapes_outbound import (
     OutboundPage,
     RejectRequest,
 )
+from relay.web.schemas.parameters import Cursor, Limit, MessageId
 from store.errors import DomainUnproven, MessageNotFound, NotPendingApproval, Outdated, SendingPaused
-from store.holds import list_pending_outbound_for_user
-from store.records_outbound import Version
+from store.outbound.holds import list_pending_outbound_for_user
+from store.records.outbound import Version
 
 router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
 

@@ -8,22 +8,21 @@ from starlette.responses import Response
 
 from relay.clock import rfc3339
 from relay.errors import AutomatedMail, BadDraft, ContentGone, MailTooLarge, OutboundOff, Suppressed
-from relay.events_outbound import outbound_item
-from relay.outbound.answering import Words
-from relay.outbound.earlier import ReplyWords, forward_on, reply_to
-from relay.outbound.recipients import settle_recipients
-from relay.outbound.resolve import resolve
+from relay.events.outbound import outbound_item
+from relay.outbound.compose.answering import Words
+from relay.outbound.compose.recipients import settle_recipients
+from relay.outbound.reply_source import ReplyWords, forward_on, reply_to
 from relay.outbound.submit import Wish, submit
-from relay.web.answers import json_answer
-from relay.web.bodies import takes_a_mail
-from relay.web.errors import RequestUnderWay
-from relay.web.guard import AgentAdmin, AgentSender, AnyCaller, TheHouse
-from relay.web.house import House
-from relay.web.once import JoinedOnce, KeyedRoute, Replayed, joined_once
-from relay.web.parameters import MessageId
-from relay.web.paths import AGENT
-from relay.web.raises import raises
-from relay.web.shapes_outbound import (
+from relay.outbound.unconfirmed import resolve
+from relay.web.access.context import House
+from relay.web.access.dependencies import AgentAdmin, AgentSender, AnyCaller, TheHouse
+from relay.web.access.idempotency import JoinedOnce, KeyedRoute, Replayed, joined_once
+from relay.web.access.paths import AGENT
+from relay.web.answers.bodies import takes_a_mail
+from relay.web.answers.error_responses import raises
+from relay.web.answers.errors import RequestUnderWay
+from relay.web.answers.json import json_answer
+from relay.web.schemas.outbound import (
     ForwardRequest,
     OutboundItem,
     ReplyRequest,
@@ -31,10 +30,11 @@ from relay.web.shapes_outbound import (
     SendRequest,
     SentAnswer,
 )
-from store.conversations import newest_message_id
+from relay.web.schemas.parameters import MessageId
 from store.errors import ConversationNotFound, DomainUnproven, IdempotencyMismatch, MessageNotFound, NotUnconfirmed
-from store.records import Agent
-from store.records_outbound import Answered, Draft, OutboundMessage
+from store.mail.conversations import newest_message_id
+from store.records.mail import Agent
+from store.records.outbound import Answered, Draft, OutboundMessage
 from store.transaction import Tx
 
 router = APIRouter(prefix=AGENT, tags=["sending"], route_class=KeyedRoute)

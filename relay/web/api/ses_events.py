@@ -8,13 +8,13 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from relay.errors import SnsUnreachable, UnprovenEvent
-from relay.outbound.ses_events import take_event
+from relay.outbound.feedback.ses_events import take_event
 from relay.signing.mac import same
-from relay.web.answers import json_answer
-from relay.web.bodies import takes_bytes
-from relay.web.guard import TheHouse
-from relay.web.raises import raises
-from relay.web.shapes_feedback import EventTaken
+from relay.web.access.dependencies import TheHouse
+from relay.web.answers.bodies import takes_bytes
+from relay.web.answers.error_responses import raises
+from relay.web.answers.json import json_answer
+from relay.web.schemas.feedback import EventTaken
 
 MAX_EVENT: Final = 262_144  # bytes, which is the most that SNS publishes
 

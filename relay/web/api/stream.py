@@ -19,11 +19,11 @@ from starlette.types import Send
 from relay.errors import RelayError
 from relay.inbox.pulses import Pulses
 from relay.inbox.stream import Event, Streaming, begin, follow
-from relay.web.guard import AgentReader, AnyCaller
-from relay.web.house import House
-from relay.web.paths import AGENT
+from relay.web.access.context import House
+from relay.web.access.dependencies import AgentReader, AnyCaller
+from relay.web.access.paths import AGENT
 from store.errors import StoreError
-from store.events_feed import Follower
+from store.mail.events_feed import Follower
 
 router = APIRouter(prefix=AGENT, tags=["events"])
 

@@ -6,15 +6,15 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from relay.clock import rfc3339
-from relay.web.answers import json_answer
-from relay.web.guard import Admin, Reader, TheHouse
-from relay.web.limits import DEFAULT_PAGE
-from relay.web.parameters import Limit, NameCursor
-from relay.web.raises import raises
-from relay.web.shapes_feedback import SuppressionPage
+from relay.web.access.dependencies import Admin, Reader, TheHouse
+from relay.web.answers.error_responses import raises
+from relay.web.answers.json import json_answer
+from relay.web.http.limits import DEFAULT_PAGE
+from relay.web.schemas.feedback import SuppressionPage
+from relay.web.schemas.parameters import Limit, NameCursor
 from store.errors import SuppressionNotFound
-from store.records_feedback import Suppression
-from store.suppression import lift_suppression, list_suppressions
+from store.outbound.suppression import lift_suppression, list_suppressions
+from store.records.feedback import Suppression
 
 router = APIRouter(prefix="/v1/suppressions", tags=["suppressions"])
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from relay.web.answers import json_answer
-from relay.web.guard import Reader, TheHouse
-from relay.web.shapes_mail import UsagePage
-from store.records_people import DayUsage
-from store.usage import list_usage
+from relay.web.access.dependencies import Reader, TheHouse
+from relay.web.answers.json import json_answer
+from relay.web.schemas.mail import UsagePage
+from store.mail.usage import list_usage
+from store.records.people import DayUsage
 
 router = APIRouter(prefix="/v1", tags=["account"])
 

@@ -7,20 +7,20 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from relay.outbound.review import amend
-from relay.web.bodies import takes_a_mail
-from relay.web.errors import StrangeForm
-from relay.web.guard import TheHouse
-from relay.web.house import House
-from relay.web.pages import deciding
-from relay.web.pages.edit import Edited, edit_of, edited_of
-from relay.web.pages.failing import PageRoute, redirect, status_of
+from relay.web.access.context import House
+from relay.web.access.dependencies import TheHouse
+from relay.web.answers.bodies import takes_a_mail
+from relay.web.answers.errors import StrangeForm
+from relay.web.pages import decision_form as deciding
+from relay.web.pages.draft_form import Edited, edit_of, edited_of
+from relay.web.pages.error_pages import PageRoute, redirect, status_of
 from relay.web.pages.forms import Form, read_form
-from relay.web.pages.sheet import Sheet, read_sheet
+from relay.web.pages.outbound_view import Sheet, read_sheet
+from relay.web.pages.session import TheVisitor, Visitor, is_good, show
 from relay.web.pages.template import frame_answer
-from relay.web.pages.visitor import TheVisitor, Visitor, is_good, show
 from store.errors import NotPendingApproval, Outdated, SendUnconfirmed
-from store.outbound import read_draft
-from store.records_outbound import Draft, Version
+from store.outbound.outbound import read_draft
+from store.records.outbound import Draft, Version
 from store.transaction import Tx
 
 router = APIRouter(prefix="/approvals/{message_id}", route_class=PageRoute, include_in_schema=False)

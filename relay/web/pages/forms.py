@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 
 from relay.errors import BadLink
 from relay.signing.link import check_form_token, form_token
-from relay.web.errors import StrangeForm
-from relay.web.house import House
+from relay.web.access.context import House
+from relay.web.answers.errors import StrangeForm
 
 LASTS: Final = timedelta(hours=1)
 FIELD: Final = "form"  # in which the proof comes back

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from relay.directory.keys import create_key
-from relay.web.guard import TheHouse
-from relay.web.house import House
-from relay.web.pages.failing import PageRoute, redirect
-from relay.web.pages.visitor import TheVisitor, Visitor, show, visitor_form
+from relay.web.access.context import House
+from relay.web.access.dependencies import TheHouse
+from relay.web.pages.error_pages import PageRoute, redirect
+from relay.web.pages.session import TheVisitor, Visitor, show, visitor_form
+from store.directory.keys import delete_api_key, page_api_keys
 from store.errors import InvalidValue
-from store.keys import delete_api_key, page_api_keys
 
 router = APIRouter(prefix="/keys", route_class=PageRoute, include_in_schema=False)
 

@@ -9,28 +9,28 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from relay.events import message_data
+from relay.events.inbound import message_data
 from relay.inbox.read import read_attachment
-from relay.offloop import by_size
-from relay.outbound.resolve import Word
-from relay.outbound.resolve import resolve as settle
-from relay.web.errors import StrangeForm
-from relay.web.files import file_answer
-from relay.web.guard import TheHouse
-from relay.web.house import House
-from relay.web.pages.deciding import draft_file
-from relay.web.pages.failing import PageRoute, redirect
-from relay.web.pages.sheet import Sheet, read_sheet
+from relay.outbound.unconfirmed import Word
+from relay.outbound.unconfirmed import resolve as settle
+from relay.threads import by_size
+from relay.web.access.context import House
+from relay.web.access.dependencies import TheHouse
+from relay.web.access.paths import AGENT_PAGE
+from relay.web.answers.errors import StrangeForm
+from relay.web.answers.files import file_answer
+from relay.web.pages.decision_form import draft_file
+from relay.web.pages.error_pages import PageRoute, redirect
+from relay.web.pages.outbound_view import Sheet, read_sheet
+from relay.web.pages.session import TheVisitor, show, visitor_form
 from relay.web.pages.template import frame_answer
-from relay.web.pages.visitor import TheVisitor, show, visitor_form
-from relay.web.pages.words import DELIVERIES, STATUSES, verdict
-from relay.web.paths import AGENT_PAGE
-from store.activity import list_activity_by_agent
-from store.agents import get_agent_by_id
-from store.deliveries import get_delivery_for_user, list_attempts, list_deliveries_of_message, replay
+from relay.web.pages.wording import DELIVERIES, STATUSES, verdict
+from store.directory.agents import get_agent_by_id
 from store.errors import MessageNotFound
-from store.messages import get_message_with_content
-from store.records import Agent, Attempt, Delivery, Message
+from store.mail.activity import list_activity_by_agent
+from store.mail.deliveries import get_delivery_for_user, list_attempts, list_deliveries_of_message, replay
+from store.mail.messages import get_message_with_content
+from store.records.mail import Agent, Attempt, Delivery, Message
 from store.transaction import Tx
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

@@ -7,16 +7,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from relay.directory import domains as proving
-from relay.directory.zone import records_for
-from relay.web.guard import TheHouse
-from relay.web.pages.failing import PageRoute
-from relay.web.pages.visitor import TheVisitor, show
-from relay.web.pages.words import DELIVERIES, STATUSES
-from store.agents import page_agents_by_user
-from store.deliveries import list_deliveries_by_user
-from store.holds import list_pending_outbound_for_user
+from relay.directory.dns_records import records_for
+from relay.web.access.dependencies import TheHouse
+from relay.web.pages.error_pages import PageRoute
+from relay.web.pages.session import TheVisitor, show
+from relay.web.pages.wording import DELIVERIES, STATUSES
+from store.directory.agents import page_agents_by_user
+from store.mail.deliveries import list_deliveries_by_user
+from store.outbound.failed_mail import list_troubled_for_user
+from store.outbound.holds import list_pending_outbound_for_user
 from store.transaction import Tx
-from store.trouble import list_troubled_for_user
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

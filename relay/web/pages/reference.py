@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
-from relay.web.guard import TheHouse
+from relay.web.access.dependencies import TheHouse
 from relay.web.pages.template import page, page_answer
 
 Json: TypeAlias = dict[str, Any]

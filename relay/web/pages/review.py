@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from relay.errors import BadLink
 from relay.signing.link import ReviewLink, read_review_token
-from relay.web.errors import DeadLink
-from relay.web.guard import TheHouse
-from relay.web.house import House
-from relay.web.pages.deciding import DECISIONS, STILL_WAITS, decide, draft_file
-from relay.web.pages.failing import PageRoute, redirect, status_of
+from relay.web.access.context import House
+from relay.web.access.dependencies import TheHouse
+from relay.web.answers.errors import DeadLink
+from relay.web.pages.decision_form import DECISIONS, STILL_WAITS, decide, draft_file
+from relay.web.pages.error_pages import PageRoute, redirect, status_of
 from relay.web.pages.forms import Form, is_fresh, new_token, read_form
-from relay.web.pages.sheet import Sheet, read_sheet
+from relay.web.pages.outbound_view import Sheet, read_sheet
 from relay.web.pages.template import frame_answer, page, private_answer
 from store.errors import MessageNotFound, NotPendingApproval, Outdated, SendUnconfirmed
 from store.transaction import Tx

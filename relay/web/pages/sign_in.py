@@ -10,18 +10,18 @@ from relay.directory.sessions import end_session
 from relay.directory.sign_in import sign_in
 from relay.errors import BadLink
 from relay.signing.link import SignInLink, read_sign_in_token
-from relay.web.errors import StrangeForm
-from relay.web.guard import TheHouse
-from relay.web.house import House
-from relay.web.pages.failing import LOGIN, PageRoute, redirect
+from relay.web.access.context import House
+from relay.web.access.dependencies import TheHouse
+from relay.web.answers.errors import StrangeForm
+from relay.web.pages.error_pages import LOGIN, PageRoute, redirect
 from relay.web.pages.forms import is_fresh, new_token, read_form
+from relay.web.pages.session import TheVisitor, cookie_name, find_visitor, keep_session, set_cookie, visitor_form
 from relay.web.pages.template import page, private_answer
-from relay.web.pages.visitor import TheVisitor, cookie_name, find_visitor, keep_session, set_cookie, visitor_form
+from store.directory.users import get_user_by_email, get_user_by_id
 from store.errors import UserNotFound
-from store.notifications import enqueue_sign_in
-from store.records import User
+from store.outbound.letters_queue import enqueue_sign_in
+from store.records.mail import User
 from store.transaction import Tx
-from store.users import get_user_by_email, get_user_by_id
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

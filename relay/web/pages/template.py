@@ -14,9 +14,9 @@ from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from relay.clock import rfc3339
-from relay.web.pages.words import moment
+from relay.web.pages.wording import moment
 
-_HERE: Final = Path(__file__).parent
+_HERE: Final = Path(__file__).parent / "templates"
 _FRAME: Final = {
     "Content-Security-Policy": (
         "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "

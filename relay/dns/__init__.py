@@ -1,0 +1,1 @@
+"""DNS lookups with a cache and a budget per mail."""

@@ -1,0 +1,170 @@
+"""The relay's resolver: nameservers behind a cache that keeps answers by their TTL, in bounded room.
+
+Absence is kept as well as presence, for as long as the zone says (RFC 2308); failure for
+seconds only. Who asks for what is already being asked waits for the same reply, and one who
+stops waiting takes nothing from the others.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import dns.resolver
+
+from relay.dns.exchange import Nameserver, exchange
+from relay.dns.resolver import Answer, RdType
+from relay.dns.wire import question, read
+from relay.errors import DnsUnavailable, Misconfigured
+
+_ABSENT: Final = Answer(records=(), exists=False, ttl=0)
+_TRIES: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheLimits:
+    """How much is kept, and for how many seconds."""
+
+    entries: int = 50_000
+    shortest: float = 5
+    longest: float = 3600
+    longest_negative: float = 900
+    failure: float = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    until: float
+    answer: Answer | None  # None is a failure
+
+
+class CachingResolver:
+    """A `Resolver` over *nameservers* (the system's for None), tried in turn.
+
+    Args:
+        nameservers: Addresses with ports.
+        monotonic: Seconds that never run backwards.
+        seconds: How long one nameserver may take for one try.
+        limits: The cache's.
+        concurrent: Questions under way at once; more wait.
+    """
+
+    def __init__(
+        self,
+        nameservers: Sequence[Nameserver] | None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        seconds: float = 2,
+        limits: CacheLimits | None = None,
+        concurrent: int = 256,
+    ) -> None:
+        self._nameservers = tuple(system_nameservers() if nameservers is None else nameservers)
+        self._monotonic = monotonic
+        self._seconds = seconds
+        self._limits = limits or CacheLimits()
+        self._kept: OrderedDict[tuple[str, RdType], _Entry] = OrderedDict()
+        self._asking: dict[tuple[str, RdType], asyncio.Task[Answer | None]] = {}
+        self._slots = asyncio.Semaphore(concurrent)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    async def lookup(self, name: str, rdtype: RdType) -> Answer:
+        """Ask for *name*, or remember. Raises DnsUnavailable when no nameserver answers in time."""
+        key = (name.lower().removesuffix("."), rdtype)
+        entry = self._kept.get(key)
+        if entry is not None and entry.until > self._monotonic():
+            self._kept.move_to_end(key)
+            answer = entry.answer
+        else:
+            answer = await self._share(key)
+        if answer is None:
+            raise DnsUnavailable(f"no answer for {rdtype} of a name")
+        return answer
+
+    async def ask_anew(self, name: str, rdtype: RdType) -> Answer:
+        """Ask for *name*, whatever is remembered, and remember the reply. Raises DnsUnavailable like lookup."""
+        key = (name.lower().removesuffix("."), rdtype)
+        async with self._slots:
+            answer = await self._ask(*key)
+        self._keep_answer(key, answer)
+        return answer
+
+    async def close(self) -> None:
+        """Stop asking; whoever still waits is told that nobody answered."""
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _share(self, key: tuple[str, RdType]) -> Answer | None:
+        task = self._asking.get(key)
+        if task is None:
+            task = asyncio.create_task(self._ask_and_keep(key))
+            self._asking[key] = task
+            task.add_done_callback(lambda _: self._asking.pop(key, None))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # Either this waiter is cancelled, and then the task is not; or the resolver was closed.
+            if task.cancelled():
+                return None
+            raise
+
+    async def _ask_and_keep(self, key: tuple[str, RdType]) -> Answer | None:
+        try:
+            async with self._slots:
+                answer = await self._ask(*key)
+        except DnsUnavailable:
+            self._keep(key, _Entry(self._monotonic() + self._limits.failure, None))
+            return None
+        self._keep_answer(key, answer)
+        return answer
+
+    async def _ask(self, name: str, rdtype: RdType) -> Answer:
+        for _ in range(_TRIES):
+            for nameserver in self._nameservers:
+                # Made anew each time, so that every try has an id of its own.
+                query = question(name, rdtype)
+                if query is None:
+                    return _ABSENT
+                try:
+                    return read(await exchange(query, nameserver, seconds=self._seconds), rdtype)
+                except DnsUnavailable:
+                    continue
+        raise DnsUnavailable
+
+    def _keep_answer(self, key: tuple[str, RdType], answer: Answer) -> None:
+        most = self._limits.longest if answer.records else self._limits.longest_negative
+        self._keep(key, _Entry(self._monotonic() + min(max(answer.ttl, self._limits.shortest), most), answer))
+
+    def _keep(self, key: tuple[str, RdType], entry: _Entry) -> None:
+        self._kept[key] = entry
+        self._kept.move_to_end(key)
+        if len(self._kept) > self._limits.entries:
+            self._kept.popitem(last=False)
+
+
+class FreshResolver:
+    """A `Resolver` that asks each time: for those who want to know what was published a moment ago.
+
+    What a nameserver itself remembers it cannot pass over: that may tell of absence for as long as the zone says.
+    """
+
+    def __init__(self, resolver: CachingResolver) -> None:
+        self._resolver = resolver
+
+    async def lookup(self, name: str, rdtype: RdType) -> Answer:
+        """Ask for *name* now. Raises DnsUnavailable when no nameserver answers in time."""
+        return await self._resolver.ask_anew(name, rdtype)
+
+
+def system_nameservers() -> tuple[Nameserver, ...]:
+    """The nameservers this machine is configured with. Raises Misconfigured when there are none."""
+    try:
+        found = dns.resolver.Resolver(configure=True)
+    except (OSError, dns.resolver.NoResolverConfiguration) as error:
+        raise Misconfigured("this machine has no nameserver; name one in MAILSEAL_DNS_NAMESERVERS") from error
+    return tuple((str(address), found.port) for address in found.nameservers)

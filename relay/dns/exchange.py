@@ -1,0 +1,81 @@
+"""One question to one nameserver: UDP from a port of its own, then TCP when the reply was truncated."""
+
+import asyncio
+import struct
+from typing import Final
+
+import dns.message
+
+from relay.dns.wire import Truncated, reply_to
+from relay.errors import DnsUnavailable
+
+_MAX_STRAY: Final = 32  # datagrams that are no reply of ours before we stop listening
+
+Nameserver = tuple[str, int]
+
+
+async def exchange(
+    query: dns.message.QueryMessage, nameserver: Nameserver, *, seconds: float
+) -> dns.message.QueryMessage:
+    """Ask *nameserver* and wait *seconds* at most. Raises DnsUnavailable."""
+    try:
+        async with asyncio.timeout(seconds):
+            try:
+                return await _by_udp(query, nameserver)
+            except Truncated:
+                return await _by_tcp(query, nameserver)
+    except (TimeoutError, OSError, EOFError, Truncated) as error:
+        raise DnsUnavailable(f"{nameserver[0]} did not answer") from error
+
+
+async def _by_udp(query: dns.message.QueryMessage, nameserver: Nameserver) -> dns.message.QueryMessage:
+    loop = asyncio.get_running_loop()
+    # A connected socket of its own for each question: a stranger has to guess its port as well as the id.
+    transport, protocol = await loop.create_datagram_endpoint(lambda: _Listener(query), remote_addr=nameserver)
+    try:
+        transport.sendto(query.to_wire())
+        return await protocol.reply
+    finally:
+        transport.close()
+
+
+async def _by_tcp(query: dns.message.QueryMessage, nameserver: Nameserver) -> dns.message.QueryMessage:
+    reader, writer = await asyncio.open_connection(*nameserver)
+    try:
+        wire = query.to_wire()
+        writer.write(struct.pack("!H", len(wire)) + wire)
+        (size,) = struct.unpack("!H", await reader.readexactly(2))
+        reply = reply_to(query, await reader.readexactly(size))
+    finally:
+        writer.close()
+    if reply is None:
+        raise DnsUnavailable(f"{nameserver[0]} answered something else")
+    return reply
+
+
+class _Listener(asyncio.DatagramProtocol):
+    """Waits for the datagram that is the reply, past any that is not."""
+
+    def __init__(self, query: dns.message.QueryMessage) -> None:
+        self._query = query
+        self._stray = 0
+        self.reply: asyncio.Future[dns.message.QueryMessage] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 (the socket is connected)
+        if self.reply.done():
+            return
+        try:
+            reply = reply_to(self._query, data)
+        except (Truncated, DnsUnavailable) as error:
+            self.reply.set_exception(error)
+            return
+        if reply is not None:
+            self.reply.set_result(reply)
+            return
+        self._stray += 1
+        if self._stray >= _MAX_STRAY:
+            self.reply.set_exception(DnsUnavailable("only stray datagrams came"))
+
+    def error_received(self, exc: Exception) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(exc)

@@ -1,0 +1,1 @@
+"""Webhook and stream events as JSON documents."""

@@ -1,0 +1,160 @@
+"""The JSON that an agent gets: a message whole (contract §5), and the event around it. Pure."""
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+
+from relay.clock import rfc3339
+from relay.mail.headers import split_headers
+from relay.mail.mailbox import Mailbox
+from relay.mail.parse import parse
+from relay.mail.parsed_mail import Attachment, Letter
+from relay.mail.reply_text import reply_text
+from relay.mail.summary import Summary, summarise
+from relay.signing.secrets import Secret
+from relay.signing.webhook import sign
+from store.records.mail import Message
+
+RAW_INLINE_BYTES: Final = 65_536  # up to here the event carries the mail itself
+
+
+def event_body(*, event_id: str, event_type: str, at: datetime, data: dict[str, Any]) -> bytes:
+    """The bytes that are signed and sent."""
+    return orjson.dumps({"type": event_type, "id": event_id, "timestamp": rfc3339(at), "data": data})
+
+
+def message_event(
+    message: Message, raw: bytes, *, event_id: str, event_type: str, at: datetime, base_url: str
+) -> bytes:
+    """The bytes of an event about an inbound message, for a webhook and a stream alike. As dear as message_data."""
+    data = message_data(message, raw, base_url=base_url)
+    return event_body(event_id=event_id, event_type=event_type, at=at, data=data)
+
+
+def event_headers(
+    seal: dict[str, str], body: bytes, *, event_id: str, at: datetime, secrets: Sequence[Secret]
+) -> dict[str, str]:
+    """What goes with an event's *body* that is handed over at *at*: the webhook's signature and the message's *seal*.
+
+    A mail that an agent wrote has none: it was never received.
+    """
+    return sign(event_id, at, body, secrets) | seal
+
+
+def message_data(message: Message, raw: bytes, *, base_url: str) -> dict[str, Any]:
+    """Everything about an inbound message. Parses *raw*: linear, but not free for a large mail."""
+    headers = split_headers(raw)
+    letter = parse(raw, headers)
+    summary = summarise(headers, null_sender=message.mail_from == "")
+    links = _Links(base_url, message)
+    return {
+        **_identity(message),
+        **_header_part(summary),
+        **_letter_part(letter, links),
+        **_proof(message),
+        "raw_size": message.raw_size,
+        "raw_sha256": message.raw_sha256,
+        "raw_url": links.raw,
+        "raw": base64.b64encode(raw).decode("ascii") if len(raw) <= RAW_INLINE_BYTES else None,
+        "received_at": rfc3339(message.received_at),
+    }
+
+
+def message_item(message: Message) -> dict[str, Any]:
+    """A message as lists show it: without its texts, so without reading its bytes."""
+    return {
+        **_identity(message),
+        "status": message.status,
+        "from": {"name": message.from_name, "address": message.from_address},
+        "subject": message.subject,
+        "email_message_id": f"<{message.email_message_id}>" if message.email_message_id else None,
+        **_proof(message),
+        "raw_size": message.raw_size,
+        "raw_sha256": message.raw_sha256,
+        "received_at": rfc3339(message.received_at),
+    }
+
+
+def _identity(message: Message) -> dict[str, Any]:
+    return {
+        "message_id": message.id,
+        "agent": message.agent,
+        "recipient": message.recipient,
+        "tag": message.tag,
+        "conversation_id": message.conversation_id,
+        "envelope": {
+            "mail_from": message.mail_from,
+            "rcpt_to": message.recipient,
+            "remote_ip": message.remote_ip,
+            "helo": message.helo,
+            "tls": message.tls,
+        },
+        "automated": message.automated,
+    }
+
+
+def _header_part(summary: Summary) -> dict[str, Any]:
+    return {
+        "from": _mailbox(summary.from_) if summary.from_ else None,
+        "reply_to": _mailboxes(summary.reply_to),
+        "to": _mailboxes(summary.to),
+        "cc": _mailboxes(summary.cc),
+        "subject": summary.subject,
+        "date": rfc3339(summary.date) if summary.date else None,
+        "email_message_id": summary.email_message_id,
+        "in_reply_to": summary.in_reply_to,
+        "references": list(summary.references),
+    }
+
+
+def _letter_part(letter: Letter, links: "_Links") -> dict[str, Any]:
+    return {
+        "text": letter.text,
+        "html": letter.html,
+        "reply_text": reply_text(letter.text),
+        "truncated": letter.truncated,
+        "attachments": [_attachment(attachment, links) for attachment in letter.attachments],
+        "headers": [list(header) for header in letter.headers],
+    }
+
+
+def _proof(message: Message) -> dict[str, Any]:
+    return {
+        "verified": message.verified,
+        "verified_domain": message.verified_domain,
+        "authentication": message.authentication,
+        "auth_headers": message.auth_headers,
+    }
+
+
+def _attachment(attachment: Attachment, links: "_Links") -> dict[str, Any]:
+    return {
+        "index": attachment.index,
+        "filename": attachment.filename,
+        "content_type": attachment.content_type,
+        "size": attachment.size,
+        "sha256": attachment.sha256,
+        "content_id": attachment.content_id,
+        "inline": attachment.inline,
+        "url": f"{links.message}/attachments/{attachment.index}",
+    }
+
+
+class _Links:
+    """Where a message and what belongs to it is fetched."""
+
+    def __init__(self, base_url: str, message: Message) -> None:
+        self.message = f"{base_url}/v1/agents/{quote(message.agent, safe='')}/messages/{message.id}"
+        self.raw = f"{self.message}/raw"
+
+
+def _mailbox(mailbox: Mailbox) -> dict[str, str]:
+    return {"name": mailbox.name, "address": mailbox.address}
+
+
+def _mailboxes(mailboxes: Sequence[Mailbox]) -> list[dict[str, str]]:
+    return [_mailbox(mailbox) for mailbox in mailboxes]

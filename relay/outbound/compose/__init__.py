@@ -1,0 +1,1 @@
+"""Compose the bytes of an outbound mail: new, reply or forward."""

@@ -1,0 +1,87 @@
+"""A reply to a mail, or the handing on of one, as a draft like any other. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from relay.errors import BadAddress
+from relay.mail.address import parse_mailbox
+from relay.mail.mailbox import Mailbox
+from relay.outbound.compose.original import Original, files_in
+from relay.outbound.compose.quoting import quoted_below, told_below
+from relay.outbound.compose.recipients import settle_recipients, with_name
+from relay.outbound.compose.subject import forward_subject, reply_subject
+from store.names import as_line
+from store.outbound.outbound import MAX_NAME
+from store.records.outbound import Addressed, Answered, Draft, OutboundAttachment
+
+_WHOLE: Final = "original.eml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A draft and what it belongs to."""
+
+    draft: Draft
+    answered: Answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What the agent itself says."""
+
+    text: str | None = None
+    html: str | None = None
+    files: tuple[OutboundAttachment, ...] = field(default=(), repr=False)
+
+
+def reply(original: Original, words: Words, *, agent: str, reply_all: bool = False, quote: bool = True) -> Answer:
+    """*words* to whoever wrote *original* (RFC 5322 §3.6.2: Reply-To, else From), or to all it names.
+
+    Raises BadDraft where nobody is left to answer, or more than a mail may go to.
+    """
+    to, cc = _answerable(original.reply_to or _from(original), agent), _answerable(original.cc, agent)
+    others = _answerable(original.to, agent)
+    if not to:  # its own mail: what follows goes where that went
+        to, others = others, ()
+    recipients = settle_recipients(to=to, cc=(*others, *cc) if reply_all else (), agent=agent)
+    text, html = quoted_below(original, words.text, words.html) if quote else (words.text, words.html)
+    return Answer(
+        draft=_draft(recipients, reply_subject(original.subject), text, html, words.files), answered=original.answered
+    )
+
+
+def forward(original: Original, words: Words, *, recipients: Addressed, whole: bool = False) -> Answer:
+    """*original* to *recipients*: its text below *words* with its files, or *whole* as a mail inside the mail."""
+    if whole:
+        mail = OutboundAttachment(filename=_WHOLE, content_type="message/rfc822", content=original.raw)
+        text, html, files = words.text, words.html, (*words.files, mail)
+    else:
+        text, html = told_below(original, words.text, words.html)
+        files = (*words.files, *files_in(original.raw))
+    # No In-Reply-To: it answers nobody, but a reader who has both finds them together.
+    answered = Answered(references=original.answered.references)
+    return Answer(draft=_draft(recipients, forward_subject(original.subject), text, html, files), answered=answered)
+
+
+def _draft(
+    recipients: Addressed, subject: str, text: str | None, html: str | None, files: Iterable[OutboundAttachment]
+) -> Draft:
+    return Draft.addressed(recipients, subject=subject, text=text, html=html, attachments=tuple(files))
+
+
+def _from(original: Original) -> tuple[Mailbox, ...]:
+    return (original.from_,) if original.from_ else ()
+
+
+def _answerable(mailboxes: Sequence[Mailbox], agent: str) -> tuple[str, ...]:
+    """Those among *mailboxes* that mail can go to, without the agent's own, called as the mail calls them."""
+    found = []
+    for mailbox in mailboxes:
+        try:
+            address = parse_mailbox(mailbox.address)
+        except BadAddress:
+            continue
+        if address.local.isascii() and address.mailbox != agent:
+            found.append(with_name(as_line(mailbox.name).strip()[:MAX_NAME], str(address)))
+    return tuple(found)

@@ -1,0 +1,45 @@
+"""What writing and sending need besides the mail, joined once at the start."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from relay.clock import Clock
+from relay.mail.routes import Routes
+from relay.metrics import SendOutcome
+from relay.outbound.compose.compose import MAX_WIRE_BYTES
+from relay.outbound.couriers.courier import Courier
+from relay.outbound.couriers.senders import Senders
+from relay.outbound.policy import Caps
+from relay.signing.secrets import MasterKey
+from store.engine import Store
+
+REVIEW_PATH: Final = "/review/"
+
+
+def uncounted(outcome: SendOutcome) -> None:
+    """Count nothing: a single command has nobody to tell."""
+    del outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """Collaborators of every step that writes, decides or sends."""
+
+    store: Store
+    clock: Clock
+    master: MasterKey
+    routes: Routes  # which addresses are agents of this very relay
+    base_url: str  # of links to people, without a final slash
+    courier: Courier | None  # None where nothing is sent out of this relay
+    senders: Senders  # which address a mail leaves from
+    caps: Caps = field(default_factory=Caps)
+    max_bytes: int = MAX_WIRE_BYTES
+    count: Callable[[SendOutcome], None] = uncounted
+    lease: timedelta = timedelta(minutes=5)  # longer than any send may take
+
+    @property
+    def hostname(self) -> str:
+        """Our own name."""
+        return self.routes.hostname

@@ -1,0 +1,1 @@
+"""Couriers hand a composed mail to a provider."""

@@ -1,0 +1,1 @@
+"""Amazon SES v2: courier, account, identities, errors and events."""

@@ -1,0 +1,1 @@
+"""Delivery feedback of providers: read, verified and applied to messages."""

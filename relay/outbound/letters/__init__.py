@@ -1,0 +1,1 @@
+"""Letters of the relay to people: review requests and sign-in links."""

@@ -1,0 +1,139 @@
+"""The mail that an agent answers or hands on: one that came in, or one of its own."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from relay.errors import AutomatedMail, ContentGone
+from relay.mail.mailbox import Mailbox
+from relay.outbound.compose.answering import Words, forward, reply
+from relay.outbound.compose.original import Original, read_original
+from relay.outbound.compose.recipients import settle_draft
+from relay.outbound.context import Office
+from relay.outbound.submit import Wish
+from relay.threads import by_size
+from store.errors import MessageNotFound
+from store.mail.bodies import read_body
+from store.mail.messages import get_message_with_content
+from store.outbound.outbound import get_outbound_message_of_agent
+from store.records.outbound import Addressed, Draft, OutboundMessage
+from store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """A mail and what is known of it beside its bytes."""
+
+    original: Original
+    conversation_id: str | None
+    automated: bool  # a machine wrote it, by its own word
+    writers: tuple[str, ...]  # whoever wrote it first; nobody where the agent did
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyWords:
+    """What an agent says in a reply, and to whom."""
+
+    words: Words
+    reply_all: bool = False
+    quote: bool = True
+    allow_automated: bool = False
+    cc: tuple[str, ...] = ()  # beside those that the mail names
+    bcc: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+async def reply_to(agent: str, message_id: str, told: ReplyWords, *, by: Office) -> Wish:
+    """A reply of *agent*'s, in the conversation of the mail.
+
+    Raises MessageNotFound; AutomatedMail unless that is allowed: machines that answer machines never end;
+    BadDraft where nobody is left to answer.
+    """
+    earlier = await _find(agent, message_id, by=by)
+    if earlier.automated and not told.allow_automated:
+        raise AutomatedMail
+    answer = reply(earlier.original, told.words, agent=agent, reply_all=told.reply_all, quote=told.quote)
+    return Wish(
+        draft=_with_more(answer.draft, agent, cc=told.cc, bcc=told.bcc),
+        kind="reply",
+        answered=answer.answered,
+        conversation_id=earlier.conversation_id,
+        headers=told.headers,
+        familiar=earlier.writers,
+    )
+
+
+async def forward_on(
+    agent: str,
+    message_id: str,
+    words: Words,
+    *,
+    recipients: Addressed,
+    whole: bool,
+    headers: tuple[tuple[str, str], ...],
+    by: Office,
+) -> Wish:
+    """The mail handed on, in its conversation. Raises MessageNotFound, ContentGone."""
+    earlier = await _find(agent, message_id, by=by)
+    if not earlier.original.raw:
+        raise ContentGone
+    answer = await by_size(
+        len(earlier.original.raw), lambda: forward(earlier.original, words, recipients=recipients, whole=whole)
+    )
+    return Wish(
+        draft=answer.draft,
+        kind="forward",
+        answered=answer.answered,
+        conversation_id=earlier.conversation_id,
+        headers=headers,
+    )
+
+
+async def _find(agent: str, message_id: str, *, by: Office) -> Earlier:
+    now = by.clock.now()
+    try:
+        message, raw = await by.store.read(
+            lambda tx: get_message_with_content(tx, agent, message_id, now=now, peek=True)
+        )
+    except MessageNotFound:
+        return await _find_own(agent, message_id, now=now, by=by)
+    original = await by_size(len(raw), lambda: read_original(raw))
+    writers = (*original.reply_to, *([original.from_] if original.from_ else ()))
+    return Earlier(
+        original=original,
+        conversation_id=message.conversation_id,
+        automated=message.automated,
+        writers=tuple(writer.address for writer in writers),
+    )
+
+
+async def _find_own(agent: str, message_id: str, *, now: datetime, by: Office) -> Earlier:
+    def unit(tx: Tx) -> tuple[OutboundMessage, bytes]:
+        found = get_outbound_message_of_agent(tx, agent, message_id, now=now)
+        return found, read_body(tx, found.raw_sha256) if found.raw_sha256 else b""
+
+    message, raw = await by.store.read(unit)
+    return Earlier(original=_own(message, raw), conversation_id=message.conversation_id, automated=False, writers=())
+
+
+def _own(message: OutboundMessage, raw: bytes) -> Original:
+    """What is left of a mail of the agent's: enough to write after it."""
+    answered = message.answered
+    return Original(
+        from_=Mailbox(name="", address=message.agent),
+        reply_to=(),
+        to=tuple(Mailbox(name=message.name_of(each), address=each) for each in message.to),
+        cc=tuple(Mailbox(name=message.name_of(each), address=each) for each in message.cc),
+        subject=message.subject,
+        date=message.created_at,
+        message_id=message.email_message_id,
+        in_reply_to=answered.in_reply_to if answered else None,
+        references=answered.references if answered else (),
+        text=message.text or "",
+        raw=raw,
+    )
+
+
+def _with_more(draft: Draft, agent: str, *, cc: tuple[str, ...], bcc: tuple[str, ...]) -> Draft:
+    if not cc and not bcc:
+        return draft
+    return settle_draft(replace(draft, cc=(*draft.cc, *cc), bcc=(*draft.bcc, *bcc)), agent=agent)

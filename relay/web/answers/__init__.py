@@ -1,0 +1,1 @@
+"""Problem documents, bodies and files that the web answers with."""

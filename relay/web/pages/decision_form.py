@@ -1,0 +1,35 @@
+"""What the letter's page and the console do alike: a person's decision by a form, and a draft's file for saving."""
+
+from typing import Final
+
+from starlette.responses import Response
+
+from relay.errors import Deferred, Refused
+from relay.outbound.review import approve, reject
+from relay.web.access.context import House
+from relay.web.answers.files import file_answer
+from relay.web.pages.forms import Form
+from store.errors import DomainUnproven, InvalidValue, MessageNotFound, SendingPaused
+from store.outbound.outbound import read_file
+from store.records.outbound import OutboundMessage, Version
+
+DECISIONS: Final = frozenset({"approve", "reject"})
+# What decide() raises and changes nothing by.
+STILL_WAITS: Final = (Refused, Deferred, SendingPaused, DomainUnproven, InvalidValue)
+_MOST_FILES: Final = 2**31  # numbers that the database's integers hold
+
+
+async def decide(form: Form, user_id: str, message_id: str, *, seen: Version, house: House) -> None:
+    """Do what *form* says about what was *seen*. Raises as relay.outbound.review does."""
+    if form["decision"] == "approve":
+        await approve(user_id, message_id, seen=seen, by=house.office)
+    else:
+        await reject(user_id, message_id, reason=form["reason"].strip() or None, seen=seen, by=house.office)
+
+
+async def draft_file(message: OutboundMessage, number: int, *, house: House) -> Response:
+    """File *number* of a draft. Raises MessageNotFound."""
+    if not 0 <= number < _MOST_FILES:
+        raise MessageNotFound
+    file = await house.store.read(lambda tx: read_file(tx, message.id, number))
+    return file_answer(file.content, filename=file.filename, content_type=file.content_type)

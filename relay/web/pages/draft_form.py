@@ -1,0 +1,70 @@
+"""A draft in a form, and what somebody changed in it: fields that came back as they were are not edits. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from relay.outbound.compose.recipients import with_name
+from relay.web.pages.forms import Form
+from store.outbound.edit import UNCHANGED, PendingApprovalEdit
+from store.records.outbound import Addressed, AttachmentInfo, Draft, OutboundMessage
+
+_BETWEEN_BARE: Final = re.compile(r"[\s,;]+")
+_BETWEEN_NAMED: Final = re.compile(r"(?<=>)\s*[,;]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edited:
+    """What the form holds; people one a line, with their names."""
+
+    to: str
+    cc: str
+    bcc: str
+    subject: str
+    text: str
+    html: str
+    files: Sequence[AttachmentInfo]
+    kept: frozenset[int]  # numbers of files that stay
+
+
+def edited_of(message: OutboundMessage, form: Form | None = None) -> Edited:
+    """The form as *form* brought it back, or with the draft as it is."""
+    fields = {field: _lines(people, message) for field, people in message.by_field}
+    fields |= {"subject": message.subject, "text": _plain(message.text), "html": _plain(message.html)}
+    if form is not None:
+        fields = {name: form[name] for name in fields}
+    numbers = frozenset(file.number for file in message.attachments)
+    kept = numbers if form is None else frozenset(n for n in numbers if str(n) in form.all("keep"))
+    return Edited(**fields, files=message.attachments, kept=kept)
+
+
+def edit_of(edited: Edited, draft: Draft) -> PendingApprovalEdit:
+    """What is changed in *draft*."""
+    files = tuple(file for number, file in enumerate(draft.attachments) if number in edited.kept)
+    edit = PendingApprovalEdit(
+        subject=UNCHANGED if edited.subject == draft.subject else edited.subject,
+        text=UNCHANGED if edited.text == _plain(draft.text) else edited.text or None,
+        html=UNCHANGED if edited.html == _plain(draft.html) else edited.html or None,
+        attachments=UNCHANGED if len(files) == len(draft.attachments) else files,
+    )
+    if all(getattr(edited, field).strip() == _lines(people, draft) for field, people in draft.by_field):
+        return edit
+    to, cc, bcc = (tuple(_people(written)) for written in (edited.to, edited.cc, edited.bcc))
+    # All of them, for the form holds every name: one that was taken out of it is not to stay.
+    return replace(edit, to=to, cc=cc, bcc=bcc, names=())
+
+
+def _people(text: str) -> Iterator[str]:
+    """People as they are pasted: addresses between blanks and commas, or each with a name before its ``<…>``."""
+    for line in text.splitlines():
+        yield from filter(None, map(str.strip, (_BETWEEN_NAMED if "<" in line else _BETWEEN_BARE).split(line)))
+
+
+def _lines(people: Sequence[str], addressed: Addressed) -> str:
+    return "\n".join(with_name(addressed.name_of(each), each) for each in people)
+
+
+def _plain(text: str | None) -> str:
+    """A text as a text area gives it back."""
+    return (text or "").replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,156 @@
+"""Joining parts: what both the daemon and single commands put together from the settings."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from relay.auth.authenticate import authenticate
+from relay.auth.dkim_key import KeyCache
+from relay.auth.verdict import Verdict
+from relay.clock import Clock
+from relay.directory.dns_records import Place
+from relay.dns.cache import CachingResolver
+from relay.dns.resolver import Resolver
+from relay.errors import Misconfigured
+from relay.inbound.receive import Reception
+from relay.mail.envelope import Envelope
+from relay.mail.headers import Headers, header_end
+from relay.mail.routes import Routes
+from relay.metrics import SendOutcome
+from relay.outbound.context import Office, uncounted
+from relay.outbound.couriers.factory import choose_courier, choose_question
+from relay.outbound.couriers.senders import Senders
+from relay.outbound.feedback.ses_events import SesEvents
+from relay.outbound.feedback.sns import Sns
+from relay.outbound.policy import Caps
+from relay.settings import Settings, master_secret
+from relay.signing.events_secret import events_secret
+from relay.signing.secrets import MasterKey, master_key
+from relay.spool import Spool
+from store.database import migrate
+from store.database.connect import open_store
+from store.engine import Store
+from store.errors import InvalidValue, StoreError
+
+
+class Judging:
+    """relay.auth over a resolver and a cache of keys."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._keys = KeyCache()
+
+    async def __call__(self, envelope: Envelope, headers: Headers, spool: Spool, *, now: datetime) -> Verdict:
+        """The verdict on the mail in *spool*."""
+        start = header_end(spool.head())
+        return await authenticate(
+            envelope,
+            headers,
+            lambda: spool.chunks(start),
+            resolver=self._resolver,
+            keys=self._keys,
+            now=now,
+            body_size=spool.size - start,
+        )
+
+
+def open_database(settings: Settings, *, may_migrate: bool | None = None) -> Store:
+    """The store of the settings, at a revision this program can work with; not yet started.
+
+    SQLite is brought to the newest revision; PostgreSQL only when *may_migrate* says so, as other
+    processes share it. Raises Misconfigured, with what to do.
+    """
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        store = open_store(settings.database)
+        try:
+            _bring_up_to_date(store, may_migrate=may_migrate)
+        except Exception:
+            store.engine.dispose()
+            raise
+    except OSError as error:
+        raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot make {settings.data_dir}: {error.strerror}") from error
+    except InvalidValue as error:
+        raise Misconfigured(f"MAILSEAL_DATABASE_URL: {error}") from error
+    except StoreError as error:
+        raise Misconfigured(f"the database cannot be used: {error}") from error
+    return store
+
+
+def _bring_up_to_date(store: Store, *, may_migrate: bool | None) -> None:
+    state = migrate.state(store.engine)
+    if state.is_current or state.is_newer:
+        return
+    if may_migrate or (may_migrate is None and store.engine.dialect.name == "sqlite"):
+        migrate.upgrade(store.engine)
+        return
+    found = f"at revision {state.found}" if state.found else "empty"
+    remedy = "run `mailseal migrate`, or `mailseal serve --migrate`"
+    raise Misconfigured(f"the database is {found}, this program needs {state.wanted}: {remedy}")
+
+
+def make_resolver(settings: Settings) -> CachingResolver:
+    """DNS by the nameservers of the settings, or the system's."""
+    return CachingResolver(settings.dns_nameservers)
+
+
+def make_master(settings: Settings) -> MasterKey:
+    """The key that opens stored secrets. Raises Misconfigured."""
+    return master_key(master_secret(settings))
+
+
+def make_routes(settings: Settings) -> Routes:
+    """Which addresses mean the operator."""
+    return Routes(hostname=settings.hostname, postmaster=settings.postmaster, shared_domain=settings.shared_domain)
+
+
+def make_place(settings: Settings) -> Place:
+    """What this relay is to the DNS of others."""
+    return Place(hostname=settings.hostname, outbound=settings.outbound)
+
+
+def make_office(
+    settings: Settings,
+    *,
+    store: Store,
+    clock: Clock,
+    master: MasterKey,
+    count: Callable[[SendOutcome], None] = uncounted,
+) -> Office:
+    """Everything that writing, deciding and sending need. Raises Misconfigured."""
+    return Office(
+        store=store,
+        clock=clock,
+        master=master,
+        routes=make_routes(settings),
+        base_url=settings.base_url,
+        courier=choose_courier(settings),
+        senders=Senders(from_domain=settings.outbound_from_domain, ask=choose_question(settings)),
+        caps=Caps(
+            sends_per_hour=settings.outbound_sends_per_hour,
+            replies_per_conversation_hour=settings.outbound_replies_per_conversation_hour,
+            new_recipients_per_day=settings.outbound_new_recipients_per_day,
+        ),
+        max_bytes=settings.outbound_max_bytes,
+        count=count,
+    )
+
+
+def make_ses_events(settings: Settings, *, office: Office, sns: Sns) -> SesEvents | None:
+    """What listening to SES needs; None where the settings name no topic."""
+    if settings.ses_topic_arn is None:
+        return None
+    secret = settings.ses_events_secret or events_secret(office.master)
+    return SesEvents(office=office, sns=sns, topic_arn=settings.ses_topic_arn, secret=secret)
+
+
+def make_reception(
+    settings: Settings, *, store: Store, resolver: Resolver, clock: Clock, master: MasterKey
+) -> Reception:
+    """Everything that receiving needs."""
+    return Reception(
+        store=store,
+        judge=Judging(resolver),
+        clock=clock,
+        master=master,
+        routes=make_routes(settings),
+    )

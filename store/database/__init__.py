@@ -1,0 +1,1 @@
+"""Open, migrate, watch and check a SQLite or PostgreSQL database."""

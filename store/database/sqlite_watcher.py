@@ -1,0 +1,121 @@
+"""SQLite's counterpart of NOTIFY: one look at the file for everybody in this process who waits.
+
+``PRAGMA data_version`` changes, on a connection that only reads, when any other connection has
+committed, and costs some microseconds to ask. Only when it has changed is it asked whom that was
+about: which of the agents that somebody waits for have a message more than at the last look, and
+which agents and keys are gone. So any number of idle waiters costs no more than one.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from store.engine import BEGIN_OPTION, Store
+from store.errors import StoreError
+from store.schema.inbound import agents, api_keys
+from store.transaction import Tx
+from store.wake import INBOX, KEYS
+
+LOOK_SECONDS: Final = 0.05
+_UNSEEN: Final = -1  # the place of an agent that nobody has waited for until now
+
+_place: Final = func.json_each(bindparam("places")).table_valued("key", "value")
+_MOVED: Final = (
+    select(_place.c.key, agents.c.last_seq)
+    .select_from(_place.outerjoin(agents, agents.c.address == _place.c.key))
+    .where(agents.c.last_seq.is_distinct_from(_place.c.value))
+)
+_key: Final = func.json_each(bindparam("keys")).table_valued("value")
+_REVOKED: Final = (
+    select(_key.c.value)
+    .select_from(_key.outerjoin(api_keys, api_keys.c.id == _key.c.value))
+    .where(api_keys.c.id.is_(None))
+)
+
+
+def list_moved(tx: Tx, places: Mapping[str, int | None]) -> dict[str, int | None]:
+    """The agents whose last place is another now than in *places*, by address; None for one that is gone."""
+    rows = tx.execute(_MOVED, {"places": json.dumps(dict(places))})
+    return {row.key: row.last_seq for row in rows}
+
+
+def list_revoked(tx: Tx, key_ids: Collection[str]) -> list[str]:
+    """Those of *key_ids* that are no API key any more."""
+    return list(tx.execute(_REVOKED, {"keys": json.dumps(list(key_ids))}).scalars())
+
+
+class Watcher:
+    """Looks from start() to stop(), while anybody waits."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._places: dict[str, int | None] = {}  # of the agents that are waited for, as of the last look
+        self._version: int | None = None  # None: nobody knows what was missed
+        self._connection: Connection | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to ring the store's bell, on the running loop."""
+        self._task = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._close()
+
+    async def _watch(self) -> None:
+        while True:
+            await self._store.bell.somebody_waits()
+            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(StoreError):  # it is looked at again
+                await self._look()
+
+    async def _look(self) -> None:
+        version = self._read_version()
+        if version is not None and version == self._version:
+            return
+        topics = self._store.bell.topics()
+        keys = _named(topics, KEYS)
+        places = {address: self._places.get(address, _UNSEEN) for address in _named(topics, INBOX)}
+        moved, revoked = await self._store.read(lambda tx: (list_moved(tx, places), list_revoked(tx, keys)))
+        self._version = version
+        self._places = places | moved
+        self._store.bell.ring([INBOX + address for address in moved] + [KEYS + key for key in revoked])
+
+    def _read_version(self) -> int | None:
+        """The number that another connection's commit changes; None when the file cannot say."""
+        try:
+            version, *_ = self._opened().execute("PRAGMA data_version").fetchone()
+        except (SQLAlchemyError, sqlite3.Error):
+            self._close()
+            return None
+        return int(version)
+
+    def _opened(self) -> sqlite3.Connection:
+        """The driver's own connection: a question that is asked so often goes the shortest way."""
+        if self._connection is None:
+            self._connection = self._store.engine.connect().execution_options(**{BEGIN_OPTION: None})
+            self._connection.detach()  # never the pool's again: it must not wait for a lock, others may
+            self._connection.exec_driver_sql("PRAGMA busy_timeout=0")
+            self._version = None  # each connection counts by itself
+        driven = self._connection.connection.dbapi_connection
+        assert isinstance(driven, sqlite3.Connection)
+        return driven
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with suppress(SQLAlchemyError):
+                connection.close()
+
+
+def _named(topics: Collection[str], kind: str) -> list[str]:
+    return [topic.removeprefix(kind) for topic in topics if topic.startswith(kind)]

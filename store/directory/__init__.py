@@ -1,0 +1,1 @@
+"""Queries on users, keys, sessions, domains and agents."""

@@ -1,0 +1,260 @@
+"""Agents: the addresses that receive, and the secrets that sign for them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, and_, bindparam, delete, insert, or_, select, update
+
+from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidValue
+from store.mail.deliveries import give_up_pending
+from store.names import normalise_address
+from store.records.mail import Agent, AgentSecret, Mode, Page, Recipient
+from store.schema.inbound import agent_secrets, agents, domain_claims, domains, messages
+from store.transaction import Tx
+from store.wake import DELIVERIES, INBOX
+
+ROTATION: Final = timedelta(hours=24)  # how long an old secret stays valid
+MAX_SECRETS: Final = 3  # valid at once: the one that signs, and those of the last two rotations
+MAX_PAGE: Final = 200
+DEFAULT_EVENTS: Final = ("email.received",)
+POSTMASTER: Final = "postmaster"  # the address of the agent that keeps the operator's own mail
+
+_UNSEEN: Final = {"last_seq"}
+# Mail reaches an agent only where its own user proved the domain: a stranger's claim is worth nothing.
+_PROVED: Final = or_(
+    domains.c.is_shared, and_(domains.c.verified_at.is_not(None), domains.c.user_id == agents.c.user_id)
+)
+_AGENT: Final = select(
+    *[column for column in agents.c if column.name not in _UNSEEN], _PROVED.label("domain_verified")
+).outerjoin_from(agents, domains)
+_BY_ADDRESS: Final = _AGENT.where(agents.c.address == bindparam("address"))
+_BY_OWNER: Final = _BY_ADDRESS.where(agents.c.user_id == bindparam("owner"))
+_RECIPIENT: Final = (
+    select(agents.c.address, agents.c.on_unverified, agent_secrets.c.key_id, agent_secrets.c.sealed)
+    .join_from(agents, agent_secrets)
+    .outerjoin(domains, domains.c.name == agents.c.domain)
+    .where(agent_secrets.c.expires_at.is_(None))
+    .where(or_(_PROVED, agents.c.address == POSTMASTER))
+    .where(agents.c.address.in_([bindparam("first"), bindparam("second"), bindparam("third")]))
+)
+_SECRETS: Final = (
+    select(agent_secrets)
+    .where(agent_secrets.c.agent == bindparam("address"))
+    .where(or_(agent_secrets.c.expires_at.is_(None), agent_secrets.c.expires_at > bindparam("now")))
+    # Two may be of the same moment; the one without an end is the one that signs.
+    .order_by(agent_secrets.c.expires_at.is_not(None), agent_secrets.c.created_at.desc(), agent_secrets.c.key_id.desc())
+)
+
+
+def create_agent(
+    tx: Tx,
+    user_id: str,
+    address: str,
+    *,
+    mode: Mode,
+    webhook_url: str | None,
+    secret: AgentSecret,
+    now: datetime,
+    name: str = "",
+    events: Sequence[str] = DEFAULT_EVENTS,
+    on_unverified: str = "deliver",
+    is_postmaster: bool = False,
+) -> Agent:
+    """An agent of this user, on the shared domain or one the user has claimed.
+
+    Raises InvalidValue, DomainNotFound (not claimed by this user), AddressTaken.
+    """
+    normal = normalised(address)
+    domain = normal.rpartition("@")[2]
+    if mode == "webhook" and not webhook_url:
+        raise InvalidValue("webhook mode needs a URL")
+    _require_claim(tx, user_id, domain)
+    _require_free(tx, user_id, normal)
+    values = {
+        "address": normal,
+        "user_id": user_id,
+        "domain": domain,
+        "name": name,
+        "mode": mode,
+        "webhook_url": webhook_url,
+        "events": list(events),
+        "on_unverified": on_unverified,
+        "is_postmaster": is_postmaster,
+        "created_at": now,
+    }
+    tx.execute(insert(agents), values)
+    add_secret(tx, secret)
+    return get_agent_by_id(tx, user_id, normal)
+
+
+def ensure_operator_postmaster(tx: Tx, *, secret: AgentSecret, now: datetime) -> None:
+    """The agent without an owner that keeps mail to the operator; made once."""
+    if tx.execute(select(agents.c.address).where(agents.c.address == POSTMASTER)).first() is None:
+        values = {"address": POSTMASTER, "mode": "poll", "events": [], "is_postmaster": True, "created_at": now}
+        tx.execute(insert(agents), values)
+        add_secret(tx, secret)
+
+
+def probe(tx: Tx) -> None:
+    """Write a row as it is: what an empty transaction would not notice, a full disk, fails here."""
+    tx.execute(update(agents).where(agents.c.address == POSTMASTER).values(last_seq=agents.c.last_seq))
+
+
+def get_agent_by_id(tx: Tx, user_id: str, address: str) -> Agent:
+    """This user's agent. Raises AgentNotFound, for another's too."""
+    return _one(tx, _BY_OWNER, address=normalised(address), owner=user_id)
+
+
+def get_agent_by_email(tx: Tx, address: str) -> Agent:
+    """The agent at this address, whoever owns it. Raises AgentNotFound."""
+    return _one(tx, _BY_ADDRESS, address=normalised(address))
+
+
+def list_agents_by_user(tx: Tx, user_id: str) -> list[Agent]:
+    """A user's agents, by address."""
+    query = _AGENT.where(agents.c.user_id == user_id).order_by(agents.c.address)
+    return [_agent(row) for row in tx.execute(query)]
+
+
+def page_agents_by_user(tx: Tx, user_id: str, *, limit: int, cursor: str | None) -> Page[Agent]:
+    """A user's agents, by address, from behind *cursor* on. Raises InvalidValue for no cursor of this list."""
+    query = _AGENT.where(agents.c.user_id == user_id).order_by(agents.c.address)
+    if cursor is not None:
+        query = query.where(agents.c.address > normalised(cursor))
+    count = max(1, min(limit, MAX_PAGE))
+    rows = tx.execute(query.limit(count + 1)).all()
+    items = [_agent(row) for row in rows[:count]]
+    return Page(items, items[-1].address if len(rows) > count else None)
+
+
+def update_agent_mode(tx: Tx, user_id: str, address: str, mode: Mode, *, now: datetime) -> Agent:
+    """Change how the agent gets its mail. What its webhook has not had yet waits in the queue from now on.
+
+    Raises AgentNotFound; InvalidValue for webhook mode without a URL.
+    """
+    agent = get_agent_by_id(tx, user_id, address)
+    if mode == "webhook" and agent.webhook_url is None:
+        raise InvalidValue("webhook mode needs a URL")
+    if mode == "poll" and agent.mode == "webhook":
+        undelivered = give_up_pending(tx, agent.address, reason="the agent polls now", now=now)
+        tx.execute(update(messages).where(messages.c.id.in_(undelivered)).values(queued=True))
+        tx.wake(INBOX + agent.address)
+    return _update(tx, agent, now=now, mode=mode)
+
+
+def update_agent_webhook(tx: Tx, user_id: str, address: str, url: str, *, now: datetime) -> Agent:
+    """Change where events go; a webhook that was switched off by 410 is on again. Raises AgentNotFound."""
+    return _update(tx, get_agent_by_id(tx, user_id, address), now=now, webhook_url=url, webhook_off_at=None)
+
+
+def update_agent(tx: Tx, user_id: str, address: str, *, now: datetime, **values: Any) -> Agent:
+    """Change any of name, events and on_unverified. Raises AgentNotFound, InvalidValue."""
+    if not values.keys() <= {"name", "events", "on_unverified"}:
+        raise InvalidValue("only name, events and on_unverified can be changed here")
+    return _update(tx, get_agent_by_id(tx, user_id, address), now=now, **values)
+
+
+def switch_webhook_off(tx: Tx, address: str, *, now: datetime, url: str | None = None) -> None:
+    """The endpoint said it is gone: nothing more is sent there until its owner sets a URL again.
+
+    With *url*, the endpoint that said so, one that has taken its place meanwhile stays on.
+    """
+    asked = agents.c.address == address
+    still = asked if url is None else and_(asked, agents.c.webhook_url == url)
+    tx.execute(update(agents).where(still).values(webhook_off_at=now))
+
+
+def delete_agent(tx: Tx, user_id: str, address: str) -> None:
+    """Remove the agent with its messages and deliveries. Raises AgentNotFound."""
+    agent = get_agent_by_id(tx, user_id, address)
+    tx.execute(delete(agents).where(agents.c.address == agent.address))
+    tx.wake(INBOX + agent.address)
+
+
+def lookup_recipient(tx: Tx, candidates: Sequence[str]) -> Recipient | None:
+    """The first of at most three *candidates* that takes mail (normalised, ``*@domain`` for a catch-all)."""
+    names = [*candidates, None, None]
+    rows = tx.execute(_RECIPIENT, {"first": names[0], "second": names[1], "third": names[2]})
+    found = {row.address: row for row in rows}
+    best = next((found[name] for name in candidates if name in found), None)
+    return Recipient(**best._mapping) if best is not None else None
+
+
+def add_secret(tx: Tx, secret: AgentSecret) -> None:
+    """Make *secret* the one that signs; the one before stays valid for 24 hours."""
+    current = and_(agent_secrets.c.agent == secret.agent, agent_secrets.c.expires_at.is_(None))
+    tx.execute(update(agent_secrets).where(current).values(expires_at=secret.created_at + ROTATION))
+    values = {name: getattr(secret, name) for name in ("key_id", "agent", "sealed", "created_at", "expires_at")}
+    tx.execute(insert(agent_secrets), values)
+
+
+def rotate_secret(tx: Tx, user_id: str, secret: AgentSecret) -> None:
+    """Make *secret* the one that signs for this user's agent; the one before stays valid for 24 hours.
+
+    At most three are valid at once: one rotation more ends the oldest. Raises AgentNotFound.
+    """
+    # Two rotations at once come one after the other: each would find the same secret to put an end to.
+    held = select(agents.c.address).where(agents.c.address == secret.agent, agents.c.user_id == user_id)
+    if tx.execute(held.with_for_update()).first() is None:
+        raise AgentNotFound
+    add_secret(tx, secret)
+    now = secret.created_at
+    surplus = [each.key_id for each in list_secrets(tx, secret.agent, now=now)[MAX_SECRETS:]]
+    if surplus:
+        tx.execute(update(agent_secrets).where(agent_secrets.c.key_id.in_(surplus)).values(expires_at=now))
+
+
+def list_secrets(tx: Tx, address: str, *, now: datetime) -> list[AgentSecret]:
+    """The valid secrets of an agent, the current one first."""
+    rows = tx.execute(_SECRETS, {"address": address, "now": now})
+    return [AgentSecret(**row._mapping) for row in rows]
+
+
+def normalised(address: str) -> str:
+    """*address* as agents are kept under. Raises InvalidValue."""
+    if address == POSTMASTER:
+        return address
+    try:
+        return normalise_address(address)
+    except ValueError as error:
+        raise InvalidValue(str(error)) from error
+
+
+def _require_claim(tx: Tx, user_id: str, domain: str) -> None:
+    shared = select(domains.c.name).where(domains.c.name == domain, domains.c.is_shared)
+    mine = select(domain_claims.c.domain).where(domain_claims.c.domain == domain, domain_claims.c.user_id == user_id)
+    if tx.execute(shared).first() is None and tx.execute(mine).first() is None:
+        raise DomainNotFound(f"{domain} is not a domain of this user: add it first")
+
+
+def _require_free(tx: Tx, user_id: str, address: str) -> None:
+    """Raise AddressTaken, except where a stranger sits on a domain that this user has proved: that agent goes."""
+    row = tx.execute(_AGENT.where(agents.c.address == address)).first()
+    if row is None:
+        return
+    domain = tx.execute(select(domains).where(domains.c.name == row.domain)).one()
+    if row.user_id == user_id or domain.user_id != user_id:
+        raise AddressTaken(f"{address} is taken")
+    tx.execute(delete(agents).where(agents.c.address == address))
+
+
+def _update(tx: Tx, agent: Agent, *, now: datetime, **values: Any) -> Agent:
+    if values:
+        tx.execute(update(agents).where(agents.c.address == agent.address).values(**values, updated_at=now))
+    tx.wake(DELIVERIES + agent.address)
+    return get_agent_by_email(tx, agent.address)
+
+
+def _one(tx: Tx, query: Any, **values: str) -> Agent:
+    row = tx.execute(query, values).first()
+    if row is None:
+        raise AgentNotFound
+    return _agent(row)
+
+
+def _agent(row: Row[Any]) -> Agent:
+    found = dict(row._mapping)
+    found["events"] = tuple(found["events"])
+    found["domain_verified"] = bool(found["domain_verified"])
+    return Agent(**found)

@@ -1,0 +1,77 @@
+"""How the records of domains were seen in DNS, claimant by claimant, and when somebody is to look again.
+
+Taking a claim moves ``next_check_at`` to the end of a lease, so that of several processes one looks, and
+what a process that dies has taken falls due again by itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import and_, bindparam, delete, insert, select, tuple_, update
+
+from store.directory.domains import lookup_domain
+from store.records.domains import RecordState
+from store.records.mail import Domain
+from store.schema.inbound import TO_CHECK, domain_claims, domain_records
+from store.transaction import Tx
+
+_STATE: Final = [domain_records.c[field.name] for field in fields(RecordState)]
+_DUE: Final = (
+    select(domain_claims.c.domain, domain_claims.c.user_id)
+    .where(TO_CHECK, domain_claims.c.next_check_at <= bindparam("now"))
+    .order_by(domain_claims.c.next_check_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_TAKE: Final = (
+    update(domain_claims)
+    .where(tuple_(domain_claims.c.domain, domain_claims.c.user_id).in_(select(_DUE.c.domain, _DUE.c.user_id)))
+    .values(next_check_at=bindparam("until"))
+    .returning(domain_claims.c.domain, domain_claims.c.user_id)
+)
+
+
+def list_record_states(tx: Tx, user_id: str, domains: Sequence[str]) -> dict[str, list[RecordState]]:
+    """How the records of some *domains* (normalised) were last seen for this user, by domain."""
+    found: dict[str, list[RecordState]] = {domain: [] for domain in domains}
+    asked = and_(domain_records.c.user_id == user_id, domain_records.c.domain.in_(domains))
+    for row in tx.execute(select(domain_records.c.domain, *_STATE).where(asked)).mappings():
+        values = {column.name: row[column.name] for column in _STATE}
+        found[row["domain"]].append(RecordState(**{**values, "found": tuple(values["found"])}))
+    return found
+
+
+def take_due_domains(tx: Tx, *, limit: int, lease: timedelta, now: datetime) -> list[Domain]:
+    """Up to *limit* claims whose DNS is to be looked at, the longest due first taken, until *lease* from now."""
+    rows = tx.execute(_TAKE, {"now": now, "most": limit, "until": now + lease}).all()
+    return [lookup_domain(tx, row.user_id, row.domain) for row in sorted(rows, key=lambda row: row.domain)]
+
+
+def keep_record_states(
+    tx: Tx, domain: Domain, states: Sequence[RecordState], *, next_check_at: datetime | None
+) -> bool:
+    """Keep how records were seen, if the claim is as it was when *domain* was read; whether it was.
+
+    Somebody who has looked since knows better, and one who has given the domain up wants to know no more.
+    """
+    # Told apart by their time of the next check: whoever takes a claim, or looks on its owner's word, moves it.
+    asked = (domain_claims.c.domain == domain.domain, domain_claims.c.user_id == domain.user_id)
+    unmoved = domain_claims.c.next_check_at.is_not_distinct_from(domain.next_check_at)
+    moved = update(domain_claims).where(*asked, unmoved).values(next_check_at=next_check_at)
+    if tx.execute(moved).rowcount == 0:
+        return False
+    mine = and_(domain_records.c.domain == domain.domain, domain_records.c.user_id == domain.user_id)
+    seen = [state.purpose for state in states]
+    tx.execute(delete(domain_records).where(mine, domain_records.c.purpose.in_(seen)))
+    rows = [_row(domain, state) for state in states]
+    if rows:
+        tx.execute(insert(domain_records), rows)
+    return True
+
+
+def _row(domain: Domain, state: RecordState) -> dict[str, Any]:
+    values = {column.name: getattr(state, column.name) for column in _STATE}
+    return {**values, "found": list(state.found), "domain": domain.domain, "user_id": domain.user_id}

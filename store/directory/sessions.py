@@ -1,0 +1,62 @@
+"""Sessions of people who signed in: seven days each, known by the hash of a token alone."""
+
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import bindparam, delete, insert, select
+
+from store.records.mail import User
+from store.records.people import Session
+from store.schema.inbound import user_sessions, users
+from store.transaction import Tx
+
+LASTS: Final = timedelta(days=7)
+
+_USER: Final = [users.c[field.name].label(f"user_{field.name}") for field in fields(User)]
+_SESSION: Final = [user_sessions.c[field.name] for field in fields(Session) if field.name != "user_id"]
+_SIGNED_IN: Final = (
+    select(*_USER, *_SESSION)
+    .join_from(user_sessions, users)
+    .where(user_sessions.c.token_hash == bindparam("hash"), user_sessions.c.expires_at > bindparam("now"))
+)
+_OVER: Final = (
+    select(user_sessions.c.token_hash)
+    .where(user_sessions.c.expires_at <= bindparam("now"))
+    .order_by(user_sessions.c.expires_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("over")
+)
+_END_OVER: Final = (
+    delete(user_sessions)
+    .where(user_sessions.c.token_hash.in_(select(_OVER.c.token_hash)))
+    .returning(user_sessions.c.user_id)
+)
+
+
+def create_user_session(tx: Tx, user_id: str, *, token_hash: str, now: datetime) -> Session:
+    """A session of seven days under *token_hash* (hex SHA-256). Raises InvalidValue for nobody, or no such hash."""
+    made = Session(user_id=user_id, created_at=now, expires_at=now + LASTS)
+    values = {field.name: getattr(made, field.name) for field in fields(Session)}
+    tx.execute(insert(user_sessions), {**values, "token_hash": token_hash})
+    return made
+
+
+def get_user_session(tx: Tx, token_hash: str, *, now: datetime) -> tuple[User, Session] | None:
+    """Who is signed in with the token of this hash, by one indexed read; None for an unknown or ended one."""
+    row = tx.execute(_SIGNED_IN, {"hash": token_hash, "now": now}).first()
+    if row is None:
+        return None
+    user = User(**{field.name: row._mapping[f"user_{field.name}"] for field in fields(User)})
+    return user, Session(user_id=user.id, created_at=row.created_at, expires_at=row.expires_at)
+
+
+def delete_user_session(tx: Tx, token_hash: str) -> None:
+    """Sign out; saying it twice is no error."""
+    tx.execute(delete(user_sessions).where(user_sessions.c.token_hash == token_hash))
+
+
+def delete_expired_user_sessions(tx: Tx, *, now: datetime, limit: int = 500) -> int:
+    """Remove at most *limit* sessions that are over, those over longest first; answers how many went."""
+    return len(tx.execute(_END_OVER, {"now": now, "most": limit}).all())

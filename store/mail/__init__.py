@@ -1,0 +1,1 @@
+"""Queries on messages, bodies, the queue, deliveries and usage."""

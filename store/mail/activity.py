@@ -1,0 +1,99 @@
+"""What went in and out of an agent's mailbox, with what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from sqlalchemy import select
+
+from store.cursors import position
+from store.expiry import living
+from store.mail.messages import MAX_PAGE
+from store.records.mail import DeliveryStatus, Page
+from store.schema.inbound import deliveries, messages
+from store.schema.outbound import outbound
+from store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryState:
+    """How the hand-over of one event about a message stands."""
+
+    delivery_id: str
+    event_type: str
+    status: DeliveryStatus
+    attempts: int
+    last_status: int | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """One message of either direction, as a list shows it."""
+
+    id: str
+    agent: str
+    seq: int
+    direction: Literal["inbound", "outbound"]
+    status: str  # of its direction's statuses
+    conversation_id: str | None
+    from_name: str
+    from_address: str
+    to: tuple[str, ...]  # of an outbound one everybody it goes to; of an inbound one the envelope's recipient
+    subject: str
+    verified: bool
+    verified_domain: str | None
+    automated: bool
+    raw_size: int
+    at: datetime  # received, or written
+    deliveries: tuple[DeliveryState, ...]  # oldest first
+
+
+_NOT_HERE: Final = {"to", "at", "deliveries"}
+_COLUMNS: Final = [messages.c[field.name] for field in fields(Activity) if field.name not in _NOT_HERE]
+_STATE: Final = [
+    deliveries.c.id.label("delivery_id"),
+    *[deliveries.c[field.name] for field in fields(DeliveryState) if field.name != "delivery_id"],
+]
+
+
+def list_activity_by_agent(
+    tx: Tx, agent: str, *, limit: int, cursor: str | None, now: datetime, conversation_id: str | None = None
+) -> Page[Activity]:
+    """Messages of both directions, newest first, from behind *cursor* on; of one conversation or of all.
+
+    Raises InvalidValue for no cursor of ours.
+    """
+    query = (
+        select(*_COLUMNS, messages.c.recipient, messages.c.received_at, outbound.c.to, outbound.c.cc, outbound.c.bcc)
+        .outerjoin_from(messages, outbound)
+        .where(living(agent, now=now))
+        .order_by(messages.c.seq.desc())
+    )
+    if cursor is not None:
+        query = query.where(messages.c.seq < position(cursor))
+    if conversation_id is not None:
+        query = query.where(messages.c.conversation_id == conversation_id)
+    count = max(1, min(limit, MAX_PAGE))
+    rows = tx.execute(query.limit(count + 1)).all()
+    states = _states(tx, [row.id for row in rows[:count]])
+    items = [_activity(row, states.get(row.id, ())) for row in rows[:count]]
+    return Page(items, str(items[-1].seq) if len(rows) > count else None)
+
+
+def _states(tx: Tx, message_ids: Sequence[str]) -> dict[str, tuple[DeliveryState, ...]]:
+    """The deliveries of some messages, by message."""
+    query = select(deliveries.c.message_id, *_STATE).where(deliveries.c.message_id.in_(message_ids))
+    found: dict[str, tuple[DeliveryState, ...]] = {}
+    for row in tx.execute(query.order_by(deliveries.c.id)):
+        values = dict(row._mapping)
+        message_id = values.pop("message_id")
+        found[message_id] = (*found.get(message_id, ()), DeliveryState(**values))
+    return found
+
+
+def _activity(row: Any, states: tuple[DeliveryState, ...]) -> Activity:
+    values = {column.name: row._mapping[column.name] for column in _COLUMNS}
+    everybody = (*row.to, *row.cc, *row.bcc) if row.to is not None else (row.recipient,)
+    return Activity(**values, to=everybody, at=row.received_at, deliveries=states)

@@ -1,0 +1,250 @@
+"""Deliveries: the outbox, written in the transaction that keeps the mail (house, decision 2).
+
+A claim moves ``due_at`` to the end of its lease, so the work of a process that dies falls due
+again by itself. Only recorded attempts count towards giving up.
+"""
+
+from dataclasses import fields
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Row, bindparam, func, insert, select, update
+
+from store.errors import DeliveryNotFound, NotReplayable
+from store.ids import new_delivery_id, new_event_id
+from store.records.mail import Attempt, Claim, Delivery, DeliveryStatus, Page
+from store.schema.inbound import DEAD, PENDING, agents, deliveries, delivery_attempts
+from store.transaction import Tx
+from store.wake import DELIVERIES
+
+MAX_PAGE: Final = 200
+MAX_ERROR: Final = 200
+MAX_REPLAYS: Final = 200  # in one transaction
+
+_COLUMNS: Final = [deliveries.c[field.name] for field in fields(Delivery)]
+_WEBHOOK_IS_ON: Final = (
+    select(agents.c.address)
+    .where(agents.c.address == bindparam("whose"), agents.c.mode == "webhook", agents.c.webhook_off_at.is_(None))
+    .exists()
+)
+_DUE: Final = (
+    select(deliveries.c.id)
+    .where(deliveries.c.agent == bindparam("whose"), PENDING, deliveries.c.due_at <= bindparam("now"), _WEBHOOK_IS_ON)
+    .order_by(deliveries.c.due_at, deliveries.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_CLAIM: Final = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(select(_DUE.c.id)))
+    .values(due_at=bindparam("until"), claims=deliveries.c.claims + 1)
+    .returning(*_COLUMNS, deliveries.c.claims)
+)
+_STATUS: Final[dict[str, Any]] = {"pending": PENDING, "dead": DEAD, "delivered": deliveries.c.status == "delivered"}
+_INSERT: Final = insert(deliveries)
+_TRIED: Final = insert(delivery_attempts)
+
+_PENDING: Final = update(deliveries).where(deliveries.c.id == bindparam("delivery"), PENDING)
+_OURS: Final = _PENDING.where(deliveries.c.claims == bindparam("claim"))
+_COUNTED: Final = {
+    "attempts": deliveries.c.attempts + 1,
+    "last_status": bindparam("answer"),
+    "last_error": bindparam("error"),
+}
+_ARRIVED: Final = _PENDING.values(status="delivered", settled_at=bindparam("settled"), **_COUNTED)
+_PUT_OFF: Final = _OURS.values(due_at=bindparam("due"), **_COUNTED)
+_GIVEN_UP: Final = _OURS.values(status="dead", settled_at=bindparam("settled"), **_COUNTED)
+_RELEASED: Final = _OURS.values(due_at=bindparam("due"))
+
+
+def enqueue(
+    tx: Tx,
+    *,
+    agent: str,
+    event_type: str,
+    message_id: str | None,
+    now: datetime,
+    details: dict[str, Any] | None = None,
+) -> str:
+    """Promise one event to one agent's webhook; answers the delivery's id."""
+    delivery_id = new_delivery_id()
+    values = {
+        "id": delivery_id,
+        "event_id": new_event_id(),
+        "event_type": event_type,
+        "agent": agent,
+        "message_id": message_id,
+        "status": "pending",
+        "due_at": now,
+        "created_at": now,
+        "details": details,
+    }
+    tx.later(_INSERT, values)
+    tx.wake(DELIVERIES + agent)
+    return delivery_id
+
+
+def claim_due(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: datetime) -> list[Claim]:
+    """Up to *limit* due deliveries of one agent, oldest due first, taken until *lease* from now.
+
+    None while its webhook is off, or it polls.
+    """
+    until = now + lease
+    found = tx.execute(_CLAIM, {"whose": agent, "now": now, "most": limit, "until": until})
+    rows = sorted(found.all(), key=lambda row: row.id)
+    return [Claim(delivery=delivery_of(row), number=row.claims, until=until) for row in rows]
+
+
+def list_due_agents(tx: Tx) -> dict[str, datetime]:
+    """Every agent with pending deliveries and a webhook that is on, and when its next one is due.
+
+    Walks from agent to agent along the index, so the cost is of agents and not of deliveries.
+    """
+    first = select(func.min(deliveries.c.agent).label("agent")).where(PENDING).cte("walk", recursive=True)
+    after = select(func.min(deliveries.c.agent)).where(PENDING, deliveries.c.agent > first.c.agent).scalar_subquery()
+    walk = first.union_all(select(after).where(first.c.agent.is_not(None)))
+    next_due = (
+        select(func.min(deliveries.c.due_at)).where(PENDING, deliveries.c.agent == walk.c.agent).scalar_subquery()
+    )
+    query = select(walk.c.agent, next_due.label("due_at")).join(agents, agents.c.address == walk.c.agent)
+    rows = tx.execute(query.where(agents.c.webhook_off_at.is_(None), agents.c.mode == "webhook"))
+    return {row.agent: row.due_at for row in rows}
+
+
+def settle_delivered(tx: Tx, claim: Claim, attempt: Attempt, *, now: datetime) -> None:
+    """It has arrived: true even if the lease was over meanwhile, so it is not fenced by the claim's number."""
+    tx.later(_ARRIVED, {**_told(claim, attempt), "settled": now})
+    _note_attempt(tx, claim, attempt)
+
+
+def settle_later(tx: Tx, claim: Claim, attempt: Attempt, *, due_at: datetime) -> None:
+    """It has not arrived, and is tried again at *due_at*; unless another worker has it by now."""
+    tx.later(_PUT_OFF, {**_told(claim, attempt), "claim": claim.number, "due": due_at})
+    _note_attempt(tx, claim, attempt)
+
+
+def settle_dead(tx: Tx, claim: Claim, attempt: Attempt, *, now: datetime) -> None:
+    """It has not arrived and is not tried again by itself; kept and replayable."""
+    tx.later(_GIVEN_UP, {**_told(claim, attempt), "claim": claim.number, "settled": now})
+    _note_attempt(tx, claim, attempt)
+
+
+def release(tx: Tx, claim: Claim, *, now: datetime) -> None:
+    """Give a claim back untried."""
+    tx.execute(_RELEASED, {"delivery": claim.delivery.id, "claim": claim.number, "due": now})
+
+
+def get_delivery(tx: Tx, delivery_id: str) -> Delivery:
+    """One delivery. Raises DeliveryNotFound."""
+    row = tx.execute(select(*_COLUMNS).where(deliveries.c.id == delivery_id)).first()
+    if row is None:
+        raise DeliveryNotFound
+    return delivery_of(row)
+
+
+def list_attempts(tx: Tx, delivery_id: str) -> list[Attempt]:
+    """Every recorded attempt of a delivery, oldest first."""
+    query = select(delivery_attempts).where(delivery_attempts.c.delivery_id == delivery_id)
+    rows = tx.execute(query.order_by(delivery_attempts.c.number))
+    return [Attempt(at=row.at, duration_ms=row.duration_ms, status=row.status, error=row.error) for row in rows]
+
+
+def list_deliveries(
+    tx: Tx,
+    *,
+    agent: str | None = None,
+    status: DeliveryStatus | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[Delivery]:
+    """Deliveries, newest first, from behind *cursor* (a delivery's id) on."""
+    query = select(*_COLUMNS).order_by(deliveries.c.id.desc())
+    if agent is not None:
+        query = query.where(deliveries.c.agent == agent)
+    if status is not None:
+        query = query.where(_STATUS[status])
+    if cursor is not None:
+        query = query.where(deliveries.c.id < cursor)
+    count = max(1, min(limit, MAX_PAGE))
+    rows = tx.execute(query.limit(count + 1)).all()
+    items = [delivery_of(row) for row in rows[:count]]
+    return Page(items, items[-1].id if len(rows) > count else None)
+
+
+def list_deliveries_by_user(
+    tx: Tx, user_id: str, *, status: DeliveryStatus | None = None, limit: int = 50, cursor: str | None = None
+) -> Page[Delivery]:
+    """Deliveries of all of a user's agents, newest first, from behind *cursor* on."""
+    count = max(1, min(limit, MAX_PAGE))
+    # A question an agent, along that agent's index: one for all of them would read through other users' rows.
+    owned = tx.execute(select(agents.c.address).where(agents.c.user_id == user_id)).scalars().all()
+    pages = [list_deliveries(tx, agent=agent, status=status, limit=count, cursor=cursor) for agent in owned]
+    newest = merge(*[page.items for page in pages], key=lambda delivery: delivery.id, reverse=True)
+    items = list(islice(newest, count + 1))
+    is_more = len(items) > count or any(page.next_cursor for page in pages)
+    return Page(items[:count], items[:count][-1].id if is_more else None)
+
+
+def get_delivery_for_user(tx: Tx, user_id: str, delivery_id: str) -> Delivery:
+    """One delivery of one of this user's agents. Raises DeliveryNotFound, for another's too."""
+    delivery = get_delivery(tx, delivery_id)
+    mine = select(agents.c.address).where(agents.c.address == delivery.agent, agents.c.user_id == user_id)
+    if tx.execute(mine).first() is None:
+        raise DeliveryNotFound
+    return delivery
+
+
+def list_deliveries_of_message(tx: Tx, message_id: str) -> list[Delivery]:
+    """Every delivery of one message, oldest first."""
+    query = select(*_COLUMNS).where(deliveries.c.message_id == message_id).order_by(deliveries.c.id)
+    return [delivery_of(row) for row in tx.execute(query)]
+
+
+def replay(tx: Tx, delivery_id: str, *, now: datetime) -> Delivery:
+    """Make a settled delivery due again with all its tries, under the same event id.
+
+    Raises DeliveryNotFound; NotReplayable while it is pending.
+    """
+    get_delivery(tx, delivery_id)
+    settled = update(deliveries).where(deliveries.c.id == delivery_id, deliveries.c.status != "pending")
+    if tx.execute(settled.values(status="pending", attempts=0, due_at=now, settled_at=None)).rowcount == 0:
+        raise NotReplayable
+    delivery = get_delivery(tx, delivery_id)
+    tx.wake(DELIVERIES + delivery.agent)
+    return delivery
+
+
+def replay_dead(tx: Tx, agent: str, *, limit: int = MAX_REPLAYS, now: datetime) -> list[Delivery]:
+    """Replay an agent's dead deliveries, the oldest first, so many at once: ask again for the rest."""
+    dead = select(deliveries.c.id).where(deliveries.c.agent == agent, DEAD).order_by(deliveries.c.id).limit(limit)
+    return [replay(tx, delivery_id, now=now) for delivery_id in tx.execute(dead).scalars().all()]
+
+
+def give_up_pending(tx: Tx, agent: str, *, reason: str, now: datetime) -> list[str]:
+    """Make every pending delivery of an agent dead; answers the messages they were about."""
+    pending = update(deliveries).where(deliveries.c.agent == agent, PENDING)
+    gone = pending.values(status="dead", settled_at=now, last_error=reason).returning(deliveries.c.message_id)
+    return [message_id for message_id in tx.execute(gone).scalars() if message_id is not None]
+
+
+def delivery_of(row: Row[Any]) -> Delivery:
+    """The record of a row that has (at least) the columns of a delivery."""
+    found = row._mapping
+    return Delivery(**{column.name: found[column.name] for column in _COLUMNS})
+
+
+def _told(claim: Claim, attempt: Attempt) -> dict[str, Any]:
+    return {"delivery": claim.delivery.id, "answer": attempt.status, "error": _bounded(attempt.error)}
+
+
+def _note_attempt(tx: Tx, claim: Claim, attempt: Attempt) -> None:
+    """Write the attempt down, whoever has the delivery by now: it was made."""
+    tried = {"at": attempt.at, "duration_ms": attempt.duration_ms, "status": attempt.status}
+    tx.later(_TRIED, {"delivery_id": claim.delivery.id, **tried, "error": _bounded(attempt.error)})
+
+
+def _bounded(error: str | None) -> str | None:
+    return error[:MAX_ERROR] if error else None

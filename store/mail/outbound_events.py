@@ -1,0 +1,21 @@
+"""Telling an agent's webhook what became of what it wrote, in the transaction in which that becomes so."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import bindparam, select
+
+from store.mail.deliveries import enqueue
+from store.schema.inbound import agents
+from store.transaction import Tx
+
+_CHOICE: Final = select(agents.c.mode, agents.c.events).where(agents.c.address == bindparam("address"))
+
+
+def tell(
+    tx: Tx, agent: str, event_type: str, message_id: str, *, now: datetime, details: dict[str, Any] | None = None
+) -> None:
+    """Promise the event to the agent's webhook, if it has one and chose the type; *details* go into the event."""
+    row = tx.execute(_CHOICE, {"address": agent}).first()
+    if row is not None and row.mode == "webhook" and event_type in row.events:
+        enqueue(tx, agent=agent, event_type=event_type, message_id=message_id, now=now, details=details)

@@ -1,0 +1,90 @@
+"""The poll queue: a message leased to one worker is nobody else's until its lease ends.
+
+A receipt is the message's id and the token of that very lease. It works while the lease lives;
+afterwards it changes nothing.
+"""
+
+import secrets
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, update
+
+from store.errors import LeaseLost
+from store.expiry import living
+from store.mail.messages import message_of
+from store.records.mail import Lease, Message
+from store.schema.inbound import QUEUED, messages
+from store.transaction import Tx
+from store.wake import INBOX
+
+_LOOKED_AT: Final = 200
+_RETURNED: Final = [messages.c[field.name] for field in fields(Message)]
+
+
+def lease_messages(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: datetime) -> list[Lease]:
+    """Up to *limit* messages nobody has, oldest first, taken for *lease*."""
+    until, token = now + lease, secrets.token_hex(8)
+    free = (
+        select(messages.c.id)
+        .where(living(agent, now=now), QUEUED, messages.c.visible_at <= now)
+        .order_by(messages.c.seq)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("free")
+    )
+    taken = (
+        update(messages)
+        .where(messages.c.id.in_(select(free.c.id)))
+        .values(leases=messages.c.leases + 1, lease_token=token, visible_at=until)
+        .returning(*_RETURNED, messages.c.leases)
+    )
+    rows = sorted(tx.execute(taken).all(), key=lambda row: row.seq)
+    return [
+        Lease(receipt=f"{row.id}.{token}", attempt=row.leases, expires_at=until, message=message_of(row))
+        for row in rows
+    ]
+
+
+def next_visible_at(tx: Tx, agent: str, *, now: datetime) -> datetime | None:
+    """When a message that somebody has, or that was put off, can be leased next; None where there is none.
+
+    Only the oldest are looked at: who waits for a lease looks again before long anyhow.
+    """
+    taken = select(messages.c.visible_at).where(living(agent, now=now), QUEUED)
+    oldest = taken.order_by(messages.c.seq).limit(_LOOKED_AT).subquery()
+    return tx.execute(select(func.min(oldest.c.visible_at))).scalar()  # type: ignore[no-any-return]
+
+
+def ack(tx: Tx, agent: str, receipt: str, *, now: datetime) -> None:
+    """The message is dealt with: out of the queue, read. Saying it twice is no error. Raises LeaseLost."""
+    _settle(tx, agent, receipt, or_(_held(now), messages.c.queued.is_(false())), queued=False, status="read")
+
+
+def nack(tx: Tx, agent: str, receipt: str, *, delay: timedelta, now: datetime) -> None:
+    """Give the message back, to be had again after *delay*. Raises LeaseLost."""
+    _settle(tx, agent, receipt, _held(now), lease_token=None, visible_at=now + delay)
+    tx.wake(INBOX + agent)
+
+
+def extend(tx: Tx, agent: str, receipt: str, *, lease: timedelta, now: datetime) -> None:
+    """Keep the message for *lease* from now on. Raises LeaseLost."""
+    _settle(tx, agent, receipt, _held(now), visible_at=now + lease)
+
+
+def _held(now: datetime) -> ColumnElement[bool]:
+    return and_(QUEUED, messages.c.visible_at > now)
+
+
+def _settle(
+    tx: Tx,
+    agent: str,
+    receipt: str,
+    condition: ColumnElement[bool],
+    **values: Any,
+) -> None:
+    message_id, _, token = receipt.partition(".")
+    mine = and_(messages.c.id == message_id, messages.c.agent == agent, messages.c.lease_token == token)
+    if tx.execute(update(messages).where(mine, condition).values(**values)).rowcount == 0:
+        raise LeaseLost

@@ -1,0 +1,89 @@
+"""What users are counted by: an event for each mail, and the day's sums of them.
+
+Both are written in the transaction that keeps the mail, so they never tell of one that is not kept,
+and neither goes with the message. A day is one of UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from operator import itemgetter
+from typing import Any, Final, get_args
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from store.cursors import position
+from store.errors import InvalidValue
+from store.records.mail import Page
+from store.records.people import Amount, DayUsage, UsageEvent, UsageKind
+from store.schema.inbound import usage_days, usage_events
+from store.transaction import Tx
+
+MAX_DAYS: Final = 366
+MAX_PAGE: Final = 200
+KINDS: Final = get_args(UsageKind)
+
+_COLUMNS: Final = [usage_events.c[field.name] for field in fields(UsageEvent)]
+_EVENT: Final = insert(usage_events)
+_KEY_OF: Final = itemgetter("user_id", "day", "kind")
+
+
+def _add_up(new: postgresql.Insert | sqlite.Insert) -> Any:
+    sums = {"count": usage_days.c.count + new.excluded.count, "bytes": usage_days.c.bytes + new.excluded.bytes}
+    return new.on_conflict_do_update(index_elements=list(usage_days.primary_key), set_=sums)
+
+
+_ADD_UP: Final[Mapping[str, Any]] = {
+    "sqlite": _add_up(sqlite.insert(usage_days)),
+    "postgresql": _add_up(postgresql.insert(usage_days)),
+}
+
+
+def note_usage(tx: Tx, *, user_id: str, kind: UsageKind, agent: str, message_id: str, size: int, at: datetime) -> None:
+    """Count one mail of *size* bytes for its user; written together with others of the transaction.
+
+    Raises InvalidValue for another kind, or a size below 0.
+    """
+    if kind not in KINDS or size < 0:
+        raise InvalidValue(f"no usage: {kind} of {size} bytes")
+    event = {"user_id": user_id, "kind": kind, "agent": agent, "message_id": message_id, "bytes": size, "at": at}
+    tx.later(_EVENT, event)
+    sums = _sums(tx, user_id, at.astimezone(UTC).date(), kind)
+    sums["count"] += 1
+    sums["bytes"] += size
+
+
+def list_usage(tx: Tx, user_id: str, *, first: date, last: date) -> list[DayUsage]:
+    """What a user was counted from *first* to *last*, both included, oldest first; days of nothing are left out.
+
+    Raises InvalidValue for more than 366 days, or none.
+    """
+    if not 0 <= (last - first).days < MAX_DAYS:
+        raise InvalidValue(f"usage is told for 1 to {MAX_DAYS} days, the first one first")
+    query = select(usage_days).where(usage_days.c.user_id == user_id, usage_days.c.day.between(first, last))
+    days: dict[date, dict[UsageKind, Amount]] = {}
+    for row in tx.execute(query.order_by(usage_days.c.day, usage_days.c.kind)).mappings():
+        days.setdefault(row["day"], {})[row["kind"]] = Amount(row["count"], row["bytes"])
+    return [DayUsage(day, kinds) for day, kinds in days.items()]
+
+
+def list_usage_events(tx: Tx, user_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[UsageEvent]:
+    """What a user was counted for, newest first, from behind *cursor* on. Raises InvalidValue for no cursor of ours."""
+    count = max(1, min(limit, MAX_PAGE))
+    query = select(*_COLUMNS).where(usage_events.c.user_id == user_id)
+    if cursor is not None:
+        query = query.where(usage_events.c.number < position(cursor))
+    rows = tx.execute(query.order_by(usage_events.c.number.desc()).limit(count + 1)).all()
+    items = [UsageEvent(**row._mapping) for row in rows[:count]]
+    return Page(items, str(items[-1].number) if len(rows) > count else None)
+
+
+def _sums(tx: Tx, user_id: str, day: date, kind: UsageKind) -> dict[str, Any]:
+    """The row that this transaction will add to the day's: one a key, as an upsert takes each once."""
+    key = ("usage", user_id, day, kind)
+    sums: dict[str, Any] | None = tx.notes.get(key)
+    if sums is None:
+        sums = tx.notes[key] = {"user_id": user_id, "day": day, "kind": kind, "count": 0, "bytes": 0}
+        tx.later(_ADD_UP[tx.connection.dialect.name], sums, order=_KEY_OF)
+    return sums

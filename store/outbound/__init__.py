@@ -1,0 +1,1 @@
+"""Queries on outbound messages, holds, send attempts and feedback."""

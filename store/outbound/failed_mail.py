@@ -1,0 +1,34 @@
+"""Mail of a user's agents that did not go out, or may not have: for its owner to look at."""
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import or_, select
+
+from store.outbound.rows import summaries, summary_of
+from store.records.outbound import OutboundSummary
+from store.schema.inbound import WRITTEN, agents, messages
+from store.transaction import Tx
+
+LOOKED_AT: Final = 200  # of the newest that an agent wrote
+_TROUBLED: Final = ("failed", "unconfirmed")
+
+
+def list_troubled_for_user(tx: Tx, user_id: str, *, limit: int, now: datetime) -> list[OutboundSummary]:
+    """What is ``failed`` or ``unconfirmed`` among the newest mails of each of a user's agents, newest first.
+
+    Status has no index, as nearly all mail is sent: of each agent LOOKED_AT are looked at, and no more.
+    """
+    owned = tx.execute(select(agents.c.address).where(agents.c.user_id == user_id)).scalars().all()
+    found = [message_id for agent in owned for message_id in _troubled(tx, agent, now=now)]
+    newest = sorted(found, reverse=True)[:limit]
+    rows = tx.execute(summaries().where(messages.c.id.in_(newest))).all()
+    return sorted((summary_of(row) for row in rows), key=lambda message: message.id, reverse=True)
+
+
+def _troubled(tx: Tx, agent: str, *, now: datetime) -> list[str]:
+    columns = (messages.c.id, messages.c.status, messages.c.expires_at)
+    written = select(*columns).where(messages.c.agent == agent, WRITTEN).order_by(messages.c.received_at.desc())
+    newest = written.limit(LOOKED_AT).subquery()
+    troubled = or_(*(newest.c.status == status for status in _TROUBLED))
+    return list(tx.execute(select(newest.c.id).where(troubled, newest.c.expires_at > now)).scalars())

@@ -1,0 +1,47 @@
+"""What a provider told of mails afterwards, each thing once however often it is told."""
+
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from store.errors import InvalidValue
+from store.names import is_text
+from store.records.feedback import Feedback
+from store.schema.outbound import feedback, send_attempts
+from store.transaction import Tx
+
+MAX_RECIPIENT: Final = 320
+MAX_DETAIL: Final = 500
+MAX_EVENT_ID: Final = 200
+
+_COLUMNS: Final = [feedback.c[field.name] for field in fields(Feedback)]
+_INSERT: Final[dict[str, Any]] = {
+    "sqlite": sqlite.insert(feedback).on_conflict_do_nothing().returning(feedback.c.number),
+    "postgresql": postgresql.insert(feedback).on_conflict_do_nothing().returning(feedback.c.number),
+}
+
+
+def note_feedback(tx: Tx, message_id: str, told: Feedback) -> bool:
+    """Keep what was *told* of a mail that is there; whether it was new. Raises InvalidValue."""
+    if not (is_text(told.event_id, most=MAX_EVENT_ID) and is_text(told.recipient, most=MAX_RECIPIENT)):
+        raise InvalidValue(
+            f"an event's id has at most {MAX_EVENT_ID} printable characters, {MAX_RECIPIENT} a recipient"
+        )
+    if not is_text(told.detail, most=MAX_DETAIL):
+        raise InvalidValue(f"detail: at most {MAX_DETAIL} printable characters")
+    row = {"message_id": message_id, **asdict(told)}
+    return tx.execute(_INSERT[tx.connection.dialect.name], row).first() is not None
+
+
+def list_feedback(tx: Tx, message_id: str) -> list[Feedback]:
+    """Everything that was told of a mail, in the order in which it came."""
+    query = select(*_COLUMNS).where(feedback.c.message_id == message_id).order_by(feedback.c.number)
+    return [Feedback(**row._mapping) for row in tx.execute(query)]
+
+
+def find_message_of_attempt(tx: Tx, attempt_id: str) -> str | None:
+    """The message that an attempt sent, or tried to; None for an attempt of nobody's."""
+    found: str | None = tx.execute(select(send_attempts.c.message_id).where(send_attempts.c.id == attempt_id)).scalar()
+    return found

@@ -1,0 +1,162 @@
+"""Holds: outbound messages that wait for a person (contract §6, §8).
+
+Every decision is one compare-and-set, so of several reviewers, links and workers one decides.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, TextClause, and_, case, func, or_, select, update
+
+from store.directory.sending_pause import read_pause
+from store.errors import InvalidValue, NotPendingApproval
+from store.mail.outbound_events import tell
+from store.names import is_text
+from store.outbound.decision import check_reason, require_seen
+from store.outbound.edit import PendingApprovalEdit, apply
+from store.outbound.outbound import (
+    get_outbound_message,
+    get_outbound_message_for_user,
+    read_draft,
+    rewrite_draft,
+    scrub,
+)
+from store.outbound.rows import summaries, summary_of
+from store.records.mail import Page
+from store.records.outbound import ExpiredHold, OutboundMessage, OutboundStatus, OutboundSummary, Version, Wire
+from store.schema.inbound import HELD, agents, messages
+from store.schema.outbound import outbound
+from store.transaction import Tx
+
+MAX_PAGE: Final = 200
+_CAPPED: Final = func.coalesce(outbound.c.hold_reason, "owner") != "owner"
+_ACTION: Final = case((_CAPPED, "reject"), else_=agents.c.hitl_expiration_action)
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def list_pending_outbound_for_user(
+    tx: Tx, user_id: str, *, limit: int, cursor: str | None, now: datetime
+) -> Page[OutboundSummary]:
+    """What waits for this user's decision, soonest expiring first. Raises InvalidValue for no cursor of ours."""
+    mine = and_(agents.c.user_id == user_id, HELD, messages.c.expires_at > now)
+    soonest = (messages.c.hold_expires_at, messages.c.id)
+    count = max(1, min(limit, MAX_PAGE))
+    # Chosen among all that wait by the index alone, so that only the rows of the page are read.
+    chosen = select(messages.c.id).join(agents, agents.c.address == messages.c.agent).where(mine, _behind(cursor))
+    ids = chosen.order_by(*soonest).limit(count + 1).subquery()
+    rows = tx.execute(summaries().join(ids, ids.c.id == messages.c.id).order_by(*soonest)).all()
+    items = [summary_of(row) for row in rows[:count]]
+    return Page(items, _cursor(items[-1]) if len(rows) > count else None)
+
+
+def list_expired_pending(tx: Tx, *, limit: int, now: datetime) -> list[ExpiredHold]:
+    """Holds whose time is over, the longest waiting first, with what their agents' owners want done now.
+
+    None that is to be sent while sending is paused: those wait, and hold up no rejection.
+    """
+    columns = (messages.c.id.label("message_id"), messages.c.agent, messages.c.hold_expires_at)
+    # Taken from the index before the join: PostgreSQL would join all that are over, and sort.
+    over = select(*columns).where(HELD, messages.c.hold_expires_at <= now)
+    if read_pause(tx) is not None:
+        over = over.join_from(messages, agents).join(outbound).where(_ACTION == "reject")
+    first = over.order_by(messages.c.hold_expires_at).limit(limit).subquery()
+    query = select(first, agents.c.user_id, _ACTION.label("action")).join(agents, agents.c.address == first.c.agent)
+    query = query.join(outbound, outbound.c.message_id == first.c.message_id)
+    rows = tx.execute(query.order_by(first.c.hold_expires_at))
+    return [ExpiredHold(**row._mapping) for row in rows]
+
+
+def reject_pending(
+    tx: Tx, user_id: str, message_id: str, *, reason: str = "", seen: Version | None = None, now: datetime
+) -> OutboundMessage:
+    """This user says no: the mail is not sent, and its content goes. With *seen*, only to what they looked at.
+
+    Raises MessageNotFound, NotPendingApproval, Outdated, InvalidValue for a reason that is none.
+    """
+    check_reason(reason)
+    get_outbound_message_for_user(tx, user_id, message_id, now=now)
+    _end(tx, message_id, HELD, "rejected", seen=seen, now=now)
+    decided = {"reviewed_by": user_id, "reviewed_at": now, "reason": reason or None}
+    tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(decided))
+    message = get_outbound_message(tx, message_id)
+    details = {"reviewed_by": user_id, "reason": reason or None}
+    tell(tx, message.agent, "email.rejected", message_id, now=now, details=details)
+    return message
+
+
+def expire_reject(tx: Tx, message_id: str, *, now: datetime) -> OutboundMessage:
+    """Nobody decided in time, which means no. Raises MessageNotFound, NotPendingApproval."""
+    get_outbound_message(tx, message_id)
+    _end(tx, message_id, and_(HELD, messages.c.hold_expires_at <= now), "expired_rejected", now=now)
+    message = get_outbound_message(tx, message_id)
+    tell(tx, message.agent, "email.expired", message_id, now=now, details={"action": "reject"})
+    return message
+
+
+def amend_pending(
+    tx: Tx,
+    user_id: str,
+    message_id: str,
+    edit: PendingApprovalEdit,
+    *,
+    seen: Version | None = None,
+    wire: Wire | None = None,
+    now: datetime,
+) -> OutboundMessage:
+    """Change a held message of this user's without deciding about it; *wire* is what that was composed to.
+
+    What changes nothing leaves the revision as it was. Raises MessageNotFound, NotPendingApproval, Outdated,
+    InvalidValue.
+    """
+    get_outbound_message_for_user(tx, user_id, message_id, now=now)
+    _hold_still(tx, message_id)
+    message = get_outbound_message(tx, message_id)
+    require_seen(message, seen)
+    draft, has_changed = apply(edit, read_draft(tx, message))
+    if has_changed:
+        rewrite_draft(tx, message_id, draft, wire=wire, now=now)
+    return get_outbound_message(tx, message_id)
+
+
+def _hold_still(tx: Tx, message_id: str) -> None:
+    """Lock a held message, so that nobody decides about it meanwhile. Raises NotPendingApproval."""
+    held = update(messages).where(messages.c.id == message_id, messages.c.direction == "outbound", HELD)
+    if tx.execute(held.values(status="pending_approval")).rowcount == 0:
+        raise NotPendingApproval
+
+
+def _end(
+    tx: Tx,
+    message_id: str,
+    condition: ColumnElement[bool] | TextClause,
+    status: OutboundStatus,
+    *,
+    seen: Version | None = None,
+    now: datetime,
+) -> None:
+    ended = update(messages).where(messages.c.id == message_id, messages.c.direction == "outbound", condition)
+    if tx.execute(ended.values(status=status)).rowcount == 0:
+        raise NotPendingApproval
+    require_seen(get_outbound_message(tx, message_id), seen)  # the row is ours now: nobody edits it any more
+    scrub(tx, message_id, now=now)
+
+
+def _cursor(last: OutboundSummary) -> str:
+    assert last.hold_expires_at is not None, "it waits"
+    until = last.hold_expires_at.isoformat().replace("+00:00", "Z")  # a plus in an address is read as a blank
+    return f"{until}~{last.id}"
+
+
+def _behind(cursor: str | None) -> Any:
+    """Whatever comes after the row that *cursor* names."""
+    if cursor is None:
+        return messages.c.hold_expires_at > _LONG_AGO  # a bound, or SQLite takes another of the agent's indexes
+    written, _, message_id = cursor.partition("~")
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or not is_text(message_id, most=36):
+        raise InvalidValue("not a cursor of this list")
+    # Not an OR at the top: the index is to be entered where the cursor stands.
+    return and_(messages.c.hold_expires_at >= at, or_(messages.c.hold_expires_at > at, messages.c.id > message_id))

@@ -1,0 +1,88 @@
+"""How much an agent has written lately, and to whom for the first time: what caps are held against.
+
+Whoever asks and then writes in one transaction holds the agent's row first (``hold_agent``), so that two mails
+at once cannot each be the last that is allowed.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Column, ColumnElement, TextClause, bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from store.errors import AgentNotFound
+from store.names import known_as
+from store.schema.inbound import WRITTEN, agents, messages
+from store.schema.outbound import known_recipients
+from store.transaction import Tx
+
+_HOLD: Final = select(agents.c.address).where(agents.c.address == bindparam("address")).with_for_update(key_share=True)
+
+
+def _counted(time: Column[datetime], *conditions: ColumnElement[bool] | TextClause) -> Any:
+    """How many rows of an agent's there are behind a time; no further than it matters.
+
+    Whoever is over a cap, or has none, would have every mail count all before it.
+    """
+    mine = select(time).where(time.table.c.agent == bindparam("writer"), time > bindparam("since"), *conditions)
+    # In order, or PostgreSQL takes the whole table for the shorter way to so few.
+    return select(func.count()).select_from(mine.order_by(time).limit(bindparam("most")).subquery())
+
+
+_WRITTEN: Final = _counted(messages.c.received_at, WRITTEN)
+_WRITTEN_THERE: Final = _counted(
+    messages.c.received_at, WRITTEN, messages.c.conversation_id == bindparam("conversation")
+)
+_NEW: Final = _counted(known_recipients.c.first_at)
+_KNOWN: Final = select(known_recipients.c.address).where(
+    known_recipients.c.agent == bindparam("writer"),
+    known_recipients.c.address.in_(bindparam("addresses", expanding=True)),
+)
+_NOTE: Final[dict[str, Any]] = {
+    "sqlite": sqlite.insert(known_recipients).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(known_recipients).on_conflict_do_nothing(),
+}
+
+
+def hold_agent(tx: Tx, agent: str) -> None:
+    """Lock an agent's row until the transaction ends. Raises AgentNotFound."""
+    if tx.execute(_HOLD, {"address": agent}).first() is None:
+        raise AgentNotFound
+
+
+def count_written(tx: Tx, agent: str, *, since: datetime, most: int, conversation_id: str | None = None) -> int:
+    """How many mails an agent has written since then, in one conversation or in all, counted up to *most*."""
+    if conversation_id is None:
+        return _count(tx, _WRITTEN, agent, since, most)
+    return _count(tx, _WRITTEN_THERE, agent, since, most, conversation=conversation_id)
+
+
+def count_new_recipients(tx: Tx, agent: str, *, since: datetime, most: int) -> int:
+    """To how many addresses an agent has written since then for the first time, counted up to *most*."""
+    return _count(tx, _NEW, agent, since, most)
+
+
+def find_new_recipients(tx: Tx, agent: str, addresses: Sequence[str]) -> list[str]:
+    """Those of *addresses*, normalised, that an agent has never written to."""
+    wanted = _normalised(addresses)
+    known = set(tx.execute(_KNOWN, {"writer": agent, "addresses": wanted}).scalars())
+    return [address for address in wanted if address not in known]
+
+
+def note_recipients(tx: Tx, agent: str, addresses: Sequence[str], *, now: datetime) -> None:
+    """Remember whom an agent writes to, since when; who is known already stays as they were."""
+    rows = [{"agent": agent, "address": address, "first_at": now} for address in _normalised(addresses)]
+    if rows:
+        tx.execute(_NOTE[tx.connection.dialect.name], rows)
+
+
+def _normalised(addresses: Sequence[str]) -> list[str]:
+    """Each once, in the form and order in which rows are kept; what is no address is nobody's."""
+    return sorted({known for address in addresses if (known := known_as(address)) is not None})
+
+
+def _count(tx: Tx, counted: Any, agent: str, since: datetime, most: int, **more: str) -> int:
+    if not most:
+        return 0
+    return int(tx.execute(counted, {"writer": agent, "since": since, "most": most, **more}).scalar_one())

@@ -1,0 +1,258 @@
+"""Sending as a state machine: claim, send outside of any transaction, settle (house, decision 5).
+
+A claim is a compare-and-set to ``sending`` under an attempt id with a lease. Settling names the
+attempt, so a worker that comes back late changes nothing of a newer one. A worker that dies between
+the provider's answer and the settling leaves ``sending`` behind; when the lease is over the sweep makes
+it ``unconfirmed``, which nobody sends again but by its owner's word.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import bindparam, func, select
+
+from store.directory.sending_pause import read_pause, require_sending
+from store.mail.conversations import normalise_message_id
+from store.mail.outbound_events import tell
+from store.mail.usage import note_usage
+from store.outbound.attempts import (
+    MAX_ERROR,
+    TAKE_HELD,
+    TAKE_OVER,
+    TAKE_QUEUED,
+    count_tries,
+    move,
+    settle_attempt,
+    take,
+    write_beside,
+)
+from store.outbound.decision import check_reason, require_seen
+from store.outbound.edit import NO_EDIT, PendingApprovalEdit, apply
+from store.outbound.outbound import (
+    get_outbound_message,
+    get_outbound_message_for_user,
+    read_draft,
+    resolve_outbound_owner,
+    rewrite_draft,
+    scrub,
+)
+from store.outbound.send_limits import note_recipients
+from store.records.outbound import (
+    Draft,
+    OutboundMessage,
+    OutboundStatus,
+    Outgoing,
+    SendAttempt,
+    Version,
+    Wire,
+)
+from store.records.people import UsageKind
+from store.schema.inbound import TO_SEND, messages
+from store.schema.outbound import send_attempts
+from store.transaction import Tx
+from store.wake import SENDING as SENDING_TOPIC
+
+Also = Callable[[Tx, OutboundMessage], None]
+"""What else belongs into the transaction that makes a message sent."""
+
+LEASE: Final = timedelta(minutes=5)  # longer than any send may take
+# When an expired hold's send fails, it waits this much longer: for the provider, or for a person after all.
+EXPIRY_RETRIES: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
+_DUE: Final = (
+    select(messages.c.id)
+    .where(TO_SEND, messages.c.visible_at <= bindparam("now"))
+    .order_by(messages.c.visible_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_UNSETTLED: Final = select(send_attempts.c.message_id, send_attempts.c.origin).where(
+    send_attempts.c.id == bindparam("attempt"), send_attempts.c.settled_at.is_(None)
+)
+# Nobody has said yet how the message's attempt ended.
+_OPEN: Final[frozenset[OutboundStatus]] = frozenset({"sending", "unconfirmed"})
+
+
+def claim_approved(
+    tx: Tx,
+    user_id: str,
+    message_id: str,
+    *,
+    edit: PendingApprovalEdit = NO_EDIT,
+    seen: Version | None = None,
+    wire: Wire | None = None,
+    reason: str | None = None,
+    lease: timedelta,
+    now: datetime,
+) -> Outgoing:
+    """Take a held message of this user for sending, with what the reviewer changes in it.
+
+    With *seen*, only if it is still what the reviewer looked at; *wire* is what the edited draft was composed to.
+
+    Raises MessageNotFound, NotPendingApproval, Outdated, SendingPaused, InvalidValue for an edit that no mail
+    could be.
+    """
+    check_reason(reason or "")
+    get_outbound_message_for_user(tx, user_id, message_id, now=now)
+    require_sending(tx)
+    attempt = take(tx, message_id, TAKE_HELD, origin="approval", until=now + lease, now=now)
+    message = get_outbound_message(tx, message_id)
+    require_seen(message, seen)
+    draft, has_changed = apply(edit, read_draft(tx, message))
+    if has_changed:
+        rewrite_draft(tx, message_id, draft, wire=wire, now=now)
+    write_beside(tx, message_id, reviewed_by=user_id, reviewed_at=now, reason=reason)
+    message = get_outbound_message(tx, message_id)
+    return Outgoing(attempt=attempt, origin="approval", message=message, draft=draft, until=now + lease)
+
+
+def claim_expired(tx: Tx, message_id: str, *, lease: timedelta, now: datetime) -> Outgoing:
+    """Take a hold whose time is over for sending. Raises MessageNotFound, NotPendingApproval, SendingPaused."""
+    get_outbound_message(tx, message_id)
+    require_sending(tx)
+    attempt = take(tx, message_id, TAKE_OVER, origin="expiry", until=now + lease, now=now, before=now)
+    message = get_outbound_message(tx, message_id)
+    draft = _draft_to_compose(tx, message)
+    return Outgoing(attempt=attempt, origin="expiry", message=message, draft=draft, until=now + lease)
+
+
+def claim_queued(tx: Tx, *, limit: int, lease: timedelta, now: datetime) -> list[Outgoing]:
+    """Up to *limit* messages that are due to be sent, the longest waiting first; none while sending is paused."""
+    if read_pause(tx) is not None:
+        return []
+    taken = []
+    for message_id in tx.execute(_DUE, {"now": now, "most": limit}).scalars().all():
+        attempt = take(tx, message_id, TAKE_QUEUED, origin="queue", until=now + lease, now=now)
+        message = get_outbound_message(tx, message_id)
+        tries = count_tries(tx, message_id, "queue")
+        taken.append(
+            Outgoing(
+                attempt=attempt,
+                origin="queue",
+                message=message,
+                draft=_draft_to_compose(tx, message),
+                until=now + lease,
+                tries=tries,
+            )
+        )
+    return taken
+
+
+def next_to_send_at(tx: Tx) -> datetime | None:
+    """When the next queued message is due; None where none is."""
+    return tx.execute(select(func.min(messages.c.visible_at)).where(TO_SEND)).scalar()  # type: ignore[no-any-return]
+
+
+def settle_sent(
+    tx: Tx, outgoing: Outgoing, provider_message_id: str, *, now: datetime, also: Also | None = None
+) -> OutboundMessage:
+    """The provider has it. True even if the lease was over meanwhile, unless its owner resolved it otherwise.
+
+    *also* is done with the message before its content goes, if it was this that made it sent.
+    """
+    status: OutboundStatus = "expired_approved" if outgoing.origin == "expiry" else "sent"
+    known = normalise_message_id(provider_message_id)
+    # Else from where its owner has put it to be sent again: no newer attempt has it, and none needs to.
+    if any(move(tx, outgoing, to, provider_message_id=known) for to in (status, "sent")):
+        write_beside(tx, outgoing.message.id, error=None)
+        if outgoing.origin != "queue":  # nobody decided about it, and most mail is that
+            tell_decision(tx, outgoing.attempt, now=now)
+        finish_sent(tx, outgoing.message.id, now=now, also=also)
+    settle_attempt(tx, outgoing.attempt, "sent", now=now, provider_message_id=provider_message_id)
+    return get_outbound_message(tx, outgoing.message.id)
+
+
+def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> OutboundMessage:
+    """It certainly did not go out: from the queue it has ``failed``; a hold waits for a person as before.
+
+    A hold whose time is over waits a little longer each time, and after the last has ``failed``, its
+    content kept for its owner.
+    """
+    settle_attempt(tx, outgoing.attempt, "failed", now=now, error=error)
+    status, until = _after_failure(tx, outgoing, now=now)
+    if move(tx, outgoing, status, hold_expires_at=until):
+        undecided = {"reviewed_by": None, "reviewed_at": None, "reason": None} if status == "pending_approval" else {}
+        write_beside(tx, outgoing.message.id, error=error, **undecided)
+        if status == "failed":
+            finish_failed(tx, outgoing.message, error, now=now)
+    return get_outbound_message(tx, outgoing.message.id)
+
+
+def settle_put_off(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, now: datetime) -> OutboundMessage:
+    """The provider does not take it now and certainly has not got it: it is queued again, until *until*."""
+    settle_attempt(tx, outgoing.attempt, "failed", now=now, error=error)
+    if move(tx, outgoing, "queued", among=_OPEN, visible_at=until):
+        write_beside(tx, outgoing.message.id, error=error)
+        tx.wake(SENDING_TOPIC)
+    return get_outbound_message(tx, outgoing.message.id)
+
+
+def settle_unconfirmed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> OutboundMessage:
+    """The answer was lost: it may have gone out, and is not sent again by itself."""
+    if move(tx, outgoing, "unconfirmed"):
+        write_beside(tx, outgoing.message.id, error=error)
+        tell_decision(tx, outgoing.attempt, now=now)
+    settle_attempt(tx, outgoing.attempt, "unconfirmed", now=now, error=error)
+    return get_outbound_message(tx, outgoing.message.id)
+
+
+def list_send_attempts(tx: Tx, message_id: str) -> list[SendAttempt]:
+    """Every try to send a message, oldest first."""
+    columns = [column for column in send_attempts.c if column.name != "message_id"]
+    query = select(*columns).where(send_attempts.c.message_id == message_id)
+    return [SendAttempt(**row._mapping) for row in tx.execute(query.order_by(send_attempts.c.id))]
+
+
+def _draft_to_compose(tx: Tx, message: OutboundMessage) -> Draft | None:
+    """None, and no file is read, where it was composed already."""
+    return read_draft(tx, message) if message.digest is None else None
+
+
+def _after_failure(tx: Tx, outgoing: Outgoing, *, now: datetime) -> tuple[OutboundStatus, datetime | None]:
+    held_until = outgoing.message.hold_expires_at
+    if outgoing.origin == "queue":
+        return "failed", held_until
+    if outgoing.origin == "approval":
+        return "pending_approval", held_until
+    tries = count_tries(tx, outgoing.message.id, "expiry")
+    if tries > len(EXPIRY_RETRIES):
+        return "failed", held_until
+    return "pending_approval", now + EXPIRY_RETRIES[tries - 1]
+
+
+def finish_sent(tx: Tx, message_id: str, *, now: datetime, also: Also | None = None) -> None:
+    """What follows once a message is sent, by whichever way that became known: told, counted, and its content gone."""
+    message = get_outbound_message(tx, message_id)
+    if also is not None:
+        also(tx, message)
+    note_recipients(tx, message.agent, message.everybody, now=now)
+    scrub(tx, message_id, now=now)
+    _count(tx, "sent", message, now=now)
+    tell(tx, message.agent, "email.sent", message_id, now=now)
+
+
+def tell_decision(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
+    """Why a held mail went out by this attempt: told only once it is certain that it does not come back to wait.
+
+    Of an attempt that nobody has settled yet, so that it is told once; whoever calls settles it.
+    """
+    row = tx.execute(_UNSETTLED, {"attempt": attempt_id}).first()
+    if row is None or row.origin == "queue":
+        return
+    message = get_outbound_message(tx, row.message_id)
+    if row.origin == "approval":
+        details = {"reviewed_by": message.reviewed_by, "reason": message.reason}
+        tell(tx, message.agent, "email.approved", message.id, now=now, details=details)
+    else:
+        tell(tx, message.agent, "email.expired", message.id, now=now, details={"action": "approve"})
+
+
+def finish_failed(tx: Tx, message: OutboundMessage, error: str, *, now: datetime) -> None:
+    """What follows once it is certain that a message did not go out: told and counted."""
+    _count(tx, "failed", message, now=now)
+    tell(tx, message.agent, "email.failed", message.id, now=now, details={"error": error[:MAX_ERROR]})
+
+
+def _count(tx: Tx, kind: UsageKind, message: OutboundMessage, *, now: datetime) -> None:
+    owner = resolve_outbound_owner(tx, message.id)
+    note_usage(tx, user_id=owner, kind=kind, agent=message.agent, message_id=message.id, size=message.raw_size, at=now)

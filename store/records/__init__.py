@@ -1,0 +1,1 @@
+"""Frozen records that the queries take and return."""

@@ -1,0 +1,1 @@
+"""Backup, restore, copy, export, import, erasure and retention."""

@@ -1,0 +1,75 @@
+"""Taking usage back in: an event has no name of its own, so what is kept already is known by its place.
+
+Both lists are in the order of counting, and an import that was interrupted has kept a beginning of its list. So
+the two are walked side by side, once: what is not found behind the last one that was is new, with all behind it.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from store.mail.usage import note_usage
+from store.records.imports import ImportedUsage
+from store.records.people import UsageEvent
+from store.schema.inbound import usage_events
+from store.transaction import Tx
+
+_PAGE: Final = 500
+_KEPT: Final = select(
+    usage_events.c.number,
+    usage_events.c.kind,
+    usage_events.c.agent,
+    usage_events.c.message_id,
+    usage_events.c.bytes,
+    usage_events.c.at,
+).order_by(usage_events.c.number)
+
+
+def import_usage(tx: Tx, user_id: str, told: Sequence[UsageEvent], *, after: int | None) -> ImportedUsage:
+    """Count those of *told* that are not counted yet, with the sums of their days.
+
+    *after* is 0 for the beginning of the list, then what the call before answered. Raises InvalidValue.
+    """
+    known = 0
+    if after is not None:
+        known, after = _passed(tx, user_id, told, after)
+    for event in told[known:]:
+        note_usage(
+            tx,
+            user_id=user_id,
+            kind=event.kind,
+            agent=event.agent,
+            message_id=event.message_id,
+            size=event.bytes,
+            at=event.at,
+        )
+    return ImportedUsage(kept=len(told) - known, after=after)
+
+
+def _passed(tx: Tx, user_id: str, told: Sequence[UsageEvent], after: int) -> tuple[int, int | None]:
+    """How many of *told* are kept already, and behind which number to look for the next."""
+    there = _walk(tx, user_id, after)
+    for known, event in enumerate(told):
+        found = next((row.number for row in there if _is_same(row, event)), None)
+        if found is None:
+            return known, None
+        after = found
+    return len(told), after
+
+
+def _walk(tx: Tx, user_id: str, after: int) -> Iterator[Any]:
+    mine = _KEPT.where(usage_events.c.user_id == user_id).limit(_PAGE)
+    while rows := tx.execute(mine.where(usage_events.c.number > after)).all():
+        yield from rows
+        after = rows[-1].number
+
+
+def _is_same(row: Any, event: UsageEvent) -> bool:
+    told = (event.kind, event.agent, event.message_id, event.bytes, _second(event.at))
+    return told == (row.kind, row.agent, row.message_id, row.bytes, _second(row.at))
+
+
+def _second(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)  # which is what an export tells of it

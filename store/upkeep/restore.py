@@ -1,0 +1,129 @@
+"""A file put in the place of a SQLite store, which is kept beside it.
+
+Everything that can fail is done to a copy under another name; what follows is one rename, so a crash at
+any moment leaves the old store or the new one.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import inspect
+
+from store.database.connect import open_engine, sqlite_url
+from store.database.migrate import state, upgrade
+from store.database.sqlite_file import beside, connect, into_place, logs, remove, require_whole, set_logs_aside
+from store.errors import InvalidValue, Unavailable
+from store.schema.base import metadata
+from store.upkeep.backup import look
+
+_UNFINISHED: Final = ".restoring"
+_IN_USE: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What is in place now."""
+
+    database: Path
+    aside: Path | None  # where the store is that was there before; None where there was none
+    revision: str
+    rows: dict[str, int]
+
+
+def restore(source: Path, database: Path, *, now: datetime) -> Restored:
+    """Put *source*, at the newest revision, in the place of the store at *database*, which nobody may be using.
+
+    Raises InvalidValue when *source* is no whole store of ours or one of a later release, Unavailable when
+    somebody has the old one open or a file cannot be written. Then the old one is as it was.
+    """
+    _require_file(source, database)
+    unfinished = beside(database, _UNFINISHED)
+    remove(unfinished)  # of a restore that was killed
+    try:
+        _copy(source, unfinished, like=database)
+        _make_ready(unfinished)
+        found = look(unfinished)
+        aside = _put_in_place(unfinished, database, now)
+    finally:
+        remove(unfinished)
+    return Restored(database=database, aside=aside, revision=found.revision, rows=found.rows)
+
+
+def _require_file(source: Path, database: Path) -> None:
+    if not source.is_file():
+        raise InvalidValue(f"there is no file {source}")
+    if database.exists() and source.samefile(database):
+        raise InvalidValue(f"{source} is the store itself")
+    if log := logs(source):
+        raise InvalidValue(f"{log[0]} holds a part of {source.name}: make a backup with `mailseal backup`")
+
+
+def _copy(source: Path, unfinished: Path, *, like: Path) -> None:
+    """The bytes of *source* in a file of the owner of the store, for nobody else's eyes."""
+    try:
+        owner = (like if like.exists() else like.parent).stat()
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with source.open("rb") as given, os.fdopen(descriptor, "wb") as copy:
+            shutil.copyfileobj(given, copy)
+            with suppress(PermissionError):  # only the administrator gives files away, and only then it is needed
+                os.fchown(copy.fileno(), owner.st_uid, owner.st_gid)
+    except OSError as error:
+        raise Unavailable(f"{like} cannot be written: {error.strerror}") from error
+
+
+def _make_ready(unfinished: Path) -> None:
+    """Bring the copy to the newest revision. Raises InvalidValue for what is no store of this program's."""
+    require_whole(unfinished)
+    engine = open_engine(sqlite_url(unfinished))
+    try:
+        found = state(engine)
+        if found.is_newer:
+            raise InvalidValue(f"revision {found.found} is of a later release than this program")
+        if found.found is None:
+            raise InvalidValue("not a Mailseal store")
+        upgrade(engine)
+        if missing := metadata.tables.keys() - inspect(engine).get_table_names():
+            raise InvalidValue(f"not a Mailseal store: it has no {min(missing)}")
+    finally:
+        engine.dispose()
+    require_whole(unfinished)
+
+
+def _put_in_place(unfinished: Path, database: Path, now: datetime) -> Path | None:
+    name = beside(database, f".before-restore-{now:%Y%m%dT%H%M%SZ}")
+    if not database.exists():
+        set_logs_aside(database, name)
+        into_place(unfinished, database)
+        return None
+    with _at_rest(database):
+        try:
+            os.link(database, name)
+        except OSError as error:
+            raise Unavailable(f"{database} cannot be kept as {name.name}: {error.strerror}") from error
+        set_logs_aside(database, name)  # a damaged one may have them still
+        into_place(unfinished, database)
+    return name
+
+
+@contextmanager
+def _at_rest(database: Path) -> Iterator[None]:
+    """The old store all in its one file, and nobody else at it meanwhile. Raises Unavailable while it is in use."""
+    with closing(connect(database)) as connection:
+        try:
+            # Refused while any other connection is open, and it leaves no log.
+            mode = connection.execute("PRAGMA journal_mode=DELETE").fetchone()[0]
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF in _IN_USE:
+                raise Unavailable(f"somebody has {database} open") from error
+            mode = "damaged"  # one of those is set aside as it is, with its log
+        if mode not in {"delete", "damaged"}:
+            raise Unavailable(f"somebody has {database} open")
+        yield

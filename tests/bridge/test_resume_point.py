@@ -1,0 +1,57 @@
+"""Where a listener goes on, in memory and in a file."""
+
+import pytest
+
+from relay.bridge.resume_point import Place, load_place
+from relay.errors import Misconfigured
+
+BOT = "bot@agents.example"
+
+
+def test_without_a_file_a_place_is_forgotten():
+    place = load_place(BOT, None)
+    place.keep("7")
+
+    assert ("7", None) == (place.last_id, load_place(BOT, None).last_id)
+
+
+def test_a_place_is_found_again_in_its_file(tmp_path):
+    file = tmp_path / "place.json"
+    place = load_place(BOT, file)
+    assert (None, False) == (place.last_id, file.exists())
+    place.keep("6")
+    place.keep("7")
+
+    assert Place(BOT, file, "7") == load_place(BOT, file)
+    assert [file] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "no file of ours"),
+        (b"\xff", "no file of ours"),
+        (b"[]", "no file of ours"),
+        (b'{"agent": "bot@agents.example"}', "no file of ours"),
+        (b'{"agent": "bot@agents.example", "last_event_id": 7}', "no file of ours"),
+        (b'{"agent": "bot@agents.example", "last_event_id": "7\\r\\nX: y"}', "no file of ours"),
+        (b'{"agent": "other@agents.example", "last_event_id": "7"}', "is the place of other@agents.example"),
+    ],
+)
+def test_a_file_of_anything_else_is_left_alone(tmp_path, content, why):
+    file = tmp_path / "place.json"
+    file.write_bytes(content)
+
+    with pytest.raises(Misconfigured, match=why):
+        load_place(BOT, file)
+
+    assert content == file.read_bytes()
+
+
+def test_a_file_that_cannot_be_read_or_written_is_said(tmp_path):
+    with pytest.raises(Misconfigured, match="cannot read"):
+        load_place(BOT, tmp_path)
+    place = load_place(BOT, tmp_path / "nowhere" / "place.json")
+
+    with pytest.raises(Misconfigured, match=r"cannot write .*No such file"):
+        place.keep("7")

@@ -1,0 +1,115 @@
+"""Nobody writes from a domain that they only say is theirs."""
+
+from functools import partial
+
+import pytest
+
+from relay.directory import domains as proving
+from relay.outbound import review
+from relay.outbound.local_delivery import hand_inside
+from relay.outbound.send import send_queued
+from relay.outbound.submit import Wish, submit
+from store.directory.agents import get_agent_by_email
+from store.errors import DomainUnproven
+from store.mail.messages import get_messages_by_agent
+from store.outbound.outbound import create_outbound_message, create_pending_outbound_message, get_outbound_message
+from store.outbound.sending import LEASE, claim_queued, settle_unconfirmed
+from store.outbound.unconfirmed import resolve_unconfirmed
+from store.records.outbound import Draft
+from tests.fakes import FakeCourier
+from tests.offices import make_office
+from tests.places import Places, new_outbound
+
+ANA, EVE = "ana@owner.example", "eve@stranger.example"
+BOT, BOSS = "bot@agents.example", "boss@agents.example"
+OUTSIDE = "bo@reader.example"
+
+
+class Scene:
+    """Ana has proved a domain and has an agent there; Eve only claims the same one, and has an agent there too."""
+
+    def __init__(self, store, clock, master):
+        self.store, self.clock, self.courier = store, clock, FakeCourier()
+        self.places = Places(clock, master)
+        self.office = make_office(store, clock, master, courier=self.courier)
+
+    async def furnish(self):
+        self.eve, self.boss = await self.store.write(self._furnish)
+        return self
+
+    def _furnish(self, tx):
+        eve = self.places.user(tx, EVE)
+        proving.claim(tx, eve.id, "agents.example", now=self.clock.now())
+        boss = self.places.agent(tx, eve, BOSS)
+        ana = self.places.user(tx, ANA)
+        self.places.domain(tx, ana)
+        self.places.agent(tx, ana, BOT)
+        return eve, boss
+
+    async def kept(self, **hold):
+        """A mail of Eve's that was kept somehow, to her neighbour and to a stranger."""
+        new = new_outbound(BOSS, at=self.clock.now(), draft=Draft(to=(BOT, OUTSIDE), subject="hi", text="pay me"))
+        make = create_pending_outbound_message if hold else create_outbound_message
+        return (await self.store.write(lambda tx: make(tx, new, **hold))).id
+
+    async def message(self, message_id):
+        return await self.store.read(lambda tx: get_outbound_message(tx, message_id))
+
+    async def arrived(self):
+        asked = {"status": "all", "limit": 50, "cursor": None, "now": self.clock.now()}
+        return (await self.store.read(lambda tx: get_messages_by_agent(tx, BOT, **asked))).items
+
+
+@pytest.fixture
+async def scene(sqlite_store, clock, master):
+    return await Scene(sqlite_store, clock, master).furnish()
+
+
+async def test_an_agent_on_a_domain_that_is_only_claimed_writes_nothing(scene):
+    for to in (BOT, OUTSIDE):
+        with pytest.raises(DomainUnproven, match="is not proved"):
+            await submit(scene.boss, Wish(draft=Draft(to=(to,), subject="hi", text="pay me")), by=scene.office)
+
+    assert [] == scene.courier.taken
+
+
+async def test_what_was_queued_before_the_proof_was_another_s_does_not_go(scene):
+    message_id, now = await scene.kept(), scene.clock.now()
+    (outgoing,) = await scene.store.write(lambda tx: claim_queued(tx, limit=1, lease=LEASE, now=now))
+
+    await send_queued(outgoing, by=scene.office)
+
+    message = await scene.message(message_id)
+    assert ("failed", [], []) == (message.status, scene.courier.taken, list(await scene.arrived()))
+    assert "agents.example is not proved" in message.error
+
+
+async def test_a_stranger_s_hold_cannot_be_approved_by_themselves(scene):
+    message_id = await scene.kept(ttl_seconds=60)
+
+    with pytest.raises(DomainUnproven):
+        await review.approve(scene.eve.id, message_id, by=scene.office)
+
+    assert ("pending_approval", []) == ((await scene.message(message_id)).status, scene.courier.taken)
+
+
+async def test_a_stranger_s_word_that_a_mail_went_out_makes_it_verified_for_nobody(scene):
+    message_id, now = await scene.kept(), scene.clock.now()
+
+    def unit(tx):
+        (outgoing,) = claim_queued(tx, limit=1, lease=LEASE, now=now)
+        settle_unconfirmed(tx, outgoing, "no answer", now=now)
+        also = partial(hand_inside, by=scene.office)
+        resolve_unconfirmed(tx, scene.eve.id, message_id, "sent", now=now, also=also)
+
+    await scene.store.write(unit)
+
+    assert [] == list(await scene.arrived())
+
+
+async def test_whoever_has_proved_the_domain_writes(scene):
+    bot = await scene.store.read(lambda tx: get_agent_by_email(tx, BOT))
+
+    message = await submit(bot, Wish(draft=Draft(to=(OUTSIDE,), subject="hi", text="hello")), by=scene.office)
+
+    assert "queued" == message.status
