@@ -15,7 +15,7 @@ import structlog
 
 from relay.clock import Clock, SystemClock
 from relay.data_dir_lock import first, running
-from relay.delivery.attempt import Letterbox
+from relay.delivery.attempt import DeliveryContext
 from relay.delivery.dispatch import Dispatcher
 from relay.delivery.post import Poster
 from relay.delivery.trial import Trial, try_webhook
@@ -33,27 +33,27 @@ from relay.jobs.sending import Sending
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.metrics import Metrics
-from relay.outbound.feedback.sns_fetch import SnsLine
+from relay.outbound.feedback.sns_fetch import SnsClient
 from relay.settings import Settings
 from relay.smtp.limits import Limits
 from relay.smtp.server import SmtpServer
 from relay.smtp.tls import Certificates
 from relay.spool import Spool
-from relay.web.access.context import House
+from relay.web.access.context import WebContext
 from relay.web.app import make_app
 from relay.web.http.limits import ApiLimits
 from relay.web.http.server import WebServer
 from relay.wiring import (
+    make_dns_identity,
     make_master,
-    make_office,
-    make_place,
-    make_reception,
+    make_receive_context,
     make_resolver,
+    make_send_context,
     make_ses_events,
     open_database,
 )
 from store.database.connect import database_file
-from store.database.pg_listener import ear_of
+from store.database.pg_listener import listener_for
 from store.directory.agents import POSTMASTER, ensure_operator_postmaster, probe
 from store.directory.domains import ensure_shared_domain
 from store.errors import StoreError, Unavailable
@@ -106,14 +106,14 @@ class Daemon:
         certificates = _certificates(settings)
         self.store = open_database(settings, may_migrate=may_migrate)
         self._resolver = make_resolver(settings)
-        self._reception = make_reception(
+        self._receive_context = make_receive_context(
             settings,
             store=self.store,
             resolver=self._resolver,
             clock=self._clock,
             master=self.master,
         )
-        self._office = make_office(
+        self._send_context = make_send_context(
             settings, store=self.store, clock=self._clock, master=self.master, count=self._metrics.count_send
         )
         self._smtp = SmtpServer(
@@ -124,8 +124,8 @@ class Daemon:
             certificates=certificates,
             spool_directory=settings.spool_dir,
         )
-        house = self._house()
-        self._web = WebServer(make_app(house), _api_limits(settings), on_stop=house.close)
+        ctx = self._ctx()
+        self._web = WebServer(make_app(ctx), _api_limits(settings), on_stop=ctx.close)
         self._stack = contextlib.AsyncExitStack()
         self._open = False
 
@@ -136,8 +136,8 @@ class Daemon:
             stack.enter_context(running(self._settings.data_dir))
             await self._open_store(stack)
             stack.push_async_callback(self._resolver.close)
-            if self._office.courier is not None:
-                stack.push_async_callback(self._office.courier.close)
+            if self._send_context.courier is not None:
+                stack.push_async_callback(self._send_context.courier.close)
             await self._begin_delivery(stack)
             self._begin_jobs(stack)
             await self._web.start(self._settings.http_listen)
@@ -169,9 +169,9 @@ class Daemon:
     async def _open_store(self, stack: contextlib.AsyncExitStack) -> None:
         self.store.start()
         stack.push_async_callback(self.store.stop)
-        ear = ear_of(self.store)
-        ear.start()
-        stack.push_async_callback(ear.stop)
+        commit_listener = listener_for(self.store)
+        commit_listener.start()
+        stack.push_async_callback(commit_listener.stop)
         with _usable():
             await self.store.write(self._ensure_system_rows)
 
@@ -187,7 +187,7 @@ class Daemon:
             clock=self._clock, allow=settings.webhook_allow_cidrs, total_seconds=settings.webhook_timeout_seconds
         )
         stack.push_async_callback(poster.close)
-        self._letterbox = Letterbox(
+        self._delivery_context = DeliveryContext(
             store=self.store,
             poster=poster,
             clock=self._clock,
@@ -198,7 +198,9 @@ class Daemon:
             count=self._metrics.count_attempt,
         )
         dispatcher = Dispatcher(
-            self._letterbox, at_once=settings.webhook_max_in_flight, timeout_seconds=settings.webhook_timeout_seconds
+            self._delivery_context,
+            at_once=settings.webhook_max_in_flight,
+            timeout_seconds=settings.webhook_timeout_seconds,
         )
         dispatcher.start()
         stack.push_async_callback(dispatcher.stop, DELIVERY_GRACE_SECONDS)
@@ -209,17 +211,17 @@ class Daemon:
         scheduler = Scheduler(clock=self._clock)
         scheduler.add("retention", every=every, run=cleaning.remove_expired)
         scheduler.add("leftovers", every=timedelta(days=1), run=cleaning.collect_leftovers)
-        holds = Holds(self._office)
+        holds = Holds(self._send_context)
         every = timedelta(seconds=self._settings.hitl_sweep_seconds)
         scheduler.add("holds", every=every, run=holds.expire_due)
         scheduler.add("unconfirmed", every=every, run=holds.sweep)
         scheduler.add("domains", every=EVERY, run=self._watch().look_again)
         scheduler.start()
         stack.push_async_callback(scheduler.stop, JOBS_GRACE_SECONDS)
-        letters = LetterRound(self._office)
+        letters = LetterRound(self._send_context)
         letters.start()
         stack.push_async_callback(letters.stop, JOBS_GRACE_SECONDS)
-        sending = Sending(self._office)
+        sending = Sending(self._send_context)
         sending.start()
         stack.push_async_callback(sending.stop, SENDING_GRACE_SECONDS)
 
@@ -229,11 +231,11 @@ class Daemon:
             clock=self._clock,
             resolver=FreshResolver(self._resolver),
             master=self.master,
-            place=make_place(self._settings),
+            place=make_dns_identity(self._settings),
         )
 
-    def _house(self) -> House:
-        return House(
+    def _ctx(self) -> WebContext:
+        return WebContext(
             store=self.store,
             clock=self._clock,
             base_url=self._settings.base_url,
@@ -242,17 +244,17 @@ class Daemon:
             is_ready=self._is_ready,
             try_webhook=self._try_webhook,
             resolver=FreshResolver(self._resolver),
-            place=make_place(self._settings),
+            place=make_dns_identity(self._settings),
             shared_domain=self._settings.shared_domain,
             allow=self._settings.webhook_allow_cidrs,
             max_message_bytes=self._settings.max_message_bytes,
-            office=self._office,
-            ses_events=make_ses_events(self._settings, office=self._office, sns=SnsLine()),
+            send_context=self._send_context,
+            ses_events=make_ses_events(self._settings, send_context=self._send_context, sns=SnsClient()),
             limits=_api_limits(self._settings),
         )
 
     async def _try_webhook(self, agent: Agent) -> Trial:
-        return await try_webhook(agent, by=self._letterbox)
+        return await try_webhook(agent, ctx=self._delivery_context)
 
     async def _is_ready(self) -> bool:
         try:
@@ -262,11 +264,11 @@ class Daemon:
         return self._open
 
     async def _admit(self, address: Address) -> Recipient:
-        return await admit(address, store=self.store, routes=self._reception.routes)
+        return await admit(address, store=self.store, routes=self._receive_context.routes)
 
     async def _receive(self, envelope: Envelope, spool: Spool, recipients: Sequence[Recipient]) -> Sequence[str]:
         try:
-            ids = await receive(envelope, spool, recipients, by=self._reception)
+            ids = await receive(envelope, spool, recipients, ctx=self._receive_context)
         except (Deferred, StoreError):
             self._metrics.count_mail("deferred")
             raise

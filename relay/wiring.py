@@ -7,20 +7,20 @@ from relay.auth.authenticate import authenticate
 from relay.auth.dkim_key import KeyCache
 from relay.auth.verdict import Verdict
 from relay.clock import Clock
-from relay.directory.dns_records import Place
+from relay.directory.dns_records import DnsIdentity
 from relay.dns.cache import CachingResolver
 from relay.dns.resolver import Resolver
 from relay.errors import Misconfigured
-from relay.inbound.receive import Reception
+from relay.inbound.receive import ReceiveContext
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers, header_end
 from relay.mail.routes import Routes
 from relay.metrics import SendOutcome
-from relay.outbound.context import Office, uncounted
-from relay.outbound.couriers.factory import choose_courier, choose_question
+from relay.outbound.context import SendContext, uncounted
+from relay.outbound.couriers.factory import make_courier, make_identity_check
 from relay.outbound.couriers.senders import Senders
 from relay.outbound.feedback.ses_events import SesEvents
-from relay.outbound.feedback.sns import Sns
+from relay.outbound.feedback.sns import SnsApi
 from relay.outbound.policy import Caps
 from relay.settings import Settings, master_secret
 from relay.signing.events_secret import events_secret
@@ -32,7 +32,7 @@ from store.engine import Store
 from store.errors import InvalidValue, StoreError
 
 
-class Judging:
+class SenderAuthenticator:
     """relay.auth over a resolver and a cache of keys."""
 
     def __init__(self, resolver: Resolver) -> None:
@@ -103,28 +103,28 @@ def make_routes(settings: Settings) -> Routes:
     return Routes(hostname=settings.hostname, postmaster=settings.postmaster, shared_domain=settings.shared_domain)
 
 
-def make_place(settings: Settings) -> Place:
+def make_dns_identity(settings: Settings) -> DnsIdentity:
     """What this relay is to the DNS of others."""
-    return Place(hostname=settings.hostname, outbound=settings.outbound)
+    return DnsIdentity(hostname=settings.hostname, outbound=settings.outbound)
 
 
-def make_office(
+def make_send_context(
     settings: Settings,
     *,
     store: Store,
     clock: Clock,
     master: MasterKey,
     count: Callable[[SendOutcome], None] = uncounted,
-) -> Office:
+) -> SendContext:
     """Everything that writing, deciding and sending need. Raises Misconfigured."""
-    return Office(
+    return SendContext(
         store=store,
         clock=clock,
         master=master,
         routes=make_routes(settings),
         base_url=settings.base_url,
-        courier=choose_courier(settings),
-        senders=Senders(from_domain=settings.outbound_from_domain, ask=choose_question(settings)),
+        courier=make_courier(settings),
+        senders=Senders(from_domain=settings.outbound_from_domain, ask=make_identity_check(settings)),
         caps=Caps(
             sends_per_hour=settings.outbound_sends_per_hour,
             replies_per_conversation_hour=settings.outbound_replies_per_conversation_hour,
@@ -135,21 +135,21 @@ def make_office(
     )
 
 
-def make_ses_events(settings: Settings, *, office: Office, sns: Sns) -> SesEvents | None:
+def make_ses_events(settings: Settings, *, send_context: SendContext, sns: SnsApi) -> SesEvents | None:
     """What listening to SES needs; None where the settings name no topic."""
     if settings.ses_topic_arn is None:
         return None
-    secret = settings.ses_events_secret or events_secret(office.master)
-    return SesEvents(office=office, sns=sns, topic_arn=settings.ses_topic_arn, secret=secret)
+    secret = settings.ses_events_secret or events_secret(send_context.master)
+    return SesEvents(send_context=send_context, sns=sns, topic_arn=settings.ses_topic_arn, secret=secret)
 
 
-def make_reception(
+def make_receive_context(
     settings: Settings, *, store: Store, resolver: Resolver, clock: Clock, master: MasterKey
-) -> Reception:
+) -> ReceiveContext:
     """Everything that receiving needs."""
-    return Reception(
+    return ReceiveContext(
         store=store,
-        judge=Judging(resolver),
+        judge=SenderAuthenticator(resolver),
         clock=clock,
         master=master,
         routes=make_routes(settings),

@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.database.error_translation import lost_a_race, translated
 from store.errors import Unavailable
 from store.transaction import Tx, Unit
-from store.wake import Bell
+from store.wake import Notifier
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Store:
 
     def __init__(self, engine: Engine, *, readers: int = 2, announce: Callable[[Tx], None] | None = None) -> None:
         self.engine = engine
-        self.bell = Bell()
+        self.notifier = Notifier()
         self._announce = announce or (lambda _tx: None)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
@@ -196,7 +196,7 @@ class Store:
                 if ticket.has_lost_a_race:
                     topics |= self._alone(ticket)
         if topics and self._loop is not None:
-            self._on_loop(self.bell.ring, topics)
+            self._on_loop(self.notifier.ring, topics)
 
     def _try_plain(self, group: Sequence[_Ticket]) -> set[str]:
         with self._begun() as connection:

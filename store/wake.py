@@ -17,15 +17,15 @@ SENDING: Final = "sending:"  # a message may be due to go out
 LETTERS: Final = "letters:"  # alone: a letter to a person may be due
 KEYS: Final = "keys:"  # and an API key's id: it was revoked
 
-OnRing = Callable[[frozenset[str]], None]
+OnNotify = Callable[[frozenset[str]], None]
 
 
-class Bell:
+class Notifier:
     """The wake-ups of one process; lives on one event loop."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._listeners: list[OnRing] = []
+        self._listeners: list[OnNotify] = []
         self._occupied = asyncio.Event()  # somebody waits
 
     def ring(self, topics: Iterable[str]) -> None:
@@ -41,7 +41,7 @@ class Bell:
         """Wake everybody who waits, for whatever it is: something may have been missed, or all must end."""
         self.ring(self.topics())
 
-    def listen(self, listener: OnRing) -> None:
+    def listen(self, listener: OnNotify) -> None:
         """Call *listener* with the topics of every commit from now on; it must be quick."""
         self._listeners.append(listener)
 
@@ -49,7 +49,7 @@ class Bell:
         """What is waited for now."""
         return frozenset(self._waiting)
 
-    async def somebody_waits(self) -> None:
+    async def has_waiter(self) -> None:
         """Return once anybody waits for anything."""
         await self._occupied.wait()
 

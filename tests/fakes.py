@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from relay.dns.resolver import Answer, RdType
+from relay.dns.resolver import DnsAnswer, RdType
 from relay.errors import DnsUnavailable
-from relay.outbound.couriers.lease_guard import InTime
+from relay.outbound.couriers.lease_guard import LeaseCheck
 
 
 class FakeClock:
@@ -29,14 +29,14 @@ class FakeResolver:
         self.down = set(down)
         self.asked: list[tuple[str, str]] = []
 
-    async def lookup(self, name: str, rdtype: RdType) -> Answer:
+    async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
         name = name.lower().rstrip(".")
         self.asked.append((name, rdtype))
         if name in self.down:
             raise DnsUnavailable(name)
         records = self.zone.get((name, rdtype), ())
         exists = bool(records) or any(known == name or known.endswith("." + name) for known, _ in self.zone)
-        return Answer(records=records, exists=exists, ttl=60)
+        return DnsAnswer(records=records, exists=exists, ttl=60)
 
 
 class FakeCourier:
@@ -47,9 +47,9 @@ class FakeCourier:
         self.taken: list[tuple[bytes, str, tuple[str, ...], str]] = []
 
     async def carry(
-        self, raw: bytes, *, mail_from: str, recipients: Sequence[str], attempt_id: str, in_time: InTime
+        self, raw: bytes, *, mail_from: str, recipients: Sequence[str], attempt_id: str, check_lease: LeaseCheck
     ) -> str:
-        in_time()
+        check_lease()
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error

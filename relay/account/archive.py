@@ -23,7 +23,7 @@ _DAMAGED: Final = (BadZipFile, zlib.error, EOFError, NotImplementedError, Runtim
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ArchiveEntry:
     """One thing of the listing."""
 
     number: int  # from 1
@@ -52,7 +52,7 @@ class Archive:
     def __exit__(self, *_: object) -> None:
         self._opening.close()
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[ArchiveEntry]:
         """The listing from its beginning. Raises BadExport, naming the line, when one cannot be read."""
         if LISTING not in self._names:
             raise BadExport(f"there is no {LISTING} in it: not an account's export")
@@ -103,7 +103,7 @@ def _read(file: IO[bytes], name: str) -> bytes:
         return file.read(_PART)
 
 
-def _parsed(text: bytes, number: int) -> Line:
+def _parsed(text: bytes, number: int) -> ArchiveEntry:
     try:
         values = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -111,7 +111,7 @@ def _parsed(text: bytes, number: int) -> Line:
     kind = values.pop("record", None) if isinstance(values, dict) else None
     if not isinstance(kind, str):
         raise BadExport(f"{LISTING}, line {number}: not a record")
-    return Line(number, kind, values, len(text))
+    return ArchiveEntry(number, kind, values, len(text))
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from relay.account.archive import Line
+from relay.account.archive import ArchiveEntry
 from store.outbound.suppression import MAX_DETAIL
 from store.records.feedback import Suppression, SuppressionReason
-from store.records.imports import ImportedMessage, Written
+from store.records.imports import ImportedMessage, ImportedOutbound
 from store.records.mail import Agent, ExpirationAction, Message, Mode, OnUnverified, User
 from store.records.outbound import OutboundKind, OutboundStatus
 from store.records.people import UsageEvent, UsageKind
@@ -41,14 +41,14 @@ Email = Annotated[str, Field(pattern=r"^[^\s@A-Z][^\s@A-Z]*@[^\s@A-Z]+$", max_le
 Url = Annotated[ShortText, Field(pattern=r"^https?://[!-~]+$")]
 
 
-class _Told(BaseModel):
+class _ExportLine(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-Told = TypeVar("Told", bound=_Told)
+ExportLine = TypeVar("ExportLine", bound=_ExportLine)
 
 
-class UserTold(_Told):
+class UserLine(_ExportLine):
     """The user of a header."""
 
     id: UserId
@@ -62,14 +62,14 @@ class UserTold(_Told):
         return User(**self.model_dump(), subject="")
 
 
-class Header(_Told):
+class Header(_ExportLine):
     """The first line."""
 
     schema_version: Literal[1]
-    user: UserTold
+    user: UserLine
 
 
-class DomainTold(_Told):
+class DomainLine(_ExportLine):
     """A domain that the user had claimed."""
 
     domain: ShortText
@@ -78,7 +78,7 @@ class DomainTold(_Told):
     created_at: Time
 
 
-class AgentTold(_Told):
+class AgentLine(_ExportLine):
     """An agent of the user."""
 
     address: ShortText
@@ -102,7 +102,7 @@ class AgentTold(_Told):
         return Agent(**self.model_dump(), user_id=user_id)
 
 
-class UsageTold(_Told):
+class UsageLine(_ExportLine):
     """Something that was counted."""
 
     number: Number
@@ -117,7 +117,7 @@ class UsageTold(_Told):
         return UsageEvent(**self.model_dump())
 
 
-class SuppressionTold(_Told):
+class SuppressionLine(_ExportLine):
     """An address that the user's agents do not write to."""
 
     address: ShortText
@@ -131,7 +131,7 @@ class SuppressionTold(_Told):
         return Suppression(**self.model_dump())
 
 
-class _WrittenTold(_Told):
+class _OutboundLine(_ExportLine):
     kind: OutboundKind
     to: tuple[ShortText, ...]
     cc: tuple[ShortText, ...]
@@ -154,7 +154,7 @@ class _WrittenTold(_Told):
         return self
 
 
-class MessageTold(_Told):
+class MessageLine(_ExportLine):
     """A message of either direction."""
 
     id: MessageId
@@ -192,24 +192,24 @@ class MessageTold(_Told):
             raise ValueError("a received message without bytes")
         return self
 
-    def record(self, line: Line) -> ImportedMessage:
+    def record(self, line: ArchiveEntry) -> ImportedMessage:
         """With what only an outbound one has, which is in the same *line*. Raises BadExport."""
         told = self.model_dump()
         beside = {name: told.pop(name) for name in ("provider_message_id", "expires_at")}
-        hold = parse(_Held, line).hold_expires_at if self.direction == "outbound" else None
+        hold = parse(_HoldLine, line).hold_expires_at if self.direction == "outbound" else None
         return ImportedMessage(message=Message(**told), **beside, hold_expires_at=hold, written=self._written(line))
 
-    def _written(self, line: Line) -> Written | None:
+    def _written(self, line: ArchiveEntry) -> ImportedOutbound | None:
         if self.direction == "inbound" or line.values.get("kind") is None:
             return None
-        return Written(**parse(_WrittenTold, line).model_dump())
+        return ImportedOutbound(**parse(_OutboundLine, line).model_dump())
 
 
-class _Held(_Told):
+class _HoldLine(_ExportLine):
     hold_expires_at: Time | None
 
 
-def parse(shape: type[Told], line: Line) -> Told:
+def parse(shape: type[ExportLine], line: ArchiveEntry) -> ExportLine:
     """*line* in its shape. Raises BadExport, which names the line and the field."""
     try:
         return shape.model_validate(line.values)
@@ -219,7 +219,7 @@ def parse(shape: type[Told], line: Line) -> Told:
         raise line.wrong(f"{field}: {problem['msg']}" if field else problem["msg"]) from error
 
 
-def header_of(line: Line) -> UserTold:
+def header_of(line: ArchiveEntry) -> UserLine:
     """Whose account it is. Raises BadExport for another line, and for an export that this release cannot read."""
     if line.kind != "header":
         raise line.wrong("an export begins with its header")

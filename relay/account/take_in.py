@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from relay.account.archive import Archive, Line
-from relay.account.lines import AgentTold, DomainTold, MessageTold, SuppressionTold, UsageTold, header_of, parse
+from relay.account.archive import Archive, ArchiveEntry
+from relay.account.lines import AgentLine, DomainLine, MessageLine, SuppressionLine, UsageLine, header_of, parse
 from relay.clock import Clock
 from relay.errors import BadExport
 from relay.signing.agent_secret import agent_secret
@@ -104,9 +104,9 @@ def import_account(
     ]
 
 
-def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
+def _batches(lines: Iterator[ArchiveEntry]) -> Iterator[list[ArchiveEntry]]:
     """Lines of one kind that stand together, not too many."""
-    batch: list[Line] = []
+    batch: list[ArchiveEntry] = []
     weight = 0
     for line in lines:
         heavy = _weight(line)
@@ -121,12 +121,12 @@ def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
         yield batch
 
 
-def _weight(line: Line) -> int:
+def _weight(line: ArchiveEntry) -> int:
     size = line.values.get("raw_size")
     return line.size + (min(size, INLINE_BYTES) if isinstance(size, int) else 0)
 
 
-def _take_in(work: _Import, batch: Sequence[Line]) -> None:
+def _take_in(work: _Import, batch: Sequence[ArchiveEntry]) -> None:
     kind = batch[0].kind
     match kind:
         case "domain":
@@ -150,8 +150,8 @@ def _count(work: _Import, kind: str, *, kept: int, of: int) -> None:
     work.there[kind] += of - kept
 
 
-def _domain(work: _Import, line: Line) -> bool:
-    told = parse(DomainTold, line)
+def _domain(work: _Import, line: ArchiveEntry) -> bool:
+    told = parse(DomainLine, line)
 
     def unit(tx: Tx) -> bool:
         return import_domain(
@@ -167,8 +167,8 @@ def _domain(work: _Import, line: Line) -> bool:
     return _about(line, lambda: work.store.run(unit))
 
 
-def _agent(work: _Import, line: Line) -> bool:
-    told = parse(AgentTold, line).record(work.user.id)
+def _agent(work: _Import, line: ArchiveEntry) -> bool:
+    told = parse(AgentLine, line).record(work.user.id)
 
     def unit(tx: Tx) -> bool:
         local, _, domain = told.address.rpartition("@")
@@ -192,9 +192,9 @@ def _new_secret(address: str, work: _Import) -> AgentSecret:
     )
 
 
-def _messages(work: _Import, batch: Sequence[Line]) -> None:
+def _messages(work: _Import, batch: Sequence[ArchiveEntry]) -> None:
     now = work.clock.now()
-    told = [(line, parse(MessageTold, line).record(line)) for line in batch]
+    told = [(line, parse(MessageLine, line).record(line)) for line in batch]
     living = [(line, each) for line, each in told if each.expires_at > now]
     work.out["message"] += len(told) - len(living)
     _require_each_once(living)
@@ -211,7 +211,7 @@ def _messages(work: _Import, batch: Sequence[Line]) -> None:
     _count(work, "message", kept=kept, of=len(living))
 
 
-def _require_each_once(told: Sequence[tuple[Line, ImportedMessage]]) -> None:
+def _require_each_once(told: Sequence[tuple[ArchiveEntry, ImportedMessage]]) -> None:
     seen: set[str] = set()
     for line, each in told:
         if each.message.id in seen:
@@ -219,7 +219,9 @@ def _require_each_once(told: Sequence[tuple[Line, ImportedMessage]]) -> None:
         seen.add(each.message.id)
 
 
-def _not_there(work: _Import, told: Sequence[tuple[Line, ImportedMessage]]) -> list[tuple[Line, ImportedMessage]]:
+def _not_there(
+    work: _Import, told: Sequence[tuple[ArchiveEntry, ImportedMessage]]
+) -> list[tuple[ArchiveEntry, ImportedMessage]]:
     """What is to be kept. Raises BadExport for what another has, and where the agent is not this user's."""
     ids = [each.message.id for _, each in told]
     addresses = sorted({each.message.agent for _, each in told})
@@ -235,7 +237,7 @@ def _not_there(work: _Import, told: Sequence[tuple[Line, ImportedMessage]]) -> l
 
 
 def _load(
-    work: _Import, line: Line, each: ImportedMessage, contents: dict[str, bytes | None], *, now: datetime
+    work: _Import, line: ArchiveEntry, each: ImportedMessage, contents: dict[str, bytes | None], *, now: datetime
 ) -> None:
     """Have the bytes of a message at hand; those of a long one are written ahead, once they are known to be right."""
     content, size = each.message.raw_sha256, each.message.raw_size
@@ -258,8 +260,8 @@ def _write_ahead(store: Store, content: str, number: int, part: bytes, *, now: d
     store.run(lambda tx: keep_chunk(tx, content, number, part, now=now))
 
 
-def _usage(work: _Import, batch: Sequence[Line]) -> None:
-    events = [parse(UsageTold, line).record() for line in batch]
+def _usage(work: _Import, batch: Sequence[ArchiveEntry]) -> None:
+    events = [parse(UsageLine, line).record() for line in batch]
     done = _about(
         batch[0],
         lambda: work.store.run(lambda tx: import_usage(tx, work.user.id, events, after=work.usage_after)),
@@ -269,8 +271,8 @@ def _usage(work: _Import, batch: Sequence[Line]) -> None:
     _count(work, "usage_event", kept=done.kept, of=len(events))
 
 
-def _suppressions(work: _Import, batch: Sequence[Line]) -> None:
-    told = [parse(SuppressionTold, line).record() for line in batch]
+def _suppressions(work: _Import, batch: Sequence[ArchiveEntry]) -> None:
+    told = [parse(SuppressionLine, line).record() for line in batch]
 
     def unit(tx: Tx) -> int:
         return sum(import_suppression(tx, work.user.id, each) for each in told)
@@ -278,7 +280,7 @@ def _suppressions(work: _Import, batch: Sequence[Line]) -> None:
     _count(work, "suppression", kept=_about(batch[0], lambda: work.store.run(unit), last=batch[-1]), of=len(told))
 
 
-def _about(line: Line, ask: Callable[[], T], *, last: Line | None = None) -> T:
+def _about(line: ArchiveEntry, ask: Callable[[], T], *, last: ArchiveEntry | None = None) -> T:
     """What *ask* answers; what the store will not keep is said of the line that told it."""
     try:
         return ask()

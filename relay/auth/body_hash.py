@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from hashlib import sha256
 from typing import NamedTuple
 
-from relay.auth.canonical import Body
+from relay.auth.canonical import CanonicalBody
 
 
 class BodyForm(NamedTuple):
@@ -45,7 +45,7 @@ def hash_body(chunks: Iterable[bytes], forms: Collection[BodyForm]) -> dict[Body
     if not forms:
         return {}
     hashes = {form: _Limited(form.limit) for form in forms}
-    bodies = [Body(hashing.update, relaxed=form.relaxed) for form, hashing in hashes.items()]
+    bodies = [CanonicalBody(hashing.update, relaxed=form.relaxed) for form, hashing in hashes.items()]
     for chunk in chunks:
         for body in bodies:
             body.update(chunk)

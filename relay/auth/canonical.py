@@ -34,7 +34,7 @@ def simple_field(field: Field) -> bytes:
     return field.raw
 
 
-class Body:
+class CanonicalBody:
     """One body on its way to a canonical form, in chunks of any size, in bounded memory.
 
     What may turn out to be the end (empty lines, blanks, half a CRLF) is counted, not kept.

@@ -18,7 +18,7 @@ from relay.auth.alignment import is_within
 from relay.auth.spf_macro import Macros, SpfSyntaxError, expand, letters, parse_macros
 from relay.auth.spf_record import Directive, SpfRecord, parse_record, select
 from relay.auth.verdict import Result
-from relay.dns.resolver import Answer, RdType, Resolver
+from relay.dns.resolver import DnsAnswer, RdType, Resolver
 from relay.errors import DnsUnavailable
 
 MAX_LOOKUPS: Final = 10
@@ -179,13 +179,13 @@ class Evaluation:
 
     async def _leads_back(self, name: str) -> bool:
         try:
-            answer = await self._resolver.lookup(name, self._host_type) if _can_be_asked(name) else Answer(())
+            answer = await self._resolver.lookup(name, self._host_type) if _can_be_asked(name) else DnsAnswer(())
         except DnsUnavailable:
             return False
         return any(_packed(address) == self._address for address in answer.records)
 
-    async def _ask(self, name: str, rdtype: RdType) -> Answer:
-        answer = await self._resolver.lookup(name, rdtype) if _can_be_asked(name) else Answer(())
+    async def _ask(self, name: str, rdtype: RdType) -> DnsAnswer:
+        answer = await self._resolver.lookup(name, rdtype) if _can_be_asked(name) else DnsAnswer(())
         if not answer.records:
             self._voids += 1
             if self._voids > MAX_VOIDS:
@@ -197,7 +197,7 @@ class Evaluation:
         if self._terms > MAX_LOOKUPS:
             raise _Broken("more than ten terms need DNS")
 
-    def _any_in_network(self, answer: Answer, directive: Directive) -> bool:
+    def _any_in_network(self, answer: DnsAnswer, directive: Directive) -> bool:
         return any(self._in_network(_packed(address), directive) for address in answer.records)
 
     def _in_network(self, network: bytes, directive: Directive) -> bool:

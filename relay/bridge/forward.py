@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from relay.bridge.sse import Message
-from relay.delivery.outcome import Answer
+from relay.bridge.sse import SseEvent
+from relay.delivery.outcome import WebhookAnswer
 from relay.errors import StreamRefused
 
 RETRY_SECONDS: Final = (1.0, 3.0, 9.0)
@@ -19,7 +19,7 @@ _TRY_AGAIN: Final = frozenset({408, 425, 429})  # and every 5xx, and no answer a
 class Post(Protocol):
     """What sends a request and says what came back, as relay.delivery.post.Poster does."""
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:
         """Send *body*. Raises nothing."""
         ...
 
@@ -51,27 +51,27 @@ class Forwarded:
 
 
 async def forward(
-    message: Message,
+    message: SseEvent,
     *,
     to: str,
-    by: Post,
+    poster: Post,
     now: Callable[[], datetime],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Forwarded:
     """Post the event to the program at *to*, a few times where it may help. Raises StreamRefused for none of ours."""
     request = request_of(message)
-    answer = await by.post(to, request.headers, request.body)
+    answer = await poster.post(to, request.headers, request.body)
     tries = 1
     for seconds in RETRY_SECONDS:
         if not _may_help(answer):
             break
         await sleep(seconds)
-        answer = await by.post(to, request.headers, request.body)
+        answer = await poster.post(to, request.headers, request.body)
         tries += 1
     return _forwarded(request, answer, at=now(), tries=tries, type_=message.type)
 
 
-def request_of(message: Message) -> Request:
+def request_of(message: SseEvent) -> Request:
     """The headers and the very bytes of the body. Raises StreamRefused."""
     try:
         document: Any = orjson.loads(message.data)
@@ -83,14 +83,14 @@ def request_of(message: Message) -> Request:
     return Request(headers, body)
 
 
-def _may_help(answer: Answer) -> bool:
+def _may_help(answer: WebhookAnswer) -> bool:
     """Whether the same request may fare better in a moment: nobody answered, or it was the program's own trouble."""
     if answer.status is None:
         return True
     return answer.status >= 500 or answer.status in _TRY_AGAIN
 
 
-def _forwarded(request: Request, answer: Answer, *, at: datetime, tries: int, type_: str) -> Forwarded:
+def _forwarded(request: Request, answer: WebhookAnswer, *, at: datetime, tries: int, type_: str) -> Forwarded:
     event = _object(_parsed(request.body))
     data = _object(event.get("data"))
     return Forwarded(

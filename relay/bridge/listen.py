@@ -13,21 +13,21 @@ from typing import Final
 
 from relay import backoff
 from relay.bridge.forward import Forwarded
-from relay.bridge.resume_point import Place
+from relay.bridge.resume_point import ResumePoint
 from relay.bridge.source import Source
-from relay.bridge.sse import Mark, Message
+from relay.bridge.sse import ResumeMark, SseEvent
 from relay.errors import StreamCut
 
 RECONNECT_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # the last one over and over
 
-HandOn = Callable[[Message], Awaitable[Forwarded]]
+ForwardEvent = Callable[[SseEvent], Awaitable[Forwarded]]
 
 
 async def listen(
     source: Source,
-    place: Place,
+    place: ResumePoint,
     *,
-    hand_on: HandOn,
+    hand_on: ForwardEvent,
     say: Callable[[Forwarded], None],
     warn: Callable[[str], None],
     from_start: bool = False,
@@ -52,8 +52,10 @@ async def listen(
         await sleep(seconds)
 
 
-async def _take(event: Message | Mark, place: Place, *, hand_on: HandOn, say: Callable[[Forwarded], None]) -> None:
-    if isinstance(event, Mark):
+async def _take(
+    event: SseEvent | ResumeMark, place: ResumePoint, *, hand_on: ForwardEvent, say: Callable[[Forwarded], None]
+) -> None:
+    if isinstance(event, ResumeMark):
         place.keep(event.id)
         return
     said = await hand_on(event)

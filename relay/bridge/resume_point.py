@@ -10,7 +10,7 @@ from relay.errors import Misconfigured
 
 
 @dataclass(slots=True)
-class Place:
+class ResumePoint:
     """The place of one agent's listener."""
 
     agent: str
@@ -30,10 +30,10 @@ class Place:
             raise Misconfigured(f"--state: cannot write {self.file}: {error.strerror}") from error
 
 
-def load_place(agent: str, file: Path | None) -> Place:
+def load_place(agent: str, file: Path | None) -> ResumePoint:
     """The place that *file* keeps for *agent*, or a new one. Raises Misconfigured for a file of anything else."""
     if file is None or not file.exists():
-        return Place(agent, file)
+        return ResumePoint(agent, file)
     try:
         kept: Any = json.loads(file.read_bytes())
         owner, last_id = kept["agent"], kept["last_event_id"]
@@ -45,4 +45,4 @@ def load_place(agent: str, file: Path | None) -> Place:
         raise Misconfigured(f"--state: {file} is the place of {owner}, not of {agent}")
     if not (isinstance(last_id, str) and last_id.isascii() and last_id.isprintable()):
         raise Misconfigured(f"--state: {file} is no file of ours")
-    return Place(agent, file, last_id)
+    return ResumePoint(agent, file, last_id)

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from relay.bridge.sse import Mark, Message, Parser, TooLong
+from relay.bridge.sse import Parser, ResumeMark, SseEvent, TooLong
 from relay.errors import StreamCut, StreamRefused
 
 _CONNECT_SECONDS: Final = 10.0
@@ -34,7 +34,7 @@ class Source:
     def __repr__(self) -> str:
         return f"Source({self.base_url}, {self.agent})"
 
-    async def follow(self, last_id: str | None, *, from_start: bool = False) -> AsyncGenerator[Message | Mark]:
+    async def follow(self, last_id: str | None, *, from_start: bool = False) -> AsyncGenerator[SseEvent | ResumeMark]:
         """The events behind *last_id*, or from now on, and before them a mark that says where that is.
 
         Ends when the relay ends it. Raises StreamCut, StreamRefused.

@@ -20,14 +20,14 @@ class TooLong(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ResumeMark:
     """A place to go on from, told without an event."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class SseEvent:
     """One event of a stream."""
 
     id: str | None  # where to go on, as last said by the stream; None where it has said nothing
@@ -46,7 +46,7 @@ class Parser:
     _data: list[str] = field(default_factory=list)
     _id: str | None = None
 
-    def feed(self, part: bytes) -> Iterator[Message | Mark]:
+    def feed(self, part: bytes) -> Iterator[SseEvent | ResumeMark]:
         """The events and marks that end in *part*. Raises TooLong."""
         for line in self._lines(part):
             if line:
@@ -81,11 +81,11 @@ class Parser:
             case "id" if "\0" not in value:
                 self._id = value
 
-    def _ended(self) -> Message | Mark | None:
+    def _ended(self) -> SseEvent | ResumeMark | None:
         type_, lines, marked = self._type or "message", self._data, self._id
         self._type, self._data, self._id = "", [], None
         if marked is not None:
             self.last_id = marked
         if lines:
-            return Message(self.last_id, type_, "\n".join(lines))
-        return None if marked is None else Mark(marked)
+            return SseEvent(self.last_id, type_, "\n".join(lines))
+        return None if marked is None else ResumeMark(marked)

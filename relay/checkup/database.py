@@ -11,7 +11,7 @@ from relay.settings import Settings
 from store.database import migrate
 from store.database.connect import database_file, open_store
 from store.directory.agents import probe
-from store.directory.diagnostics import Trouble, database_time, list_troubles, list_verified_domains
+from store.directory.diagnostics import FailingWebhook, database_time, list_failing_webhooks, list_verified_domains
 from store.directory.sending_pause import read_pause
 from store.engine import Store
 from store.errors import StoreError
@@ -49,7 +49,7 @@ def check_database(settings: Settings, *, clock: Clock) -> list[Finding]:
 def check_webhooks(settings: Settings, *, now: datetime) -> list[Finding]:
     """The webhooks that did not take what they were sent in the last week."""
     with opened(settings) as store:
-        found = store.run(lambda tx: list_troubles(tx, since=now - RECENT))
+        found = store.run(lambda tx: list_failing_webhooks(tx, since=now - RECENT))
     return [_webhook(each) for each in found] or [ok("webhooks", "none is in trouble")]
 
 
@@ -98,7 +98,7 @@ def _time(store: Store, clock: Clock) -> Finding:
     return ok("database's clock", seen)
 
 
-def _webhook(trouble: Trouble) -> Finding:
+def _webhook(trouble: FailingWebhook) -> Finding:
     name = f"webhook of {trouble.agent}"
     again = f"Then `mailseal delivery list --agent {trouble.agent} --status dead` shows what to replay."
     if trouble.off_at is not None:

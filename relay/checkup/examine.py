@@ -16,7 +16,7 @@ from relay.checkup.listeners import check_doors, check_way_in, check_way_out
 from relay.checkup.names import check_domains, check_hostname, check_nameserver
 from relay.checkup.sending import check_sending
 from relay.clock import Clock
-from relay.directory.dns_records import Place
+from relay.directory.dns_records import DnsIdentity
 from relay.dns.cache import CachingResolver, system_nameservers
 from relay.dns.resolver import Resolver
 from relay.settings import Settings
@@ -113,7 +113,7 @@ async def _nameservers(settings: Settings) -> Findings:
 
 async def _domains(settings: Settings) -> Findings:
     domains = await _aside(lambda: verified_domains(settings))()
-    place = Place(hostname=settings.hostname, outbound=settings.outbound)
+    place = DnsIdentity(hostname=settings.hostname, outbound=settings.outbound)
     return await check_domains(domains, place=place, resolver=_resolver(settings))
 
 

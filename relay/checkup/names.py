@@ -7,10 +7,10 @@ from ipaddress import ip_address
 
 from relay.checkup.finding import Finding, failing, ok, skipped, warning
 from relay.checkup.listeners import addresses
-from relay.directory.check_domain import survey
-from relay.directory.dns_check import Sighting
-from relay.directory.dns_records import Place, wanted_records
-from relay.dns.resolver import Answer, Resolver
+from relay.directory.check_domain import look_up_records
+from relay.directory.dns_check import DnsCheck
+from relay.directory.dns_records import DnsIdentity, expected_records
+from relay.dns.resolver import DnsAnswer, Resolver
 from relay.errors import DnsUnavailable
 from store.records.mail import Domain
 
@@ -19,7 +19,7 @@ async def check_nameserver(name: str, *, resolver: Resolver) -> list[Finding]:
     """Whether a nameserver answers, and says so of a name that nobody can have (RFC 6761 §6.4)."""
     label = f"nameserver {name}"
     try:
-        answer: Answer = await resolver.lookup(f"{secrets.token_hex(8)}.invalid", "A")
+        answer: DnsAnswer = await resolver.lookup(f"{secrets.token_hex(8)}.invalid", "A")
     except DnsUnavailable:
         remedy = "Set MAILSEAL_DNS_NAMESERVERS to one that works: without DNS nobody is verified, and mail may wait."
         return [failing(label, "it does not answer, or says that it failed", remedy)]
@@ -47,7 +47,7 @@ async def check_hostname(hostname: str, *, resolver: Resolver) -> list[Finding]:
     ]
 
 
-async def check_domains(domains: Sequence[Domain], *, place: Place, resolver: Resolver) -> list[Finding]:
+async def check_domains(domains: Sequence[Domain], *, place: DnsIdentity, resolver: Resolver) -> list[Finding]:
     """Where the mail of each verified domain goes, and what else its owner publishes."""
     if not domains:
         return [skipped("domains", "no domain is verified")]
@@ -66,9 +66,9 @@ async def _back(hostname: str, address: str, resolver: Resolver) -> Finding:
     return warning(name, ", ".join(names) or "there is none", remedy)
 
 
-async def _domain(domain: Domain, place: Place, resolver: Resolver) -> Finding:
+async def _domain(domain: Domain, place: DnsIdentity, resolver: Resolver) -> Finding:
     name = f"domain {domain.domain}"
-    seen = await survey(domain, resolver=resolver, place=place)
+    seen = await look_up_records(domain, resolver=resolver, place=place)
     wrong = [each for each in seen if each.is_right is False]
     if not wrong:
         silent = [each.purpose for each in seen if each.is_right is None]
@@ -82,7 +82,7 @@ async def _domain(domain: Domain, place: Place, resolver: Resolver) -> Finding:
     return warning(name, told, remedy)
 
 
-def _remedy(domain: Domain, place: Place, wrong: Sequence[Sighting]) -> str:
+def _remedy(domain: Domain, place: DnsIdentity, wrong: Sequence[DnsCheck]) -> str:
     purposes = {each.purpose for each in wrong}
-    wanted = [each for each in wanted_records(domain, place=place, sending=place.sends) if each.purpose in purposes]
+    wanted = [each for each in expected_records(domain, place=place, sending=place.sends) if each.purpose in purposes]
     return "Publish " + "; ".join(f"{each.name} {each.type} {each.value}" for each in wanted) + "."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from relay.checkup.finding import Finding, failing, ok, skipped, warning
 from relay.errors import CourierBusy, Misconfigured
-from relay.outbound.couriers.factory import choose_smarthost
+from relay.outbound.couriers.factory import make_smarthost
 from relay.outbound.couriers.smarthost import sign_in
 from relay.settings import Settings, master_secret
 from relay.signing.events_secret import events_secret
@@ -33,7 +33,7 @@ async def check_sending(settings: Settings, *, domains: Sequence[str]) -> list[F
 async def _check_smarthost(settings: Settings) -> Finding:
     where = f"{settings.smtp_out_host}:{settings.smtp_out_port}"
     try:
-        smarthost = choose_smarthost(settings)
+        smarthost = make_smarthost(settings)
         assert smarthost is not None, "mail leaves by one"
         await asyncio.to_thread(sign_in, replace(smarthost, seconds=_SECONDS))
     except Misconfigured as error:

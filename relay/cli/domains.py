@@ -11,10 +11,10 @@ from relay.cli.output import json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
 from relay.cli.sending_domain import sending
 from relay.directory import domains as proving
-from relay.directory.check_domain import survey
+from relay.directory.check_domain import look_up_records
 from relay.directory.dns_records import Record, records_for
-from relay.directory.domains import Listing
-from relay.wiring import make_place, make_resolver
+from relay.directory.domains import DomainWithRecords
+from relay.wiring import make_dns_identity, make_resolver
 from store.directory import domains
 from store.records.mail import Domain
 
@@ -115,10 +115,10 @@ def remove_domain(program: Program, name: str, email: str) -> None:
     click.echo(f"removed {name}")
 
 
-def _look(program: Program, claimed: Domain, *, sending: bool | None) -> Listing:
+def _look(program: Program, claimed: Domain, *, sending: bool | None) -> DomainWithRecords:
     """What DNS says now, kept. Raises DnsUnavailable, DomainUnproven, DomainNotAvailable."""
-    resolver, place = make_resolver(program.settings), make_place(program.settings)
-    seen = asyncio.run(survey(claimed, resolver=resolver, place=place, sending=sending))
+    resolver, place = make_resolver(program.settings), make_dns_identity(program.settings)
+    seen = asyncio.run(look_up_records(claimed, resolver=resolver, place=place, sending=sending))
     proving.require_answer(claimed, seen)
     now = program.now()
     found = program.store.run(lambda tx: proving.settle(tx, claimed, seen, master=program.master, now=now))
@@ -126,16 +126,16 @@ def _look(program: Program, claimed: Domain, *, sending: bool | None) -> Listing
     return found
 
 
-def _document(program: Program, listing: Listing, *, sending: bool | None) -> dict[str, Any]:
+def _document(program: Program, listing: DomainWithRecords, *, sending: bool | None) -> dict[str, Any]:
     records = [record.to_dict() for record in _records(program, listing, sending=sending)]
     return {**plain(listing.domain), "records": records}
 
 
-def _records(program: Program, listing: Listing, *, sending: bool | None) -> tuple[Record, ...]:
-    return records_for(listing.domain, listing.states, place=make_place(program.settings), sending=sending)
+def _records(program: Program, listing: DomainWithRecords, *, sending: bool | None) -> tuple[Record, ...]:
+    return records_for(listing.domain, listing.states, place=make_dns_identity(program.settings), sending=sending)
 
 
-def _show_domain(program: Program, listing: Listing, *, sending: bool | None, as_json: bool) -> None:
+def _show_domain(program: Program, listing: DomainWithRecords, *, sending: bool | None, as_json: bool) -> None:
     document = _document(program, listing, sending=sending)
     if as_json:
         show(document, as_json=True)

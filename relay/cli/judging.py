@@ -17,7 +17,7 @@ from relay.eml_file import envelope_for, spool_of
 from relay.mail.headers import split_headers
 from relay.signing.check import check_request
 from relay.signing.secrets import parse_whsec
-from relay.wiring import Judging, make_resolver
+from relay.wiring import SenderAuthenticator, make_resolver
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -38,7 +38,7 @@ def check(
     content = file.read_bytes()
 
     async def judge() -> Verdict:
-        judging = Judging(make_resolver(program.settings))
+        judging = SenderAuthenticator(make_resolver(program.settings))
         with spool_of(content) as spool:
             return await judging(envelope, split_headers(spool.head()), spool, now=program.now())
 

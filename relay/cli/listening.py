@@ -13,9 +13,9 @@ import orjson
 
 from relay.bridge.forward import Forwarded, forward
 from relay.bridge.listen import listen as follow
-from relay.bridge.resume_point import Place, load_place
+from relay.bridge.resume_point import ResumePoint, load_place
 from relay.bridge.source import Source
-from relay.bridge.sse import Message
+from relay.bridge.sse import SseEvent
 from relay.cli.output import harmless, json_option, plain
 from relay.cli.program import Program, pass_program
 from relay.delivery.post import Poster
@@ -76,12 +76,12 @@ def listen(
 
 
 async def _listen(
-    program: Program, source: Source, place: Place, target: str, *, from_start: bool, as_json: bool
+    program: Program, source: Source, place: ResumePoint, target: str, *, from_start: bool, as_json: bool
 ) -> None:
     async with Poster(clock=program.clock, allow=_ANYWHERE, total_seconds=_FORWARD_SECONDS) as poster:
 
-        async def hand_on(message: Message) -> Forwarded:
-            return await forward(message, to=target, by=poster, now=program.now)
+        async def hand_on(message: SseEvent) -> Forwarded:
+            return await forward(message, to=target, poster=poster, now=program.now)
 
         await follow(
             source,

@@ -18,9 +18,9 @@ from relay.errors import ContentGone
 from relay.events.inbound import message_data
 from relay.events.outbound import outbound_item
 from relay.inbound.admit import admit
-from relay.inbound.receive import Reception, receive
-from relay.outbound.views import find_written
-from relay.wiring import make_reception, make_resolver
+from relay.inbound.receive import ReceiveContext, receive
+from relay.outbound.views import find_outbound_view
+from relay.wiring import make_receive_context, make_resolver
 from store.directory.agents import POSTMASTER
 from store.engine import Store
 from store.errors import MessageNotFound
@@ -28,7 +28,7 @@ from store.mail import messages
 from store.mail.bodies import read_body, read_chunk
 from store.mail.deliveries import list_attempts, list_deliveries_of_message
 from store.outbound.outbound import get_outbound_message
-from store.outbound.written import list_newest_written
+from store.outbound.written import list_newest_outbound
 from store.transaction import Tx
 
 _WRITTEN_COLUMNS = ("id", "created_at", "agent", "to", "subject", "status", "error")
@@ -58,7 +58,7 @@ def list_messages(
     """List messages, the newest first."""
     agent = POSTMASTER if postmaster else address and program.agent(address).address
     if written:
-        sent = program.store.run(lambda tx: list_newest_written(tx, agent, limit=limit))
+        sent = program.store.run(lambda tx: list_newest_outbound(tx, agent, limit=limit))
         show_all([outbound_item(each) for each in sent] if as_json else sent, _WRITTEN_COLUMNS, as_json=as_json)
         return
     rows = program.store.run(lambda tx: messages.list_newest(tx, agent, limit=limit))
@@ -76,7 +76,7 @@ def show_message(program: Program, message_id: str, *, as_json: bool) -> None:
         try:
             found = messages.find_message(tx, message_id)
         except MessageNotFound:
-            return find_written(tx, message_id).document(base_url=program.settings.base_url)
+            return find_outbound_view(tx, message_id).document(base_url=program.settings.base_url)
         raw = read_body(tx, found.raw_sha256)
         return message_data(found, raw, base_url=program.settings.base_url) | {"status": found.status}
 
@@ -142,21 +142,23 @@ def inject(
     content = file.read_bytes()
 
     async def run() -> list[str]:
-        reception = _reception(program)
+        receive_context = _receive_context(program)
         program.store.start()
         try:
-            agents = [await admit(rcpt, store=program.store, routes=reception.routes) for rcpt in envelope.rcpt_to]
+            agents = [
+                await admit(rcpt, store=program.store, routes=receive_context.routes) for rcpt in envelope.rcpt_to
+            ]
             with spool_of(content) as spool:
-                return list(await receive(envelope, spool, agents, by=reception))
+                return list(await receive(envelope, spool, agents, ctx=receive_context))
         finally:
             await program.store.stop()
 
     show({"message_ids": asyncio.run(run())}, as_json=as_json)
 
 
-def _reception(program: Program) -> Reception:
+def _receive_context(program: Program) -> ReceiveContext:
     resolver = make_resolver(program.settings)
-    return make_reception(
+    return make_receive_context(
         program.settings, store=program.store, resolver=resolver, clock=program.clock, master=program.master
     )
 
@@ -165,7 +167,7 @@ def _trace(tx: Tx, message_id: str) -> dict[str, Any]:
     try:
         story = {"received": plain(messages.find_message(tx, message_id))}
     except MessageNotFound:
-        written = find_written(tx, message_id)
+        written = find_outbound_view(tx, message_id)
         story = {"written": outbound_item(written.message), "attempts": plain(written.attempts)}
         story["feedback"] = plain(written.feedback)
     deliveries = [

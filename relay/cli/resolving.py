@@ -4,8 +4,8 @@ import click
 
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
-from relay.outbound.unconfirmed import take_word
-from relay.wiring import make_office
+from relay.outbound.unconfirmed import apply_resolution
+from relay.wiring import make_send_context
 from store.outbound.outbound import resolve_outbound_owner
 from store.records.outbound import OutboundMessage
 from store.transaction import Tx
@@ -21,11 +21,11 @@ def resolve_message(program: Program, message_id: str, *, is_sent: bool, send_ag
     """Say what happened to mail that is unconfirmed, or send again what has failed."""
     if is_sent == send_again:
         raise click.UsageError("either --sent or --send-again")
-    by = make_office(program.settings, store=program.store, clock=program.clock, master=program.master)
+    by = make_send_context(program.settings, store=program.store, clock=program.clock, master=program.master)
 
     def unit(tx: Tx) -> OutboundMessage:
         owner = resolve_outbound_owner(tx, message_id)
-        return take_word(tx, owner, message_id, "sent" if is_sent else "send_again", by=by, now=program.now())
+        return apply_resolution(tx, owner, message_id, "sent" if is_sent else "send_again", ctx=by, now=program.now())
 
     found = program.store.run(unit)
     show({"message_id": found.id, "status": found.status}, as_json=as_json)

@@ -14,11 +14,11 @@ from relay.events.outbound import outbound_item
 from relay.outbound import review as deciding
 from relay.outbound.letters.review_letter import called, marks_of
 from relay.outbound.letters.review_link import review_link
-from relay.outbound.views import find_written
-from relay.wiring import make_office
+from relay.outbound.views import find_outbound_view
+from relay.wiring import make_send_context
 from store.directory.users import list_users
 from store.outbound.holds import list_pending_outbound_for_user
-from store.outbound.known_recipients import acquaintance_of
+from store.outbound.known_recipients import known_recipients_of
 from store.outbound.outbound import resolve_outbound_owner
 from store.records.mail import Page
 from store.records.outbound import OutboundMessage, OutboundSummary
@@ -86,15 +86,15 @@ def _decide(
     settings = program.settings
     log.configure(form=settings.log_format, level=settings.log_level)
     owner = program.store.run(lambda tx: resolve_outbound_owner(tx, message_id))
-    office = make_office(settings, store=program.store, clock=program.clock, master=program.master)
+    send_context = make_send_context(settings, store=program.store, clock=program.clock, master=program.master)
 
     async def run() -> OutboundMessage:
         program.store.start()
         try:
-            return await decision(owner, message_id, by=office)
+            return await decision(owner, message_id, ctx=send_context)
         finally:
-            if office.courier is not None:
-                await office.courier.close()
+            if send_context.courier is not None:
+                await send_context.courier.close()
             await program.store.stop()
 
     message = asyncio.run(run())
@@ -114,14 +114,12 @@ def _pending(program: Program, user_id: str) -> Iterator[OutboundSummary]:
 def _document(tx: Tx, program: Program, message_id: str) -> dict[str, Any]:
     """The draft, what is to be noticed about its recipients, and where its owner can decide."""
     owner = resolve_outbound_owner(tx, message_id)
-    written, base_url = find_written(tx, message_id), program.settings.base_url
+    written, base_url = find_outbound_view(tx, message_id), program.settings.base_url
     message, document = written.message, written.document(base_url=base_url)
     document |= {"review_url": None, "marks": {}}
     if message.status == "pending_approval":
-        acquaintance = acquaintance_of(tx, message)
-        document["marks"] = {
-            address: found for address in message.everybody if (found := marks_of(address, acquaintance))
-        }
+        known = known_recipients_of(tx, message)
+        document["marks"] = {address: found for address in message.everybody if (found := marks_of(address, known))}
         document["review_url"] = review_link(message, owner, base_url=base_url, key=program.master.links)
     return document
 

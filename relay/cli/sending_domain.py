@@ -7,7 +7,7 @@ import click
 from relay.cli.arguments import whose
 from relay.cli.output import json_option, show, show_all
 from relay.cli.program import Program, pass_program
-from relay.directory.dns_records import Record, Wanted
+from relay.directory.dns_records import ExpectedRecord, Record
 from relay.errors import OutboundOff, Refused
 from store.directory.domains import lookup_domain
 
@@ -64,7 +64,7 @@ def _document(made: "SesIdentity") -> dict[str, Any]:
 
 def _record(name: str, value: str, *, are_seen: bool) -> Record:
     """A record as `domain list` shows it; how it stands is what SES says, which looks by itself."""
-    wanted = Wanted(type="CNAME", name=name, value=value, purpose="dkim", note=_NOTE)
+    wanted = ExpectedRecord(type="CNAME", name=name, value=value, purpose="dkim", note=_NOTE)
     return Record(
         wanted=wanted,
         status="verified" if are_seen else "pending",

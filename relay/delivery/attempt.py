@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from relay.clock import Clock
-from relay.delivery.outcome import Answer, Dead, Delivered, Gone, Later, Outcome, outcome
+from relay.delivery.outcome import Dead, Delivered, EndpointGone, Outcome, Retry, WebhookAnswer, outcome
 from relay.delivery.post import Poster
 from relay.events.inbound import event_headers, message_event
 from relay.events.outbound import outbound_event
@@ -30,9 +30,9 @@ from store.transaction import Tx
 
 _WORDS: Final[dict[type[Outcome], AttemptOutcome]] = {
     Delivered: "delivered",
-    Later: "later",
+    Retry: "later",
     Dead: "dead",
-    Gone: "gone",
+    EndpointGone: "gone",
 }
 log = structlog.get_logger("relay.delivery")
 
@@ -46,7 +46,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class InboundSubject:
     """A message and its bytes."""
 
     message: Message
@@ -54,18 +54,18 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class OutboundSubject:
     """A mail of the agent's own, of which there is something to tell."""
 
     message: OutboundMessage
 
 
-Matter = Letter | Report
+EventSubject = InboundSubject | OutboundSubject
 """What an event is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letterbox:
+class DeliveryContext:
     """What delivering needs besides the claim, joined once at the start."""
 
     store: Store
@@ -78,58 +78,60 @@ class Letterbox:
     count: Callable[[AttemptOutcome], None]
 
 
-async def read_endpoint(agent: str, *, by: Letterbox) -> Endpoint:
+async def read_endpoint(agent: str, *, ctx: DeliveryContext) -> Endpoint:
     """The agent's endpoint as it is now. Raises AgentNotFound, BadSecret."""
 
     def unit(tx: Tx) -> Endpoint:
         url = get_agent_by_email(tx, agent).webhook_url or ""
-        kept = list_secrets(tx, agent, now=by.clock.now())
-        return Endpoint(url=url, secrets=tuple(open_secret(secret, master=by.master) for secret in kept))
+        kept = list_secrets(tx, agent, now=ctx.clock.now())
+        return Endpoint(url=url, secrets=tuple(open_secret(secret, master=ctx.master) for secret in kept))
 
-    return await by.store.read(unit)
+    return await ctx.store.read(unit)
 
 
-async def read_matters(claims: Sequence[Claim], *, by: Letterbox) -> dict[str, Matter]:
+async def read_subjects(claims: Sequence[Claim], *, ctx: DeliveryContext) -> dict[str, EventSubject]:
     """The messages the claims are about, by message id; of a large one the bytes are left for later."""
     wanted = [claim.delivery.message_id for claim in claims if claim.delivery.message_id]
 
-    def unit(tx: Tx) -> dict[str, Matter]:
+    def unit(tx: Tx) -> dict[str, EventSubject]:
         messages = get_messages(tx, wanted)
         written = get_outbound_messages(tx, [each for each in wanted if each not in messages])
         short = [message.raw_sha256 for message in messages.values() if message.raw_size <= OFF_LOOP_BYTES]
         contents = read_bodies(tx, short)
-        letters = {key: Letter(message, contents.get(message.raw_sha256, b"")) for key, message in messages.items()}
-        return letters | {key: Report(message) for key, message in written.items()}
+        letters = {
+            key: InboundSubject(message, contents.get(message.raw_sha256, b"")) for key, message in messages.items()
+        }
+        return letters | {key: OutboundSubject(message) for key, message in written.items()}
 
-    return await by.store.read(unit)
+    return await ctx.store.read(unit)
 
 
-async def attempt(claim: Claim, matter: Matter, endpoint: Endpoint, *, by: Letterbox) -> Outcome:
+async def attempt(claim: Claim, subject: EventSubject, endpoint: Endpoint, *, ctx: DeliveryContext) -> Outcome:
     """Post the claimed event once, record the outcome and answer it. Raises the store's errors."""
     delivery = claim.delivery
-    if isinstance(matter, Report):
-        body, seal = _report(matter, delivery), {}
-    elif matter.message.raw_size <= OFF_LOOP_BYTES:
-        body, seal = composed(matter, delivery, base_url=by.base_url), matter.message.auth_headers
+    if isinstance(subject, OutboundSubject):
+        body, seal = _report(subject, delivery), {}
+    elif subject.message.raw_size <= OFF_LOOP_BYTES:
+        body, seal = composed(subject, delivery, base_url=ctx.base_url), subject.message.auth_headers
     else:
-        body, seal = await _composed_large(matter.message, delivery, by=by), matter.message.auth_headers
-    at = by.clock.now()
-    answer = await hand_over(delivery, seal, body, endpoint, at=at, by=by)
-    return await record(claim, answer, at, endpoint, by=by)
+        body, seal = await _composed_large(subject.message, delivery, ctx=ctx), subject.message.auth_headers
+    at = ctx.clock.now()
+    answer = await hand_over(delivery, seal, body, endpoint, at=at, ctx=ctx)
+    return await record(claim, answer, at, endpoint, ctx=ctx)
 
 
 async def hand_over(
-    delivery: Delivery, seal: dict[str, str], body: bytes, endpoint: Endpoint, *, at: datetime, by: Letterbox
-) -> Answer:
+    delivery: Delivery, seal: dict[str, str], body: bytes, endpoint: Endpoint, *, at: datetime, ctx: DeliveryContext
+) -> WebhookAnswer:
     """Post *body* once with the message's *seal*, signed for the time *at*; answers what came back.
 
     Raises nothing of the network's.
     """
     headers = event_headers(seal, body, event_id=delivery.event_id, at=at, secrets=endpoint.secrets)
-    return await by.poster.post(endpoint.url, headers, body)
+    return await ctx.poster.post(endpoint.url, headers, body)
 
 
-def composed(letter: Letter, delivery: Delivery, *, base_url: str) -> bytes:
+def composed(letter: InboundSubject, delivery: Delivery, *, base_url: str) -> bytes:
     """The bytes of an event about a mail that came in, as they are signed and sent."""
     return message_event(
         letter.message,
@@ -141,13 +143,13 @@ def composed(letter: Letter, delivery: Delivery, *, base_url: str) -> bytes:
     )
 
 
-async def _composed_large(message: Message, delivery: Delivery, *, by: Letterbox) -> bytes:
-    async with by.heavy:
-        raw = await by.store.read(lambda tx: read_body(tx, message.raw_sha256))
-        return await asyncio.to_thread(composed, Letter(message, raw), delivery, base_url=by.base_url)
+async def _composed_large(message: Message, delivery: Delivery, *, ctx: DeliveryContext) -> bytes:
+    async with ctx.heavy:
+        raw = await ctx.store.read(lambda tx: read_body(tx, message.raw_sha256))
+        return await asyncio.to_thread(composed, InboundSubject(message, raw), delivery, base_url=ctx.base_url)
 
 
-def _report(report: Report, delivery: Delivery) -> bytes:
+def _report(report: OutboundSubject, delivery: Delivery) -> bytes:
     return outbound_event(
         report.message,
         delivery.details,
@@ -157,21 +159,23 @@ def _report(report: Report, delivery: Delivery) -> bytes:
     )
 
 
-async def record(claim: Claim, answer: Answer, at: datetime, endpoint: Endpoint, *, by: Letterbox) -> Outcome:
+async def record(
+    claim: Claim, answer: WebhookAnswer, at: datetime, endpoint: Endpoint, *, ctx: DeliveryContext
+) -> Outcome:
     """Write down what came of an attempt made *at*, and say so in the log."""
-    now = by.clock.now()
+    now = ctx.clock.now()
     delivery = claim.delivery
     decided = outcome(
         answer,
         delivery.attempts + 1,
-        by.retry_seconds,
+        ctx.retry_seconds,
         now=now,
         jitter=random.random(),  # noqa: S311 (spreads load, keeps no secret)
         since=delivery.created_at,
     )
     tried = Attempt(at=at, duration_ms=answer.duration_ms, status=answer.status, error=answer.error)
-    await by.store.write(lambda tx: _settle(tx, claim, tried, decided, url=endpoint.url, now=now))
-    by.count(_WORDS[type(decided)])
+    await ctx.store.write(lambda tx: _settle(tx, claim, tried, decided, url=endpoint.url, now=now))
+    ctx.count(_WORDS[type(decided)])
     _tell(claim, tried, decided)
     return decided
 
@@ -180,11 +184,11 @@ def _settle(tx: Tx, claim: Claim, tried: Attempt, decided: Outcome, *, url: str,
     match decided:
         case Delivered():
             settle_delivered(tx, claim, tried, now=now)
-        case Later(at=due_at):
+        case Retry(at=due_at):
             settle_later(tx, claim, tried, due_at=due_at)
         case Dead():
             settle_dead(tx, claim, tried, now=now)
-        case Gone():
+        case EndpointGone():
             settle_dead(tx, claim, tried, now=now)
             switch_webhook_off(tx, claim.delivery.agent, url=url, now=now)
 
@@ -203,9 +207,9 @@ def _tell(claim: Claim, tried: Attempt, decided: Outcome) -> None:
     match decided:
         case Delivered():
             log.info("delivered", **facts)
-        case Later(at=due_at):
+        case Retry(at=due_at):
             log.info("put off", until=due_at.isoformat(), **facts)
         case Dead():
             log.warning("dead", **facts)
-        case Gone():
+        case EndpointGone():
             log.warning("dead", webhook="switched off", **facts)

@@ -12,8 +12,8 @@ from typing import Final
 
 import structlog
 
-from relay.delivery.attempt import Endpoint, Letterbox, Matter, attempt, read_endpoint, read_matters
-from relay.delivery.outcome import Gone
+from relay.delivery.attempt import DeliveryContext, Endpoint, EventSubject, attempt, read_endpoint, read_subjects
+from relay.delivery.outcome import EndpointGone
 from relay.errors import RelayError
 from store.errors import StoreError
 from store.mail.deliveries import claim_due, list_due_agents, release
@@ -28,7 +28,7 @@ _BATCH: Final = 4  # claims are fetched for this many rounds of posts at once
 log = structlog.get_logger("relay.delivery")
 
 
-class _Lane:
+class _AgentDeliveries:
     """The deliveries of one agent."""
 
     def __init__(self, agent: str, at_once: int) -> None:
@@ -42,20 +42,20 @@ class _Lane:
 class Dispatcher:
     """Runs from start() to stop() on the running loop."""
 
-    def __init__(self, letterbox: Letterbox, *, at_once: int, timeout_seconds: float) -> None:
-        self._by = letterbox
+    def __init__(self, delivery_context: DeliveryContext, *, at_once: int, timeout_seconds: float) -> None:
+        self._ctx = delivery_context
         self._at_once = at_once
         self._timeout = timedelta(seconds=timeout_seconds)
         # Whoever holds a claim this long without a word is dead.
         self._lease = timedelta(seconds=timeout_seconds + _LEASE_SLACK_SECONDS)
-        self._lanes: dict[str, _Lane] = {}
+        self._queues: dict[str, _AgentDeliveries] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self._stopping = False
 
     def start(self) -> None:
         """Begin: what is due already is found at once."""
-        self._by.store.bell.listen(self._on_commit)
+        self._ctx.store.notifier.listen(self._on_commit)
         self._sweeper = asyncio.ensure_future(self._sweep())
 
     async def stop(self, grace_seconds: float) -> None:
@@ -64,8 +64,8 @@ class Dispatcher:
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
-        for lane in self._lanes.values():
-            lane.slots.release()  # who waits for one has nothing to post any more, only to give back
+        for queue in self._queues.values():
+            queue.slots.release()  # who waits for one has nothing to post any more, only to give back
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
         for task in self._tasks:
@@ -81,74 +81,76 @@ class Dispatcher:
         """Have the agent's lane look for work, opening it if it is not open."""
         if self._stopping:
             return
-        lane = self._lanes.get(agent)
-        if lane is None:
-            lane = self._lanes[agent] = _Lane(agent, self._at_once)
-        lane.called = True
-        if not lane.open:
-            lane.open = True
-            self._spawn(self._run(lane))
+        queue = self._queues.get(agent)
+        if queue is None:
+            queue = self._queues[agent] = _AgentDeliveries(agent, self._at_once)
+        queue.called = True
+        if not queue.open:
+            queue.open = True
+            self._spawn(self._run(queue))
 
-    async def _run(self, lane: _Lane) -> None:
+    async def _run(self, queue: _AgentDeliveries) -> None:
         """Work the lane until nothing is due in it."""
         try:
-            while lane.called and not self._stopping:
-                lane.called = False
-                while claims := await self._claim(lane):
-                    await self._work_off(lane, claims)
+            while queue.called and not self._stopping:
+                queue.called = False
+                while claims := await self._claim(queue):
+                    await self._work_off(queue, claims)
         except (StoreError, RelayError) as error:
             # The claims that were taken fall due again; the sweep opens the lane again.
-            log.warning("lane stopped", agent=lane.agent, error=type(error).__name__)
+            log.warning("lane stopped", agent=queue.agent, error=type(error).__name__)
         finally:
-            lane.open = False
+            queue.open = False
 
-    async def _claim(self, lane: _Lane) -> list[Claim]:
+    async def _claim(self, queue: _AgentDeliveries) -> list[Claim]:
         if self._stopping:
             return []
-        now = self._by.clock.now()
+        now = self._ctx.clock.now()
         limit = self._at_once * _BATCH
-        return await self._by.store.write(lambda tx: claim_due(tx, lane.agent, limit=limit, lease=self._lease, now=now))
+        return await self._ctx.store.write(
+            lambda tx: claim_due(tx, queue.agent, limit=limit, lease=self._lease, now=now)
+        )
 
-    async def _work_off(self, lane: _Lane, claims: list[Claim]) -> None:
+    async def _work_off(self, queue: _AgentDeliveries, claims: list[Claim]) -> None:
         """Start a post for each claim as slots come free; the last ones go on while the next are claimed."""
-        lane.gone = False
-        endpoint = await read_endpoint(lane.agent, by=self._by)
-        matters = await read_matters(claims, by=self._by)
+        queue.gone = False
+        endpoint = await read_endpoint(queue.agent, ctx=self._ctx)
+        subjects = await read_subjects(claims, ctx=self._ctx)
         for claim in claims:
-            await lane.slots.acquire()
-            matter = matters.get(claim.delivery.message_id or "")
-            if matter is not None and not self._stopping and not lane.gone and not self._is_stale(claim):
-                self._spawn(self._post(lane, claim, matter, endpoint))
+            await queue.slots.acquire()
+            subject = subjects.get(claim.delivery.message_id or "")
+            if subject is not None and not self._stopping and not queue.gone and not self._is_stale(claim):
+                self._spawn(self._post(queue, claim, subject, endpoint))
                 continue
-            lane.slots.release()
-            if matter is not None:  # one without its message would come back at once, for ever
+            queue.slots.release()
+            if subject is not None:  # one without its message would come back at once, for ever
                 await self._give_back(claim)
 
-    async def _post(self, lane: _Lane, claim: Claim, matter: Matter, endpoint: Endpoint) -> None:
+    async def _post(self, queue: _AgentDeliveries, claim: Claim, subject: EventSubject, endpoint: Endpoint) -> None:
         try:
-            decided = await attempt(claim, matter, endpoint, by=self._by)
-            lane.gone = lane.gone or isinstance(decided, Gone)
+            decided = await attempt(claim, subject, endpoint, ctx=self._ctx)
+            queue.gone = queue.gone or isinstance(decided, EndpointGone)
         except (StoreError, RelayError) as error:
             # Not recorded, so the lease ends and it is tried again: at least once, never lost.
             log.warning("attempt lost", delivery_id=claim.delivery.id, error=type(error).__name__)
         finally:
-            lane.slots.release()
+            queue.slots.release()
 
     def _is_stale(self, claim: Claim) -> bool:
         """Whether the lease would end before a post begun now is sure to have."""
-        return claim.until - self._by.clock.now() < self._timeout
+        return claim.until - self._ctx.clock.now() < self._timeout
 
     async def _give_back(self, claim: Claim) -> None:
-        now = self._by.clock.now()
-        await self._by.store.write(lambda tx: release(tx, claim, now=now))
+        now = self._ctx.clock.now()
+        await self._ctx.store.write(lambda tx: release(tx, claim, now=now))
 
     async def _sweep(self) -> None:
         while not self._stopping:
             await self._quietly(self._call_due)
 
     async def _call_due(self) -> None:
-        due = await self._by.store.read(list_due_agents)
-        now = self._by.clock.now()
+        due = await self._ctx.store.read(list_due_agents)
+        now = self._ctx.clock.now()
         for agent, at in due.items():
             if at <= now:
                 self._call(agent)

@@ -27,7 +27,7 @@ _SECONDS: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class WebhookAnswer:
     """What came of one POST. Either a status or an error is set, never both."""
 
     status: int | None = None  # of HTTP
@@ -47,12 +47,12 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class EndpointGone:
     """The endpoint wants nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class Retry:
     """To be tried again."""
 
     at: datetime  # aware, UTC
@@ -65,11 +65,11 @@ class Dead:
     reason: str  # a few fixed words, safe to show to the webhook's owner
 
 
-Outcome = Delivered | Gone | Later | Dead
+Outcome = Delivered | EndpointGone | Retry | Dead
 
 
 def outcome(
-    answer: Answer,
+    answer: WebhookAnswer,
     attempts_made: int,
     retry_seconds: Sequence[float] = backoff.RETRY_SECONDS,
     *,
@@ -92,15 +92,15 @@ def outcome(
     if answer.status is not None and 200 <= answer.status <= 299:
         return Delivered()
     if answer.status == 410:
-        return Gone()
+        return EndpointGone()
     spent = attempts_made > len(retry_seconds)
     if answer.retry_after is not None and answer.status in HEEDS_RETRY_AFTER:
         if not spent or _within(since, now, retry_seconds):
             seconds = min(max(answer.retry_after, LEAST_RETRY_AFTER), MOST_RETRY_AFTER)
-            return Later(now + timedelta(seconds=seconds))
+            return Retry(now + timedelta(seconds=seconds))
         return Dead(answer.summary)
     seconds_left = backoff.wait(attempts_made, retry_seconds, jitter=jitter)
-    return Dead(answer.summary) if seconds_left is None else Later(now + timedelta(seconds=seconds_left))
+    return Dead(answer.summary) if seconds_left is None else Retry(now + timedelta(seconds=seconds_left))
 
 
 def parse_retry_after(value: str, *, now: datetime) -> float | None:

@@ -24,7 +24,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from relay.clock import Clock
-from relay.delivery.outcome import HEEDS_RETRY_AFTER, Answer, parse_retry_after
+from relay.delivery.outcome import HEEDS_RETRY_AFTER, WebhookAnswer, parse_retry_after
 from relay.egress import Network, Scheme, Target, check_url, may_connect
 from relay.errors import ForbiddenTarget
 
@@ -108,7 +108,7 @@ class Poster:
     ) -> None:
         await self.close()
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:
         """Send *body* and say what came of it. Raises nothing but CancelledError."""
         started = time.monotonic()
         status: int | None = None
@@ -128,8 +128,8 @@ class Poster:
         except Exception as error:  # noqa: BLE001 (whatever a hostile endpoint provokes is an answer)
             # Once the status line is here, what becomes of the rest changes nothing.
             if status is None:
-                return Answer(error=describe(error), duration_ms=_milliseconds(started, time.monotonic()))
-        return Answer(status=status, retry_after=retry_after, duration_ms=_milliseconds(started, ended))
+                return WebhookAnswer(error=describe(error), duration_ms=_milliseconds(started, time.monotonic()))
+        return WebhookAnswer(status=status, retry_after=retry_after, duration_ms=_milliseconds(started, ended))
 
     async def close(self) -> None:
         """Close every connection."""

@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import Final
 
 from relay.auth.verdict import ArcResult, DmarcResult, SpfResult, Verdict
-from relay.delivery.attempt import Endpoint, Letter, Letterbox, composed, hand_over
-from relay.delivery.outcome import Answer
+from relay.delivery.attempt import DeliveryContext, Endpoint, InboundSubject, composed, hand_over
+from relay.delivery.outcome import WebhookAnswer
 from relay.errors import NoWebhook
 from relay.signing.agent_secret import open_secret
 from relay.signing.seal import Statement, seal
@@ -30,21 +30,21 @@ class Trial:
     event_id: str
     message_id: str  # of a message that is not kept
     url: str
-    answer: Answer
+    answer: WebhookAnswer
 
 
-async def try_webhook(agent: Agent, *, by: Letterbox) -> Trial:
+async def try_webhook(agent: Agent, *, ctx: DeliveryContext) -> Trial:
     """Post a sample ``email.received`` to the agent's webhook now. Raises NoWebhook, BadSecret, the store's errors."""
     if agent.mode != "webhook" or agent.webhook_url is None:
         raise NoWebhook
-    now = by.clock.now()
-    kept = await by.store.read(lambda tx: list_secrets(tx, agent.address, now=now))
-    endpoint = Endpoint(url=agent.webhook_url, secrets=tuple(open_secret(each, master=by.master) for each in kept))
+    now = ctx.clock.now()
+    kept = await ctx.store.read(lambda tx: list_secrets(tx, agent.address, now=now))
+    endpoint = Endpoint(url=agent.webhook_url, secrets=tuple(open_secret(each, master=ctx.master) for each in kept))
     raw = sample_mail(agent.address, at=now)
-    letter = Letter(_sealed(agent.address, raw, kept[0], endpoint, at=now), raw)
+    letter = InboundSubject(_sealed(agent.address, raw, kept[0], endpoint, at=now), raw)
     delivery = _delivery(letter.message)
-    body = composed(letter, delivery, base_url=by.base_url)
-    answer = await hand_over(delivery, letter.message.auth_headers, body, endpoint, at=now, by=by)
+    body = composed(letter, delivery, base_url=ctx.base_url)
+    answer = await hand_over(delivery, letter.message.auth_headers, body, endpoint, at=now, ctx=ctx)
     return Trial(event_id=delivery.event_id, message_id=letter.message.id, url=endpoint.url, answer=answer)
 
 

@@ -12,11 +12,11 @@ from urllib.request import urlopen
 
 from fastapi import FastAPI, Request, Response
 
-from relay.demo.world import Letter
+from relay.demo.world import DemoMail
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class WebhookRequest:
     """One webhook request as it arrived."""
 
     headers: Mapping[str, str]
@@ -27,7 +27,7 @@ class Posted:
 class Hook:
     """A webhook endpoint that remembers."""
 
-    posted: dict[str, Posted] = field(default_factory=dict)  # by message id
+    posted: dict[str, WebhookRequest] = field(default_factory=dict)  # by message id
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def app(self) -> FastAPI:
@@ -36,7 +36,7 @@ class Hook:
         app.add_api_route("/hook", self._take, methods=["POST"], status_code=204)
         return app
 
-    async def wait_for(self, message_id: str) -> Posted:
+    async def wait_for(self, message_id: str) -> WebhookRequest:
         """The request about *message_id*, once it has come."""
         while message_id not in self.posted:
             self.changed.clear()
@@ -45,12 +45,12 @@ class Hook:
 
     async def _take(self, request: Request) -> Response:
         body = (await request.body()).decode()
-        self.posted[request.headers["mailseal-message-id"]] = Posted(dict(request.headers), body)
+        self.posted[request.headers["mailseal-message-id"]] = WebhookRequest(dict(request.headers), body)
         self.changed.set()
         return Response(status_code=204)
 
 
-def send(letter: Letter, recipients: list[str], smtp: tuple[str, int]) -> list[str]:
+def send(letter: DemoMail, recipients: list[str], smtp: tuple[str, int]) -> list[str]:
     """Send by real SMTP; answers the message ids of the reply."""
     with smtplib.SMTP(*smtp, local_hostname="sender.customer.example") as client:
         client.ehlo_or_helo_if_needed()

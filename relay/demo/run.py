@@ -17,8 +17,8 @@ from relay import log
 from relay.clock import SystemClock
 from relay.daemon import Addresses, Daemon
 from relay.demo.client import Api, Hook, send
-from relay.demo.show import Row, show_keys, show_rows
-from relay.demo.world import DOMAIN, HOSTNAME, OWNER, POLL_AGENT, WEBHOOK_AGENT, Letter, make_world
+from relay.demo.show import DemoResult, show_keys, show_rows
+from relay.demo.world import DOMAIN, HOSTNAME, OWNER, POLL_AGENT, WEBHOOK_AGENT, DemoMail, make_world
 from relay.demo.zone_server import Zone, ZoneServer
 from relay.directory import agents as making
 from relay.directory import domains as proving
@@ -116,7 +116,7 @@ async def _fill(daemon: Daemon, settings: Settings, *, hook_url: str) -> tuple[s
     return await daemon.store.write(unit)
 
 
-async def _follow(letter: Letter, stage: _Stage) -> Row:
+async def _follow(letter: DemoMail, stage: _Stage) -> DemoResult:
     """Send one letter to both agents and see what reaches them."""
     smtp = stage.addresses.smtp[0]
     ids = await asyncio.to_thread(send, letter, [WEBHOOK_AGENT, POLL_AGENT], smtp)
@@ -126,7 +126,7 @@ async def _follow(letter: Letter, stage: _Stage) -> Row:
         {"headers": dict(posted.headers), "body": posted.body}, [stage.secret], now=SystemClock().now()
     )
     leased, acked = await asyncio.to_thread(_poll, stage.api)
-    return Row(letter=letter, ids=ids, body=posted.body, checked=checked, leased=leased, acked=acked)
+    return DemoResult(letter=letter, ids=ids, body=posted.body, checked=checked, leased=leased, acked=acked)
 
 
 def _poll(api: Api) -> tuple[str | None, bool]:

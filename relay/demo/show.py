@@ -11,17 +11,17 @@ from rich.table import Table
 
 from relay.daemon import Addresses
 from relay.demo.client import Api
-from relay.demo.world import POLL_AGENT, WEBHOOK_AGENT, Letter
+from relay.demo.world import POLL_AGENT, WEBHOOK_AGENT, DemoMail
 from relay.signing.check import RequestCheck
 
 _LEAST_WIDTH: Final = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class DemoResult:
     """What became of one letter."""
 
-    letter: Letter
+    letter: DemoMail
     ids: list[str]  # of the SMTP reply: for the webhook agent, for the poll agent
     body: str  # of the webhook request
     checked: RequestCheck
@@ -42,7 +42,7 @@ class Row:
         return arrived and verdict is self.letter.verified and self.checked.holds and self.checked.fresh is True
 
 
-def show_rows(rows: list[Row]) -> None:
+def show_rows(rows: list[DemoResult]) -> None:
     """A table: a line a letter."""
     table = Table("letter", "who sent it", "webhook", "poller", box=None, header_style="bold", padding=(0, 2))
     for row in rows:
@@ -81,5 +81,5 @@ def _word(good: bool) -> str:  # noqa: FBT001 (a word for a truth)
     return "ok" if good else "WRONG"
 
 
-def _seal(row: Row) -> str:
+def _seal(row: DemoResult) -> str:
     return _word(row.checked.seal is not None and row.checked.seal.holds)

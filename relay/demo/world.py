@@ -21,7 +21,7 @@ _KEY_LINE: Final = re.compile(r"-----[A-Z ]+-----|\s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class DemoMail:
     """One mail to send, and what should become of it."""
 
     title: str
@@ -35,7 +35,7 @@ class World:
     """Everything outside the relay."""
 
     zone: Mapping[tuple[str, str], Sequence[str]]
-    letters: Sequence[Letter]
+    letters: Sequence[DemoMail]
 
 
 def make_world() -> World:
@@ -54,19 +54,19 @@ def make_world() -> World:
     return World(zone, (_signed(private), _spoofed(), _bounce()))
 
 
-def _signed(private: bytes) -> Letter:
+def _signed(private: bytes) -> DemoMail:
     content = _file("signed")
     fields = [b"from", b"to", b"subject", b"date", b"message-id"]
     signature = dkim.sign(content, _SELECTOR, _SENDER.encode(), private, include_headers=fields)
-    return Letter(title="signed", mail_from=f"ana@{_SENDER}", content=signature + content, verified=True)
+    return DemoMail(title="signed", mail_from=f"ana@{_SENDER}", content=signature + content, verified=True)
 
 
-def _spoofed() -> Letter:
-    return Letter(title="spoofed", mail_from="accounts@bank.example", content=_file("spoofed"), verified=False)
+def _spoofed() -> DemoMail:
+    return DemoMail(title="spoofed", mail_from="accounts@bank.example", content=_file("spoofed"), verified=False)
 
 
-def _bounce() -> Letter:
-    return Letter(title="bounce <>", mail_from="", content=_file("bounce"), verified=False)
+def _bounce() -> DemoMail:
+    return DemoMail(title="bounce <>", mail_from="", content=_file("bounce"), verified=False)
 
 
 def _file(name: str) -> bytes:

@@ -8,8 +8,8 @@ from typing import Final
 
 from relay.auth import dmarc_record, spf_record
 from relay.auth.spf_macro import SpfSyntaxError
-from relay.directory.dns_records import Place, Wanted
-from relay.dns.resolver import Answer
+from relay.directory.dns_records import DnsIdentity, ExpectedRecord
+from relay.dns.resolver import DnsAnswer
 from store.records.domains import Purpose, RecordState, RecordStatus
 from store.records.mail import Domain
 
@@ -24,7 +24,7 @@ UNANSWERED: Final = timedelta(hours=1)  # a verified one's, whose nameservers di
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class DnsCheck:
     """One look for one record."""
 
     purpose: Purpose
@@ -32,12 +32,12 @@ class Sighting:
     found: tuple[str, ...]
 
 
-def unanswered(wanted: Wanted) -> Sighting:
+def unanswered(wanted: ExpectedRecord) -> DnsCheck:
     """Nobody said anything."""
-    return Sighting(purpose=wanted.purpose, is_right=None, found=())
+    return DnsCheck(purpose=wanted.purpose, is_right=None, found=())
 
 
-def judge(wanted: Wanted, answer: Answer, *, place: Place) -> Sighting:
+def judge(wanted: ExpectedRecord, answer: DnsAnswer, *, place: DnsIdentity) -> DnsCheck:
     """Whether what DNS *answer*ed is what was *wanted*."""
     records = answer.records
     match wanted.purpose:
@@ -54,10 +54,10 @@ def judge(wanted: Wanted, answer: Answer, *, place: Place) -> Sighting:
         case "dmarc":
             policy = dmarc_record.select(records)
             is_right = policy is not None and policy.policy is not None
-    return Sighting(purpose=wanted.purpose, is_right=is_right, found=_shown(records))
+    return DnsCheck(purpose=wanted.purpose, is_right=is_right, found=_shown(records))
 
 
-def state_after(before: RecordState | None, seen: Sighting, *, now: datetime) -> RecordState:
+def state_after(before: RecordState | None, seen: DnsCheck, *, now: datetime) -> RecordState:
     """How a record stands after another look at it."""
     verified_at = before.verified_at if before else None
     missing_since = before.missing_since if before else None
@@ -86,7 +86,7 @@ def next_look(domain: Domain, states: Sequence[RecordState], *, now: datetime) -
     return now + PENDING_SELDOM if age < PENDING_FOR else None
 
 
-def _status(seen: Sighting, *, was_verified: bool) -> RecordStatus:
+def _status(seen: DnsCheck, *, was_verified: bool) -> RecordStatus:
     if seen.is_right is None:
         return "unknown"
     if seen.is_right:

@@ -18,7 +18,7 @@ _REQUIRED: Final = frozenset({"ownership", "receiving"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class DnsIdentity:
     """What this relay is to the DNS of others."""
 
     hostname: str  # where MX records point, A-labels
@@ -36,7 +36,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ExpectedRecord:
     """One record to publish."""
 
     type: Literal["TXT", "MX", "CNAME"]
@@ -50,7 +50,7 @@ class Wanted:
 class Record:
     """One record to publish, and how it was last seen."""
 
-    wanted: Wanted
+    wanted: ExpectedRecord
     status: RecordStatus
     found: tuple[str, ...]
     checked_at: str | None
@@ -72,16 +72,16 @@ class Record:
         }
 
 
-def wanted_records(domain: Domain, *, place: Place, sending: bool) -> tuple[Wanted, ...]:
+def expected_records(domain: Domain, *, place: DnsIdentity, sending: bool) -> tuple[ExpectedRecord, ...]:
     """What the claimant of *domain* publishes: the proof, the MX, and for *sending* what lets receivers trust it."""
-    proof = Wanted(
+    proof = ExpectedRecord(
         type="TXT",
         name=f"{PROOF_NAME}.{domain.domain}",
         value=PROOF_VALUE + domain.token,
         purpose="ownership",
         note="Proves that the domain is yours. Keep it.",
     )
-    mx = Wanted(
+    mx = ExpectedRecord(
         type="MX",
         name=domain.domain,
         value=f"10 {place.hostname}",
@@ -92,15 +92,15 @@ def wanted_records(domain: Domain, *, place: Place, sending: bool) -> tuple[Want
 
 
 def records_for(
-    domain: Domain, states: Sequence[RecordState], *, place: Place, sending: bool | None = None
+    domain: Domain, states: Sequence[RecordState], *, place: DnsIdentity, sending: bool | None = None
 ) -> tuple[Record, ...]:
     """Those records with how each stands by *states*; those for sending where *place* sends, unless it is said."""
-    wanted = wanted_records(domain, place=place, sending=place.sends if sending is None else sending)
+    wanted = expected_records(domain, place=place, sending=place.sends if sending is None else sending)
     known = {state.purpose: state for state in states}
     return tuple(_record(each, known.get(each.purpose)) for each in wanted)
 
 
-def _record(wanted: Wanted, state: RecordState | None) -> Record:
+def _record(wanted: ExpectedRecord, state: RecordState | None) -> Record:
     if state is None:
         return Record(wanted=wanted, status="pending", found=(), checked_at=None, missing_since=None)
     return Record(
@@ -112,15 +112,15 @@ def _record(wanted: Wanted, state: RecordState | None) -> Record:
     )
 
 
-def _sending_records(domain: str, place: Place) -> tuple[Wanted, ...]:
-    spf = Wanted(
+def _sending_records(domain: str, place: DnsIdentity) -> tuple[ExpectedRecord, ...]:
+    spf = ExpectedRecord(
         type="TXT",
         name=domain,
         value=f"v=spf1 {place.mechanism} ~all",
         purpose="spf",
         note=f"If there is an SPF record already, put {place.mechanism} into it: there may be only one.",
     )
-    dmarc = Wanted(
+    dmarc = ExpectedRecord(
         type="TXT",
         name=f"_dmarc.{domain}",
         value="v=DMARC1; p=none",
@@ -130,17 +130,17 @@ def _sending_records(domain: str, place: Place) -> tuple[Wanted, ...]:
     return (spf, _dkim(domain, place), dmarc)
 
 
-def _dkim(domain: str, place: Place) -> Wanted:
+def _dkim(domain: str, place: DnsIdentity) -> ExpectedRecord:
     """Keys have names that only whoever signs knows."""
     if place.outbound == "ses":
-        return Wanted(
+        return ExpectedRecord(
             type="CNAME",
             name=f"TOKEN._domainkey.{domain}",
             value="TOKEN.dkim.amazonses.com",
             purpose="dkim",
             note="Amazon SES names three tokens for the domain (Easy DKIM): publish a record for each.",
         )
-    return Wanted(
+    return ExpectedRecord(
         type="TXT",
         name=f"SELECTOR._domainkey.{domain}",
         value="v=DKIM1; k=rsa; p=PUBLIC_KEY",

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from relay.directory.agents import make_secret
-from relay.directory.dns_check import PENDING_OFTEN, Sighting, next_look, state_after
+from relay.directory.dns_check import PENDING_OFTEN, DnsCheck, next_look, state_after
 from relay.directory.dns_records import PROOF_NAME, PROOF_VALUE
 from relay.errors import DnsUnavailable
 from relay.signing.secrets import MasterKey
@@ -26,7 +26,7 @@ log = structlog.get_logger("relay.directory")
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class DomainWithRecords:
     """A domain, and how its records were last seen."""
 
     domain: Domain
@@ -40,28 +40,28 @@ def claim(tx: Tx, user_id: str, name: str, *, now: datetime) -> Domain:
     return domains.claim_or_create_domain(tx, user_id, name, token=token, now=now, next_check_at=now + PENDING_OFTEN)
 
 
-def claim_anew(tx: Tx, user_id: str, name: str, *, now: datetime) -> tuple[Listing, bool]:
+def claim_anew(tx: Tx, user_id: str, name: str, *, now: datetime) -> tuple[DomainWithRecords, bool]:
     """The same, with how it stands, and whether it is new."""
     try:
         domains.lookup_domain(tx, user_id, name)
     except DomainNotFound:
-        return Listing(claim(tx, user_id, name, now=now), ()), True
+        return DomainWithRecords(claim(tx, user_id, name, now=now), ()), True
     return _listing(tx, claim(tx, user_id, name, now=now)), False
 
 
-def look_up(tx: Tx, user_id: str, name: str) -> Listing:
+def look_up(tx: Tx, user_id: str, name: str) -> DomainWithRecords:
     """A domain of this user. Raises InvalidValue, DomainNotFound."""
     return _listing(tx, domains.lookup_domain(tx, user_id, name))
 
 
-def list_some(tx: Tx, user_id: str, *, limit: int, cursor: str | None) -> Page[Listing]:
+def list_some(tx: Tx, user_id: str, *, limit: int, cursor: str | None) -> Page[DomainWithRecords]:
     """Domains of this user, by name. Raises InvalidValue for no cursor of this list."""
     page = domains.page_domains_by_user(tx, user_id, limit=limit, cursor=cursor)
     states = list_record_states(tx, user_id, [each.domain for each in page.items])
-    return Page([Listing(each, states[each.domain]) for each in page.items], page.next_cursor)
+    return Page([DomainWithRecords(each, states[each.domain]) for each in page.items], page.next_cursor)
 
 
-def settle(tx: Tx, domain: Domain, seen: Sequence[Sighting], *, master: MasterKey, now: datetime) -> Listing:
+def settle(tx: Tx, domain: Domain, seen: Sequence[DnsCheck], *, master: MasterKey, now: datetime) -> DomainWithRecords:
     """Keep what was *seen* of a claim, and make the claimant the owner if that is the proof.
 
     *domain* is the claim as it was read before: if somebody has looked since, what they saw stays. Nothing that
@@ -78,13 +78,13 @@ def settle(tx: Tx, domain: Domain, seen: Sequence[Sighting], *, master: MasterKe
     return replace(listing, gone=gone)
 
 
-def require_answer(domain: Domain, seen: Sequence[Sighting]) -> None:
+def require_answer(domain: Domain, seen: Sequence[DnsCheck]) -> None:
     """Return if DNS said anything about the proof. Raises DnsUnavailable."""
     if any(each.purpose == "ownership" and each.is_right is None for each in seen):
         raise DnsUnavailable(f"no nameserver answered for {PROOF_NAME}.{domain.domain}")
 
 
-def require_proof(listing: Listing) -> None:
+def require_proof(listing: DomainWithRecords) -> None:
     """Return if the domain is the claimant's. Raises DomainUnproven with what was seen, DomainNotAvailable."""
     domain = listing.domain
     if domain.verified:
@@ -96,7 +96,7 @@ def require_proof(listing: Listing) -> None:
     raise DomainUnproven(f"no TXT record {PROOF_VALUE}{domain.token} at {PROOF_NAME}.{domain.domain}: {seen}")
 
 
-def warn(listing: Listing) -> None:
+def warn(listing: DomainWithRecords) -> None:
     """Tell the operator once of each record that has gone: mail may stop to come."""
     for state in listing.gone:
         log.warning("record missing", domain=listing.domain.domain, purpose=state.purpose, status=state.status)
@@ -126,8 +126,8 @@ def _own(tx: Tx, domain: Domain, *, master: MasterKey, now: datetime) -> Domain:
     return owned
 
 
-def _listing(tx: Tx, domain: Domain) -> Listing:
-    return Listing(domain, list_record_states(tx, _claimant(domain), [domain.domain])[domain.domain])
+def _listing(tx: Tx, domain: Domain) -> DomainWithRecords:
+    return DomainWithRecords(domain, list_record_states(tx, _claimant(domain), [domain.domain])[domain.domain])
 
 
 def _claimant(domain: Domain) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from relay.dns.resolver import Answer, RdType, Resolver
+from relay.dns.resolver import DnsAnswer, RdType, Resolver
 from relay.errors import DnsUnavailable
 
 
@@ -19,7 +19,7 @@ class BudgetedResolver:
         self._end = self._loop.time() + seconds
         self._questions = questions
 
-    async def lookup(self, name: str, rdtype: RdType) -> Answer:
+    async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
         """Ask for *name*. Raises DnsUnavailable, also when the budget is used up."""
         self._questions -= 1
         if self._questions < 0 or self._loop.time() >= self._end:

@@ -15,11 +15,11 @@ from typing import Final
 import dns.resolver
 
 from relay.dns.exchange import Nameserver, exchange
-from relay.dns.resolver import Answer, RdType
+from relay.dns.resolver import DnsAnswer, RdType
 from relay.dns.wire import question, read
 from relay.errors import DnsUnavailable, Misconfigured
 
-_ABSENT: Final = Answer(records=(), exists=False, ttl=0)
+_ABSENT: Final = DnsAnswer(records=(), exists=False, ttl=0)
 _TRIES: Final = 2
 
 
@@ -37,7 +37,7 @@ class CacheLimits:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     until: float
-    answer: Answer | None  # None is a failure
+    answer: DnsAnswer | None  # None is a failure
 
 
 class CachingResolver:
@@ -65,13 +65,13 @@ class CachingResolver:
         self._seconds = seconds
         self._limits = limits or CacheLimits()
         self._kept: OrderedDict[tuple[str, RdType], _Entry] = OrderedDict()
-        self._asking: dict[tuple[str, RdType], asyncio.Task[Answer | None]] = {}
+        self._asking: dict[tuple[str, RdType], asyncio.Task[DnsAnswer | None]] = {}
         self._slots = asyncio.Semaphore(concurrent)
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    async def lookup(self, name: str, rdtype: RdType) -> Answer:
+    async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
         """Ask for *name*, or remember. Raises DnsUnavailable when no nameserver answers in time."""
         key = (name.lower().removesuffix("."), rdtype)
         entry = self._kept.get(key)
@@ -84,7 +84,7 @@ class CachingResolver:
             raise DnsUnavailable(f"no answer for {rdtype} of a name")
         return answer
 
-    async def ask_anew(self, name: str, rdtype: RdType) -> Answer:
+    async def ask_anew(self, name: str, rdtype: RdType) -> DnsAnswer:
         """Ask for *name*, whatever is remembered, and remember the reply. Raises DnsUnavailable like lookup."""
         key = (name.lower().removesuffix("."), rdtype)
         async with self._slots:
@@ -99,7 +99,7 @@ class CachingResolver:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _share(self, key: tuple[str, RdType]) -> Answer | None:
+    async def _share(self, key: tuple[str, RdType]) -> DnsAnswer | None:
         task = self._asking.get(key)
         if task is None:
             task = asyncio.create_task(self._ask_and_keep(key))
@@ -113,7 +113,7 @@ class CachingResolver:
                 return None
             raise
 
-    async def _ask_and_keep(self, key: tuple[str, RdType]) -> Answer | None:
+    async def _ask_and_keep(self, key: tuple[str, RdType]) -> DnsAnswer | None:
         try:
             async with self._slots:
                 answer = await self._ask(*key)
@@ -123,7 +123,7 @@ class CachingResolver:
         self._keep_answer(key, answer)
         return answer
 
-    async def _ask(self, name: str, rdtype: RdType) -> Answer:
+    async def _ask(self, name: str, rdtype: RdType) -> DnsAnswer:
         for _ in range(_TRIES):
             for nameserver in self._nameservers:
                 # Made anew each time, so that every try has an id of its own.
@@ -136,7 +136,7 @@ class CachingResolver:
                     continue
         raise DnsUnavailable
 
-    def _keep_answer(self, key: tuple[str, RdType], answer: Answer) -> None:
+    def _keep_answer(self, key: tuple[str, RdType], answer: DnsAnswer) -> None:
         most = self._limits.longest if answer.records else self._limits.longest_negative
         self._keep(key, _Entry(self._monotonic() + min(max(answer.ttl, self._limits.shortest), most), answer))
 
@@ -156,7 +156,7 @@ class FreshResolver:
     def __init__(self, resolver: CachingResolver) -> None:
         self._resolver = resolver
 
-    async def lookup(self, name: str, rdtype: RdType) -> Answer:
+    async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
         """Ask for *name* now. Raises DnsUnavailable when no nameserver answers in time."""
         return await self._resolver.ask_anew(name, rdtype)
 

@@ -7,7 +7,7 @@ RdType = Literal["A", "AAAA", "MX", "TXT", "PTR"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DnsAnswer:
     """What DNS says of a name and type, which may be that there is nothing."""
 
     records: tuple[
@@ -20,6 +20,6 @@ class Answer:
 class Resolver(Protocol):
     """Whatever can look a name up. A table in tests."""
 
-    async def lookup(self, name: str, rdtype: RdType) -> Answer:
+    async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
         """Ask for *name* (A-labels, no final dot needed). Raises DnsUnavailable when nobody answers in time."""
         ...

@@ -12,7 +12,7 @@ import dns.rdtypes.ANY.MX
 import dns.rdtypes.ANY.PTR
 import dns.rdtypes.ANY.TXT
 
-from relay.dns.resolver import Answer, RdType
+from relay.dns.resolver import DnsAnswer, RdType
 from relay.errors import DnsUnavailable
 
 PAYLOAD: Final = 1232  # octets of a datagram that is not fragmented (DNS flag day 2020)
@@ -52,7 +52,7 @@ def reply_to(query: dns.message.QueryMessage, wire: bytes) -> dns.message.QueryM
     return reply
 
 
-def read(reply: dns.message.QueryMessage, rdtype: RdType) -> Answer:
+def read(reply: dns.message.QueryMessage, rdtype: RdType) -> DnsAnswer:
     """What *reply* says. Raises DnsUnavailable where the nameserver failed or makes no sense."""
     if reply.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         raise DnsUnavailable(dns.rcode.to_text(reply.rcode()))
@@ -61,9 +61,9 @@ def read(reply: dns.message.QueryMessage, rdtype: RdType) -> Answer:
     except dns.exception.DNSException as error:
         raise DnsUnavailable("the reply makes no sense") from error
     if chain.answer is None or chain.answer.rdtype != dns.rdatatype.from_text(rdtype):
-        return Answer(records=(), exists=reply.rcode() != dns.rcode.NXDOMAIN, ttl=chain.minimum_ttl)
+        return DnsAnswer(records=(), exists=reply.rcode() != dns.rcode.NXDOMAIN, ttl=chain.minimum_ttl)
     records = [_text(rdata) for rdata in chain.answer][:MAX_RECORDS]
-    return Answer(records=tuple(records), exists=True, ttl=chain.minimum_ttl)
+    return DnsAnswer(records=tuple(records), exists=True, ttl=chain.minimum_ttl)
 
 
 def _text(rdata: object) -> str:

@@ -12,7 +12,7 @@ from relay.clock import rfc3339
 from relay.mail.headers import split_headers
 from relay.mail.mailbox import Mailbox
 from relay.mail.parse import parse
-from relay.mail.parsed_mail import Attachment, Letter
+from relay.mail.parsed_mail import Attachment, ParsedMail
 from relay.mail.reply_text import reply_text
 from relay.mail.summary import Summary, summarise
 from relay.signing.secrets import Secret
@@ -111,7 +111,7 @@ def _header_part(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _letter_part(letter: Letter, links: "_Links") -> dict[str, Any]:
+def _letter_part(letter: ParsedMail, links: "_Links") -> dict[str, Any]:
     return {
         "text": letter.text,
         "html": letter.html,

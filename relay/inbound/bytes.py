@@ -48,17 +48,17 @@ class StoredMail:
 
 
 async def stored_mail(
-    envelope: Envelope, spool: Spool, verdict: Verdict, *, by: str, message_id: str, at: datetime
+    envelope: Envelope, spool: Spool, verdict: Verdict, *, hostname: str, message_id: str, at: datetime
 ) -> StoredMail:
-    """*spool* with our fields in front. *by* is our hostname, which is the authserv-id too."""
+    """*spool* with our fields in front. *hostname* is ours, and is the authserv-id too."""
     mail_head = spool.head()
     body_from = header_end(mail_head)
     head = b"".join(
         [
             return_path(envelope.mail_from),
-            received(envelope, by=by, message_id=message_id, at=at),
-            authentication_results(verdict, authserv_id=by, envelope=envelope),
-            _without_forgeries(mail_head[:body_from], authserv_id=by),
+            received(envelope, hostname=hostname, message_id=message_id, at=at),
+            authentication_results(verdict, authserv_id=hostname, envelope=envelope),
+            _without_forgeries(mail_head[:body_from], authserv_id=hostname),
         ]
     )
     size = len(head) + spool.size - body_from

@@ -40,7 +40,7 @@ MAX_HOPS: Final = 50
 log = structlog.get_logger("relay.inbound")
 
 
-class Judge(Protocol):
+class AuthenticateSender(Protocol):
     """Whoever says who really sent a mail: relay.auth.authenticate with its collaborators given."""
 
     async def __call__(self, envelope: Envelope, headers: Headers, spool: Spool, *, now: datetime) -> Verdict:
@@ -49,11 +49,11 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reception:
+class ReceiveContext:
     """What receiving needs besides the mail, joined once at the start."""
 
     store: Store
-    judge: Judge
+    judge: AuthenticateSender
     clock: Clock
     master: MasterKey
     routes: Routes
@@ -74,7 +74,9 @@ class _Arrival:
     parent_ids: tuple[str, ...]
 
 
-async def receive(envelope: Envelope, spool: Spool, recipients: Sequence[Recipient], *, by: Reception) -> Sequence[str]:
+async def receive(
+    envelope: Envelope, spool: Spool, recipients: Sequence[Recipient], *, ctx: ReceiveContext
+) -> Sequence[str]:
     """Keep the mail in *spool* for all of the envelope's recipients; answers their message ids in RCPT order.
 
     *recipients* are the agents that admitting those answered, in the same order.
@@ -82,18 +84,18 @@ async def receive(envelope: Envelope, spool: Spool, recipients: Sequence[Recipie
     Raises UndecodableMail, MailLoop, Unauthenticated (550); SenderUnproven, Deferred and the store's
     Unavailable (451). In every such case nothing is kept.
     """
-    now = by.clock.now()
+    now = ctx.clock.now()
     headers = _readable_headers(spool)
-    verdict = await by.judge(envelope, headers, spool, now=now)
+    verdict = await ctx.judge(envelope, headers, spool, now=now)
     _require_trust(verdict, recipients)
     ids = [new_message_id() for _ in recipients]
-    mail = await stored_mail(envelope, spool, verdict, by=by.routes.hostname, message_id=ids[0], at=now)
+    mail = await stored_mail(envelope, spool, verdict, hostname=ctx.routes.hostname, message_id=ids[0], at=now)
     arrival = _arrived(envelope, headers, verdict, mail, at=now)
     letters = [
-        _as_seen_by(arrival, rcpt, recipient, message_id, master=by.master)
+        _as_seen_by(arrival, rcpt, recipient, message_id, master=ctx.master)
         for rcpt, recipient, message_id in zip(envelope.rcpt_to, recipients, ids, strict=True)
     ]
-    await _keep(mail, letters, store=by.store, now=now)
+    await _keep(mail, letters, store=ctx.store, now=now)
     _tell(letters, verdict)
     return ids
 

@@ -49,7 +49,7 @@ async def lease(
         lambda look: bool(look.leases),
         agent=agent,
         wait_seconds=wait_seconds,
-        bell=store.bell,
+        notifier=store.notifier,
         has_left=has_left,
         again=lambda look: look.again_after,
     )

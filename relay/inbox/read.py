@@ -16,14 +16,14 @@ from store.engine import Store
 from store.errors import MessageNotFound
 from store.mail.bodies import read_chunk
 from store.mail.messages import find_bytes, get_message_with_content, get_messages_by_agent, mark_read
-from store.mail.search import Description, search_messages
+from store.mail.search import MessageFilter, search_messages
 from store.records.mail import Message, Page
 from store.transaction import Tx
 
 
 async def list_messages(
     agent: str,
-    wanted: Description,
+    wanted: MessageFilter,
     *,
     limit: int,
     cursor: str | None,
@@ -43,7 +43,7 @@ async def list_messages(
         lambda page: bool(page.items or page.next_cursor),
         agent=agent,
         wait_seconds=wait_seconds,
-        bell=store.bell,
+        notifier=store.notifier,
         has_left=has_left,
     )
     return Page([message_item(message) for message in page.items], page.next_cursor)
@@ -81,7 +81,7 @@ async def read_raw(agent: str, message_id: str, *, store: Store, now: datetime) 
     return size, _parts(sha256, store=store)
 
 
-def _page(tx: Tx, agent: str, wanted: Description, *, limit: int, cursor: str | None, now: datetime) -> Page[Message]:
+def _page(tx: Tx, agent: str, wanted: MessageFilter, *, limit: int, cursor: str | None, now: datetime) -> Page[Message]:
     if wanted.is_plain:
         return get_messages_by_agent(tx, agent, status=wanted.status, limit=limit, cursor=cursor, now=now)
     return search_messages(tx, agent, wanted, limit=limit, cursor=cursor, now=now)

@@ -50,7 +50,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Streaming:
+class StreamContext:
     """What streaming needs besides the follower, joined once at the start."""
 
     store: Store
@@ -74,37 +74,37 @@ class _Page:
     bodies: Mapping[str, bytes] = field(default_factory=dict)  # of short mails, by SHA-256
 
 
-async def begin(agent: str, *, last_event_id: str | None, from_start: bool, by: Streaming) -> int:
+async def begin(agent: str, *, last_event_id: str | None, from_start: bool, ctx: StreamContext) -> int:
     """The place a stream goes on behind: that event's, the one before the oldest unread message, or now.
 
     Raises InvalidValue for an id that no event of this agent has had, AgentNotFound.
     """
-    now = by.clock.now()
+    now = ctx.clock.now()
 
     def unit(tx: Tx) -> int:
         if last_event_id is not None:
             return resumed_place(tx, agent, last_event_id)
         return place_before_unread(tx, agent, now=now) if from_start else last_place(tx, agent)
 
-    return await by.store.read(unit)
+    return await ctx.store.read(unit)
 
 
-async def follow(follower: Follower, place: int, *, by: Streaming) -> AsyncGenerator[Event | None]:
+async def follow(follower: Follower, place: int, *, ctx: StreamContext) -> AsyncGenerator[Event | None]:
     """Every event behind *place*, in order, as it happens; None where nothing has for a while.
 
     Ends once the follower's key or agent is gone, and when every stream must. Raises what composing raises.
     """
     loop, woken = asyncio.get_running_loop(), True
-    with by.store.bell.waiting(INBOX + follower.agent, KEYS + follower.key_id) as changed:
-        while not by.is_over():
+    with ctx.store.notifier.waiting(INBOX + follower.agent, KEYS + follower.key_id) as changed:
+        while not ctx.is_over():
             changed.clear()  # before looking, so that a commit in between is not slept through
-            page, read_at = await _next_page(follower, place, woken=woken, by=by), loop.time()
+            page, read_at = await _next_page(follower, place, woken=woken, ctx=ctx), loop.time()
             if page is None:
                 return
             for event in page.events:
                 if loop.time() - read_at > _FRESH_SECONDS:
                     break
-                told = await _told(event, page, by=by)
+                told = await _told(event, page, ctx=ctx)
                 if told is not None:
                     yield told
                 place = event.place
@@ -114,7 +114,7 @@ async def follow(follower: Follower, place: int, *, by: Streaming) -> AsyncGener
                 del page  # a follower who waits has no mail in memory
                 if is_sign:
                     yield None
-                woken = not is_last or await _woken(changed, by.heartbeat_seconds)
+                woken = not is_last or await _woken(changed, ctx.heartbeat_seconds)
 
 
 async def _woken(changed: asyncio.Event, seconds: float) -> bool:
@@ -127,23 +127,23 @@ async def _woken(changed: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-async def _next_page(follower: Follower, place: int, *, woken: bool, by: Streaming) -> _Page | None:
+async def _next_page(follower: Follower, place: int, *, woken: bool, ctx: StreamContext) -> _Page | None:
     """What comes behind *place*; None once the follower's key or agent is gone.
 
     Nothing while the store does not answer: the stream lives on, and looks again before long.
     """
     try:
         if not woken:
-            pulse = await by.pulses.of(follower)
+            pulse = await ctx.pulses.of(follower)
             if pulse is None or pulse.place <= place:
                 return None if pulse is None else _Page(place=place)
-        return await by.store.read(lambda tx: _read_page(tx, follower, place, by=by))
+        return await ctx.store.read(lambda tx: _read_page(tx, follower, place, ctx=ctx))
     except Unavailable:
         return _Page(place=place)
 
 
-def _read_page(tx: Tx, follower: Follower, place: int, *, by: Streaming) -> _Page | None:
-    pulse, now = list_pulses(tx, [follower]).get(follower), by.clock.now()
+def _read_page(tx: Tx, follower: Follower, place: int, *, ctx: StreamContext) -> _Page | None:
+    pulse, now = list_pulses(tx, [follower]).get(follower), ctx.clock.now()
     if pulse is None or pulse.place <= place:
         return None if pulse is None else _Page(place=place)
     found = list_events(tx, follower.agent, after=place, limit=_PAGE, now=now)
@@ -155,7 +155,7 @@ def _read_page(tx: Tx, follower: Follower, place: int, *, by: Streaming) -> _Pag
         events=[event for event in taken if event.type in pulse.types],
         place=pulse.place if is_last else taken[-1].place,
         is_last=is_last,
-        secrets=[open_secret(secret, master=by.master) for secret in secrets],
+        secrets=[open_secret(secret, master=ctx.master) for secret in secrets],
         bodies=read_bodies(tx, short),
     )
 
@@ -170,28 +170,28 @@ def _first_few(events: Sequence[FeedEvent]) -> Sequence[FeedEvent]:
     return events
 
 
-async def _told(event: FeedEvent, page: _Page, *, by: Streaming) -> Event | None:
+async def _told(event: FeedEvent, page: _Page, *, ctx: StreamContext) -> Event | None:
     """The event with its bytes and signatures; None where its message has gone meanwhile."""
     message = event.message
     if message.raw_size <= OFF_LOOP_BYTES:
         await asyncio.sleep(0)  # a long backlog must not keep the others from their turn
-        body = _composed(event, page.bodies[message.raw_sha256], by=by)
+        body = _composed(event, page.bodies[message.raw_sha256], ctx=ctx)
     else:
         try:
-            body = await _composed_apart(event, by=by)
+            body = await _composed_apart(event, ctx=ctx)
         except MessageNotFound:
             return None
-    headers = event_headers(message.auth_headers, body, event_id=event.id, at=by.clock.now(), secrets=page.secrets)
+    headers = event_headers(message.auth_headers, body, event_id=event.id, at=ctx.clock.now(), secrets=page.secrets)
     return Event(place=event.place, type=event.type, headers=headers, body=body)
 
 
-async def _composed_apart(event: FeedEvent, *, by: Streaming) -> bytes:
-    async with by.heavy:
-        raw = await by.store.read(lambda tx: read_body(tx, event.message.raw_sha256))
-        return await asyncio.to_thread(_composed, event, raw, by=by)
+async def _composed_apart(event: FeedEvent, *, ctx: StreamContext) -> bytes:
+    async with ctx.heavy:
+        raw = await ctx.store.read(lambda tx: read_body(tx, event.message.raw_sha256))
+        return await asyncio.to_thread(_composed, event, raw, ctx=ctx)
 
 
-def _composed(event: FeedEvent, raw: bytes, *, by: Streaming) -> bytes:
+def _composed(event: FeedEvent, raw: bytes, *, ctx: StreamContext) -> bytes:
     return message_event(
-        event.message, raw, event_id=event.id, event_type=event.type, at=event.at, base_url=by.base_url
+        event.message, raw, event_id=event.id, event_type=event.type, at=event.at, base_url=ctx.base_url
     )

@@ -10,7 +10,7 @@ from contextlib import suppress
 from math import inf
 from typing import TypeVar
 
-from store.wake import INBOX, Bell
+from store.wake import INBOX, Notifier
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ async def wait_for(
     *,
     agent: str,
     wait_seconds: float,
-    bell: Bell,
+    notifier: Notifier,
     has_left: Callable[[], Awaitable[bool]] = nobody_left,
     again: Callable[[T], float] = only_by_commit,
 ) -> T:
@@ -42,7 +42,7 @@ async def wait_for(
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_seconds
-    with bell.waiting(INBOX + agent) as changed:
+    with notifier.waiting(INBOX + agent) as changed:
         while True:
             changed.clear()  # before looking, so that a commit in between is not slept through
             value = await look()

@@ -10,9 +10,9 @@ from typing import Final
 import structlog
 
 from relay.clock import Clock
-from relay.directory.check_domain import survey
-from relay.directory.dns_records import Place
-from relay.directory.domains import Listing, settle, warn
+from relay.directory.check_domain import look_up_records
+from relay.directory.dns_records import DnsIdentity
+from relay.directory.domains import DomainWithRecords, settle, warn
 from relay.dns.resolver import Resolver
 from relay.signing.secrets import MasterKey
 from store.directory.domain_records import take_due_domains
@@ -31,7 +31,7 @@ class DomainWatch:
     """The rounds that look."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, resolver: Resolver, master: MasterKey, place: Place, most: int = MOST
+        self, *, store: Store, clock: Clock, resolver: Resolver, master: MasterKey, place: DnsIdentity, most: int = MOST
     ) -> None:
         """*resolver* should answer from no memory. *most* domains are looked at in a round."""
         self._store = store
@@ -59,7 +59,7 @@ class DomainWatch:
 
     async def _look(self, domain: Domain) -> None:
         """One domain. One that was given up meanwhile is nobody's any more."""
-        seen = await survey(domain, resolver=self._resolver, place=self._place)
+        seen = await look_up_records(domain, resolver=self._resolver, place=self._place)
         now = self._clock.now()
         try:
             listing = await self._store.write(lambda tx: settle(tx, domain, seen, master=self._master, now=now))
@@ -67,7 +67,7 @@ class DomainWatch:
             return
         self._tell(domain, listing)
 
-    def _tell(self, before: Domain, listing: Listing) -> None:
+    def _tell(self, before: Domain, listing: DomainWithRecords) -> None:
         warn(listing)
         if listing.domain.verified and not before.verified:
             log.info("domain verified", domain=before.domain, user_id=before.user_id)

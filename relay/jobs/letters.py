@@ -10,7 +10,7 @@ import structlog
 
 from relay.directory.sign_in import sign_in_link
 from relay.jobs.worker import LOOK_SECONDS, Worker
-from relay.outbound.context import Office
+from relay.outbound.context import SendContext
 from relay.outbound.letters.notify import NO_COURIER, notify
 from store.errors import StoreError
 from store.outbound.letters_queue import claim_due_letters, next_letter_due
@@ -27,14 +27,14 @@ class LetterRound(Worker[Letter]):
 
     def __init__(
         self,
-        office: Office,
+        send_context: SendContext,
         *,
         at_once: int = AT_ONCE,
         look_seconds: float = LOOK_SECONDS,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """*chance* answers numbers in [0, 1)."""
-        super().__init__(office, topic=LETTERS, at_once=at_once, look_seconds=look_seconds)
+        super().__init__(send_context, topic=LETTERS, at_once=at_once, look_seconds=look_seconds)
         self._chance = chance
         self._has_told = False  # that nothing is sent from here
 
@@ -44,12 +44,12 @@ class LetterRound(Worker[Letter]):
 
     def claim(self, tx: Tx, room: int, *, now: datetime) -> Sequence[Letter]:
         """Up to *room* letters."""
-        return claim_due_letters(tx, limit=room, lease=self._by.lease, now=now)
+        return claim_due_letters(tx, limit=room, lease=self._ctx.lease, now=now)
 
     async def send(self, item: Letter) -> None:
         """Send one, and write down what became of it."""
         try:
-            told = await notify(item, by=self._by, sign_in=self._sign_in, jitter=self._chance())
+            told = await notify(item, ctx=self._ctx, sign_in=self._sign_in, jitter=self._chance())
             if told.why == NO_COURIER and not self._has_told:
                 self._has_told = True
                 log.warning("letters off", why=NO_COURIER)
@@ -62,8 +62,8 @@ class LetterRound(Worker[Letter]):
     def _sign_in(self, user_id: str, now: datetime) -> str:
         return sign_in_link(
             user_id,
-            base_url=self._by.base_url,
-            key=self._by.master.links,
+            base_url=self._ctx.base_url,
+            key=self._ctx.master.links,
             nonce=secrets.token_urlsafe(16),
             now=now,
         )

@@ -23,7 +23,7 @@ from store.database.checkpoint import checkpoint
 from store.directory.sessions import delete_expired_user_sessions
 from store.directory.used_links import delete_used_links
 from store.engine import Store
-from store.mail.body_gc import Walk, collect_bodies, collect_chunks, forget_chunks
+from store.mail.body_gc import WalkPosition, collect_bodies, collect_chunks, forget_chunks
 from store.transaction import Tx
 from store.upkeep.retention import (
     ExpiredMessages,
@@ -48,7 +48,7 @@ _OLD_ROWS: Final[Mapping[RemovedKind, Callable[..., int]]] = {
     "used_links": delete_used_links,
 }
 # In this order: the first leaves the chunks of long contents to the second.
-_WALKS: Final[Mapping[RemovedKind, Callable[..., Walk]]] = {"bodies": collect_bodies, "chunks": collect_chunks}
+_WALKS: Final[Mapping[RemovedKind, Callable[..., WalkPosition]]] = {"bodies": collect_bodies, "chunks": collect_chunks}
 
 T = TypeVar("T")
 log = structlog.get_logger("relay.jobs")
@@ -112,7 +112,7 @@ class Cleaning:
                 return
 
     async def _walk(
-        self, kind: RemovedKind, ask: Callable[..., Walk], stop: asyncio.Event, removed: Counter[RemovedKind]
+        self, kind: RemovedKind, ask: Callable[..., WalkPosition], stop: asyncio.Event, removed: Counter[RemovedKind]
     ) -> None:
         """Steps until one has come to the end."""
         after: str | None = ""

@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeVar
 import structlog
 
 from relay.jobs.schedule import rest
-from relay.outbound.context import Office
+from relay.outbound.context import SendContext
 from store.directory.sending_pause import read_pause
 from store.errors import StoreError
 from store.transaction import Tx
@@ -28,8 +28,10 @@ log = structlog.get_logger("relay.jobs")
 class Worker(ABC, Generic[T]):
     """What is the same for everything that goes out; while sending is paused, nothing does."""
 
-    def __init__(self, office: Office, *, topic: str, at_once: int, look_seconds: float = LOOK_SECONDS) -> None:
-        self._by = office
+    def __init__(
+        self, send_context: SendContext, *, topic: str, at_once: int, look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        self._ctx = send_context
         self._topic = topic
         self._at_once = at_once
         self._look_seconds = look_seconds
@@ -53,7 +55,7 @@ class Worker(ABC, Generic[T]):
     def start(self) -> None:
         """Begin: what is due already is found at once."""
         # Not by waiting(), which on SQLite would have the file looked at all the time for other processes' commits.
-        self._by.store.bell.listen(self._on_commit)
+        self._ctx.store.notifier.listen(self._on_commit)
         self._worker = asyncio.ensure_future(self._work())
 
     async def stop(self, grace_seconds: float) -> None:
@@ -83,7 +85,7 @@ class Worker(ABC, Generic[T]):
     async def _begin_due(self) -> float:
         """Begin what is due, as much as there is room for; answers how many seconds later to look again."""
         try:
-            now, due = self._by.clock.now(), await self._by.store.read(self._next_due)
+            now, due = self._ctx.clock.now(), await self._ctx.store.read(self._next_due)
             if due is None or due > now:
                 return self._look_seconds if due is None else min(self._look_seconds, (due - now).total_seconds())
             room = self._at_once - len(self._tasks)
@@ -108,8 +110,8 @@ class Worker(ABC, Generic[T]):
         self._tasks.discard(task)
 
     async def _claim(self, room: int) -> Sequence[T]:
-        now = self._by.clock.now()
-        return await self._by.store.write(lambda tx: self.claim(tx, room, now=now))
+        now = self._ctx.clock.now()
+        return await self._ctx.store.write(lambda tx: self.claim(tx, room, now=now))
 
     def _next_due(self, tx: Tx) -> datetime | None:
         return None if read_pause(tx) is not None else self.next_due(tx)

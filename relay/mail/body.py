@@ -12,7 +12,7 @@ _READ_LIMIT: Final = 4 * BODY_LIMIT  # the widest encoding has four bytes a char
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class MailBody:
     """One body: plain text, or HTML."""
 
     text: str  # clean, LF line ends
@@ -20,9 +20,9 @@ class Body:
     truncated: bool
 
 
-def join_bodies(found: Sequence[Leaf]) -> Body | None:
+def join_bodies(found: Sequence[Leaf]) -> MailBody | None:
     """The pieces of one body behind each other, each beginning a line; None without any."""
-    bodies: list[Body] = []
+    bodies: list[MailBody] = []
     size = 0
     for leaf in found:
         if size > BODY_LIMIT:
@@ -34,7 +34,7 @@ def join_bodies(found: Sequence[Leaf]) -> Body | None:
     pieces = [body.text if body.text.endswith("\n") else body.text + "\n" for body in bodies[:-1] if body.text]
     text, truncated = cut("".join(pieces) + bodies[-1].text)
     truncated = truncated or len(bodies) < len(found) or any(body.truncated for body in bodies)
-    return Body(text, bodies[0].charset, truncated)
+    return MailBody(text, bodies[0].charset, truncated)
 
 
 def cut(text: str) -> tuple[str, bool]:
@@ -47,8 +47,8 @@ def cut(text: str) -> tuple[str, bool]:
     return data[:BODY_LIMIT].decode("utf-8", "ignore"), True
 
 
-def _decode(leaf: Leaf) -> Body:
+def _decode(leaf: Leaf) -> MailBody:
     content = leaf.read(_READ_LIMIT)
     text, charset = decode_bytes(content[:_READ_LIMIT], leaf.charset)
     cleaned, truncated = cut(clean_text(text))
-    return Body(cleaned, charset, truncated or len(content) > _READ_LIMIT)
+    return MailBody(cleaned, charset, truncated or len(content) > _READ_LIMIT)

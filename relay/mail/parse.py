@@ -9,10 +9,10 @@ from hashlib import sha256
 from itertools import islice
 from typing import Final
 
-from relay.mail.body import Body, cut, join_bodies
+from relay.mail.body import MailBody, cut, join_bodies
 from relay.mail.decode import decode_value
 from relay.mail.headers import Headers, split_headers
-from relay.mail.parsed_mail import Attachment, Letter, Part
+from relay.mail.parsed_mail import Attachment, ParsedMail, Part
 from relay.mail.part import Leaf, body_leaves, leaves
 from relay.mail.plain import plain_text
 from relay.mail.tree import read_tree
@@ -21,7 +21,7 @@ MAX_ATTACHMENTS: Final = 1000
 MAX_HEADERS: Final = 1000
 
 
-def parse(raw: bytes, headers: Headers | None = None) -> Letter:
+def parse(raw: bytes, headers: Headers | None = None) -> ParsedMail:
     """What *raw* (a whole mail with CRLF line ends) says."""
     headers = headers or split_headers(raw)
     tree = read_tree(raw, headers)
@@ -30,7 +30,7 @@ def parse(raw: bytes, headers: Headers | None = None) -> Letter:
     others = _others(found)
     text, cut_here = cut(plain_text(html.text)) if plain is None and html else (plain.text if plain else "", False)
     shown = [body for body in (plain, html) if body]
-    return Letter(
+    return ParsedMail(
         text=text,
         html=html.text if html else None,
         charset_used=shown[0].charset if shown else None,
@@ -57,7 +57,7 @@ def attachments(raw: bytes) -> Iterator[Part]:
         yield Part(content=leaf.read(), content_type=leaf.content_type, filename=leaf.filename)
 
 
-def _bodies(found: Sequence[Leaf]) -> tuple[Body | None, Body | None]:
+def _bodies(found: Sequence[Leaf]) -> tuple[MailBody | None, MailBody | None]:
     return join_bodies(body_leaves(found, "text/plain")), join_bodies(body_leaves(found, "text/html"))
 
 

@@ -26,7 +26,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class ParsedMail:
     """What a mail says. Every string can be kept and sent as it is."""
 
     text: str  # LF line ends; read out of the HTML where there is no plain part; empty without either

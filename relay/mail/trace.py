@@ -18,13 +18,13 @@ def return_path(mail_from: Address | None) -> bytes:
     return f"Return-Path: <{_one_line(sender)}>\r\n".encode()
 
 
-def received(envelope: Envelope, *, by: str, message_id: str, at: datetime) -> bytes:
+def received(envelope: Envelope, *, hostname: str, message_id: str, at: datetime) -> bytes:
     """The ``Received`` field with its CRLF, folded.
 
     Args:
         envelope: Who gave the mail, and to whom. A recipient is named only when there is no
             other: the second would learn of the first (RFC 5321 §7.6).
-        by: Our hostname.
+        hostname: Our own name.
         message_id: The id the reply names, of the first recipient.
         at: Aware; written in its own zone.
     """
@@ -34,15 +34,15 @@ def received(envelope: Envelope, *, by: str, message_id: str, at: datetime) -> b
     to = f"\r\n for <{_one_line(str(envelope.rcpt_to[0]))}>" if len(envelope.rcpt_to) == 1 else ""
     field = (
         f"Received: from {_word(peer.helo)} ([{address}])\r\n"
-        f" by {_word(by)} with {_word(peer.protocol)}{tls} id {_word(message_id)}{to};\r\n"
+        f" by {_word(hostname)} with {_word(peer.protocol)}{tls} id {_word(message_id)}{to};\r\n"
         f" {format_datetime(at)}\r\n"
     )
     return field.encode()
 
 
-def received_inside(*, by: str, message_id: str, at: datetime) -> bytes:
+def received_inside(*, hostname: str, message_id: str, at: datetime) -> bytes:
     """The ``Received`` field of a mail that never left this relay; *message_id* is its writer's."""
-    return f"Received: by {_word(by)} (Mailseal) id {_word(message_id)};\r\n {format_datetime(at)}\r\n".encode()
+    return f"Received: by {_word(hostname)} (Mailseal) id {_word(message_id)};\r\n {format_datetime(at)}\r\n".encode()
 
 
 def hop_count(headers: Headers) -> int:

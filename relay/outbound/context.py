@@ -24,7 +24,7 @@ def uncounted(outcome: SendOutcome) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Office:
+class SendContext:
     """Collaborators of every step that writes, decides or sends."""
 
     store: Store

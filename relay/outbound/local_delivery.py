@@ -17,7 +17,7 @@ from relay.mail.headers import split_headers
 from relay.mail.summary import Summary, summarise
 from relay.mail.thread import parent_ids
 from relay.mail.trace import received_inside, return_path
-from relay.outbound.context import Office
+from relay.outbound.context import SendContext
 from relay.signing.agent_secret import open_secret
 from relay.signing.seal import Statement, seal
 from store.directory.agents import get_agent_by_email, lookup_recipient
@@ -25,7 +25,7 @@ from store.ids import new_message_id
 from store.mail.bodies import CHUNK_BYTES, INLINE_BYTES, keep_body, keep_chunk, read_body
 from store.mail.conversations import bare_id
 from store.mail.messages import create_inbound_message
-from store.outbound.feedback import note_feedback
+from store.outbound.feedback import record_feedback
 from store.outbound.outbound import resolve_outbound_owner
 from store.records.feedback import Feedback
 from store.records.mail import NewMessage, Recipient
@@ -48,17 +48,17 @@ class _Arrival:
     at: datetime
 
 
-def is_inside(tx: Tx, address: str, *, by: Office) -> bool:
+def is_local(tx: Tx, address: str, *, ctx: SendContext) -> bool:
     """Whether an agent of this relay takes mail for *address*."""
-    return _recipient(tx, parse_mailbox(address), by=by) is not None
+    return _recipient(tx, parse_mailbox(address), ctx=ctx) is not None
 
 
-def outside(tx: Tx, recipients: Sequence[str], *, by: Office) -> list[str]:
+def outside(tx: Tx, recipients: Sequence[str], *, ctx: SendContext) -> list[str]:
     """Those of *recipients* that a provider has to be asked for."""
-    return [address for address in recipients if not is_inside(tx, address, by=by)]
+    return [address for address in recipients if not is_local(tx, address, ctx=ctx)]
 
 
-def hand_inside(tx: Tx, message: OutboundMessage, *, by: Office) -> None:
+def deliver_locally(tx: Tx, message: OutboundMessage, *, ctx: SendContext) -> None:
     """Keep *message*, which is being sent, for those of its recipients who are agents here.
 
     In the transaction that makes it sent, so each gets it once. Nobody gets what a stranger wrote from a domain that
@@ -67,32 +67,32 @@ def hand_inside(tx: Tx, message: OutboundMessage, *, by: Office) -> None:
     if message.digest is None or not get_agent_by_email(tx, message.agent).domain_verified:
         return
     recipients = [parse_mailbox(address) for address in message.everybody]
-    found = [(address, _recipient(tx, address, by=by)) for address in recipients]
+    found = [(address, _recipient(tx, address, ctx=ctx)) for address in recipients]
     here = [(address, recipient) for address, recipient in found if recipient is not None]
     if not here:
         return
-    arrival = _arrived(tx, message, by=by)
+    arrival = _arrived(tx, message, ctx=ctx)
     _keep_bytes(tx, arrival)
     # In one order everywhere: two mails to the same agents, named the other way round, must not wait for each other.
     for address, recipient in sorted(here, key=lambda each: each[1].address):
-        new = _as_seen_by(arrival, address, recipient, by=by)
+        new = _as_seen_by(arrival, address, recipient, ctx=ctx)
         create_inbound_message(tx, new)
         told = Feedback(event_id=new.id, kind="delivered", recipient=str(address), detail="inside", at=arrival.at)
-        note_feedback(tx, message.id, told)
+        record_feedback(tx, message.id, told)
 
 
-def _recipient(tx: Tx, address: Address, *, by: Office) -> Recipient | None:
-    return lookup_recipient(tx, by.routes.candidates(address))
+def _recipient(tx: Tx, address: Address, *, ctx: SendContext) -> Recipient | None:
+    return lookup_recipient(tx, ctx.routes.candidates(address))
 
 
-def _arrived(tx: Tx, message: OutboundMessage, *, by: Office) -> _Arrival:
+def _arrived(tx: Tx, message: OutboundMessage, *, ctx: SendContext) -> _Arrival:
     assert message.raw_sha256 is not None, "kept before it is sent"
-    at = by.clock.now()
+    at = ctx.clock.now()
     raw = b"".join(
         [
             return_path(parse_mailbox(message.mail_from)),
-            received_inside(by=by.hostname, message_id=message.id, at=at),
-            submitted_results(authserv_id=by.hostname, submitter=message.agent),
+            received_inside(hostname=ctx.hostname, message_id=message.id, at=at),
+            submitted_results(authserv_id=ctx.hostname, submitter=message.agent),
             read_body(tx, message.raw_sha256),
         ]
     )
@@ -127,7 +127,7 @@ def _keep_bytes(tx: Tx, arrival: _Arrival) -> None:
     keep_body(tx, arrival.sha256, size=len(raw), content=None if is_long else raw, now=arrival.at)
 
 
-def _as_seen_by(arrival: _Arrival, address: Address, recipient: Recipient, *, by: Office) -> NewMessage:
+def _as_seen_by(arrival: _Arrival, address: Address, recipient: Recipient, *, ctx: SendContext) -> NewMessage:
     summary, message_id = arrival.summary, new_message_id()
     statement = _statement(arrival, recipient, message_id)
     return NewMessage(
@@ -148,7 +148,7 @@ def _as_seen_by(arrival: _Arrival, address: Address, recipient: Recipient, *, by
         verified=arrival.verdict.verified,
         verified_domain=arrival.verdict.verified_domain,
         authentication=arrival.verdict.to_dict(),
-        auth_headers=seal(statement, open_secret(recipient, master=by.master)),
+        auth_headers=seal(statement, open_secret(recipient, master=ctx.master)),
         raw_sha256=arrival.sha256,
         raw_size=len(arrival.raw),
         received_at=arrival.at,

@@ -15,7 +15,7 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class SendCounts:
     """An agent as it would be with this mail sent."""
 
     asks_first: bool  # its owner wants to see every mail
@@ -25,7 +25,7 @@ class Standing:
     new_recipients: int  # in the last day, this one's counted
 
 
-def hold_reason(standing: Standing, caps: Caps) -> HoldReason | None:
+def hold_reason(standing: SendCounts, caps: Caps) -> HoldReason | None:
     """Why a person is asked about the mail; None: nobody is.
 
     A cap that is reached holds and drops nothing: a runaway agent fills a list, and no stranger's mailbox.

@@ -5,22 +5,22 @@ from datetime import datetime
 
 from relay.errors import AutomatedMail, ContentGone
 from relay.mail.mailbox import Mailbox
-from relay.outbound.compose.answering import Words, forward, reply
+from relay.outbound.compose.answering import MessageText, forward, reply
 from relay.outbound.compose.original import Original, read_original
 from relay.outbound.compose.recipients import settle_draft
-from relay.outbound.context import Office
-from relay.outbound.submit import Wish
+from relay.outbound.context import SendContext
+from relay.outbound.submit import OutboundRequest
 from relay.threads import by_size
 from store.errors import MessageNotFound
 from store.mail.bodies import read_body
 from store.mail.messages import get_message_with_content
 from store.outbound.outbound import get_outbound_message_of_agent
-from store.records.outbound import Addressed, Draft, OutboundMessage
+from store.records.outbound import Draft, OutboundMessage, RecipientSet
 from store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
+class ReplySource:
     """A mail and what is known of it beside its bytes."""
 
     original: Original
@@ -30,10 +30,10 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyWords:
+class ReplyOptions:
     """What an agent says in a reply, and to whom."""
 
-    words: Words
+    words: MessageText
     reply_all: bool = False
     quote: bool = True
     allow_automated: bool = False
@@ -42,17 +42,17 @@ class ReplyWords:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-async def reply_to(agent: str, message_id: str, told: ReplyWords, *, by: Office) -> Wish:
+async def reply_to(agent: str, message_id: str, told: ReplyOptions, *, ctx: SendContext) -> OutboundRequest:
     """A reply of *agent*'s, in the conversation of the mail.
 
     Raises MessageNotFound; AutomatedMail unless that is allowed: machines that answer machines never end;
     BadDraft where nobody is left to answer.
     """
-    earlier = await _find(agent, message_id, by=by)
+    earlier = await _find(agent, message_id, ctx=ctx)
     if earlier.automated and not told.allow_automated:
         raise AutomatedMail
     answer = reply(earlier.original, told.words, agent=agent, reply_all=told.reply_all, quote=told.quote)
-    return Wish(
+    return OutboundRequest(
         draft=_with_more(answer.draft, agent, cc=told.cc, bcc=told.bcc),
         kind="reply",
         answered=answer.answered,
@@ -65,21 +65,21 @@ async def reply_to(agent: str, message_id: str, told: ReplyWords, *, by: Office)
 async def forward_on(
     agent: str,
     message_id: str,
-    words: Words,
+    words: MessageText,
     *,
-    recipients: Addressed,
+    recipients: RecipientSet,
     whole: bool,
     headers: tuple[tuple[str, str], ...],
-    by: Office,
-) -> Wish:
+    ctx: SendContext,
+) -> OutboundRequest:
     """The mail handed on, in its conversation. Raises MessageNotFound, ContentGone."""
-    earlier = await _find(agent, message_id, by=by)
+    earlier = await _find(agent, message_id, ctx=ctx)
     if not earlier.original.raw:
         raise ContentGone
     answer = await by_size(
         len(earlier.original.raw), lambda: forward(earlier.original, words, recipients=recipients, whole=whole)
     )
-    return Wish(
+    return OutboundRequest(
         draft=answer.draft,
         kind="forward",
         answered=answer.answered,
@@ -88,17 +88,17 @@ async def forward_on(
     )
 
 
-async def _find(agent: str, message_id: str, *, by: Office) -> Earlier:
-    now = by.clock.now()
+async def _find(agent: str, message_id: str, *, ctx: SendContext) -> ReplySource:
+    now = ctx.clock.now()
     try:
-        message, raw = await by.store.read(
+        message, raw = await ctx.store.read(
             lambda tx: get_message_with_content(tx, agent, message_id, now=now, peek=True)
         )
     except MessageNotFound:
-        return await _find_own(agent, message_id, now=now, by=by)
+        return await _find_own(agent, message_id, now=now, ctx=ctx)
     original = await by_size(len(raw), lambda: read_original(raw))
     writers = (*original.reply_to, *([original.from_] if original.from_ else ()))
-    return Earlier(
+    return ReplySource(
         original=original,
         conversation_id=message.conversation_id,
         automated=message.automated,
@@ -106,13 +106,15 @@ async def _find(agent: str, message_id: str, *, by: Office) -> Earlier:
     )
 
 
-async def _find_own(agent: str, message_id: str, *, now: datetime, by: Office) -> Earlier:
+async def _find_own(agent: str, message_id: str, *, now: datetime, ctx: SendContext) -> ReplySource:
     def unit(tx: Tx) -> tuple[OutboundMessage, bytes]:
         found = get_outbound_message_of_agent(tx, agent, message_id, now=now)
         return found, read_body(tx, found.raw_sha256) if found.raw_sha256 else b""
 
-    message, raw = await by.store.read(unit)
-    return Earlier(original=_own(message, raw), conversation_id=message.conversation_id, automated=False, writers=())
+    message, raw = await ctx.store.read(unit)
+    return ReplySource(
+        original=_own(message, raw), conversation_id=message.conversation_id, automated=False, writers=()
+    )
 
 
 def _own(message: OutboundMessage, raw: bytes) -> Original:

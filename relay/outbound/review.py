@@ -10,10 +10,10 @@ import structlog
 
 from relay.errors import RelayError
 from relay.outbound.compose.recipients import settle_draft
-from relay.outbound.context import Office
-from relay.outbound.local_delivery import hand_inside
+from relay.outbound.context import SendContext
+from relay.outbound.local_delivery import deliver_locally
 from relay.outbound.send import hand_over
-from relay.outbound.suppressed import require_wanted
+from relay.outbound.suppressed import require_not_suppressed
 from relay.outbound.wire import compose_again, keep_ahead
 from store.errors import SendUnconfirmed, StoreError
 from store.outbound.decision import require_seen
@@ -22,7 +22,7 @@ from store.outbound.handover import approve_and_send, expire_approve_and_send
 from store.outbound.holds import amend_pending, expire_reject, reject_pending
 from store.outbound.letters_queue import enqueue_review
 from store.outbound.outbound import get_outbound_message, get_outbound_message_for_user, read_draft
-from store.records.outbound import Draft, ExpiredHold, OutboundMessage, Version, Wire
+from store.records.outbound import Draft, ExpiredHold, OutboundMessage, Version, WireBytes
 from store.transaction import Tx
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class _Edit:
     """What a reviewer changes, composed anew; nothing where nothing really changes."""
 
     edit: PendingApprovalEdit = NO_EDIT
-    wire: Wire | None = None
+    wire: WireBytes | None = None
     seen: Version | None
 
 
@@ -47,7 +47,7 @@ async def approve(
     edit: PendingApprovalEdit = NO_EDIT,
     reason: str | None = None,
     seen: Version | None = None,
-    by: Office,
+    ctx: SendContext,
 ) -> OutboundMessage:
     """Approve a held mail of this user's, changed by *edit*, and send it.
 
@@ -58,16 +58,16 @@ async def approve(
     more, BadDraft for an edit that no mail could be, SendingPaused; and Suppressed, DomainUnproven, CourierRefused,
     CourierBusy or OutboundOff, after which it is pending as before, as *edit* left it.
     """
-    composed = await _composed(user_id, message_id, edit, seen, by=by)
-    return await _to_the_end(_approve(user_id, message_id, composed, reason, by=by))
+    composed = await _composed(user_id, message_id, edit, seen, ctx=ctx)
+    return await _to_the_end(_approve(user_id, message_id, composed, reason, ctx=ctx))
 
 
 async def reject(
-    user_id: str, message_id: str, *, reason: str | None = None, seen: Version | None = None, by: Office
+    user_id: str, message_id: str, *, reason: str | None = None, seen: Version | None = None, ctx: SendContext
 ) -> OutboundMessage:
     """Say no. Raises MessageNotFound, NotPendingApproval, Outdated, InvalidValue for a reason that is too long."""
-    now = by.clock.now()
-    message = await by.store.write(
+    now = ctx.clock.now()
+    message = await ctx.store.write(
         lambda tx: reject_pending(tx, user_id, message_id, reason=reason or "", seen=seen, now=now)
     )
     log.info("rejected", message_id=message_id, agent=message.agent, by=user_id)
@@ -75,13 +75,13 @@ async def reject(
 
 
 async def amend(
-    user_id: str, message_id: str, edit: PendingApprovalEdit, *, seen: Version | None = None, by: Office
+    user_id: str, message_id: str, edit: PendingApprovalEdit, *, seen: Version | None = None, ctx: SendContext
 ) -> OutboundMessage:
     """Change a held mail without deciding: a new revision, which older links do not lead to.
 
     One that changes nothing stays the revision it was. Raises as approve does.
     """
-    composed, now = await _composed(user_id, message_id, edit, seen, by=by), by.clock.now()
+    composed, now = await _composed(user_id, message_id, edit, seen, ctx=ctx), ctx.clock.now()
 
     def unit(tx: Tx) -> OutboundMessage:
         amended = amend_pending(tx, user_id, message_id, composed.edit, seen=composed.seen, wire=composed.wire, now=now)
@@ -89,100 +89,102 @@ async def amend(
             enqueue_review(tx, user_id, message_id, amended.revision, now=now)
         return amended
 
-    message = await by.store.write(unit)
+    message = await ctx.store.write(unit)
     log.info("amended", message_id=message_id, agent=message.agent, by=user_id, revision=message.revision)
     return message
 
 
-async def expire(hold: ExpiredHold, *, by: Office) -> OutboundMessage:
+async def expire(hold: ExpiredHold, *, ctx: SendContext) -> OutboundMessage:
     """Do what the agent's owner wants done about a hold that nobody decided in time. Raises as approve does."""
     if hold.action == "reject":
-        now = by.clock.now()
-        message = await by.store.write(lambda tx: expire_reject(tx, hold.message_id, now=now))
+        now = ctx.clock.now()
+        message = await ctx.store.write(lambda tx: expire_reject(tx, hold.message_id, now=now))
     else:
-        message = await _to_the_end(_expire_approve(hold.message_id, by=by))
+        message = await _to_the_end(_expire_approve(hold.message_id, ctx=ctx))
     log.info("expired", message_id=hold.message_id, agent=hold.agent, action=hold.action, status=message.status)
     return message
 
 
 async def _approve(
-    user_id: str, message_id: str, composed: _Edit, reason: str | None, *, by: Office
+    user_id: str, message_id: str, composed: _Edit, reason: str | None, *, ctx: SendContext
 ) -> OutboundMessage:
     sending = approve_and_send(
-        by.store,
+        ctx.store,
         user_id,
         message_id,
-        partial(hand_over, by=by),
-        clock=by.clock.now,
+        partial(hand_over, ctx=ctx),
+        clock=ctx.clock.now,
         edit=composed.edit,
         seen=composed.seen,
         wire=composed.wire,
         reason=reason,
-        also=partial(hand_inside, by=by),
-        lease=by.lease,
+        also=partial(deliver_locally, ctx=ctx),
+        lease=ctx.lease,
     )
     try:
-        message = await _sent_or_in_doubt(sending, message_id, by=by)
+        message = await _sent_or_in_doubt(sending, message_id, ctx=ctx)
     except (RelayError, StoreError):
         if composed.wire is not None:
-            await _write_anew(user_id, message_id, composed.wire, by=by)
+            await _write_anew(user_id, message_id, composed.wire, ctx=ctx)
         raise
     log.info("approved", message_id=message_id, agent=message.agent, by=user_id, status=message.status)
     return message
 
 
-async def _write_anew(user_id: str, message_id: str, edited: Wire, *, by: Office) -> None:
+async def _write_anew(user_id: str, message_id: str, edited: WireBytes, *, ctx: SendContext) -> None:
     """Where an edit has stayed and its mail was not sent: the link in the letter before leads nowhere any more."""
-    now = by.clock.now()
+    now = ctx.clock.now()
 
     def unit(tx: Tx) -> None:
         message = get_outbound_message_for_user(tx, user_id, message_id, now=now)
         if (message.status, message.digest) == ("pending_approval", edited.sha256):
             enqueue_review(tx, user_id, message_id, message.revision, now=now)
 
-    await by.store.write(unit)
+    await ctx.store.write(unit)
 
 
-async def _expire_approve(message_id: str, *, by: Office) -> OutboundMessage:
+async def _expire_approve(message_id: str, *, ctx: SendContext) -> OutboundMessage:
     sending = expire_approve_and_send(
-        by.store,
+        ctx.store,
         message_id,
-        partial(hand_over, by=by),
-        clock=by.clock.now,
-        also=partial(hand_inside, by=by),
-        lease=by.lease,
+        partial(hand_over, ctx=ctx),
+        clock=ctx.clock.now,
+        also=partial(deliver_locally, ctx=ctx),
+        lease=ctx.lease,
     )
-    return await _sent_or_in_doubt(sending, message_id, by=by)
+    return await _sent_or_in_doubt(sending, message_id, ctx=ctx)
 
 
-async def _sent_or_in_doubt(sending: Awaitable[OutboundMessage], message_id: str, *, by: Office) -> OutboundMessage:
+async def _sent_or_in_doubt(
+    sending: Awaitable[OutboundMessage], message_id: str, *, ctx: SendContext
+) -> OutboundMessage:
     """A lost answer is no failure: the message says that nobody knows."""
     try:
         return await sending
     except SendUnconfirmed:
-        return await by.store.read(lambda tx: get_outbound_message(tx, message_id))
+        return await ctx.store.read(lambda tx: get_outbound_message(tx, message_id))
 
 
 async def _composed(
-    user_id: str, message_id: str, edit: PendingApprovalEdit, seen: Version | None, *, by: Office
+    user_id: str, message_id: str, edit: PendingApprovalEdit, seen: Version | None, *, ctx: SendContext
 ) -> _Edit:
     """What *edit* makes of the draft as it is now, whole; bound to that draft, should another edit come between."""
     if edit == NO_EDIT:
         return _Edit(seen=seen)
-    now = by.clock.now()
+    now = ctx.clock.now()
 
     def read(tx: Tx) -> tuple[OutboundMessage, Draft]:
         found = get_outbound_message_for_user(tx, user_id, message_id, now=now)
         return found, read_draft(tx, found)
 
-    message, before = await by.store.read(read)
+    message, before = await ctx.store.read(read)
     require_seen(message, seen)
     draft = settle_draft(apply(edit, before)[0], agent=message.agent)
     if draft == before:
         return _Edit(seen=seen)
-    await by.store.read(lambda tx: require_wanted(tx, user_id, draft.everybody))
-    composed = await compose_again(message, draft, by=by)
-    wire = await keep_ahead(composed, by=by, now=now)
+    await ctx.store.read(lambda tx: require_not_suppressed(tx, user_id, draft.everybody))
+    composed = await compose_again(message, draft, ctx=ctx)
+    wire = await keep_ahead(composed, ctx=ctx, now=now)
     return _Edit(edit=_whole(draft), wire=wire, seen=Version(message.revision, message.digest))
 
 

@@ -10,15 +10,15 @@ import structlog
 from relay.backoff import wait
 from relay.errors import Deferred, OutboundOff
 from relay.metrics import SendOutcome
-from relay.outbound.context import Office
+from relay.outbound.context import SendContext
 from relay.outbound.couriers.lease_guard import in_time_until
-from relay.outbound.local_delivery import hand_inside, outside
-from relay.outbound.sender_checks import require_proved
-from relay.outbound.suppressed import require_wanted
+from relay.outbound.local_delivery import deliver_locally, outside
+from relay.outbound.sender_checks import require_verified_domain
+from relay.outbound.suppressed import require_not_suppressed
 from relay.outbound.wire import with_bytes
 from store.errors import SendUnconfirmed, Unavailable
 from store.outbound.handover import carry_out
-from store.outbound.sending import settle_failed, settle_put_off
+from store.outbound.sending import settle_deferred, settle_failed
 from store.records.outbound import OutboundMessage, Outgoing
 from store.transaction import Tx
 
@@ -27,56 +27,56 @@ AGAIN_SECONDS: Final = (2, 10, 30, 60, 300, 900, 1800, 3600, 7200, 21600)
 log = structlog.get_logger("relay.outbound")
 
 
-async def hand_over(outgoing: Outgoing, *, by: Office) -> str:
+async def hand_over(outgoing: Outgoing, *, ctx: SendContext) -> str:
     """Have the provider take *outgoing* for all recipients outside; answers its id, or ours where there are none.
 
     Raises what Courier does, OutboundOff where there is no provider to ask, DomainUnproven, and Suppressed for a
     recipient who has bounced or complained since the mail was written.
     """
     try:
-        provider_message_id = await _carried(outgoing, by=by)
+        provider_message_id = await _carried(outgoing, ctx=ctx)
     except Exception as error:
-        by.count(_outcome(error))
+        ctx.count(_outcome(error))
         raise
-    by.count("sent")
+    ctx.count("sent")
     return provider_message_id
 
 
-async def _carried(outgoing: Outgoing, *, by: Office) -> str:
+async def _carried(outgoing: Outgoing, *, ctx: SendContext) -> str:
     message = outgoing.message
-    elsewhere = await by.store.read(lambda tx: _allowed(tx, message, by=by))
-    message, raw = await with_bytes(outgoing, by=by)
+    elsewhere = await ctx.store.read(lambda tx: _allowed(tx, message, ctx=ctx))
+    message, raw = await with_bytes(outgoing, ctx=ctx)
     if not elsewhere:
         return outgoing.attempt
-    if by.courier is None:
+    if ctx.courier is None:
         raise OutboundOff
-    return await by.courier.carry(
+    return await ctx.courier.carry(
         raw,
         mail_from=message.mail_from,
         recipients=elsewhere,
         attempt_id=outgoing.attempt,
-        in_time=in_time_until(outgoing.until, clock=by.clock),
+        check_lease=in_time_until(outgoing.until, clock=ctx.clock),
     )
 
 
-def _allowed(tx: Tx, message: OutboundMessage, *, by: Office) -> list[str]:
+def _allowed(tx: Tx, message: OutboundMessage, *, ctx: SendContext) -> list[str]:
     """Who of *message* a provider has to be asked for. Raises what forbids by now that it goes, as submit does."""
-    agent = require_proved(tx, message.agent)
+    agent = require_verified_domain(tx, message.agent)
     assert agent.user_id is not None, "the operator's own agent writes nothing"
-    require_wanted(tx, agent.user_id, message.everybody)
-    return outside(tx, message.everybody, by=by)
+    require_not_suppressed(tx, agent.user_id, message.everybody)
+    return outside(tx, message.everybody, ctx=ctx)
 
 
-async def send_queued(outgoing: Outgoing, *, by: Office) -> None:
+async def send_queued(outgoing: Outgoing, *, ctx: SendContext) -> None:
     """Send a mail from the queue, and write down what became of it. Raises the store's Unavailable."""
     try:
         await carry_out(
             outgoing,
-            partial(hand_over, by=by),
-            store=by.store,
-            clock=by.clock.now,
-            also=partial(hand_inside, by=by),
-            failed=lambda tx, error: _failed(tx, outgoing, error, by=by),
+            partial(hand_over, ctx=ctx),
+            store=ctx.store,
+            clock=ctx.clock.now,
+            also=partial(deliver_locally, ctx=ctx),
+            failed=lambda tx, error: _failed(tx, outgoing, error, ctx=ctx),
         )
     except SendUnconfirmed as error:
         _tell("unconfirmed", outgoing, error)
@@ -94,16 +94,16 @@ def _outcome(error: Exception) -> SendOutcome:
     return "busy" if isinstance(error, Deferred | Unavailable) else "refused"
 
 
-def _failed(tx: Tx, outgoing: Outgoing, error: Exception, *, by: Office) -> OutboundMessage:
+def _failed(tx: Tx, outgoing: Outgoing, error: Exception, *, ctx: SendContext) -> OutboundMessage:
     """Try again what a later time can mend, as often as there are waits."""
-    now, told = by.clock.now(), str(error) or type(error).__name__
+    now, told = ctx.clock.now(), str(error) or type(error).__name__
     # Whoever has it tried again after it failed begins with the waits anew.
     made = (outgoing.tries - 1) % (len(AGAIN_SECONDS) + 1) + 1
     seconds = wait(made, AGAIN_SECONDS, jitter=random.random())  # noqa: S311 (spreads load, keeps no secret)
     if seconds is None or not isinstance(error, Deferred | Unavailable):
         return settle_failed(tx, outgoing, told, now=now)
     until = now + timedelta(seconds=max(seconds, getattr(error, "seconds", 0)))
-    return settle_put_off(tx, outgoing, told, until=until, now=now)
+    return settle_deferred(tx, outgoing, told, until=until, now=now)
 
 
 def _tell(event: str, outgoing: Outgoing, error: Exception) -> None:

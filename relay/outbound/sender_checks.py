@@ -6,7 +6,7 @@ from store.records.mail import Agent
 from store.transaction import Tx
 
 
-def require_proved(tx: Tx, address: str) -> Agent:
+def require_verified_domain(tx: Tx, address: str) -> Agent:
     """The agent at *address*, as its owner wants it now. Raises AgentNotFound, DomainUnproven.
 
     A claim is anybody's to make: mail from behind one would be another's name, under this relay's own word for it.

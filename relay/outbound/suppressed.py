@@ -7,7 +7,7 @@ from store.outbound.suppression import find_suppressed
 from store.transaction import Tx
 
 
-def require_wanted(tx: Tx, user_id: str, addresses: Sequence[str]) -> None:
+def require_not_suppressed(tx: Tx, user_id: str, addresses: Sequence[str]) -> None:
     """Return if none of *addresses* bounced for good or complained to this user. Raises Suppressed, naming them."""
     found = find_suppressed(tx, user_id, addresses)
     if found:

@@ -6,37 +6,39 @@ from typing import Literal
 
 import structlog
 
-from relay.outbound.context import Office
-from relay.outbound.local_delivery import hand_inside
+from relay.outbound.context import SendContext
+from relay.outbound.local_delivery import deliver_locally
 from store.outbound.outbound import get_outbound_message_for_user, get_outbound_message_of_agent
 from store.outbound.unconfirmed import resolve_unconfirmed, send_failed_again
 from store.records.outbound import OutboundMessage
 from store.transaction import Tx
 
-Word = Literal["sent", "send_again"]
+Resolution = Literal["sent", "send_again"]
 log = structlog.get_logger("relay.outbound")
 
 
-async def resolve(user_id: str, message_id: str, word: Word, *, agent: str, by: Office) -> OutboundMessage:
+async def resolve(user_id: str, message_id: str, word: Resolution, *, agent: str, ctx: SendContext) -> OutboundMessage:
     """An ``unconfirmed`` mail of *agent* went out, or is to be sent again, as is one that has ``failed``.
 
     Raises MessageNotFound, for another agent's too; NotUnconfirmed for a mail that is neither.
     """
-    now = by.clock.now()
+    now = ctx.clock.now()
 
     def unit(tx: Tx) -> OutboundMessage:
         get_outbound_message_of_agent(tx, agent, message_id, now=now)  # whoever asks may be let in for this one alone
-        return take_word(tx, user_id, message_id, word, by=by, now=now)
+        return apply_resolution(tx, user_id, message_id, word, ctx=ctx, now=now)
 
-    message = await by.store.write(unit)
+    message = await ctx.store.write(unit)
     log.info("resolved", message_id=message_id, agent=message.agent, by=user_id, status=message.status)
     return message
 
 
-def take_word(tx: Tx, user_id: str, message_id: str, word: Word, *, by: Office, now: datetime) -> OutboundMessage:
+def apply_resolution(
+    tx: Tx, user_id: str, message_id: str, word: Resolution, *, ctx: SendContext, now: datetime
+) -> OutboundMessage:
     """As resolve does, in a transaction of the caller's."""
     found = get_outbound_message_for_user(tx, user_id, message_id, now=now)
     if found.status == "failed" and word == "send_again":
         return send_failed_again(tx, user_id, message_id, now=now)
-    inside = partial(hand_inside, by=by)  # what has gone out goes to the agents here, too
+    inside = partial(deliver_locally, ctx=ctx)  # what has gone out goes to the agents here, too
     return resolve_unconfirmed(tx, user_id, message_id, word, now=now, also=inside)

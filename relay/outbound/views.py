@@ -17,7 +17,7 @@ from store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class OutboundView:
     """The message and what belongs to it."""
 
     message: OutboundMessage
@@ -32,24 +32,24 @@ class Written:
         )
 
 
-async def read_written_for_user(user_id: str, message_id: str, *, store: Store, now: datetime) -> Written:
+async def read_outbound_for_user(user_id: str, message_id: str, *, store: Store, now: datetime) -> OutboundView:
     """A mail of one of this user's agents. Raises MessageNotFound."""
     return await store.read(lambda tx: _written(tx, get_outbound_message_for_user(tx, user_id, message_id, now=now)))
 
 
-async def read_written_of_agent(agent: str, message_id: str, *, store: Store, now: datetime) -> Written:
+async def read_outbound_of_agent(agent: str, message_id: str, *, store: Store, now: datetime) -> OutboundView:
     """A mail of this agent. Raises MessageNotFound."""
     return await store.read(lambda tx: _written(tx, get_outbound_message_of_agent(tx, agent, message_id, now=now)))
 
 
-def find_written(tx: Tx, message_id: str) -> Written:
+def find_outbound_view(tx: Tx, message_id: str) -> OutboundView:
     """A mail of whichever agent, for the operator. Raises MessageNotFound."""
     return _written(tx, get_outbound_message(tx, message_id))
 
 
-def _written(tx: Tx, message: OutboundMessage) -> Written:
+def _written(tx: Tx, message: OutboundMessage) -> OutboundView:
     short = message.raw_sha256 is not None and message.raw_size <= RAW_INLINE_BYTES
-    return Written(
+    return OutboundView(
         message=message,
         raw=read_body(tx, message.raw_sha256) if short and message.raw_sha256 else None,
         attempts=tuple(list_send_attempts(tx, message.id)),

@@ -8,12 +8,12 @@ from hashlib import sha256
 from relay.errors import CourierRefused
 from relay.outbound.compose.compose import Author, Composed, compose
 from relay.outbound.compose.original import files_in
-from relay.outbound.context import Office
+from relay.outbound.context import SendContext
 from relay.threads import by_size
 from store.directory.agents import get_agent_by_email
 from store.mail.bodies import CHUNK_BYTES, INLINE_BYTES, keep_chunk, read_body
 from store.outbound.outbound import attach_wire
-from store.records.outbound import Answered, Draft, OutboundMessage, Outgoing, Wire
+from store.records.outbound import AnsweredMessage, Draft, OutboundMessage, Outgoing, WireBytes
 
 _BOUNDARY_BYTES = 12
 
@@ -24,9 +24,9 @@ async def compose_draft(
     *,
     message_id: str,
     at: datetime,
-    answered: Answered | None,
+    answered: AnsweredMessage | None,
     headers: tuple[tuple[str, str], ...],
-    by: Office,
+    ctx: SendContext,
 ) -> Composed:
     """Write *draft* down as the mail it will be, off the loop where it is large. Raises BadDraft, MailTooLarge."""
     boundary = secrets.token_hex(_BOUNDARY_BYTES)
@@ -41,15 +41,15 @@ async def compose_draft(
             boundary=boundary,
             answered=answered,
             headers=headers,
-            limit=by.max_bytes,
+            limit=ctx.max_bytes,
         )
 
     return await by_size(size, write)
 
 
-async def compose_again(message: OutboundMessage, draft: Draft, *, by: Office) -> Composed:
+async def compose_again(message: OutboundMessage, draft: Draft, *, ctx: SendContext) -> Composed:
     """*draft* in the place of what *message* was. Raises BadDraft, MailTooLarge, AgentNotFound."""
-    agent = await by.store.read(lambda tx: get_agent_by_email(tx, message.agent))
+    agent = await ctx.store.read(lambda tx: get_agent_by_email(tx, message.agent))
     return await compose_draft(
         draft,
         author_of(agent.address, agent.name, mail_from=message.mail_from),
@@ -57,7 +57,7 @@ async def compose_again(message: OutboundMessage, draft: Draft, *, by: Office) -
         at=message.created_at,
         answered=message.answered,
         headers=message.headers,
-        by=by,
+        ctx=ctx,
     )
 
 
@@ -66,46 +66,46 @@ def author_of(address: str, name: str, *, mail_from: str | None) -> Author:
     return Author(address=address, name=name, shared_from=mail_from if mail_from != address else None)
 
 
-async def keep_ahead(composed: Composed, *, by: Office, now: datetime) -> Wire:
+async def keep_ahead(composed: Composed, *, ctx: SendContext, now: datetime) -> WireBytes:
     """*composed* as it is to be kept at *now*: a long one's chunks are written already, a transaction each."""
     raw = composed.raw
     if len(raw) <= INLINE_BYTES:
-        return Wire(sha256=composed.sha256, size=len(raw), content=raw)
+        return WireBytes(sha256=composed.sha256, size=len(raw), content=raw)
     for number, start in enumerate(range(0, len(raw), CHUNK_BYTES)):
         part = raw[start : start + CHUNK_BYTES]
-        await by.store.write(lambda tx, n=number, part=part: keep_chunk(tx, composed.sha256, n, part, now=now))  # type: ignore[misc]
-    return Wire(sha256=composed.sha256, size=len(raw))
+        await ctx.store.write(lambda tx, n=number, part=part: keep_chunk(tx, composed.sha256, n, part, now=now))  # type: ignore[misc]
+    return WireBytes(sha256=composed.sha256, size=len(raw))
 
 
-async def with_bytes(outgoing: Outgoing, *, by: Office) -> tuple[OutboundMessage, bytes]:
+async def with_bytes(outgoing: Outgoing, *, ctx: SendContext) -> tuple[OutboundMessage, bytes]:
     """The message, and the very bytes that were composed, and where somebody had to approve them, approved.
 
     Raises CourierRefused when the bytes are not those that were: nothing else is ever sent in their place.
     """
     if outgoing.message.digest is None:
-        outgoing = replace(outgoing, message=await _compose_late(outgoing, by=by))
-    raw = await _kept_bytes(outgoing.message, by=by)
+        outgoing = replace(outgoing, message=await _compose_late(outgoing, ctx=ctx))
+    raw = await _kept_bytes(outgoing.message, ctx=ctx)
     if sha256(raw).hexdigest() != outgoing.message.digest:
         raise CourierRefused("the mail's bytes are not those that were composed")
     return outgoing.message, raw
 
 
-async def _compose_late(outgoing: Outgoing, *, by: Office) -> OutboundMessage:
+async def _compose_late(outgoing: Outgoing, *, ctx: SendContext) -> OutboundMessage:
     """Compose a mail that was never composed here, but came with an account that was taken in.
 
     Its old bytes, and its sender's address, are what the archive says, which is not ours to vouch for. Of its files
     there is nothing else.
     """
     assert outgoing.draft is not None, "it was never composed"
-    old, now = await _kept_bytes(outgoing.message, by=by), by.clock.now()
+    old, now = await _kept_bytes(outgoing.message, ctx=ctx), ctx.clock.now()
     files = outgoing.draft.attachments or await by_size(len(old), lambda: files_in(old))
-    mail_from = await by.senders.shared_from(outgoing.message.agent) or outgoing.message.agent
+    mail_from = await ctx.senders.shared_from(outgoing.message.agent) or outgoing.message.agent
     message = replace(outgoing.message, mail_from=mail_from)
-    composed = await compose_again(message, replace(outgoing.draft, attachments=files), by=by)
-    wire = await keep_ahead(composed, by=by, now=now)
-    return await by.store.write(lambda tx: attach_wire(tx, message.id, wire, mail_from=mail_from, now=now))
+    composed = await compose_again(message, replace(outgoing.draft, attachments=files), ctx=ctx)
+    wire = await keep_ahead(composed, ctx=ctx, now=now)
+    return await ctx.store.write(lambda tx: attach_wire(tx, message.id, wire, mail_from=mail_from, now=now))
 
 
-async def _kept_bytes(message: OutboundMessage, *, by: Office) -> bytes:
+async def _kept_bytes(message: OutboundMessage, *, ctx: SendContext) -> bytes:
     kept = message.raw_sha256
-    return await by.store.read(lambda tx: read_body(tx, kept)) if kept else b""
+    return await ctx.store.read(lambda tx: read_body(tx, kept)) if kept else b""

@@ -9,7 +9,7 @@ from relay.smtp.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_PEER, Reply
 PeerKey = int | tuple[int]
 
 
-class Room:
+class ConnectionLimits:
     """Connections of one door, bounded in all and by peer."""
 
     def __init__(self, limits: Limits) -> None:
@@ -37,16 +37,16 @@ class Room:
             del self._by_peer[key]
 
 
-class Budget:
+class MemoryBudget:
     """Octets of all mails that are arriving or being kept."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.used = 0
 
-    def lease(self) -> "Lease":
+    def lease(self) -> "Reservation":
         """A share for one mail, of no octets yet."""
-        return Lease(self)
+        return Reservation(self)
 
     def take(self, octets: int) -> bool:
         """Whether *octets* more fit; they then count until given back."""
@@ -56,10 +56,10 @@ class Budget:
         return True
 
 
-class Lease:
+class Reservation:
     """One mail's share of a budget. End it."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: MemoryBudget) -> None:
         self._budget = budget
         self._held = 0
 

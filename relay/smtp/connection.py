@@ -8,14 +8,14 @@ from relay.errors import Deferred, Refused
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope, Peer
 from relay.smtp import replies
-from relay.smtp.context import Door
+from relay.smtp.context import SmtpContext
 from relay.smtp.data import BdatReceiver, DotReceiver
 from relay.smtp.intake import Intake
 from relay.smtp.lines import Lines
 from relay.smtp.replies import Reply, reply_to
-from relay.smtp.session import Admit, Session, StartChunk, StartData, Transaction
+from relay.smtp.session import Admit, SmtpSession, StartChunk, StartData, Transaction
 from relay.smtp.shell import TlsFailed
-from relay.smtp.wire import Gone, Interrupted, Phase, Wire
+from relay.smtp.wire import ClientGone, Interrupted, Phase, Wire
 from relay.spool import Spool
 from store.errors import Unavailable
 
@@ -23,14 +23,14 @@ from store.errors import Unavailable
 _TURN: Final = 16
 
 
-class Connection(Wire):
+class SmtpConnection(Wire):
     """The driver of one session."""
 
-    def __init__(self, door: Door, loop: AbstractEventLoop) -> None:
-        super().__init__(loop, door.limits)
-        self._door = door
-        self._state = Session(hostname=door.hostname, limits=door.limits, offers_tls=door.certificates is not None)
-        self._lines = Lines(door.limits.command_line_bytes)
+    def __init__(self, ctx: SmtpContext, loop: AbstractEventLoop) -> None:
+        super().__init__(loop, ctx.limits)
+        self._ctx = ctx
+        self._state = SmtpSession(hostname=ctx.hostname, limits=ctx.limits, offers_tls=ctx.certificates is not None)
+        self._lines = Lines(ctx.limits.command_line_bytes)
         self._ip: IPv4Address | IPv6Address = IPv4Address(0)
         self._tls: str | None = None
         self._turn = 0
@@ -45,14 +45,14 @@ class Connection(Wire):
             self.transport.abort()
             return False
         self._ip = peer_ip(name[0])
-        refusal = replies.SHUTTING_DOWN if self._door.stopping else self._door.room.enter(self._ip)
+        refusal = replies.SHUTTING_DOWN if self._ctx.stopping else self._ctx.room.enter(self._ip)
         if refusal is not None:
             self._log_refusal(refusal, None, None)
             self._say(refusal)
             self._hang_up()
             return False
         self._entered = True
-        self._door.entered(self)
+        self._ctx.entered(self)
         return True
 
     def leave(self) -> None:
@@ -60,21 +60,21 @@ class Connection(Wire):
         self._deadline.close()
         if self._entered:
             self._entered = False
-            self._door.room.leave(self._ip)
-            self._door.left(self)
+            self._ctx.room.leave(self._ip)
+            self._ctx.left(self)
 
     async def _handle_client(self) -> None:
         try:
-            self._say(replies.greeting(self._door.hostname))
+            self._say(replies.greeting(self._ctx.hostname))
             await self._converse()
         except Interrupted as interruption:
             self._reply(interruption.reply, self._state.transaction)
         except CancelledError:
             self._reply(replies.SHUTTING_DOWN, self._state.transaction)
-        except (Gone, OSError, TlsFailed) as reason:
-            self._door.log.debug("left", peer=str(self._ip), reason=type(reason).__name__)
+        except (ClientGone, OSError, TlsFailed) as reason:
+            self._ctx.log.debug("left", peer=str(self._ip), reason=type(reason).__name__)
         except Exception:  # one session's trouble is never another's, and nothing for a client to see
-            self._door.log.exception("session_failed", peer=str(self._ip))
+            self._ctx.log.exception("session_failed", peer=str(self._ip))
             self._say(replies.BROKEN)
         finally:
             self._drop_intake()
@@ -98,7 +98,7 @@ class Connection(Wire):
             await self._flush()
             await sleep(0)
         while (line := self._lines.next()) is None or self._cutting:
-            if self._door.stopping:
+            if self._ctx.stopping:
                 raise Interrupted(replies.SHUTTING_DOWN)
             self._lines.feed(await self._read(Phase.COMMAND, self._limits.idle_seconds))
         return line
@@ -129,7 +129,7 @@ class Connection(Wire):
         self._deadline.lift()
         self._phase = Phase.ASKING
         try:
-            admission = await self._door.admit(recipient)
+            admission = await self._ctx.admit(recipient)
         except Exception as error:  # noqa: BLE001 (a stranger gets an answer whatever happens)
             return self._answer_to(error)
         finally:
@@ -167,10 +167,10 @@ class Connection(Wire):
 
     def _begin(self, receiver: DotReceiver | BdatReceiver) -> Intake | None:
         assert self._state.transaction is not None
-        lease = self._door.budget.lease()
+        lease = self._ctx.budget.lease()
         if not lease.cover(max(1, self._state.transaction.size)):
             return None
-        self._intake = Intake(receiver, Spool(self._door.spool_directory), lease)
+        self._intake = Intake(receiver, Spool(self._ctx.spool_directory), lease)
         return self._intake
 
     async def _pour(self, intake: Intake) -> None:
@@ -200,18 +200,18 @@ class Connection(Wire):
         self._deadline.lift()
         self._phase = Phase.KEEPING
         try:
-            return replies.accepted(await self._door.receive(envelope, spool, transaction.admissions))
+            return replies.accepted(await self._ctx.receive(envelope, spool, transaction.admissions))
         except Exception as error:  # noqa: BLE001 (a stranger gets an answer whatever happens)
             return self._answer_to(error)
         finally:
             self._phase = Phase.WRITING
 
     async def _secure(self) -> None:
-        assert self._door.certificates is not None
+        assert self._ctx.certificates is not None
         # What came behind STARTTLS came in the clear, from whoever (RFC 3207 §4.2).
         self._lines.take()
         self._drop_intake()
-        context = self._door.certificates.current()
+        context = self._ctx.certificates.current()
         self._say(replies.READY_FOR_TLS)
         self._write_out()
         self._deadline.lift()
@@ -224,9 +224,9 @@ class Connection(Wire):
     def _answer_to(self, error: Exception) -> Reply:
         where = {"peer": str(self._ip), "phase": self._phase.name.lower()}
         if isinstance(error, Unavailable):
-            self._door.log.warning("database_failed", **where, reason=str(error.__cause__ or error))
+            self._ctx.log.warning("database_failed", **where, reason=str(error.__cause__ or error))
         elif not isinstance(error, (Refused, Deferred)):
-            self._door.log.error("hook_failed", **where, exc_info=error)
+            self._ctx.log.error("hook_failed", **where, exc_info=error)
         return reply_to(error)
 
     def _drop_intake(self) -> None:
@@ -236,7 +236,7 @@ class Connection(Wire):
 
     def _log_refusal(self, reply: Reply, transaction: Transaction | None, recipient: Address | None = None) -> None:
         recipients = [recipient] if recipient else transaction.recipients if transaction else []
-        self._door.log.info(
+        self._ctx.log.info(
             "refused",
             peer=str(self._ip),
             helo=self._state.helo or None,

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
-from relay.smtp.admission import Budget, Room
+from relay.smtp.admission import ConnectionLimits, MemoryBudget
 from relay.smtp.limits import Limits
 from relay.smtp.tls import Certificates
 from relay.spool import Spool
@@ -23,7 +23,7 @@ The third is what admitting the recipients answered, in RCPT order: the door onl
 """
 
 
-class Guest(Protocol):
+class SmtpClient(Protocol):
     """A client inside, as far as the door needs to know."""
 
     def interrupt(self) -> None:
@@ -36,7 +36,7 @@ class Guest(Protocol):
 
 
 @dataclass(slots=True, kw_only=True)
-class Door:
+class SmtpContext:
     """Collaborators, limits and who is inside."""
 
     admit: AdmitRecipient
@@ -45,19 +45,19 @@ class Door:
     limits: Limits
     certificates: Certificates | None
     spool_directory: Path | None
-    room: Room
-    budget: Budget
+    room: ConnectionLimits
+    budget: MemoryBudget
     log: Any  # a structlog logger
     stopping: bool = False
-    inside: set[Guest] = field(default_factory=set)
+    inside: set[SmtpClient] = field(default_factory=set)
     emptied: Event = field(default_factory=Event)  # set while nobody is inside
 
-    def entered(self, guest: Guest) -> None:
+    def entered(self, guest: SmtpClient) -> None:
         """*guest* has been let in."""
         self.inside.add(guest)
         self.emptied.clear()
 
-    def left(self, guest: Guest) -> None:
+    def left(self, guest: SmtpClient) -> None:
         """*guest* is gone."""
         self.inside.discard(guest)
         if not self.inside:

@@ -12,7 +12,7 @@ from typing import Final
 _EOD: Final = b"\r\n.\r\n"
 
 
-class Fault(Enum):
+class DataFault(Enum):
     """Why a mail cannot be taken; the first one found counts."""
 
     BARE_LINE_END = auto()
@@ -29,7 +29,7 @@ class Content:
         self._max_line = max_line
         self._line = 0  # octets of the line that is not ended yet
         self.size = 0  # octets seen
-        self.fault: Fault | None = None
+        self.fault: DataFault | None = None
 
     def take(self, piece: bytes) -> bytes:
         """*piece* when it can be kept, nothing once there is a fault."""
@@ -39,15 +39,15 @@ class Content:
         self.fault = self._judge(piece)
         return b"" if self.fault else piece
 
-    def _judge(self, piece: bytes) -> Fault | None:
+    def _judge(self, piece: bytes) -> DataFault | None:
         ends = piece.count(b"\r\n")
         if piece.count(b"\n") != ends or piece.count(b"\r") != ends:
-            return Fault.BARE_LINE_END
+            return DataFault.BARE_LINE_END
         if b"\0" in piece:
-            return Fault.NUL
+            return DataFault.NUL
         if self._has_long_line(piece):
-            return Fault.LINE_TOO_LONG
-        return Fault.TOO_LARGE if self.size > self._max_bytes else None
+            return DataFault.LINE_TOO_LONG
+        return DataFault.TOO_LARGE if self.size > self._max_bytes else None
 
     def _has_long_line(self, piece: bytes) -> bool:
         start, room = 0, self._max_line - self._line
@@ -74,7 +74,7 @@ class DotReceiver:
         self.rest = b""  # behind the end: the client's next commands
 
     @property
-    def fault(self) -> Fault | None:
+    def fault(self) -> DataFault | None:
         """Why the mail cannot be taken. Final once done."""
         return self._content.fault
 
@@ -110,7 +110,7 @@ class BdatReceiver:
         self.rest = b""  # behind the chunk: the client's next commands
 
     @property
-    def fault(self) -> Fault | None:
+    def fault(self) -> DataFault | None:
         """Why the mail cannot be taken. Final once the last chunk is done."""
         return self._content.fault
 

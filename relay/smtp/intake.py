@@ -1,7 +1,7 @@
 """One mail on its way in: octets from a receiver to a spool, inside the budget."""
 
 from relay.errors import SpoolFull
-from relay.smtp.admission import Lease
+from relay.smtp.admission import Reservation
 from relay.smtp.data import BdatReceiver, DotReceiver
 from relay.smtp.replies import NO_ROOM, Reply
 from relay.smtp.session import FAULT_REPLIES
@@ -11,7 +11,7 @@ from relay.spool import Spool
 class Intake:
     """Keeps what arrives, or throws it away and knows why. Close it."""
 
-    def __init__(self, receiver: DotReceiver | BdatReceiver, spool: Spool, lease: Lease) -> None:
+    def __init__(self, receiver: DotReceiver | BdatReceiver, spool: Spool, lease: Reservation) -> None:
         self.receiver = receiver
         self.spool = spool
         self._lease = lease

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import structlog
 
-from relay.smtp.admission import Budget, Room
-from relay.smtp.connection import Connection
-from relay.smtp.context import AdmitRecipient, Door, ReceiveMail
+from relay.smtp.admission import ConnectionLimits, MemoryBudget
+from relay.smtp.connection import SmtpConnection
+from relay.smtp.context import AdmitRecipient, ReceiveMail, SmtpContext
 from relay.smtp.limits import Limits
 from relay.smtp.listen import bind
 from relay.smtp.shell import check_shell
@@ -31,15 +31,15 @@ class SmtpServer:
         spool_directory: Path | None = None,
     ) -> None:
         limits = limits or Limits()
-        self._door = Door(
+        self._ctx = SmtpContext(
             admit=admit,
             receive=receive,
             hostname=hostname,
             limits=limits,
             certificates=certificates,
             spool_directory=spool_directory,
-            room=Room(limits),
-            budget=Budget(limits.max_inflight_bytes),
+            room=ConnectionLimits(limits),
+            budget=MemoryBudget(limits.max_inflight_bytes),
             log=structlog.get_logger("relay.smtp"),
         )
         self._servers: list[asyncio.Server] = []
@@ -52,24 +52,24 @@ class SmtpServer:
     @property
     def connections(self) -> int:
         """How many clients are inside."""
-        return len(self._door.inside)
+        return len(self._ctx.inside)
 
     @property
     def inflight_bytes(self) -> int:
         """Octets of all mails that are arriving or being kept."""
-        return self._door.budget.used
+        return self._ctx.budget.used
 
     async def start(self, hosts: Sequence[tuple[str, int]] = (), *, sockets: Sequence[socket.socket] = ()) -> None:
         """Listen on *hosts* and on *sockets*, which are bound already (systemd's). Raises Misconfigured."""
         check_shell()
         loop = asyncio.get_running_loop()
-        self._door.emptied.set()
+        self._ctx.emptied.set()
         # One logger for all connections: the lazy one would be made anew at every line.
-        self._door.log = self._door.log.bind()
+        self._ctx.log = self._ctx.log.bind()
         for listener in [*sockets, *bind(hosts)]:
             listener.setblocking(False)
             self._servers.append(
-                await loop.create_server(lambda: Connection(self._door, loop), sock=listener, backlog=512)
+                await loop.create_server(lambda: SmtpConnection(self._ctx, loop), sock=listener, backlog=512)
             )
 
     async def stop(self, grace_seconds: float) -> None:
@@ -78,17 +78,17 @@ class SmtpServer:
         Who waits for a command is told 421 at once, who is in the middle of a mail behind the grace.
         No connection and no task of theirs is left afterwards.
         """
-        self._door.stopping = True
+        self._ctx.stopping = True
         for server in self._servers:
             server.close()
-        for guest in tuple(self._door.inside):
+        for guest in tuple(self._ctx.inside):
             guest.interrupt()
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):
-                await self._door.emptied.wait()
-        for guest in tuple(self._door.inside):
+                await self._ctx.emptied.wait()
+        for guest in tuple(self._ctx.inside):
             guest.cut()
-        await self._door.emptied.wait()
+        await self._ctx.emptied.wait()
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()

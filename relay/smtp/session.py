@@ -13,7 +13,7 @@ from typing import Final
 from relay.mail.address import Address
 from relay.smtp import commands, replies
 from relay.smtp.commands import Bdat, Command, Data, Ehlo, Helo, MailFrom, RcptTo, Rset, Unknown, parse_command
-from relay.smtp.data import Fault
+from relay.smtp.data import DataFault
 from relay.smtp.grammar import SyntaxRefused
 from relay.smtp.limits import Limits
 from relay.smtp.replies import Reply
@@ -21,12 +21,12 @@ from relay.smtp.replies import Reply
 # A chunk of this many octets is on its way to a mail's limit and needs none of its own.
 _COUNTED_BELOW: Final = 1024
 
-FAULT_REPLIES: Final[Mapping[Fault, Reply]] = MappingProxyType(
+FAULT_REPLIES: Final[Mapping[DataFault, Reply]] = MappingProxyType(
     {
-        Fault.BARE_LINE_END: replies.BARE_LINE_END,
-        Fault.NUL: replies.NUL_IN_DATA,
-        Fault.LINE_TOO_LONG: replies.DATA_LINE_TOO_LONG,
-        Fault.TOO_LARGE: replies.TOO_LARGE,
+        DataFault.BARE_LINE_END: replies.BARE_LINE_END,
+        DataFault.NUL: replies.NUL_IN_DATA,
+        DataFault.LINE_TOO_LONG: replies.DATA_LINE_TOO_LONG,
+        DataFault.TOO_LARGE: replies.TOO_LARGE,
     }
 )
 
@@ -63,11 +63,11 @@ class StartChunk:
 
 
 @dataclass(frozen=True, slots=True)
-class StartTls:
+class UpgradeToTls:
     """Answer 220 and bring TLS up, then tell ``secure``."""
 
 
-Step = Reply | Admit | StartData | StartChunk | StartTls
+Step = Reply | Admit | StartData | StartChunk | UpgradeToTls
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class Transaction:
     chunked: bool = False  # BDAT has begun
 
 
-class Session:
+class SmtpSession:
     """One client's standing. Reads no clock: time is the driver's."""
 
     def __init__(self, *, hostname: str, limits: Limits, offers_tls: bool) -> None:
@@ -229,4 +229,4 @@ class Session:
             return replies.TLS_ALREADY
         if not self._offers_tls:
             return replies.NOT_IMPLEMENTED
-        return StartTls() if self.helo else replies.NEED_HELO
+        return UpgradeToTls() if self.helo else replies.NEED_HELO

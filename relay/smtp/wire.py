@@ -34,7 +34,7 @@ class Interrupted(Exception):
         self.reply = reply
 
 
-class Gone(Exception):
+class ClientGone(Exception):
     """The client has left."""
 
 
@@ -75,7 +75,7 @@ class Wire(Shell):
         chunk = await self._reader.read(_READ)
         self._phase = Phase.WRITING
         if not chunk:
-            raise Gone
+            raise ClientGone
         return chunk
 
     def _say(self, reply: Reply) -> None:
@@ -86,7 +86,7 @@ class Wire(Shell):
             return
         self._write_out()
         if self._lost:
-            raise Gone
+            raise ClientGone
         self._deadline.within(self._limits.idle_seconds)
         await self._writer.drain()
 

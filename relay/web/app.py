@@ -6,8 +6,8 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from relay.web.access.auth_middleware import AtTheGate, Entrance, Gate
-from relay.web.access.context import House
+from relay.web.access.auth_middleware import Authenticator, AuthMiddleware, ContextApp
+from relay.web.access.context import WebContext
 from relay.web.answers import problems
 from relay.web.api import (
     account,
@@ -64,9 +64,9 @@ _SUBJECTS: Final = (
 )
 
 
-def make_app(house: House) -> Entrance:
+def make_app(ctx: WebContext) -> ContextApp:
     """The application over *house*; ``GET /openapi.json`` describes it."""
-    return Entrance(_api(), Gate(house, stream.streaming_of(house)))
+    return ContextApp(_api(), Authenticator(ctx, stream.streaming_of(ctx)))
 
 
 def make_api() -> FastAPI:
@@ -83,7 +83,7 @@ def make_api() -> FastAPI:
         redirect_slashes=False,
         responses={422: {"model": Problem}},  # in place of the framework's own; relay/web/schemas/openapi.py lists all
     )
-    app.add_middleware(AtTheGate)
+    app.add_middleware(AuthMiddleware)
     problems.install(app)
     for each in _SUBJECTS:
         app.include_router(each.router)

@@ -13,9 +13,9 @@ import psycopg
 from sqlalchemy import Engine
 
 from store.database.connect import NOTIFY_CHANNEL
-from store.database.sqlite_watcher import Watcher
+from store.database.sqlite_watcher import SqliteWatcher
 from store.engine import Store
-from store.wake import Bell
+from store.wake import Notifier
 
 _RECONNECT_SECONDS: Final = 1.0
 _LOOK_UP_SECONDS: Final = 1.0  # how soon a stop is noticed
@@ -30,7 +30,7 @@ _ALIVE: Final[dict[str, Any]] = {
 }
 
 
-class Ear(Protocol):
+class CommitListener(Protocol):
     """Whatever rings a bell here for what was committed elsewhere."""
 
     def start(self) -> None:
@@ -42,20 +42,20 @@ class Ear(Protocol):
         ...
 
 
-def ear_of(store: Store) -> Ear:
+def listener_for(store: Store) -> CommitListener:
     """What hears of other processes' commits to the database of *store*, and rings its bell."""
     if store.engine.dialect.name == "postgresql":
-        return Listener(store.engine, store.bell)
-    return Watcher(store)
+        return PgListener(store.engine, store.notifier)
+    return SqliteWatcher(store)
 
 
-class Listener:
+class PgListener:
     """A thread that listens on a connection of its own, and connects again when it is cut."""
 
-    def __init__(self, engine: Engine, bell: Bell) -> None:
+    def __init__(self, engine: Engine, notifier: Notifier) -> None:
         url = engine.url.set(drivername="postgresql")
         self._dsn = url.render_as_string(hide_password=False)
-        self._bell = bell
+        self._notifier = notifier
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._listen_on, name="store-listener", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,11 +81,11 @@ class Listener:
     def _listen_until_cut(self) -> None:
         with psycopg.connect(self._dsn, autocommit=True, **_ALIVE) as connection:
             connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
-            self._on_loop(self._bell.wake_all)
+            self._on_loop(self._notifier.wake_all)
             while not self._stopped.is_set():
                 topics = [notice.payload for notice in connection.notifies(timeout=_LOOK_UP_SECONDS, stop_after=1)]
                 if topics:
-                    self._on_loop(self._bell.ring, topics)
+                    self._on_loop(self._notifier.ring, topics)
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         assert self._loop is not None

@@ -50,7 +50,7 @@ def list_revoked(tx: Tx, key_ids: Collection[str]) -> list[str]:
     return list(tx.execute(_REVOKED, {"keys": json.dumps(list(key_ids))}).scalars())
 
 
-class Watcher:
+class SqliteWatcher:
     """Looks from start() to stop(), while anybody waits."""
 
     def __init__(self, store: Store) -> None:
@@ -73,7 +73,7 @@ class Watcher:
 
     async def _watch(self) -> None:
         while True:
-            await self._store.bell.somebody_waits()
+            await self._store.notifier.has_waiter()
             await asyncio.sleep(LOOK_SECONDS)
             with suppress(StoreError):  # it is looked at again
                 await self._look()
@@ -82,13 +82,13 @@ class Watcher:
         version = self._read_version()
         if version is not None and version == self._version:
             return
-        topics = self._store.bell.topics()
+        topics = self._store.notifier.topics()
         keys = _named(topics, KEYS)
         places = {address: self._places.get(address, _UNSEEN) for address in _named(topics, INBOX)}
         moved, revoked = await self._store.read(lambda tx: (list_moved(tx, places), list_revoked(tx, keys)))
         self._version = version
         self._places = places | moved
-        self._store.bell.ring([INBOX + address for address in moved] + [KEYS + key for key in revoked])
+        self._store.notifier.ring([INBOX + address for address in moved] + [KEYS + key for key in revoked])
 
     def _read_version(self) -> int | None:
         """The number that another connection's commit changes; None when the file cannot say."""

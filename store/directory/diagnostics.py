@@ -16,7 +16,7 @@ LOOKED_AT: Final = 1000  # deliveries of each kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class FailingWebhook:
     """A webhook that does not take what it is sent."""
 
     agent: str
@@ -42,7 +42,7 @@ def list_verified_domains(tx: Tx, *, limit: int) -> list[Domain]:
     return [lookup_domain(tx, row.user_id, row.name) for row in tx.execute(query).all()]
 
 
-def list_troubles(tx: Tx, *, since: datetime) -> list[Trouble]:
+def list_failing_webhooks(tx: Tx, *, since: datetime) -> list[FailingWebhook]:
     """Webhooks with deliveries that died since then, or were refused and wait, or that were switched off; by agent."""
     columns = select(
         *(deliveries.c.agent, deliveries.c.attempts, deliveries.c.created_at),
@@ -51,16 +51,18 @@ def list_troubles(tx: Tx, *, since: datetime) -> list[Trouble]:
     newest = columns.where(DEAD).order_by(deliveries.c.id.desc()).limit(LOOKED_AT)
     oldest = columns.where(PENDING).order_by(deliveries.c.id).limit(LOOKED_AT)
     off = select(agents.c.address, agents.c.webhook_off_at).where(agents.c.webhook_off_at.is_not(None))
-    found: dict[str, Trouble] = {}
+    found: dict[str, FailingWebhook] = {}
     _count(found, (row for row in tx.execute(newest) if row.created_at >= since), "dead")
     _count(found, (row for row in tx.execute(oldest) if row.attempts), "waiting")
     for row in tx.execute(off.where(agents.c.mode == "webhook").order_by(agents.c.address).limit(LOOKED_AT)):
-        found[row.address] = replace(found.get(row.address, Trouble(agent=row.address)), off_at=row.webhook_off_at)
+        found[row.address] = replace(
+            found.get(row.address, FailingWebhook(agent=row.address)), off_at=row.webhook_off_at
+        )
     return [found[agent] for agent in sorted(found)]
 
 
-def _count(found: dict[str, Trouble], rows: Iterable[Any], kind: str) -> None:
+def _count(found: dict[str, FailingWebhook], rows: Iterable[Any], kind: str) -> None:
     for row in rows:
-        trouble = found.get(row.agent, Trouble(agent=row.agent))
+        trouble = found.get(row.agent, FailingWebhook(agent=row.agent))
         error = trouble.error or row.last_error or (f"status {row.last_status}" if row.last_status else None)
         found[row.agent] = replace(trouble, error=error, **{kind: getattr(trouble, kind) + 1})

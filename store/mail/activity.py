@@ -17,7 +17,7 @@ from store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryState:
+class DeliverySummary:
     """How the hand-over of one event about a message stands."""
 
     delivery_id: str
@@ -47,14 +47,14 @@ class Activity:
     automated: bool
     raw_size: int
     at: datetime  # received, or written
-    deliveries: tuple[DeliveryState, ...]  # oldest first
+    deliveries: tuple[DeliverySummary, ...]  # oldest first
 
 
 _NOT_HERE: Final = {"to", "at", "deliveries"}
 _COLUMNS: Final = [messages.c[field.name] for field in fields(Activity) if field.name not in _NOT_HERE]
 _STATE: Final = [
     deliveries.c.id.label("delivery_id"),
-    *[deliveries.c[field.name] for field in fields(DeliveryState) if field.name != "delivery_id"],
+    *[deliveries.c[field.name] for field in fields(DeliverySummary) if field.name != "delivery_id"],
 ]
 
 
@@ -82,18 +82,18 @@ def list_activity_by_agent(
     return Page(items, str(items[-1].seq) if len(rows) > count else None)
 
 
-def _states(tx: Tx, message_ids: Sequence[str]) -> dict[str, tuple[DeliveryState, ...]]:
+def _states(tx: Tx, message_ids: Sequence[str]) -> dict[str, tuple[DeliverySummary, ...]]:
     """The deliveries of some messages, by message."""
     query = select(deliveries.c.message_id, *_STATE).where(deliveries.c.message_id.in_(message_ids))
-    found: dict[str, tuple[DeliveryState, ...]] = {}
+    found: dict[str, tuple[DeliverySummary, ...]] = {}
     for row in tx.execute(query.order_by(deliveries.c.id)):
         values = dict(row._mapping)
         message_id = values.pop("message_id")
-        found[message_id] = (*found.get(message_id, ()), DeliveryState(**values))
+        found[message_id] = (*found.get(message_id, ()), DeliverySummary(**values))
     return found
 
 
-def _activity(row: Any, states: tuple[DeliveryState, ...]) -> Activity:
+def _activity(row: Any, states: tuple[DeliverySummary, ...]) -> Activity:
     values = {column.name: row._mapping[column.name] for column in _COLUMNS}
     everybody = (*row.to, *row.cc, *row.bcc) if row.to is not None else (row.recipient,)
     return Activity(**values, to=everybody, at=row.received_at, deliveries=states)

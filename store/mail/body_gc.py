@@ -75,7 +75,7 @@ class ForgottenBody:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Walk:
+class WalkPosition:
     """How far a walk over everything has come."""
 
     looked_at: int  # what the step's limit bounds
@@ -111,7 +111,7 @@ def forget_chunks(tx: Tx, sha256: str, *, until: datetime, limit: int) -> int:
     return len(numbers)
 
 
-def collect_bodies(tx: Tx, *, after: str, limit: int, before: datetime) -> Walk:
+def collect_bodies(tx: Tx, *, after: str, limit: int, before: datetime) -> WalkPosition:
     """Remove what no message points to and came by *before*, of the next *limit* contents behind *after*.
 
     A walk begins with "". The chunks of long ones are left to collect_chunks. At most MAX_BYTES, or
@@ -124,11 +124,11 @@ def collect_bodies(tx: Tx, *, after: str, limit: int, before: datetime) -> Walk:
     old = tx.execute(_OLD, {"contents": bounded, "before": before}).scalars().all() if bounded else []
     removed = len(forget_bodies(tx, old))
     if len(bounded) < len(there):
-        return Walk(looked_at=len(bounded), removed=removed, after=bounded[-1])
-    return Walk(looked_at=len(page), removed=removed, after=page[-1].sha256 if len(page) == limit else None)
+        return WalkPosition(looked_at=len(bounded), removed=removed, after=bounded[-1])
+    return WalkPosition(looked_at=len(page), removed=removed, after=page[-1].sha256 if len(page) == limit else None)
 
 
-def collect_chunks(tx: Tx, *, after: str, limit: int, before: datetime) -> Walk:
+def collect_chunks(tx: Tx, *, after: str, limit: int, before: datetime) -> WalkPosition:
     """Remove up to *limit*, or MAX_CHUNKS, chunks that came by *before* and belong to no content, from behind *after*.
 
     A walk begins with "".
@@ -140,9 +140,9 @@ def collect_chunks(tx: Tx, *, after: str, limit: int, before: datetime) -> Walk:
         if not row.real:
             removed += forget_chunks(tx, row.sha256, until=before, limit=limit - removed)
         if removed == limit:
-            return Walk(looked_at=removed, removed=removed, after=reached)  # there may be more of this one
+            return WalkPosition(looked_at=removed, removed=removed, after=reached)  # there may be more of this one
         reached = row.sha256
-    return Walk(looked_at=removed, removed=removed, after=reached if len(page) == _WALKED else None)
+    return WalkPosition(looked_at=removed, removed=removed, after=reached if len(page) == _WALKED else None)
 
 
 def _sizes(tx: Tx, contents: Sequence[str]) -> list[tuple[str, int]]:

@@ -21,7 +21,7 @@ _COUNT_UP: Final = update(agents).where(agents.c.address == bindparam("mailbox")
 
 
 @dataclass(slots=True)
-class Mailbox:
+class MailboxPlace:
     """An agent's row as the messages of this transaction need it."""
 
     user_id: str | None  # None for the operator's own postmaster
@@ -35,14 +35,14 @@ class Mailbox:
         return int(self.counted["seq"])
 
 
-def next_place(tx: Tx, address: str) -> Mailbox:
+def next_place(tx: Tx, address: str) -> MailboxPlace:
     """The agent's mailbox with its next sequence number taken. Raises AgentNotFound."""
-    mailbox: Mailbox | None = tx.notes.get(("mailbox", address))
+    mailbox: MailboxPlace | None = tx.notes.get(("mailbox", address))
     if mailbox is None:
         row = tx.ahead(_MAILBOX, {"address": address}).first()
         if row is None:
             raise AgentNotFound
-        mailbox = Mailbox(row.user_id, row.mode, row.events, {"mailbox": address, "seq": row.last_seq})
+        mailbox = MailboxPlace(row.user_id, row.mode, row.events, {"mailbox": address, "seq": row.last_seq})
         tx.notes["mailbox", address] = mailbox
         tx.later(_COUNT_UP, mailbox.counted)
     mailbox.counted["seq"] += 1

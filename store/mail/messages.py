@@ -19,7 +19,7 @@ from store.mail.bodies import read_body
 from store.mail.conversations import lookup_conversation_id, provider_id
 from store.mail.deliveries import enqueue
 from store.mail.mailbox import next_place
-from store.mail.usage import note_usage
+from store.mail.usage import record_usage
 from store.records.mail import Message, MessageStatus, NewMessage, Page
 from store.schema.inbound import INBOUND, READ, UNREAD, agents, messages
 from store.transaction import Tx
@@ -53,7 +53,7 @@ def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
     if mailbox.mode == "webhook" and "email.received" in mailbox.events:
         enqueue(tx, agent=new.agent, event_type="email.received", message_id=new.id, now=new.received_at)
     if mailbox.user_id is not None:
-        note_usage(
+        record_usage(
             tx,
             user_id=mailbox.user_id,
             kind="received",

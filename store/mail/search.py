@@ -23,7 +23,7 @@ _SLACK: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
+class MessageFilter:
     """What a message has to be; None does not matter."""
 
     status: ReadStatus = "all"
@@ -35,7 +35,7 @@ class Description:
     @property
     def is_plain(self) -> bool:
         """Whether only the status matters."""
-        return self == Description(status=self.status)
+        return self == MessageFilter(status=self.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Conversation:
 
 
 def search_messages(
-    tx: Tx, agent: str, wanted: Description, *, limit: int, cursor: str | None, now: datetime
+    tx: Tx, agent: str, wanted: MessageFilter, *, limit: int, cursor: str | None, now: datetime
 ) -> Page[Message]:
     """Inbound messages that are as *wanted*, in order of arrival. Raises InvalidValue for no cursor of ours."""
     behind = position(cursor)
@@ -89,7 +89,7 @@ def list_conversations(tx: Tx, agent: str, *, limit: int, cursor: str | None, no
     return Page(items, _end_of(tx, window, descending=True))
 
 
-def _conditions(window: Subquery, wanted: Description) -> list[ColumnElement[bool]]:
+def _conditions(window: Subquery, wanted: MessageFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.from_address is not None:
         conditions.append(func.lower(window.c.from_address) == wanted.from_address.lower())

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from store.cursors import position
 from store.errors import InvalidValue
 from store.records.mail import Page
-from store.records.people import Amount, DayUsage, UsageEvent, UsageKind
+from store.records.people import DayUsage, UsageAmount, UsageEvent, UsageKind
 from store.schema.inbound import usage_days, usage_events
 from store.transaction import Tx
 
@@ -40,7 +40,9 @@ _ADD_UP: Final[Mapping[str, Any]] = {
 }
 
 
-def note_usage(tx: Tx, *, user_id: str, kind: UsageKind, agent: str, message_id: str, size: int, at: datetime) -> None:
+def record_usage(
+    tx: Tx, *, user_id: str, kind: UsageKind, agent: str, message_id: str, size: int, at: datetime
+) -> None:
     """Count one mail of *size* bytes for its user; written together with others of the transaction.
 
     Raises InvalidValue for another kind, or a size below 0.
@@ -62,9 +64,9 @@ def list_usage(tx: Tx, user_id: str, *, first: date, last: date) -> list[DayUsag
     if not 0 <= (last - first).days < MAX_DAYS:
         raise InvalidValue(f"usage is told for 1 to {MAX_DAYS} days, the first one first")
     query = select(usage_days).where(usage_days.c.user_id == user_id, usage_days.c.day.between(first, last))
-    days: dict[date, dict[UsageKind, Amount]] = {}
+    days: dict[date, dict[UsageKind, UsageAmount]] = {}
     for row in tx.execute(query.order_by(usage_days.c.day, usage_days.c.kind)).mappings():
-        days.setdefault(row["day"], {})[row["kind"]] = Amount(row["count"], row["bytes"])
+        days.setdefault(row["day"], {})[row["kind"]] = UsageAmount(row["count"], row["bytes"])
     return [DayUsage(day, kinds) for day, kinds in days.items()]
 
 

@@ -14,7 +14,7 @@ LOOKED_AT: Final = 200  # of the newest that an agent wrote
 _TROUBLED: Final = ("failed", "unconfirmed")
 
 
-def list_troubled_for_user(tx: Tx, user_id: str, *, limit: int, now: datetime) -> list[OutboundSummary]:
+def list_failed_for_user(tx: Tx, user_id: str, *, limit: int, now: datetime) -> list[OutboundSummary]:
     """What is ``failed`` or ``unconfirmed`` among the newest mails of each of a user's agents, newest first.
 
     Status has no index, as nearly all mail is sent: of each agent LOOKED_AT are looked at, and no more.

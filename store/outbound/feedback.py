@@ -23,7 +23,7 @@ _INSERT: Final[dict[str, Any]] = {
 }
 
 
-def note_feedback(tx: Tx, message_id: str, told: Feedback) -> bool:
+def record_feedback(tx: Tx, message_id: str, told: Feedback) -> bool:
     """Keep what was *told* of a mail that is there; whether it was new. Raises InvalidValue."""
     if not (is_text(told.event_id, most=MAX_EVENT_ID) and is_text(told.recipient, most=MAX_RECIPIENT)):
         raise InvalidValue(

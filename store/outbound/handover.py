@@ -16,14 +16,14 @@ from store.errors import SendUnconfirmed, StoreError, Unavailable
 from store.outbound.edit import NO_EDIT, PendingApprovalEdit
 from store.outbound.sending import (
     LEASE,
-    Also,
+    OnSent,
     claim_approved,
     claim_expired,
     settle_failed,
     settle_sent,
     settle_unconfirmed,
 )
-from store.records.outbound import OutboundMessage, Outgoing, Version, Wire
+from store.records.outbound import OutboundMessage, Outgoing, Version, WireBytes
 from store.transaction import Tx, Unit
 
 Send = Callable[[Outgoing], Awaitable[str]]
@@ -49,9 +49,9 @@ async def approve_and_send(
     clock: Callable[[], datetime],
     edit: PendingApprovalEdit = NO_EDIT,
     seen: Version | None = None,
-    wire: Wire | None = None,
+    wire: WireBytes | None = None,
     reason: str | None = None,
-    also: Also | None = None,
+    also: OnSent | None = None,
     lease: timedelta = LEASE,
 ) -> OutboundMessage:
     """Approve a pending message of this user, changed by *edit*, and send it; it is ``sent`` when this returns.
@@ -77,7 +77,7 @@ async def expire_approve_and_send(
     send: Send,
     *,
     clock: Callable[[], datetime],
-    also: Also | None = None,
+    also: OnSent | None = None,
     lease: timedelta = LEASE,
 ) -> OutboundMessage:
     """Send a hold whose time is over; it is ``expired_approved`` when this returns.
@@ -94,7 +94,7 @@ async def carry_out(
     *,
     store: Store,
     clock: Callable[[], datetime],
-    also: Also | None = None,
+    also: OnSent | None = None,
     failed: Failed | None = None,
 ) -> OutboundMessage:
     """Send what was claimed and write down what became of it; raises on what *send* raised.

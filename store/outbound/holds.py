@@ -23,7 +23,7 @@ from store.outbound.outbound import (
 )
 from store.outbound.rows import summaries, summary_of
 from store.records.mail import Page
-from store.records.outbound import ExpiredHold, OutboundMessage, OutboundStatus, OutboundSummary, Version, Wire
+from store.records.outbound import ExpiredHold, OutboundMessage, OutboundStatus, OutboundSummary, Version, WireBytes
 from store.schema.inbound import HELD, agents, messages
 from store.schema.outbound import outbound
 from store.transaction import Tx
@@ -100,7 +100,7 @@ def amend_pending(
     edit: PendingApprovalEdit,
     *,
     seen: Version | None = None,
-    wire: Wire | None = None,
+    wire: WireBytes | None = None,
     now: datetime,
 ) -> OutboundMessage:
     """Change a held message of this user's without deciding about it; *wire* is what that was composed to.

@@ -23,7 +23,7 @@ _LOOKED_AT: Final = 20_000  # of an agent's recipients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Acquaintance:
+class KnownRecipients:
     """How an agent stands to the recipients of a mail of its own. Addresses are as the mail names them."""
 
     new: frozenset[str]  # it has not written to these
@@ -42,7 +42,7 @@ class Acquaintance:
         return marks
 
 
-def acquaintance_of(tx: Tx, message: OutboundMessage) -> Acquaintance:
+def known_recipients_of(tx: Tx, message: OutboundMessage) -> KnownRecipients:
     """How the agent stood to the recipients before it wrote *message*. Whoever it answers is no stranger."""
     named = {address: _key(address) for address in message.everybody}
     answered = _answered(tx, message)
@@ -50,7 +50,7 @@ def acquaintance_of(tx: Tx, message: OutboundMessage) -> Acquaintance:
     known |= {_key(answered)} if answered else set()
     strange = {domain_of(key) for key in named.values() if key not in known} - {domain_of(key) for key in known}
     met = {domain for domain in strange if _has_met(tx, message.agent, domain, before=message.created_at)}
-    return Acquaintance(
+    return KnownRecipients(
         new=frozenset(address for address, key in named.items() if key not in known),
         new_domains=frozenset(strange - met),
         answered=answered,

@@ -95,7 +95,7 @@ def settle_letter_sent(tx: Tx, letter: Letter, *, note: str | None = None, now: 
     tx.execute(_SENT, {"letter": letter.id, "at": now, "why": _short(note)})
 
 
-def settle_letter_put_off(tx: Tx, letter: Letter, error: str, *, due_at: datetime) -> None:
+def settle_letter_deferred(tx: Tx, letter: Letter, error: str, *, due_at: datetime) -> None:
     """It has not gone, and is tried again at *due_at*; unless another worker has it by now."""
     tx.execute(_PUT_OFF, {"letter": letter.id, "claim": letter.attempts, "at": due_at, "why": _short(error)})
 

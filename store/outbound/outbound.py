@@ -27,7 +27,7 @@ from store.records.outbound import (
     OutboundAttachment,
     OutboundMessage,
     OutboundStatus,
-    Wire,
+    WireBytes,
 )
 from store.schema.inbound import agents, messages
 from store.schema.outbound import outbound, outbound_attachments
@@ -130,7 +130,7 @@ def read_file(tx: Tx, message_id: str, number: int) -> OutboundAttachment:
     return _file(file)
 
 
-def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: Wire | None = None, now: datetime) -> None:
+def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: WireBytes | None = None, now: datetime) -> None:
     """Put *draft* in the place of what was there, as the next revision, with its bytes.
 
     Raises InvalidValue, and Unavailable when chunks of the bytes are gone.
@@ -148,7 +148,7 @@ def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: Wire | None = 
     _keep_files(tx, message_id, draft)
 
 
-def attach_wire(tx: Tx, message_id: str, wire: Wire, *, mail_from: str, now: datetime) -> OutboundMessage:
+def attach_wire(tx: Tx, message_id: str, wire: WireBytes, *, mail_from: str, now: datetime) -> OutboundMessage:
     """Keep the bytes of a message that had none of ours yet, and which address it leaves from by them.
 
     Raises Unavailable when chunks of them are gone.

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, bindparam, exists, select
 
 from store.errors import MessageNotFound
-from store.records.outbound import Answered, AttachmentInfo, OutboundMessage, OutboundSummary
+from store.records.outbound import AnsweredMessage, AttachmentInfo, OutboundMessage, OutboundSummary
 from store.schema.inbound import messages
 from store.schema.outbound import outbound, outbound_attachments
 from store.transaction import Tx
@@ -56,8 +56,8 @@ def _files(tx: Tx, message_id: str) -> tuple[AttachmentInfo, ...]:
     return tuple(AttachmentInfo(**file._mapping) for file in tx.execute(_FILES_OF, {"message": message_id}))
 
 
-def _answered(kept: dict[str, Any] | None) -> Answered | None:
-    return Answered(in_reply_to=kept["in_reply_to"], references=tuple(kept["references"])) if kept else None
+def _answered(kept: dict[str, Any] | None) -> AnsweredMessage | None:
+    return AnsweredMessage(in_reply_to=kept["in_reply_to"], references=tuple(kept["references"])) if kept else None
 
 
 def _summary_values(row: Row[Any]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def hold_agent(tx: Tx, agent: str) -> None:
         raise AgentNotFound
 
 
-def count_written(tx: Tx, agent: str, *, since: datetime, most: int, conversation_id: str | None = None) -> int:
+def count_sent_since(tx: Tx, agent: str, *, since: datetime, most: int, conversation_id: str | None = None) -> int:
     """How many mails an agent has written since then, in one conversation or in all, counted up to *most*."""
     if conversation_id is None:
         return _count(tx, _WRITTEN, agent, since, most)
@@ -70,7 +70,7 @@ def find_new_recipients(tx: Tx, agent: str, addresses: Sequence[str]) -> list[st
     return [address for address in wanted if address not in known]
 
 
-def note_recipients(tx: Tx, agent: str, addresses: Sequence[str], *, now: datetime) -> None:
+def record_recipients(tx: Tx, agent: str, addresses: Sequence[str], *, now: datetime) -> None:
     """Remember whom an agent writes to, since when; who is known already stays as they were."""
     rows = [{"agent": agent, "address": address, "first_at": now} for address in _normalised(addresses)]
     if rows:

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, func, select
 from store.directory.sending_pause import read_pause, require_sending
 from store.mail.conversations import normalise_message_id
 from store.mail.outbound_events import tell
-from store.mail.usage import note_usage
+from store.mail.usage import record_usage
 from store.outbound.attempts import (
     MAX_ERROR,
     TAKE_HELD,
@@ -37,7 +37,7 @@ from store.outbound.outbound import (
     rewrite_draft,
     scrub,
 )
-from store.outbound.send_limits import note_recipients
+from store.outbound.send_limits import record_recipients
 from store.records.outbound import (
     Draft,
     OutboundMessage,
@@ -45,7 +45,7 @@ from store.records.outbound import (
     Outgoing,
     SendAttempt,
     Version,
-    Wire,
+    WireBytes,
 )
 from store.records.people import UsageKind
 from store.schema.inbound import TO_SEND, messages
@@ -53,7 +53,7 @@ from store.schema.outbound import send_attempts
 from store.transaction import Tx
 from store.wake import SENDING as SENDING_TOPIC
 
-Also = Callable[[Tx, OutboundMessage], None]
+OnSent = Callable[[Tx, OutboundMessage], None]
 """What else belongs into the transaction that makes a message sent."""
 
 LEASE: Final = timedelta(minutes=5)  # longer than any send may take
@@ -80,7 +80,7 @@ def claim_approved(
     *,
     edit: PendingApprovalEdit = NO_EDIT,
     seen: Version | None = None,
-    wire: Wire | None = None,
+    wire: WireBytes | None = None,
     reason: str | None = None,
     lease: timedelta,
     now: datetime,
@@ -144,7 +144,7 @@ def next_to_send_at(tx: Tx) -> datetime | None:
 
 
 def settle_sent(
-    tx: Tx, outgoing: Outgoing, provider_message_id: str, *, now: datetime, also: Also | None = None
+    tx: Tx, outgoing: Outgoing, provider_message_id: str, *, now: datetime, also: OnSent | None = None
 ) -> OutboundMessage:
     """The provider has it. True even if the lease was over meanwhile, unless its owner resolved it otherwise.
 
@@ -178,7 +178,7 @@ def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> O
     return get_outbound_message(tx, outgoing.message.id)
 
 
-def settle_put_off(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, now: datetime) -> OutboundMessage:
+def settle_deferred(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, now: datetime) -> OutboundMessage:
     """The provider does not take it now and certainly has not got it: it is queued again, until *until*."""
     settle_attempt(tx, outgoing.attempt, "failed", now=now, error=error)
     if move(tx, outgoing, "queued", among=_OPEN, visible_at=until):
@@ -220,12 +220,12 @@ def _after_failure(tx: Tx, outgoing: Outgoing, *, now: datetime) -> tuple[Outbou
     return "pending_approval", now + EXPIRY_RETRIES[tries - 1]
 
 
-def finish_sent(tx: Tx, message_id: str, *, now: datetime, also: Also | None = None) -> None:
+def finish_sent(tx: Tx, message_id: str, *, now: datetime, also: OnSent | None = None) -> None:
     """What follows once a message is sent, by whichever way that became known: told, counted, and its content gone."""
     message = get_outbound_message(tx, message_id)
     if also is not None:
         also(tx, message)
-    note_recipients(tx, message.agent, message.everybody, now=now)
+    record_recipients(tx, message.agent, message.everybody, now=now)
     scrub(tx, message_id, now=now)
     _count(tx, "sent", message, now=now)
     tell(tx, message.agent, "email.sent", message_id, now=now)
@@ -255,4 +255,6 @@ def finish_failed(tx: Tx, message: OutboundMessage, error: str, *, now: datetime
 
 def _count(tx: Tx, kind: UsageKind, message: OutboundMessage, *, now: datetime) -> None:
     owner = resolve_outbound_owner(tx, message.id)
-    note_usage(tx, user_id=owner, kind=kind, agent=message.agent, message_id=message.id, size=message.raw_size, at=now)
+    record_usage(
+        tx, user_id=owner, kind=kind, agent=message.agent, message_id=message.id, size=message.raw_size, at=now
+    )

@@ -9,7 +9,7 @@ from store.errors import NotFailed, NotUnconfirmed
 from store.mail.conversations import normalise_message_id
 from store.outbound.attempts import settle_attempt, write_beside
 from store.outbound.outbound import get_outbound_message, get_outbound_message_for_user
-from store.outbound.sending import Also, finish_failed, finish_sent, tell_decision
+from store.outbound.sending import OnSent, finish_failed, finish_sent, tell_decision
 from store.records.outbound import OutboundMessage, OutboundStatus
 from store.schema.inbound import SENDING, messages
 from store.schema.outbound import send_attempts
@@ -46,7 +46,7 @@ def resolve_unconfirmed(
     verdict: Literal["sent", "send_again"],
     *,
     now: datetime,
-    also: Also | None = None,
+    also: OnSent | None = None,
 ) -> OutboundMessage:
     """What its owner found out: it went out, or it did not and is to be sent again.
 
@@ -86,7 +86,7 @@ def confirm_sent(
     provider_message_id: str,
     *,
     now: datetime,
-    also: Also | None = None,
+    also: OnSent | None = None,
 ) -> bool:
     """The provider tells of a mail that attempt *attempt_id* handed over, so it has it: whether that made it sent.
 

@@ -8,7 +8,7 @@ from store.schema.inbound import WRITTEN, messages
 from store.transaction import Tx
 
 
-def list_newest_written(tx: Tx, agent: str | None, *, limit: int) -> list[OutboundSummary]:
+def list_newest_outbound(tx: Tx, agent: str | None, *, limit: int) -> list[OutboundSummary]:
     """The newest outbound messages of an agent, or of everybody."""
     newest = select(messages.c.id).where(WRITTEN).order_by(messages.c.id.desc())  # ids begin with the time
     if agent is not None:

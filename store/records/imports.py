@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from store.records.mail import Message
-from store.records.outbound import Addressed, OutboundKind
+from store.records.outbound import OutboundKind, RecipientSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written(Addressed):
+class ImportedOutbound(RecipientSet):
     """What only an outbound message has; of its files an export tells the names alone."""
 
     kind: OutboundKind
@@ -33,7 +33,7 @@ class ImportedMessage:
     provider_message_id: str | None
     expires_at: datetime
     hold_expires_at: datetime | None
-    written: Written | None  # of an outbound one whose texts' row was there
+    written: ImportedOutbound | None  # of an outbound one whose texts' row was there
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class AttachmentInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Addressed:
+class RecipientSet:
     """Whom a mail goes to. Addresses are bare, and what they are called stands beside them."""
 
     to: tuple[str, ...]
@@ -68,7 +68,7 @@ class Addressed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft(Addressed):
+class Draft(RecipientSet):
     """Everything of a composed mail that a reviewer may change."""
 
     subject: str = ""
@@ -79,7 +79,7 @@ class Draft(Addressed):
     @classmethod
     def addressed(
         cls,
-        whom: Addressed,
+        whom: RecipientSet,
         *,
         subject: str,
         text: str | None,
@@ -100,7 +100,7 @@ class Draft(Addressed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class AnsweredMessage:
     """What a mail answers or hands on, as ids without angle brackets."""
 
     in_reply_to: str | None = None
@@ -108,7 +108,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
+class WireBytes:
     """The bytes of a mail as they go over the wire."""
 
     sha256: str  # hex
@@ -132,12 +132,12 @@ class NewOutbound:
     raw_sha256: str | None = None  # of the wire bytes, when they are composed already and kept (store/mail/bodies.py)
     raw_size: int = 0
     mail_from: str | None = None  # the address it leaves from, where that is not the agent's own
-    answered: Answered | None = None
+    answered: AnsweredMessage | None = None
     hold_reason: HoldReason | None = None  # of one that is held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutboundSummary(Addressed):
+class OutboundSummary(RecipientSet):
     """An outbound message without its texts and files."""
 
     id: str
@@ -188,7 +188,7 @@ class OutboundMessage(OutboundSummary):
     text: str | None
     html: str | None
     headers: tuple[tuple[str, str], ...]
-    answered: Answered | None
+    answered: AnsweredMessage | None
     attachments: tuple[AttachmentInfo, ...]
 
 

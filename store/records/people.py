@@ -34,7 +34,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class UsageAmount:
     """How much of one kind."""
 
     count: int  # mails
@@ -46,7 +46,7 @@ class DayUsage:
     """What a user was counted on one day."""
 
     day: date  # of UTC
-    kinds: Mapping[UsageKind, Amount]  # without those of which there was nothing
+    kinds: Mapping[UsageKind, UsageAmount]  # without those of which there was nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

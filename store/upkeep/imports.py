@@ -17,7 +17,7 @@ from store.directory.domains import claim_or_create_domain, lookup_domain, verif
 from store.directory.users import LOCAL, get_user_by_email, get_user_by_id
 from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidValue, UserNotFound
 from store.mail.bodies import keep_body
-from store.records.imports import Contents, ImportedMessage, Row, Written
+from store.records.imports import Contents, ImportedMessage, ImportedOutbound, Row
 from store.records.mail import Agent, AgentSecret, Message, User
 from store.schema.inbound import agents, messages, users
 from store.schema.outbound import outbound
@@ -191,7 +191,7 @@ def _keep_written(tx: Tx, fresh: Sequence[ImportedMessage]) -> None:
         tx.execute(insert(outbound), rows)
 
 
-def _written_row(message: Message, written: Written, known: set[str]) -> Row:
+def _written_row(message: Message, written: ImportedOutbound, known: set[str]) -> Row:
     values: dict[str, Any] = asdict(written) | {"message_id": message.id}
     values["reviewed_by"] = written.reviewed_by if written.reviewed_by in known else None
     values["error"] = _ERRORS.get(message.status, written.error)

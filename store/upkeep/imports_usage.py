@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from store.mail.usage import note_usage
+from store.mail.usage import record_usage
 from store.records.imports import ImportedUsage
 from store.records.people import UsageEvent
 from store.schema.inbound import usage_events
@@ -36,7 +36,7 @@ def import_usage(tx: Tx, user_id: str, told: Sequence[UsageEvent], *, after: int
     if after is not None:
         known, after = _passed(tx, user_id, told, after)
     for event in told[known:]:
-        note_usage(
+        record_usage(
             tx,
             user_id=user_id,
             kind=event.kind,

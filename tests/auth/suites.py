@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from relay.dns.resolver import Answer, RdType
+from relay.dns.resolver import DnsAnswer, RdType
 from relay.errors import DnsUnavailable
 
 SUITES = Path(__file__).resolve().parents[2].parent / "shared" / "suites"
@@ -51,7 +51,7 @@ class SuiteResolver:
                 continue
             self._records.setdefault((name, "TXT" if rdtype == "SPF" else rdtype), []).append(_text(rdtype, value))
 
-    async def lookup(self, name: str, rdtype: RdType) -> Answer:
+    async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
         name = name.lower().rstrip(".")
         for _ in range(8):
             if (name, rdtype) in self._records or (name, "CNAME") not in self._records:
@@ -60,7 +60,7 @@ class SuiteResolver:
         records = tuple(self._records.get((name, rdtype), ()))
         if not records and name in self._silent:
             raise DnsUnavailable(name)
-        return Answer(records=records, exists=name in self._names, ttl=60)
+        return DnsAnswer(records=records, exists=name in self._names, ttl=60)
 
 
 def _text(rdtype: str, value: Any) -> str:

@@ -11,7 +11,7 @@ from relay.auth.authenticate import HASH_INLINE, authenticate
 from relay.auth.dkim_key import KeyCache
 from relay.auth.verdict import Verdict
 from relay.dns.budget import BudgetedResolver
-from relay.dns.resolver import Answer
+from relay.dns.resolver import DnsAnswer
 from relay.errors import DnsUnavailable
 from relay.mail.headers import header_end, split_headers
 from tests.auth.mails import BODY, HEAD, MAIL, envelope, signed, zone
@@ -141,7 +141,7 @@ async def test_the_number_of_questions_is_bounded():
     class Endless:
         async def lookup(self, name, rdtype):
             asked.append(name)
-            return Answer(records=("x",), ttl=60)
+            return DnsAnswer(records=("x",), ttl=60)
 
     resolver = BudgetedResolver(Endless(), seconds=20, questions=3)
     for _ in range(3):

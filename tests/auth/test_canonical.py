@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.auth.body_hash import BodyForm, hash_body
-from relay.auth.canonical import Body, relaxed_field, simple_field, squeeze
+from relay.auth.canonical import CanonicalBody, relaxed_field, simple_field, squeeze
 from relay.mail.headers import Field
 
 WHOLE = {True: BodyForm(True, None), False: BodyForm(False, None)}
@@ -17,7 +17,7 @@ WILD = st.lists(st.sampled_from([b" ", b"\t", b"\r", b"\n", b"\r\n", b"x"]), max
 
 def canonical(chunks, *, relaxed):
     out = []
-    body = Body(out.append, relaxed=relaxed)
+    body = CanonicalBody(out.append, relaxed=relaxed)
     for chunk in chunks:
         body.update(chunk)
     body.finish()
@@ -71,7 +71,7 @@ def test_where_the_chunks_are_cut_changes_nothing(pieces, relaxed):
 @pytest.mark.parametrize("relaxed", [True, False])
 def test_a_body_made_to_hurt_is_given_out_in_pieces_of_bounded_size(filler, relaxed):
     sizes = []
-    body = Body(lambda data: sizes.append(len(data)), relaxed=relaxed)
+    body = CanonicalBody(lambda data: sizes.append(len(data)), relaxed=relaxed)
 
     for _ in range(20):
         body.update(filler * (100_000 // len(filler)))

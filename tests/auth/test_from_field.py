@@ -124,9 +124,9 @@ def test_there_must_be_one_field():
 
 
 @pytest.mark.parametrize("unit", ['"', "(", ")", "<", "\\", '"\\', "a", "a ", "a.", "@", '""', "()", ",", "=?", "\xfc"])
-@pytest.mark.parametrize("around", [("", ""), ('"', '"'), ("(", ")"), ("<a@b.example", ">"), ('"', "\\"), ("", "@b.c")])
-def test_no_field_costs_more_than_its_length(unit, around):
-    value = around[0] + unit * (50_000 // len(unit)) + around[1]
+@pytest.mark.parametrize("hook", [("", ""), ('"', '"'), ("(", ")"), ("<a@b.example", ">"), ('"', "\\"), ("", "@b.c")])
+def test_no_field_costs_more_than_its_length(unit, hook):
+    value = hook[0] + unit * (50_000 // len(unit)) + hook[1]
     start = perf_counter()
 
     author(value)

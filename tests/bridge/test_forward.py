@@ -5,8 +5,8 @@ import json
 import pytest
 
 from relay.bridge.forward import RETRY_SECONDS, forward, request_of
-from relay.bridge.sse import Message
-from relay.delivery.outcome import Answer
+from relay.bridge.sse import SseEvent
+from relay.delivery.outcome import WebhookAnswer
 from relay.errors import StreamRefused
 from tests.fakes import FakeClock
 
@@ -16,7 +16,11 @@ BODY = (
     b'{"type":"email.received","id":"evt_1","data":{"message_id":"msg_1","from":{"name":"Bo","address":"bo@x.example"},'
     b'"verified":true,"subject":"Gr\xc3\xbc\xc3\x9fe"}}'
 )
-GOOD, BUSY, GONE = Answer(status=204, duration_ms=3), Answer(status=503), Answer(error="connection refused")
+GOOD, BUSY, GONE = (
+    WebhookAnswer(status=204, duration_ms=3),
+    WebhookAnswer(status=503),
+    WebhookAnswer(error="connection refused"),
+)
 
 
 class Program:
@@ -40,12 +44,12 @@ class Pauses(list):
 
 def message(document=None):
     data = json.dumps({"headers": HEADERS, "body": BODY.decode()} if document is None else document)
-    return Message("7", "email.received", data)
+    return SseEvent("7", "email.received", data)
 
 
 async def handed(program, given=None, pauses=None):
     pauses = Pauses() if pauses is None else pauses
-    return await forward(given or message(), to=TO, by=program, now=FakeClock().now, sleep=pauses)
+    return await forward(given or message(), to=TO, poster=program, now=FakeClock().now, sleep=pauses)
 
 
 async def test_a_program_gets_the_headers_and_the_very_bytes():
@@ -66,7 +70,7 @@ async def test_it_is_said_who_wrote_what_and_what_the_program_answered():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("trouble", [BUSY, GONE, Answer(status=500), Answer(status=429)])
+@pytest.mark.parametrize("trouble", [BUSY, GONE, WebhookAnswer(status=500), WebhookAnswer(status=429)])
 async def test_what_may_pass_is_tried_again(trouble):
     program, pauses = Program(trouble, trouble, GOOD), Pauses()
     said = await handed(program, pauses=pauses)
@@ -83,7 +87,7 @@ async def test_after_a_few_tries_it_is_let_be():
 
 @pytest.mark.parametrize("status", [301, 400, 404, 410, 422])
 async def test_what_the_program_will_not_have_is_not_tried_again(status):
-    said = await handed(Program(Answer(status=status)))
+    said = await handed(Program(WebhookAnswer(status=status)))
 
     assert (1, False, status) == (said.tries, said.taken, said.status)
 
@@ -104,4 +108,4 @@ async def test_an_event_that_says_little_is_handed_on_all_the_same(body):
 )  # fmt: skip
 async def test_what_is_no_event_of_ours_is_refused(data):
     with pytest.raises(StreamRefused):
-        request_of(Message("7", "x", data))
+        request_of(SseEvent("7", "x", data))

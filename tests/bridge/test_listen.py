@@ -11,7 +11,7 @@ from aiohttp import web
 
 from relay.bridge.forward import Forwarded
 from relay.bridge.listen import RECONNECT_SECONDS, listen, reconnect_seconds
-from relay.bridge.resume_point import Place
+from relay.bridge.resume_point import ResumePoint
 from relay.bridge.source import Source
 from relay.errors import Misconfigured, StreamCut, StreamRefused
 from tests.fakes import FakeClock
@@ -59,7 +59,7 @@ class Listening:
     """What a listener of one relay does, until it has been handed so many events."""
 
     def __init__(self, url, *, until=1, last_id=None, file=None, from_start=False):
-        self.place = Place(BOT, file, last_id)
+        self.place = ResumePoint(BOT, file, last_id)
         self.source = Source(base_url=url, agent=BOT, key="mk_1")
         self.until, self.from_start = until, from_start
         self.handed, self.said, self.warned, self.pauses = [], [], [], []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.bridge.resume_point import Place, load_place
+from relay.bridge.resume_point import ResumePoint, load_place
 from relay.errors import Misconfigured
 
 BOT = "bot@agents.example"
@@ -22,7 +22,7 @@ def test_a_place_is_found_again_in_its_file(tmp_path):
     place.keep("6")
     place.keep("7")
 
-    assert Place(BOT, file, "7") == load_place(BOT, file)
+    assert ResumePoint(BOT, file, "7") == load_place(BOT, file)
     assert [file] == list(tmp_path.iterdir())
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.bridge import sse
-from relay.bridge.sse import Mark, Message, Parser, TooLong
+from relay.bridge.sse import Parser, ResumeMark, SseEvent, TooLong
 
 
 def parsed(stream, *cuts):
@@ -22,26 +22,26 @@ def parsed(stream, *cuts):
     [
         (b"", []),
         (b":\n\n", []),
-        (b"data: a\n\n", [Message(None, "message", "a")]),
-        (b"data:a\n\n", [Message(None, "message", "a")]),
-        (b"data:  a\n\n", [Message(None, "message", " a")]),
-        (b"data\n\n", [Message(None, "message", "")]),
-        (b"data: a\ndata: b\n\n", [Message(None, "message", "a\nb")]),
-        (b"data: a: b\n\n", [Message(None, "message", "a: b")]),
-        (b"event: x\ndata: a\n\ndata: b\n\n", [Message(None, "x", "a"), Message(None, "message", "b")]),
-        (b"id: 1\ndata: a\n\ndata: b\n\n", [Message("1", "message", "a"), Message("1", "message", "b")]),
-        (b"id: 1\n\ndata: b\n\n", [Mark("1"), Message("1", "message", "b")]),
-        (b"id: 1\n\nid\ndata: b\n\n", [Mark("1"), Message("", "message", "b")]),
-        (b"id: 1\0\ndata: b\n\n", [Message(None, "message", "b")]),
-        (b"retry: 2000\nid: 9\n\n:\n\n", [Mark("9")]),
-        (b"retry: 5\nunknown: x\n: said aside\ndata: b\n\n", [Message(None, "message", "b")]),
-        (b"event: x\n\ndata: b\n\n", [Message(None, "message", "b")]),
-        (b"data: a\r\rdata: b\r\n\r\n", [Message(None, "message", "a"), Message(None, "message", "b")]),
-        (b"\xef\xbb\xbfdata: a\n\n", [Message(None, "message", "a")]),
-        (b"\n\ndata: \xef\xbb\xbfa\n\n", [Message(None, "message", "\ufeffa")]),
-        ("data: Grüße\u2028\n\n".encode(), [Message(None, "message", "Grüße\u2028")]),
-        (b"data: \xff\n\n", [Message(None, "message", "\ufffd")]),
-        (b"data: a\n\nid: 2\ndata: b\n", [Message(None, "message", "a")]),
+        (b"data: a\n\n", [SseEvent(None, "message", "a")]),
+        (b"data:a\n\n", [SseEvent(None, "message", "a")]),
+        (b"data:  a\n\n", [SseEvent(None, "message", " a")]),
+        (b"data\n\n", [SseEvent(None, "message", "")]),
+        (b"data: a\ndata: b\n\n", [SseEvent(None, "message", "a\nb")]),
+        (b"data: a: b\n\n", [SseEvent(None, "message", "a: b")]),
+        (b"event: x\ndata: a\n\ndata: b\n\n", [SseEvent(None, "x", "a"), SseEvent(None, "message", "b")]),
+        (b"id: 1\ndata: a\n\ndata: b\n\n", [SseEvent("1", "message", "a"), SseEvent("1", "message", "b")]),
+        (b"id: 1\n\ndata: b\n\n", [ResumeMark("1"), SseEvent("1", "message", "b")]),
+        (b"id: 1\n\nid\ndata: b\n\n", [ResumeMark("1"), SseEvent("", "message", "b")]),
+        (b"id: 1\0\ndata: b\n\n", [SseEvent(None, "message", "b")]),
+        (b"retry: 2000\nid: 9\n\n:\n\n", [ResumeMark("9")]),
+        (b"retry: 5\nunknown: x\n: said aside\ndata: b\n\n", [SseEvent(None, "message", "b")]),
+        (b"event: x\n\ndata: b\n\n", [SseEvent(None, "message", "b")]),
+        (b"data: a\r\rdata: b\r\n\r\n", [SseEvent(None, "message", "a"), SseEvent(None, "message", "b")]),
+        (b"\xef\xbb\xbfdata: a\n\n", [SseEvent(None, "message", "a")]),
+        (b"\n\ndata: \xef\xbb\xbfa\n\n", [SseEvent(None, "message", "\ufeffa")]),
+        ("data: Grüße\u2028\n\n".encode(), [SseEvent(None, "message", "Grüße\u2028")]),
+        (b"data: \xff\n\n", [SseEvent(None, "message", "\ufffd")]),
+        (b"data: a\n\nid: 2\ndata: b\n", [SseEvent(None, "message", "a")]),
     ],
 )
 def test_a_stream_is_read_as_the_standard_says_wherever_it_is_cut(stream, expected):
@@ -77,5 +77,5 @@ def test_what_a_server_writes_is_what_is_read(events, data):
     stream = b"".join(b"event: %b\ndata: %b\n\n" % each for each in lines)
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=5))
 
-    expected = [Message(None, kind.decode() or "message", text.decode()) for kind, text in lines]
+    expected = [SseEvent(None, kind.decode() or "message", text.decode()) for kind, text in lines]
     assert expected == parsed(stream, *cuts)

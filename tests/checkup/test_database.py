@@ -6,7 +6,7 @@ import pytest
 
 from relay.checkup.database import check_database, check_webhooks, verified_domains
 from relay.settings import Settings
-from store.directory.diagnostics import Trouble, database_time, list_troubles
+from store.directory.diagnostics import FailingWebhook, database_time, list_failing_webhooks
 from store.mail.deliveries import claim_due, enqueue, settle_dead, settle_later
 from store.records.mail import Attempt
 from tests.places import Places
@@ -43,10 +43,10 @@ def hook(store, clock, master):
 def test_a_webhook_in_trouble_is_known(store, hook, clock):
     week = clock.now() - timedelta(days=7)
 
-    assert [Trouble(agent=HOOK, dead=1, waiting=1, error="HTTP 500")] == store.run(
-        lambda tx: list_troubles(tx, since=week)
+    assert [FailingWebhook(agent=HOOK, dead=1, waiting=1, error="HTTP 500")] == store.run(
+        lambda tx: list_failing_webhooks(tx, since=week)
     )
-    assert [0] == [each.dead for each in store.run(lambda tx: list_troubles(tx, since=clock.now() + MINUTE))]
+    assert [0] == [each.dead for each in store.run(lambda tx: list_failing_webhooks(tx, since=clock.now() + MINUTE))]
 
 
 def test_it_is_told_with_what_it_said_last(settings, hook, clock):

@@ -3,8 +3,8 @@
 import pytest
 
 from relay.checkup.names import check_domains, check_hostname, check_nameserver
-from relay.directory.dns_records import Place
-from relay.dns.resolver import Answer
+from relay.directory.dns_records import DnsIdentity
+from relay.dns.resolver import DnsAnswer
 from relay.errors import DnsUnavailable
 from store.records.mail import Domain
 from tests.fakes import FakeResolver
@@ -28,7 +28,7 @@ class Saying:
 
 @pytest.mark.parametrize(
     ("answer", "state"),
-    [(Answer(records=(), exists=False), "ok"), (Answer(records=("192.0.2.1",)), "warning"), (None, "failing")],
+    [(DnsAnswer(records=(), exists=False), "ok"), (DnsAnswer(records=("192.0.2.1",)), "warning"), (None, "failing")],
 )
 async def test_a_nameserver_is_judged_by_a_name_that_nobody_can_have(answer, state):
     assert [state] == [each.state for each in await check_nameserver("here", resolver=Saying(answer))]
@@ -70,16 +70,16 @@ async def test_a_domain_is_judged_by_where_its_mail_goes_and_its_proof(clock, mx
         created_at=clock.now(),
     )
     zone = {("agents.example", "MX"): [mx] if mx else [], ("_mailseal.agents.example", "TXT"): [txt]}
-    found = await check_domains([domain], place=Place(hostname=HOST), resolver=FakeResolver(zone))
+    found = await check_domains([domain], place=DnsIdentity(hostname=HOST), resolver=FakeResolver(zone))
 
     assert [state] == [each.state for each in found]
     silent = FakeResolver(zone, down=["agents.example", "_mailseal.agents.example"])
     assert ["warning"] == [
-        each.state for each in await check_domains([domain], place=Place(hostname=HOST), resolver=silent)
+        each.state for each in await check_domains([domain], place=DnsIdentity(hostname=HOST), resolver=silent)
     ]
 
 
 async def test_no_domain_is_no_matter():
-    found = await check_domains([], place=Place(hostname=HOST), resolver=FakeResolver({}))
+    found = await check_domains([], place=DnsIdentity(hostname=HOST), resolver=FakeResolver({}))
 
     assert ["skipped"] == [each.state for each in found]

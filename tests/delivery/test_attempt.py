@@ -12,14 +12,14 @@ from sqlalchemy import update
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from relay.clock import SystemClock, rfc3339
-from relay.delivery.attempt import attempt, read_endpoint, read_matters
+from relay.delivery.attempt import attempt, read_endpoint, read_subjects
 from relay.delivery.post import Poster
 from relay.directory.agents import make_secret
 from relay.events.inbound import RAW_INLINE_BYTES
-from relay.inbound.receive import Reception, receive
+from relay.inbound.receive import ReceiveContext, receive
 from relay.mail.routes import Routes
 from relay.signing.seal import NAMES, SIGNATURE, verify_seal
-from relay.wiring import Judging
+from relay.wiring import SenderAuthenticator
 from store.directory.agents import add_secret, get_agent_by_email, lookup_recipient
 from store.errors import AgentNotFound, Unavailable
 from store.mail.messages import find_message
@@ -70,14 +70,14 @@ async def hook(way_out):
 @pytest.fixture
 def received(way_out, clock, master):
     """Mail by the way in, judged and sealed."""
-    judge = Judging(FakeResolver(zone()))
+    judge = SenderAuthenticator(FakeResolver(zone()))
     routes = Routes(hostname=HOSTNAME, postmaster=None, shared_domain=SHARED)
 
     async def receive_one(mail=LETTER, *, to="hook+eu@agents.example", **more):
-        by = Reception(store=way_out.store, judge=judge, clock=way_out.clock, master=master, routes=routes)
+        by = ReceiveContext(store=way_out.store, judge=judge, clock=way_out.clock, master=master, routes=routes)
         recipient = (await read_recipient(way_out, HOOK),)
         with spool_with(mail) as spool:
-            (message_id,) = await receive(envelope(to, **more), spool, recipient, by=by)
+            (message_id,) = await receive(envelope(to, **more), spool, recipient, ctx=by)
         return await way_out.store.read(lambda tx: find_message(tx, message_id))
 
     return receive_one
@@ -467,11 +467,11 @@ async def listener():
 
 async def test_an_outcome_that_cannot_be_written_leaves_the_delivery_as_it_was(way_out, sink, hook):
     mail = await way_out.mail()
-    claimed, by = await way_out.claim(), way_out.letterbox()
-    letters, endpoint = await read_matters([claimed], by=by), await read_endpoint(HOOK, by=by)
+    claimed, by = await way_out.claim(), way_out.delivery_context()
+    letters, endpoint = await read_subjects([claimed], ctx=by), await read_endpoint(HOOK, ctx=by)
     way_out.hide("delivery_attempts")
     with pytest.raises(Unavailable):
-        await attempt(claimed, letters[mail.id], endpoint, by=by)
+        await attempt(claimed, letters[mail.id], endpoint, ctx=by)
     way_out.show("delivery_attempts")
 
     delivery = await way_out.delivery(mail.id)
@@ -486,12 +486,12 @@ async def test_a_worker_that_comes_back_late_with_a_failure_leaves_the_next_ones
 ):
     sink.answers("/hook", 500)
     mail = await way_out.mail()
-    late, by = await way_out.claim(), way_out.letterbox()
-    letters, endpoint = await read_matters([late], by=by), await read_endpoint(HOOK, by=by)
+    late, by = await way_out.claim(), way_out.delivery_context()
+    letters, endpoint = await read_subjects([late], ctx=by), await read_endpoint(HOOK, ctx=by)
     clock.advance(seconds=25)
     theirs = await way_out.claim()
 
-    await attempt(late, letters[mail.id], endpoint, by=by)
+    await attempt(late, letters[mail.id], endpoint, ctx=by)
 
     delivery = await way_out.delivery(mail.id)
     assert ("pending", 0, theirs.until) == (delivery.status, delivery.attempts, delivery.due_at)
@@ -499,19 +499,19 @@ async def test_a_worker_that_comes_back_late_with_a_failure_leaves_the_next_ones
 
 async def test_a_worker_that_comes_back_late_with_a_success_has_delivered(way_out, sink, clock, hook):
     mail = await way_out.mail()
-    late, by = await way_out.claim(), way_out.letterbox()
-    letters, endpoint = await read_matters([late], by=by), await read_endpoint(HOOK, by=by)
+    late, by = await way_out.claim(), way_out.delivery_context()
+    letters, endpoint = await read_subjects([late], ctx=by), await read_endpoint(HOOK, ctx=by)
     clock.advance(seconds=25)
     await way_out.claim()
 
-    await attempt(late, letters[mail.id], endpoint, by=by)
+    await attempt(late, letters[mail.id], endpoint, ctx=by)
 
     assert ["delivered"] == await way_out.statuses([mail])
 
 
 async def test_the_endpoint_of_an_agent_that_is_gone_is_an_error(way_out):
     with pytest.raises(AgentNotFound):
-        await read_endpoint(HOOK, by=way_out.letterbox())
+        await read_endpoint(HOOK, ctx=way_out.delivery_context())
 
 
 @on_sqlite

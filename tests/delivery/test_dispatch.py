@@ -273,7 +273,7 @@ async def test_a_dispatcher_that_stops_gives_back_what_it_has_not_begun(way_out,
 async def test_a_dispatcher_that_stops_lets_a_request_under_way_end(way_out, sink, hook):
     sink.hang("/hook")
     mail = await way_out.mail()
-    dispatcher = Dispatcher(way_out.letterbox(), at_once=8, timeout_seconds=TIMEOUT_SECONDS)
+    dispatcher = Dispatcher(way_out.delivery_context(), at_once=8, timeout_seconds=TIMEOUT_SECONDS)
     dispatcher.start()
     await sink.got(1)
 

@@ -12,7 +12,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from relay.delivery.outcome import Answer
+from relay.delivery.outcome import WebhookAnswer
 from relay.delivery.post import READ_LIMIT, Poster, describe
 from relay.errors import ForbiddenTarget
 from tests.fakes import FakeClock
@@ -625,8 +625,8 @@ def test_every_error_has_words_of_ours(expected, error):
 
 
 def test_an_answer_summarises_itself():
-    assert Answer(status=404).summary == "status 404"
-    assert Answer(error="dns").summary == "dns"
+    assert WebhookAnswer(status=404).summary == "status 404"
+    assert WebhookAnswer(error="dns").summary == "dns"
 
 
 def test_the_fake_clock_stands_where_the_dates_of_these_tests_expect_it():

@@ -7,7 +7,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 
 from relay.clock import Clock
-from relay.delivery.attempt import Letterbox, attempt, read_endpoint, read_matters
+from relay.delivery.attempt import DeliveryContext, attempt, read_endpoint, read_subjects
 from relay.delivery.dispatch import Dispatcher
 from relay.delivery.post import Poster
 from relay.dns.resolver import Resolver
@@ -65,8 +65,8 @@ class WayOut:
     def places(self) -> Places:
         return Places(self.clock, self.master, LOOPBACK)
 
-    def letterbox(self, **changes) -> Letterbox:
-        made = Letterbox(
+    def delivery_context(self, **changes) -> DeliveryContext:
+        made = DeliveryContext(
             store=self.store,
             poster=self.poster,
             clock=self.clock,
@@ -81,7 +81,7 @@ class WayOut:
     @asynccontextmanager
     async def dispatching(self, *, at_once: int = 8, grace_seconds: float = 10, **changes):
         """A dispatcher that runs meanwhile."""
-        dispatcher = Dispatcher(self.letterbox(**changes), at_once=at_once, timeout_seconds=TIMEOUT_SECONDS)
+        dispatcher = Dispatcher(self.delivery_context(**changes), at_once=at_once, timeout_seconds=TIMEOUT_SECONDS)
         dispatcher.start()
         try:
             yield dispatcher
@@ -122,10 +122,10 @@ class WayOut:
 
     async def attempt(self, address: str = HOOK, **changes) -> Delivery:
         """Claim the one delivery that is due, try it once, and answer what is recorded."""
-        claimed, by = await self.claim(address), self.letterbox(**changes)
-        letters = await read_matters([claimed], by=by)
-        endpoint = await read_endpoint(address, by=by)
-        await attempt(claimed, letters[claimed.delivery.message_id], endpoint, by=by)
+        claimed, by = await self.claim(address), self.delivery_context(**changes)
+        letters = await read_subjects([claimed], ctx=by)
+        endpoint = await read_endpoint(address, ctx=by)
+        await attempt(claimed, letters[claimed.delivery.message_id], endpoint, ctx=by)
         return await self.delivery(claimed.delivery.message_id)
 
     async def delivery(self, message_id: str) -> Delivery:
@@ -150,7 +150,7 @@ class WayOut:
 
     def wake(self, address: str = HOOK) -> None:
         """Have dispatchers look now, instead of at their next sweep."""
-        self.store.bell.ring({f"deliveries:{address}"})
+        self.store.notifier.ring({f"deliveries:{address}"})
 
     def hide(self, table: str) -> None:
         """Take a table away for a while: who needs it finds a database that cannot answer."""

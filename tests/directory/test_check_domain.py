@@ -3,8 +3,8 @@
 import pytest
 
 from relay.demo.zone_server import ZoneServer
-from relay.directory.check_domain import survey
-from relay.directory.dns_records import Place
+from relay.directory.check_domain import look_up_records
+from relay.directory.dns_records import DnsIdentity
 from relay.directory.domains import claim, settle
 from relay.dns.cache import CachingResolver, FreshResolver
 from tests.fakes import FakeResolver
@@ -12,7 +12,7 @@ from tests.one_database import on_sqlite
 
 NAME = "agents.example"
 PROOF = f"_mailseal.{NAME}"
-HERE = Place(hostname="mx.here.example")
+HERE = DnsIdentity(hostname="mx.here.example")
 pytestmark = on_sqlite
 
 
@@ -38,7 +38,7 @@ def published(domain):
 async def test_each_record_is_looked_for_where_it_should_be(domain):
     resolver = FakeResolver(published(domain))
 
-    seen = await survey(domain, resolver=resolver, place=HERE, sending=True)
+    seen = await look_up_records(domain, resolver=resolver, place=HERE, sending=True)
 
     assert dict.fromkeys(("ownership", "receiving", "spf", "dkim", "dmarc"), True) == rightness(seen)
     assert {(PROOF, "TXT"), (NAME, "MX"), (NAME, "TXT"), (f"_domainkey.{NAME}", "TXT"), (f"_dmarc.{NAME}", "TXT")} == (
@@ -49,7 +49,9 @@ async def test_each_record_is_looked_for_where_it_should_be(domain):
 async def test_nobody_is_asked_for_records_that_do_not_matter(domain):
     resolver = FakeResolver({})
 
-    assert {"ownership": False, "receiving": False} == rightness(await survey(domain, resolver=resolver, place=HERE))
+    assert {"ownership": False, "receiving": False} == rightness(
+        await look_up_records(domain, resolver=resolver, place=HERE)
+    )
     assert 2 == len(resolver.asked)
 
 
@@ -57,7 +59,7 @@ async def test_nobody_is_asked_for_records_that_do_not_matter(domain):
 async def test_a_name_that_nobody_answers_for_leaves_the_others(domain, down, purpose):
     resolver = FakeResolver(published(domain), down=[down])
 
-    seen = rightness(await survey(domain, resolver=resolver, place=HERE, sending=True))
+    seen = rightness(await look_up_records(domain, resolver=resolver, place=HERE, sending=True))
 
     assert seen.pop(purpose) is None
     assert None not in {each for name, each in seen.items() if name != "spf"}
@@ -68,10 +70,10 @@ async def test_real_packets_tell_the_same_and_what_was_published_a_moment_ago(st
     await server.start()
     cached = CachingResolver([server.address], seconds=1)
     resolver = FreshResolver(cached)
-    assert not any(rightness(await survey(domain, resolver=resolver, place=HERE, sending=True)).values())
+    assert not any(rightness(await look_up_records(domain, resolver=resolver, place=HERE, sending=True)).values())
 
     server._zone.update({(name, kind): list(records) for (name, kind), records in published(domain).items()})
-    seen = await survey(domain, resolver=resolver, place=HERE, sending=True)
+    seen = await look_up_records(domain, resolver=resolver, place=HERE, sending=True)
 
     assert dict.fromkeys(("ownership", "receiving", "spf", "dkim", "dmarc"), True) == rightness(seen)
     listing = store.run(lambda tx: settle(tx, domain, seen, master=master, now=clock.now()))
@@ -86,7 +88,7 @@ async def test_a_nameserver_that_fails_is_told_from_one_that_says_no(domain):
     await server.start()
     cached = CachingResolver([server.address], seconds=1)
 
-    seen = rightness(await survey(domain, resolver=FreshResolver(cached), place=HERE))
+    seen = rightness(await look_up_records(domain, resolver=FreshResolver(cached), place=HERE))
 
     assert {"ownership": None, "receiving": True} == seen
     await cached.close()

@@ -12,14 +12,14 @@ from relay.directory.dns_check import (
     PENDING_SELDOM,
     UNANSWERED,
     VERIFIED,
-    Sighting,
+    DnsCheck,
     judge,
     next_look,
     state_after,
     unanswered,
 )
-from relay.directory.dns_records import Place, wanted_records
-from relay.dns.resolver import Answer
+from relay.directory.dns_records import DnsIdentity, expected_records
+from relay.dns.resolver import DnsAnswer
 from store.records.domains import RecordState
 from store.records.mail import Domain
 
@@ -35,16 +35,16 @@ DOMAIN = Domain(
     created_at=NOW,
 )
 OWNED = replace(DOMAIN, verified=True, verified_at=NOW)
-NONE = Place(hostname="mx.here.example")
-SES = Place(hostname="mx.here.example", outbound="ses")
+NONE = DnsIdentity(hostname="mx.here.example")
+SES = DnsIdentity(hostname="mx.here.example", outbound="ses")
 
 
 def wanted(purpose, place=NONE):
-    return next(each for each in wanted_records(DOMAIN, place=place, sending=True) if each.purpose == purpose)
+    return next(each for each in expected_records(DOMAIN, place=place, sending=True) if each.purpose == purpose)
 
 
 def seen(purpose, *records, place=NONE, exists=None):
-    answer = Answer(records=records, exists=bool(records) if exists is None else exists)
+    answer = DnsAnswer(records=records, exists=bool(records) if exists is None else exists)
     return judge(wanted(purpose, place), answer, place=place)
 
 
@@ -114,22 +114,22 @@ def test_dmarc_is_right_if_there_is_one_policy(records, is_right):
 
 @pytest.mark.parametrize("exists", [True, False])
 def test_dkim_is_right_if_there_is_a_key_of_whatever_name(exists):
-    assert Sighting(purpose="dkim", is_right=exists, found=()) == seen("dkim", exists=exists)
+    assert DnsCheck(purpose="dkim", is_right=exists, found=()) == seen("dkim", exists=exists)
 
 
 def test_what_a_stranger_published_is_told_as_text_and_not_without_end():
-    bell = seen("ownership", "a\x1b[2J\x00\x9b\xe9", *["x" * 5000] * 50)
+    notifier = seen("ownership", "a\x1b[2J\x00\x9b\xe9", *["x" * 5000] * 50)
 
-    assert "a\\027[2J\\000\\155\xe9" == bell.found[0]
-    assert (MAX_FOUND, MAX_TEXT) == (len(bell.found), max(map(len, bell.found)))
+    assert "a\\027[2J\\000\\155\xe9" == notifier.found[0]
+    assert (MAX_FOUND, MAX_TEXT) == (len(notifier.found), max(map(len, notifier.found)))
     assert MAX_TEXT == len(seen("ownership", "\x00" * 5000).found[0])
 
 
 # States
 
-NOTHING = Sighting(purpose="spf", is_right=False, found=())
-OTHER = Sighting(purpose="spf", is_right=False, found=("v=spf1 -all",))
-RIGHT = Sighting(purpose="spf", is_right=True, found=("v=spf1 mx ~all",))
+NOTHING = DnsCheck(purpose="spf", is_right=False, found=())
+OTHER = DnsCheck(purpose="spf", is_right=False, found=("v=spf1 -all",))
+RIGHT = DnsCheck(purpose="spf", is_right=True, found=("v=spf1 mx ~all",))
 SILENCE = unanswered(wanted("spf"))
 LATER = NOW + DAY
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from relay.directory.dns_records import Place, records_for
+from relay.directory.dns_records import DnsIdentity, records_for
 from store.records.domains import RecordState
 from store.records.mail import Domain
 
@@ -13,8 +13,8 @@ NAME = "agents.example"
 DOMAIN = Domain(
     domain=NAME, user_id="usr_1", token="0123", verified=False, verified_at=None, is_shared=False, created_at=NOW
 )
-NONE = Place(hostname="mx.here.example")
-SES = Place(hostname="mx.here.example", outbound="ses")
+NONE = DnsIdentity(hostname="mx.here.example")
+SES = DnsIdentity(hostname="mx.here.example", outbound="ses")
 
 
 def published(*, place=NONE, sending=None, states=()):

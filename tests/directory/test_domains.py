@@ -5,9 +5,9 @@
 import pytest
 from structlog.testing import capture_logs
 
-from relay.directory.check_domain import survey
+from relay.directory.check_domain import look_up_records
 from relay.directory.dns_check import PENDING_OFTEN
-from relay.directory.dns_records import Place
+from relay.directory.dns_records import DnsIdentity
 from relay.directory.domains import accept, claim, claim_anew, look_up, require_answer, require_proof, settle, warn
 from relay.errors import DnsUnavailable
 from store.directory.agents import get_agent_by_email
@@ -25,7 +25,7 @@ from tests.one_database import on_sqlite
 
 NAME = "agents.example"
 PROOF = "_mailseal.agents.example"
-HERE = Place(hostname="mx.here.example")
+HERE = DnsIdentity(hostname="mx.here.example")
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def verify(store, clock, master):
     """Has somebody look at DNS now, as the API does."""
 
     async def look(domain, resolver):
-        seen = await survey(domain, resolver=resolver, place=HERE)
+        seen = await look_up_records(domain, resolver=resolver, place=HERE)
         require_answer(domain, seen)
         listing = store.run(lambda tx: settle(tx, domain, seen, master=master, now=clock.now()))
         require_proof(listing)
@@ -102,7 +102,7 @@ def settled(store, clock, master):
     """The same, without asking what came of it."""
 
     async def look(domain, resolver):
-        seen = await survey(domain, resolver=resolver, place=HERE)
+        seen = await look_up_records(domain, resolver=resolver, place=HERE)
         return store.run(lambda tx: settle(tx, domain, seen, master=master, now=clock.now()))
 
     return look

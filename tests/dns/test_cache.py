@@ -11,7 +11,7 @@ import pytest
 
 from relay.demo.zone_server import ZoneServer
 from relay.dns.cache import CacheLimits, CachingResolver, FreshResolver, system_nameservers
-from relay.dns.resolver import Answer
+from relay.dns.resolver import DnsAnswer
 from relay.dns.wire import Truncated, question, read, reply_to
 from relay.errors import DnsUnavailable, Misconfigured
 
@@ -117,7 +117,7 @@ async def test_a_name_without_records_is_told_from_a_name_that_is_not(resolver, 
     "name", ["", ".", "a..b", "a" * 64 + ".example", "a." * 130 + "example", "ü" * 40 + ".example"]
 )
 async def test_what_cannot_be_a_name_does_not_exist_and_is_not_asked_for(resolver, server, name):
-    assert Answer(records=(), exists=False) == await resolver.lookup(name, "A")
+    assert DnsAnswer(records=(), exists=False) == await resolver.lookup(name, "A")
     assert [] == server.asked
 
 
@@ -364,5 +364,5 @@ async def test_a_fresh_resolver_that_gets_no_answer_leaves_what_is_remembered(re
 
 @pytest.mark.parametrize("name", ["", "a..b", "a" * 64 + ".example"])
 async def test_a_fresh_resolver_does_not_ask_for_what_cannot_be_a_name(resolver, server, name):
-    assert Answer(records=(), exists=False) == await FreshResolver(resolver).lookup(name, "TXT")
+    assert DnsAnswer(records=(), exists=False) == await FreshResolver(resolver).lookup(name, "TXT")
     assert [] == server.asked

@@ -12,17 +12,17 @@ from store.database import migrate
 from store.database.connect import open_store, sqlite_url
 from tests.fakes import FakeClock
 from tests.places import Places
-from tests.web.client import Door
+from tests.web.client import ApiServer
 from tests.web.world import furnish
 
 
 class Served:
     """An open door, and a user with one of everything behind it."""
 
-    def __init__(self, door: Door, loop: asyncio.AbstractEventLoop) -> None:
-        self.door = door
+    def __init__(self, api_server: ApiServer, loop: asyncio.AbstractEventLoop) -> None:
+        self.api_server = api_server
         self._loop = loop
-        host, port = door.server.addresses[0]
+        host, port = api_server.server.addresses[0]
         self.url = f"http://{host}:{port}"
         self._worlds = 0
         self.is_whole = False  # nothing of it was deleted
@@ -42,8 +42,8 @@ class Served:
         """A world of its own each time: what is left of the last one does no harm."""
         self._worlds += 1
         owner, domain = f"user{self._worlds}@owner.example", f"agents{self._worlds}.example"
-        self.known = await furnish(self.door, owner=owner, domain=domain)
-        self.door.key = self.known["key"]
+        self.known = await furnish(self.api_server, owner=owner, domain=domain)
+        self.api_server.key = self.known["key"]
 
 
 @contextmanager
@@ -52,26 +52,26 @@ def served(folder: Path) -> Iterator[Served]:
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    door = asyncio.run_coroutine_threadsafe(_opened(folder), loop).result(60)
+    api_server = asyncio.run_coroutine_threadsafe(_opened(folder), loop).result(60)
     try:
-        yield Served(door, loop)
+        yield Served(api_server, loop)
     finally:
-        asyncio.run_coroutine_threadsafe(_closed(door), loop).result(60)
+        asyncio.run_coroutine_threadsafe(_closed(api_server), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
 
 
-async def _opened(folder: Path) -> Door:
+async def _opened(folder: Path) -> ApiServer:
     store = open_store(sqlite_url(folder / "mailseal.db"))
     migrate.upgrade(store.engine)
     store.start()
     clock = FakeClock()
-    door = Door(store, clock, Places(clock, master_key(b"a master key for tests only")))
-    await door.open()
-    return door
+    api_server = ApiServer(store, clock, Places(clock, master_key(b"a master key for tests only")))
+    await api_server.open()
+    return api_server
 
 
-async def _closed(door: Door) -> None:
-    await door.close()
-    await door.store.stop()
+async def _closed(api_server: ApiServer) -> None:
+    await api_server.close()
+    await api_server.store.stop()

@@ -58,7 +58,7 @@ def test_an_answer_is_always_one_that_is_described(case, relay):
     relay.restore()
     aim(case, relay)
 
-    answer = case.call(base_url=relay.url, headers={"Authorization": f"Bearer {relay.door.key}"})
+    answer = case.call(base_url=relay.url, headers={"Authorization": f"Bearer {relay.api_server.key}"})
 
     relay.is_whole = case.method != "DELETE" or answer.status_code >= 300
     case.validate_response(answer, checks=CHECKS)

@@ -3,9 +3,9 @@
 import pytest
 
 from relay.directory.agents import make_secret
-from relay.inbound.receive import Reception
+from relay.inbound.receive import ReceiveContext
 from relay.mail.routes import Routes
-from relay.wiring import Judging
+from relay.wiring import SenderAuthenticator
 from store.directory.agents import POSTMASTER, ensure_operator_postmaster
 from store.directory.domains import ensure_shared_domain
 from tests.auth.mails import zone
@@ -24,5 +24,7 @@ async def way_in(live_store, clock, master) -> WayIn:
     await live_store.write(operator)
     resolver = FakeResolver(zone())
     routes = Routes(hostname=HOSTNAME, postmaster=None, shared_domain=SHARED)
-    reception = Reception(store=live_store, judge=Judging(resolver), clock=clock, master=master, routes=routes)
-    return WayIn(reception, Places(clock, master), resolver)
+    receive_context = ReceiveContext(
+        store=live_store, judge=SenderAuthenticator(resolver), clock=clock, master=master, routes=routes
+    )
+    return WayIn(receive_context, Places(clock, master), resolver)

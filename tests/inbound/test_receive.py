@@ -384,8 +384,8 @@ async def test_an_agent_that_goes_while_its_mail_is_judged_makes_the_sender_try_
     async def delete():
         await way_in.store.write(lambda tx: delete_agent(tx, way_in.places.user(tx, OWNER).id, "gone@agents.example"))
 
-    judge = DeletingJudge(way_in.reception.judge, delete)
-    way_in.reception = replace(way_in.reception, judge=judge)
+    judge = DeletingJudge(way_in.receive_context.judge, delete)
+    way_in.receive_context = replace(way_in.receive_context, judge=judge)
 
     with pytest.raises(Deferred):
         await way_in.receive(to=[BOT, "gone@agents.example"])

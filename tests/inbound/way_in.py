@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from relay.directory import domains as proving
 from relay.inbound.admit import admit
-from relay.inbound.receive import Reception, receive
+from relay.inbound.receive import ReceiveContext, receive
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope, Peer
 from relay.mail.routes import Routes
@@ -58,18 +58,18 @@ def spool_with(mail: bytes) -> Spool:
 class WayIn:
     """Admits and receives, and shows what came of it."""
 
-    reception: Reception
+    receive_context: ReceiveContext
     places: Places
     resolver: FakeResolver
 
     @property
     def store(self):
-        return self.reception.store
+        return self.receive_context.store
 
     def calling(self, postmaster: str | None) -> None:
         """Name the agent for the operator's mail."""
         routes = Routes(hostname=HOSTNAME, postmaster=postmaster, shared_domain=SHARED)
-        self.reception = replace(self.reception, routes=routes)
+        self.receive_context = replace(self.receive_context, routes=routes)
 
     async def agent(self, address: str, *, owner: str = OWNER, proved: bool = True, **more) -> None:
         """An agent of *owner* on a domain that is (or is not) verified."""
@@ -86,7 +86,7 @@ class WayIn:
         await self.store.write(unit)
 
     async def admit(self, text: str) -> Recipient:
-        return await admit(address(text), store=self.store, routes=self.reception.routes)
+        return await admit(address(text), store=self.store, routes=self.receive_context.routes)
 
     async def receive(
         self,
@@ -98,7 +98,7 @@ class WayIn:
     ) -> list[str]:
         recipients = admitted or [await self.admit(each) for each in to]
         with spool_with(mail) as spool:
-            return list(await receive(envelope(*to, **more), spool, recipients, by=self.reception))
+            return list(await receive(envelope(*to, **more), spool, recipients, ctx=self.receive_context))
 
     async def receive_one(self, mail: bytes = MAIL, **more) -> tuple[Message, bytes]:
         """The one message that comes of *mail*, and its stored bytes."""

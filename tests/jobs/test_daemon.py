@@ -90,7 +90,7 @@ async def test_an_approval_under_way_ends_before_a_daemon_that_stops(tmp_path, d
 
     async with asyncio.timeout(40):
         async with home.daemon() as relay:
-            asked = asyncio.ensure_future(approve(owner, held.id, by=relay.daemon._office))
+            asked = asyncio.ensure_future(approve(owner, held.id, ctx=relay.daemon._send_context))
             await host.mails.get()
             asked.cancel()  # as when the web's door closes
             asyncio.get_running_loop().call_later(0.3, host.gate.set)

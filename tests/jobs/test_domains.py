@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.directory.dns_check import PENDING_OFTEN, PENDING_SELDOM, UNANSWERED, VERIFIED
-from relay.directory.dns_records import Place
+from relay.directory.dns_records import DnsIdentity
 from relay.directory.domains import accept, claim, look_up
 from relay.jobs.domains import AT_ONCE, LEASE, DomainWatch
 from store.database.connect import open_store
@@ -19,7 +19,7 @@ from tests.one_database import on_sqlite
 
 NAME = "agents.example"
 PROOF = f"_mailseal.{NAME}"
-HERE = Place(hostname="mx.here.example")
+HERE = DnsIdentity(hostname="mx.here.example")
 
 
 class Watched:
@@ -259,7 +259,7 @@ async def test_records_for_sending_are_looked_at_where_mail_is_sent(relay, outbo
     domain = await relay.claim()
     relay.clock.advance(minutes=5)
 
-    await relay.watch(place=Place(hostname="mx.here.example", outbound=outbound)).look_again(relay.stop)
+    await relay.watch(place=DnsIdentity(hostname="mx.here.example", outbound=outbound)).look_again(relay.stop)
 
     assert count == len(await relay.statuses(domain))
 

@@ -15,7 +15,7 @@ from store.directory.users import bootstrap_user
 from store.outbound.letters_queue import claim_due_letters, enqueue_sign_in
 from store.schema.outbound import notifications
 from tests.fakes import FakeCourier
-from tests.offices import BASE, make_office
+from tests.send_contexts import BASE, make_send_context
 
 
 class GatedCourier(FakeCourier):
@@ -41,8 +41,8 @@ async def make(sqlite_store, clock, master):
     running = []
 
     def start(courier, *, kind=LetterRound, **options):
-        office = make_office(sqlite_store, clock, master, courier=courier, from_domain="out.example")
-        running.append(kind(office, chance=lambda: 0.0, **options))
+        send_context = make_send_context(sqlite_store, clock, master, courier=courier, from_domain="out.example")
+        running.append(kind(send_context, chance=lambda: 0.0, **options))
         running[-1].start()
         return running[-1]
 

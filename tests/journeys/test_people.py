@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from relay.outbound.submit import Wish, submit
+from relay.outbound.submit import OutboundRequest, submit
 from store.directory.agents import get_agent_by_email
 from store.directory.hitl import update_agent_hitl
 from store.mail.deliveries import claim_due, get_delivery, settle_dead
@@ -50,15 +50,15 @@ def home(tmp_path, sqlite_file_url, nameserver, host):
 
 async def written(running, *, agent=BOT, seconds=600, ends="reject", **content):
     """A mail of *agent*, which asks its owner first."""
-    office = running.daemon._office
+    send_context = running.daemon._send_context
 
     def unit(tx):
-        owner, now = get_agent_by_email(tx, agent).user_id, office.clock.now()
+        owner, now = get_agent_by_email(tx, agent).user_id, send_context.clock.now()
         given = {"enabled": True, "ttl_seconds": seconds, "expiration_action": ends}
         return update_agent_hitl(tx, owner, agent, now=now, **given)
 
     draft = Draft(**{"to": (READER,), "subject": "Offer", "text": "Dear Bo,\n\n100 apples.\n", **content})
-    return await submit(await office.store.write(unit), Wish(draft=draft), by=office)
+    return await submit(await send_context.store.write(unit), OutboundRequest(draft=draft), ctx=send_context)
 
 
 async def status_of(running, message):

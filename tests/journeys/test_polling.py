@@ -18,7 +18,7 @@ def bot(home):
 async def until_it_waits(relay):
     """Return once a poller of the agent waits in this daemon."""
     async with asyncio.timeout(20):
-        while TOPIC not in relay.daemon.store.bell._waiting:  # noqa: ASYNC110 (the bell has no event for it)
+        while TOPIC not in relay.daemon.store.notifier._waiting:  # noqa: ASYNC110 (the bell has no event for it)
             await asyncio.sleep(0.01)
 
 

@@ -24,7 +24,7 @@ BROWSER = next(
 )
 
 
-def door(home, http):
+def api_server(home, http):
     """A daemon's door, as a client of the stream needs it."""
     return SimpleNamespace(key=home.key, server=SimpleNamespace(addresses=[http]))
 
@@ -49,7 +49,7 @@ def started():
 
 
 async def test_a_letter_comes_to_who_follows_with_its_verdict(home, bot):
-    async with home.daemon() as relay, following(door(home, relay.http)) as stream:
+    async with home.daemon() as relay, following(api_server(home, relay.http)) as stream:
         (message_id,) = await sent(relay.smtp, signed_letter(), BOT)
         event = await stream.event()
 
@@ -60,7 +60,7 @@ async def test_a_letter_comes_to_who_follows_with_its_verdict(home, bot):
 async def test_who_follows_at_one_daemon_gets_the_letters_to_another(postgres_home):
     home = postgres_home
     home.agent()
-    async with home.daemon() as here, home.daemon() as there, following(door(home, here.http)) as stream:
+    async with home.daemon() as here, home.daemon() as there, following(api_server(home, here.http)) as stream:
         for number in range(3):
             (message_id,) = await sent(there.smtp, letter(number), BOT)
             async with asyncio.timeout(5):  # less than to the next sign of life
@@ -70,7 +70,7 @@ async def test_who_follows_at_one_daemon_gets_the_letters_to_another(postgres_ho
 async def test_a_daemon_whose_line_to_the_others_was_cut_misses_nothing_for_long(postgres_home, postgres_url):
     home = postgres_home
     home.agent()
-    async with home.daemon() as here, home.daemon() as there, following(door(home, here.http)) as stream:
+    async with home.daemon() as here, home.daemon() as there, following(api_server(home, here.http)) as stream:
         with psycopg.connect(postgres_url, autocommit=True) as operator:
             operator.execute(
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
@@ -84,7 +84,7 @@ async def test_a_daemon_whose_line_to_the_others_was_cut_misses_nothing_for_long
 async def test_a_letter_put_in_by_hand_comes_to_who_follows(home, bot, started, tmp_path):
     (tmp_path / "letter.eml").write_bytes(letter())
     daemon = await started(home)
-    async with following(door(home, daemon.http)) as stream:
+    async with following(api_server(home, daemon.http)) as stream:
         command = [sys.executable, "-m", "relay.cli", "inject", str(tmp_path / "letter.eml"), "--to", BOT, "--json"]
         done = await asyncio.to_thread(
             subprocess.run, command, cwd=ROOT, env=home.command_environment, capture_output=True, timeout=60
@@ -98,14 +98,14 @@ async def test_a_letter_put_in_by_hand_comes_to_who_follows(home, bot, started, 
 
 async def test_who_follows_goes_on_behind_the_last_event_after_the_daemons_death(home, bot, started):
     daemon = await started(home)
-    async with following(door(home, daemon.http)) as stream:
+    async with following(api_server(home, daemon.http)) as stream:
         kept = [(await sent(daemon.smtp, letter(number), BOT))[0] for number in range(3)]
         had = await stream.events(2)
         daemon.kill()
     await asyncio.to_thread(daemon.start)
     kept += await sent(daemon.smtp, letter(3), BOT)
 
-    async with following(door(home, daemon.http), last_id=had[-1].id) as stream:
+    async with following(api_server(home, daemon.http), last_id=had[-1].id) as stream:
         had += await stream.events(2)
 
     assert kept == [event.message_id for event in had]
@@ -114,7 +114,7 @@ async def test_who_follows_goes_on_behind_the_last_event_after_the_daemons_death
 async def test_a_daemon_that_is_told_to_stop_ends_its_streams_and_ends(sqlite_home, started):
     sqlite_home.agent()
     daemon = await started(sqlite_home)
-    async with following(door(sqlite_home, daemon.http)) as stream:
+    async with following(api_server(sqlite_home, daemon.http)) as stream:
         daemon.terminate()
 
         assert [] == await stream.rest()

@@ -33,7 +33,7 @@ def test_the_return_path_is_the_envelopes_sender(sender, expected):
 
 
 def test_received_says_from_whom_by_whom_how_and_when():
-    field = received(envelope(tls="TLSv1.3", protocol="ESMTPS"), by="relay.example", message_id="msg_1", at=AT)
+    field = received(envelope(tls="TLSv1.3", protocol="ESMTPS"), hostname="relay.example", message_id="msg_1", at=AT)
 
     assert field == (
         b"Received: from mx.example.com ([192.0.2.1])\r\n"
@@ -44,19 +44,21 @@ def test_received_says_from_whom_by_whom_how_and_when():
 
 
 def test_received_names_no_recipient_when_there_are_two():
-    assert b" for " not in received(envelope(BOT, EVA), by="relay.example", message_id="msg_1", at=AT)
+    assert b" for " not in received(envelope(BOT, EVA), hostname="relay.example", message_id="msg_1", at=AT)
 
 
 @pytest.mark.parametrize(
     ("ip", "expected"), [("2001:db8::1", b"([IPv6:2001:db8::1])"), ("192.0.2.1", b"([192.0.2.1])")]
 )
 def test_received_writes_the_peer_as_an_address_literal(ip, expected):
-    assert expected in received(envelope(ip=ip, helo="[192.0.2.9]"), by="relay.example", message_id="msg_1", at=AT)
+    assert expected in received(
+        envelope(ip=ip, helo="[192.0.2.9]"), hostname="relay.example", message_id="msg_1", at=AT
+    )
 
 
 @pytest.mark.parametrize("helo", ["x\r\nX-Evil: 1", "x) by me (", "x; dmarc=pass", "", "\x00\x85", 'a"<b>\\'])
 def test_no_name_of_a_peer_can_add_a_field_or_a_clause(helo):
-    raw = received(envelope(helo=helo), by="relay.example", message_id="msg_1", at=AT)
+    raw = received(envelope(helo=helo), hostname="relay.example", message_id="msg_1", at=AT)
 
     assert [field.name for field in split_headers(raw + b"\r\n").fields] == ["received"]
     assert (raw.count(b";"), raw.count(b"("), raw.count(b")")) == (1, 1, 1)

@@ -3,7 +3,7 @@
 from email import message_from_bytes, policy
 
 from relay.outbound.review import Version, amend, approve
-from relay.outbound.submit import Wish, submit
+from relay.outbound.submit import OutboundRequest, submit
 from relay.signing.link import read_review_token
 from store.directory.agents import get_agent_by_email
 from store.directory.hitl import update_agent_hitl
@@ -28,14 +28,14 @@ def told(world):
     text = mail.get_body(("plain",)).get_content()
     [url] = [line for line in text.splitlines() if line.startswith(BASE)]
     token = url.removeprefix(f"{BASE}/review/")
-    return text, read_review_token(token, key=world.office.master.links, now=world.clock.now())
+    return text, read_review_token(token, key=world.send_context.master.links, now=world.clock.now())
 
 
 async def test_each_draft_is_asked_about_and_the_last_one_is_what_goes(sqlite_store, clock, master):
     world = World(sqlite_store, clock, master, FakeCourier())
     agent = await ask_first(world)
     draft = Draft(to=("bo@reader.example",), subject="Offer", text="one")
-    held = await submit(agent, Wish(draft=draft), by=world.office)
+    held = await submit(agent, OutboundRequest(draft=draft), ctx=world.send_context)
 
     await world.notify(await world.take())
     first, link = told(world)
@@ -43,13 +43,13 @@ async def test_each_draft_is_asked_about_and_the_last_one_is_what_goes(sqlite_st
     assert "[NEW DOMAIN] To: bo@reader.example" in first
 
     edit = PendingApprovalEdit(text="two", to=("cy@elsewhere.example",))
-    changed = await amend(world.user.id, held.id, edit, by=world.office)
+    changed = await amend(world.user.id, held.id, edit, ctx=world.send_context)
     await world.notify(await world.take())
     second, link = told(world)
     assert (2, True, False) == (link.revision, "| two" in second, "| one" in second)
     assert "[NEW DOMAIN] To: cy@elsewhere.example" in second
 
     seen = Version(changed.revision, changed.digest)
-    assert "sent" == (await approve(world.user.id, held.id, seen=seen, by=world.office)).status
+    assert "sent" == (await approve(world.user.id, held.id, seen=seen, ctx=world.send_context)).status
     raw, _, recipients, _ = world.courier.taken[-1]
     assert (("cy@elsewhere.example",), True) == (recipients, b"\r\ntwo" in raw)

@@ -14,7 +14,7 @@ from relay.jobs.sending import Sending
 from relay.outbound import review
 from relay.outbound.feedback.feedback import take_feedback
 from relay.outbound.send import send_queued
-from relay.outbound.submit import Wish, submit
+from relay.outbound.submit import OutboundRequest, submit
 from relay.outbound.unconfirmed import resolve
 from store.database.connect import open_store
 from store.directory.agents import delete_agent
@@ -26,9 +26,9 @@ from store.outbound.sending import claim_queued, list_send_attempts
 from store.outbound.unconfirmed import sweep_unconfirmed
 from store.records.outbound import Draft
 from tests.fakes import FakeCourier
-from tests.offices import make_office
 from tests.outbound.feedback import told
 from tests.places import Places
+from tests.send_contexts import make_send_context
 
 ANA, BOT = "ana@owner.example", "bot@agents.example"
 MAIL = Draft(to=(told.BO,), subject="once", text="hello")
@@ -51,7 +51,7 @@ class GatedCourier(FakeCourier):
         return answer
 
 
-class Desk:
+class Scenario:
     """An agent, its owner and who sends; every process has an office of its own."""
 
     def __init__(self, store, clock, master):
@@ -68,15 +68,15 @@ class Desk:
         self.user, self.agent = await self.store.write(unit)
         return self
 
-    def office(self, courier, store=None):
-        return make_office(store or self.store, self.clock, self.master, courier=courier)
+    def send_context(self, courier, store=None):
+        return make_send_context(store or self.store, self.clock, self.master, courier=courier)
 
     async def hold(self, action, ttl=60):
         how = {"enabled": True, "ttl_seconds": ttl, "expiration_action": action}
         await self.store.write(lambda tx: update_agent_hitl(tx, self.user, BOT, **how, now=self.clock.now()))
 
-    async def write(self, office):
-        return (await submit(self.agent, Wish(draft=MAIL), by=office)).id
+    async def write(self, send_context):
+        return (await submit(self.agent, OutboundRequest(draft=MAIL), ctx=send_context)).id
 
     async def claim(self):
         now = self.clock.now()
@@ -100,13 +100,13 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(sqlite_store, clock, master):
-    return await Desk(sqlite_store, clock, master).furnish()
+async def scenario(sqlite_store, clock, master):
+    return await Scenario(sqlite_store, clock, master).furnish()
 
 
 @pytest.fixture
-async def any_desk(live_store, clock, master):
-    return await Desk(live_store, clock, master).furnish()
+async def any_scenario(live_store, clock, master):
+    return await Scenario(live_store, clock, master).furnish()
 
 
 async def under_way(courier, work):
@@ -117,108 +117,108 @@ async def under_way(courier, work):
     return task
 
 
-async def test_a_yes_behind_the_lease_makes_a_doubtful_mail_sent(desk):
+async def test_a_yes_behind_the_lease_makes_a_doubtful_mail_sent(scenario):
     courier = GatedCourier()
-    office = desk.office(courier)
-    message_id = await desk.write(office)
-    sending = await under_way(courier, send_queued(await desk.claim(), by=office))
+    send_context = scenario.send_context(courier)
+    message_id = await scenario.write(send_context)
+    sending = await under_way(courier, send_queued(await scenario.claim(), ctx=send_context))
 
-    desk.clock.advance(minutes=6)
-    assert [message_id] == await desk.sweep()
-    assert await desk.claim() is None
+    scenario.clock.advance(minutes=6)
+    assert [message_id] == await scenario.sweep()
+    assert await scenario.claim() is None
     courier.gate.set()
     await sending
 
-    assert ("sent", ["sent"]) == (await desk.status(message_id), await desk.outcomes(message_id))
+    assert ("sent", ["sent"]) == (await scenario.status(message_id), await scenario.outcomes(message_id))
     with pytest.raises(NotUnconfirmed):
-        await resolve(desk.user, message_id, "send_again", agent=BOT, by=office)
+        await resolve(scenario.user, message_id, "send_again", agent=BOT, ctx=send_context)
     assert 1 == len(courier.taken)
 
 
-async def test_a_yes_that_comes_after_the_owner_said_send_again_is_believed_before_anybody_sends(desk):
+async def test_a_yes_that_comes_after_the_owner_said_send_again_is_believed_before_anybody_sends(scenario):
     courier = GatedCourier()
-    office = desk.office(courier)
-    message_id = await desk.write(office)
-    sending = await under_way(courier, send_queued(await desk.claim(), by=office))
-    desk.clock.advance(minutes=6)
-    await desk.sweep()
+    send_context = scenario.send_context(courier)
+    message_id = await scenario.write(send_context)
+    sending = await under_way(courier, send_queued(await scenario.claim(), ctx=send_context))
+    scenario.clock.advance(minutes=6)
+    await scenario.sweep()
 
-    await resolve(desk.user, message_id, "send_again", agent=BOT, by=office)
+    await resolve(scenario.user, message_id, "send_again", agent=BOT, ctx=send_context)
     courier.gate.set()
     await sending
 
-    assert "sent" == await desk.status(message_id)
-    assert await desk.claim() is None
+    assert "sent" == await scenario.status(message_id)
+    assert await scenario.claim() is None
     assert 1 == len(courier.taken)
 
 
-async def test_a_yes_to_an_expired_hold_that_its_owner_had_sent_again_is_believed_too(desk):
+async def test_a_yes_to_an_expired_hold_that_its_owner_had_sent_again_is_believed_too(scenario):
     courier = GatedCourier()
-    office = desk.office(courier)
-    await desk.hold("approve")
-    message_id = await desk.write(office)
-    desk.clock.advance(seconds=61)
-    sending = await under_way(courier, review.expire(await desk.expired(), by=office))
-    desk.clock.advance(minutes=6)
-    await desk.sweep()
+    send_context = scenario.send_context(courier)
+    await scenario.hold("approve")
+    message_id = await scenario.write(send_context)
+    scenario.clock.advance(seconds=61)
+    sending = await under_way(courier, review.expire(await scenario.expired(), ctx=send_context))
+    scenario.clock.advance(minutes=6)
+    await scenario.sweep()
 
-    await resolve(desk.user, message_id, "send_again", agent=BOT, by=office)
+    await resolve(scenario.user, message_id, "send_again", agent=BOT, ctx=send_context)
     courier.gate.set()
     await sending
 
-    assert "sent" == await desk.status(message_id)
-    assert await desk.claim() is None
+    assert "sent" == await scenario.status(message_id)
+    assert await scenario.claim() is None
     assert 1 == len(courier.taken)
 
 
 @pytest.mark.parametrize("error", [CourierRefused("no"), CourierBusy("later"), SendUnconfirmed("cut")])
-async def test_a_late_no_changes_nothing_of_the_attempt_that_the_owner_asked_for(desk, error):
+async def test_a_late_no_changes_nothing_of_the_attempt_that_the_owner_asked_for(scenario, error):
     slow = GatedCourier(error)
-    message_id = await desk.write(desk.office(slow))
-    sending = await under_way(slow, send_queued(await desk.claim(), by=desk.office(slow)))
-    desk.clock.advance(minutes=6)
-    await desk.sweep()
+    message_id = await scenario.write(scenario.send_context(slow))
+    sending = await under_way(slow, send_queued(await scenario.claim(), ctx=scenario.send_context(slow)))
+    scenario.clock.advance(minutes=6)
+    await scenario.sweep()
     quick = FakeCourier()
-    await resolve(desk.user, message_id, "send_again", agent=BOT, by=desk.office(quick))
-    again = await desk.claim()
+    await resolve(scenario.user, message_id, "send_again", agent=BOT, ctx=scenario.send_context(quick))
+    again = await scenario.claim()
 
     slow.gate.set()
     await sending
-    assert "sending" == await desk.status(message_id)
-    assert await desk.claim() is None
-    await send_queued(again, by=desk.office(quick))
+    assert "sending" == await scenario.status(message_id)
+    assert await scenario.claim() is None
+    await send_queued(again, ctx=scenario.send_context(quick))
 
-    assert "sent" == await desk.status(message_id)
+    assert "sent" == await scenario.status(message_id)
     assert 1 == len(quick.taken)
 
 
 @pytest.mark.parametrize("stopped", [timedelta(minutes=3, seconds=1), timedelta(minutes=6), timedelta(days=1)])
-async def test_a_process_that_was_stopped_behind_its_claim_hands_nothing_over(desk, stopped):
+async def test_a_process_that_was_stopped_behind_its_claim_hands_nothing_over(scenario, stopped):
     courier = FakeCourier()
-    office = desk.office(courier)
-    message_id = await desk.write(office)
-    outgoing = await desk.claim()
+    send_context = scenario.send_context(courier)
+    message_id = await scenario.write(send_context)
+    outgoing = await scenario.claim()
 
-    desk.clock.advance(seconds=stopped.total_seconds())
-    await desk.sweep()
-    await send_queued(outgoing, by=office)
+    scenario.clock.advance(seconds=stopped.total_seconds())
+    await scenario.sweep()
+    await send_queued(outgoing, ctx=send_context)
 
     assert [] == courier.taken
-    assert "queued" == await desk.status(message_id)
+    assert "queued" == await scenario.status(message_id)
 
 
-async def test_two_daemons_on_one_database_send_each_mail_once(any_desk, database_url):
-    desk, courier = any_desk, FakeCourier()
+async def test_two_daemons_on_one_database_send_each_mail_once(any_scenario, database_url):
+    scenario, courier = any_scenario, FakeCourier()
     other = open_store(database_url)
     other.start()
-    offices = [desk.office(courier), desk.office(courier, other)]
-    ids = [await desk.write(offices[0]) for _ in range(20)]
-    workers = [Sending(office) for office in offices]
+    offices = [scenario.send_context(courier), scenario.send_context(courier, other)]
+    ids = [await scenario.write(offices[0]) for _ in range(20)]
+    workers = [Sending(send_context) for send_context in offices]
 
     for worker in workers:
         worker.start()
     async with asyncio.timeout(20):
-        while {"sent"} != {await desk.status(each) for each in ids}:  # noqa: ASYNC110 (two workers and a database)
+        while {"sent"} != {await scenario.status(each) for each in ids}:  # noqa: ASYNC110 (two workers and a database)
             await asyncio.sleep(0.02)
     for worker in workers:
         await worker.stop(5)
@@ -228,155 +228,155 @@ async def test_two_daemons_on_one_database_send_each_mail_once(any_desk, databas
 
 
 @pytest.mark.parametrize("first", ["approval", "expiry"])
-async def test_an_approval_and_the_end_of_the_hold_send_it_once_between_them(any_desk, first):
-    desk, courier = any_desk, GatedCourier()
-    office = desk.office(courier)
-    await desk.hold("approve")
-    message_id = await desk.write(office)
-    desk.clock.advance(seconds=61)
-    hold = await desk.expired()
+async def test_an_approval_and_the_end_of_the_hold_send_it_once_between_them(any_scenario, first):
+    scenario, courier = any_scenario, GatedCourier()
+    send_context = scenario.send_context(courier)
+    await scenario.hold("approve")
+    message_id = await scenario.write(send_context)
+    scenario.clock.advance(seconds=61)
+    hold = await scenario.expired()
     ways = {
-        "approval": lambda: review.approve(desk.user, message_id, by=office),
-        "expiry": lambda: review.expire(hold, by=office),
+        "approval": lambda: review.approve(scenario.user, message_id, ctx=send_context),
+        "expiry": lambda: review.expire(hold, ctx=send_context),
     }
 
     winner = await under_way(courier, ways.pop(first)())
     with pytest.raises(NotPendingApproval):
         await ways.popitem()[1]()
     with pytest.raises(NotPendingApproval):
-        await review.reject(desk.user, message_id, by=office)
+        await review.reject(scenario.user, message_id, ctx=send_context)
     courier.gate.set()
     await winner
 
-    assert {"approval": "sent", "expiry": "expired_approved"}[first] == await desk.status(message_id)
+    assert {"approval": "sent", "expiry": "expired_approved"}[first] == await scenario.status(message_id)
     assert 1 == len(courier.taken)
 
 
-async def test_ten_who_decide_at_once_are_one(any_desk):
-    desk, courier = any_desk, FakeCourier()
-    office = desk.office(courier)
-    await desk.hold("approve")
-    message_id = await desk.write(office)
-    desk.clock.advance(seconds=61)
-    hold = await desk.expired()
+async def test_ten_who_decide_at_once_are_one(any_scenario):
+    scenario, courier = any_scenario, FakeCourier()
+    send_context = scenario.send_context(courier)
+    await scenario.hold("approve")
+    message_id = await scenario.write(send_context)
+    scenario.clock.advance(seconds=61)
+    hold = await scenario.expired()
 
     ends = await asyncio.gather(
-        *[review.approve(desk.user, message_id, by=office) for _ in range(4)],
-        *[review.expire(hold, by=office) for _ in range(4)],
-        *[review.reject(desk.user, message_id, by=office) for _ in range(2)],
+        *[review.approve(scenario.user, message_id, ctx=send_context) for _ in range(4)],
+        *[review.expire(hold, ctx=send_context) for _ in range(4)],
+        *[review.reject(scenario.user, message_id, ctx=send_context) for _ in range(2)],
         return_exceptions=True,
     )
 
     assert 9 == sum(isinstance(each, NotPendingApproval) for each in ends)
-    assert len(courier.taken) == (await desk.status(message_id) in {"sent", "expired_approved"})
+    assert len(courier.taken) == (await scenario.status(message_id) in {"sent", "expired_approved"})
 
 
-async def test_the_providers_event_before_its_answer_makes_it_sent_once(desk):
+async def test_the_providers_event_before_its_answer_makes_it_sent_once(scenario):
     courier = GatedCourier()
-    office = desk.office(courier)
-    message_id = await desk.write(office)
-    outgoing = await desk.claim()
-    sending = await under_way(courier, send_queued(outgoing, by=office))
+    send_context = scenario.send_context(courier)
+    message_id = await scenario.write(send_context)
+    outgoing = await scenario.claim()
+    sending = await under_way(courier, send_queued(outgoing, ctx=send_context))
 
-    await take_feedback(told.text(told.delivery(attempt=outgoing.attempt)), by=office)
-    assert "sent" == await desk.status(message_id)
+    await take_feedback(told.text(told.delivery(attempt=outgoing.attempt)), ctx=send_context)
+    assert "sent" == await scenario.status(message_id)
     courier.gate.set()
     await sending
 
-    assert ("sent", ["sent"]) == (await desk.status(message_id), await desk.outcomes(message_id))
+    assert ("sent", ["sent"]) == (await scenario.status(message_id), await scenario.outcomes(message_id))
     assert 1 == len(courier.taken)
 
 
 @pytest.mark.parametrize("error", [CourierRefused("no"), CourierBusy("later"), SendUnconfirmed("cut")])
-async def test_the_providers_event_outweighs_an_answer_that_says_otherwise(desk, error):
+async def test_the_providers_event_outweighs_an_answer_that_says_otherwise(scenario, error):
     courier = GatedCourier(error)
-    office = desk.office(courier)
-    message_id = await desk.write(office)
-    outgoing = await desk.claim()
-    sending = await under_way(courier, send_queued(outgoing, by=office))
+    send_context = scenario.send_context(courier)
+    message_id = await scenario.write(send_context)
+    outgoing = await scenario.claim()
+    sending = await under_way(courier, send_queued(outgoing, ctx=send_context))
 
-    await take_feedback(told.text(told.send(attempt=outgoing.attempt)), by=office)
+    await take_feedback(told.text(told.send(attempt=outgoing.attempt)), ctx=send_context)
     courier.gate.set()
     await sending
 
-    assert ("sent", ["sent"]) == (await desk.status(message_id), await desk.outcomes(message_id))
-    desk.clock.advance(days=1)
-    assert await desk.claim() is None
+    assert ("sent", ["sent"]) == (await scenario.status(message_id), await scenario.outcomes(message_id))
+    scenario.clock.advance(days=1)
+    assert await scenario.claim() is None
 
 
-async def test_an_event_about_a_mail_that_waits_to_be_sent_again_takes_it_from_the_queue(desk):
+async def test_an_event_about_a_mail_that_waits_to_be_sent_again_takes_it_from_the_queue(scenario):
     courier = FakeCourier([SendUnconfirmed("cut")])
-    office = desk.office(courier)
-    message_id = await desk.write(office)
-    outgoing = await desk.claim()
-    await send_queued(outgoing, by=office)
-    await resolve(desk.user, message_id, "send_again", agent=BOT, by=office)
+    send_context = scenario.send_context(courier)
+    message_id = await scenario.write(send_context)
+    outgoing = await scenario.claim()
+    await send_queued(outgoing, ctx=send_context)
+    await resolve(scenario.user, message_id, "send_again", agent=BOT, ctx=send_context)
 
-    await take_feedback(told.text(told.send(attempt=outgoing.attempt)), by=office)
+    await take_feedback(told.text(told.send(attempt=outgoing.attempt)), ctx=send_context)
 
-    assert "sent" == await desk.status(message_id)
-    assert await desk.claim() is None
+    assert "sent" == await scenario.status(message_id)
+    assert await scenario.claim() is None
 
 
-async def test_a_worker_that_is_stopped_in_the_middle_leaves_a_doubt_and_no_second_mail(desk):
+async def test_a_worker_that_is_stopped_in_the_middle_leaves_a_doubt_and_no_second_mail(scenario):
     courier = GatedCourier()
-    office = desk.office(courier)
-    message_id = await desk.write(office)
-    worker = Sending(office)
+    send_context = scenario.send_context(courier)
+    message_id = await scenario.write(send_context)
+    worker = Sending(send_context)
     worker.start()
     async with asyncio.timeout(10):
         await courier.asked.wait()
 
     await worker.stop(0.01)
-    assert "sending" == await desk.status(message_id)
-    desk.clock.advance(minutes=6)
-    await Holds(office).sweep(asyncio.Event())
+    assert "sending" == await scenario.status(message_id)
+    scenario.clock.advance(minutes=6)
+    await Holds(send_context).sweep(asyncio.Event())
 
-    assert "unconfirmed" == await desk.status(message_id)
-    assert await desk.claim() is None
+    assert "unconfirmed" == await scenario.status(message_id)
+    assert await scenario.claim() is None
     assert 1 == len(courier.taken)
 
 
 @pytest.mark.parametrize("error", [None, SendUnconfirmed("cut")])
-async def test_a_mail_whose_agent_went_while_the_provider_had_it_is_not_logged_as_not_sent(desk, error):
+async def test_a_mail_whose_agent_went_while_the_provider_had_it_is_not_logged_as_not_sent(scenario, error):
     courier = GatedCourier(error)
-    office = desk.office(courier)
-    await desk.write(office)
+    send_context = scenario.send_context(courier)
+    await scenario.write(send_context)
     with capture_logs() as lines:
-        sending = await under_way(courier, send_queued(await desk.claim(), by=office))
-        await desk.store.write(lambda tx: delete_agent(tx, desk.user, BOT))
+        sending = await under_way(courier, send_queued(await scenario.claim(), ctx=send_context))
+        await scenario.store.write(lambda tx: delete_agent(tx, scenario.user, BOT))
         courier.gate.set()
         await sending
 
     assert ["unconfirmed"] == [line["event"] for line in lines]
 
 
-async def test_an_approver_who_hangs_up_has_decided_all_the_same(desk):
+async def test_an_approver_who_hangs_up_has_decided_all_the_same(scenario):
     courier = GatedCourier()
-    office = desk.office(courier)
-    await desk.hold("reject")
-    message_id = await desk.write(office)
-    asking = await under_way(courier, review.approve(desk.user, message_id, by=office))
+    send_context = scenario.send_context(courier)
+    await scenario.hold("reject")
+    message_id = await scenario.write(send_context)
+    asking = await under_way(courier, review.approve(scenario.user, message_id, ctx=send_context))
 
     asking.cancel()
     with suppress(asyncio.CancelledError):
         await asking
     courier.gate.set()
     async with asyncio.timeout(10):
-        while "sent" != await desk.status(message_id):  # noqa: ASYNC110 (the decision goes on by itself)
+        while "sent" != await scenario.status(message_id):  # noqa: ASYNC110 (the decision goes on by itself)
             await asyncio.sleep(0.01)
 
     assert 1 == len(courier.taken)
 
 
-async def test_bytes_that_are_not_those_of_the_digest_do_not_go(desk):
+async def test_bytes_that_are_not_those_of_the_digest_do_not_go(scenario):
     courier = FakeCourier()
-    office = desk.office(courier)
-    message_id = await desk.write(office)
-    outgoing = await desk.claim()
+    send_context = scenario.send_context(courier)
+    message_id = await scenario.write(send_context)
+    outgoing = await scenario.claim()
     forged = replace(outgoing, message=replace(outgoing.message, digest="0" * 64))
 
-    await send_queued(forged, by=office)
+    await send_queued(forged, ctx=send_context)
 
     assert [] == courier.taken
-    assert "failed" == await desk.status(message_id)
+    assert "failed" == await scenario.status(message_id)

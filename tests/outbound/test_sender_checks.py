@@ -6,9 +6,9 @@ import pytest
 
 from relay.directory import domains as proving
 from relay.outbound import review
-from relay.outbound.local_delivery import hand_inside
+from relay.outbound.local_delivery import deliver_locally
 from relay.outbound.send import send_queued
-from relay.outbound.submit import Wish, submit
+from relay.outbound.submit import OutboundRequest, submit
 from store.directory.agents import get_agent_by_email
 from store.errors import DomainUnproven
 from store.mail.messages import get_messages_by_agent
@@ -17,8 +17,8 @@ from store.outbound.sending import LEASE, claim_queued, settle_unconfirmed
 from store.outbound.unconfirmed import resolve_unconfirmed
 from store.records.outbound import Draft
 from tests.fakes import FakeCourier
-from tests.offices import make_office
 from tests.places import Places, new_outbound
+from tests.send_contexts import make_send_context
 
 ANA, EVE = "ana@owner.example", "eve@stranger.example"
 BOT, BOSS = "bot@agents.example", "boss@agents.example"
@@ -31,7 +31,7 @@ class Scene:
     def __init__(self, store, clock, master):
         self.store, self.clock, self.courier = store, clock, FakeCourier()
         self.places = Places(clock, master)
-        self.office = make_office(store, clock, master, courier=self.courier)
+        self.send_context = make_send_context(store, clock, master, courier=self.courier)
 
     async def furnish(self):
         self.eve, self.boss = await self.store.write(self._furnish)
@@ -68,7 +68,9 @@ async def scene(sqlite_store, clock, master):
 async def test_an_agent_on_a_domain_that_is_only_claimed_writes_nothing(scene):
     for to in (BOT, OUTSIDE):
         with pytest.raises(DomainUnproven, match="is not proved"):
-            await submit(scene.boss, Wish(draft=Draft(to=(to,), subject="hi", text="pay me")), by=scene.office)
+            await submit(
+                scene.boss, OutboundRequest(draft=Draft(to=(to,), subject="hi", text="pay me")), ctx=scene.send_context
+            )
 
     assert [] == scene.courier.taken
 
@@ -77,7 +79,7 @@ async def test_what_was_queued_before_the_proof_was_another_s_does_not_go(scene)
     message_id, now = await scene.kept(), scene.clock.now()
     (outgoing,) = await scene.store.write(lambda tx: claim_queued(tx, limit=1, lease=LEASE, now=now))
 
-    await send_queued(outgoing, by=scene.office)
+    await send_queued(outgoing, ctx=scene.send_context)
 
     message = await scene.message(message_id)
     assert ("failed", [], []) == (message.status, scene.courier.taken, list(await scene.arrived()))
@@ -88,7 +90,7 @@ async def test_a_stranger_s_hold_cannot_be_approved_by_themselves(scene):
     message_id = await scene.kept(ttl_seconds=60)
 
     with pytest.raises(DomainUnproven):
-        await review.approve(scene.eve.id, message_id, by=scene.office)
+        await review.approve(scene.eve.id, message_id, ctx=scene.send_context)
 
     assert ("pending_approval", []) == ((await scene.message(message_id)).status, scene.courier.taken)
 
@@ -99,7 +101,7 @@ async def test_a_stranger_s_word_that_a_mail_went_out_makes_it_verified_for_nobo
     def unit(tx):
         (outgoing,) = claim_queued(tx, limit=1, lease=LEASE, now=now)
         settle_unconfirmed(tx, outgoing, "no answer", now=now)
-        also = partial(hand_inside, by=scene.office)
+        also = partial(deliver_locally, ctx=scene.send_context)
         resolve_unconfirmed(tx, scene.eve.id, message_id, "sent", now=now, also=also)
 
     await scene.store.write(unit)
@@ -110,6 +112,8 @@ async def test_a_stranger_s_word_that_a_mail_went_out_makes_it_verified_for_nobo
 async def test_whoever_has_proved_the_domain_writes(scene):
     bot = await scene.store.read(lambda tx: get_agent_by_email(tx, BOT))
 
-    message = await submit(bot, Wish(draft=Draft(to=(OUTSIDE,), subject="hi", text="hello")), by=scene.office)
+    message = await submit(
+        bot, OutboundRequest(draft=Draft(to=(OUTSIDE,), subject="hi", text="hello")), ctx=scene.send_context
+    )
 
     assert "queued" == message.status

@@ -21,9 +21,9 @@ from sqlalchemy import func, select
 from relay.errors import CourierBusy, CourierRefused, RelayError
 from relay.jobs.holds import Holds
 from relay.outbound import review
-from relay.outbound.local_delivery import hand_inside
+from relay.outbound.local_delivery import deliver_locally
 from relay.outbound.send import send_queued
-from relay.outbound.submit import Wish, submit
+from relay.outbound.submit import OutboundRequest, submit
 from relay.outbound.unconfirmed import resolve
 from store.database.connect import open_store, sqlite_url
 from store.directory.hitl import update_agent_hitl
@@ -40,8 +40,8 @@ from store.outbound.unconfirmed import confirm_sent, sweep_unconfirmed
 from store.records.outbound import Draft, Version
 from store.schema.inbound import messages
 from tests.fakes import FakeClock
-from tests.offices import make_office
 from tests.places import Places
+from tests.send_contexts import make_send_context
 
 WRITER, ASKER, STOPPER, INSIDE = (f"{name}@agents.example" for name in ("writer", "asker", "stopper", "inside"))
 HOLDS = {ASKER: (60, "approve"), STOPPER: (60, "reject")}
@@ -98,7 +98,7 @@ class MoodyCourier:
     def __init__(self, machine):
         self.machine, self.mode = machine, "takes"
 
-    async def carry(self, raw, *, mail_from, recipients, attempt_id, in_time):
+    async def carry(self, raw, *, mail_from, recipients, attempt_id, check_lease):
         mode, machine = self.mode, self.machine
         if mode == "refuses":
             raise CourierRefused("no")
@@ -133,7 +133,7 @@ class Sending(RuleBasedStateMachine):
         self.store = open_store(sqlite_url(path))
         self.runner.run(self.open())
         self.courier = MoodyCourier(self)
-        self.office = make_office(self.store, self.clock, self.master, courier=self.courier)
+        self.send_context = make_send_context(self.store, self.clock, self.master, courier=self.courier)
         for agent, to in first:
             self.write_mail(agent, to)
 
@@ -194,7 +194,9 @@ class Sending(RuleBasedStateMachine):
             if other != message_id and mail.status == "sending":
                 mail.status = "unconfirmed"
         if asks_again:
-            await resolve(self.user, message_id, "send_again", agent=self.mails[message_id].agent, by=self.office)
+            await resolve(
+                self.user, message_id, "send_again", agent=self.mails[message_id].agent, ctx=self.send_context
+            )
 
     def expect(self, mail, origin, *, waits):
         """What becomes of *mail* in the courier's hands; *waits* is where it goes when that is certainly not out."""
@@ -219,9 +221,11 @@ class Sending(RuleBasedStateMachine):
         self.under_way = (message_id, None)
         courier, carry = self.courier, self.courier.carry
 
-        async def carried(raw, *, mail_from, recipients, attempt_id, in_time):
+        async def carried(raw, *, mail_from, recipients, attempt_id, check_lease):
             self.under_way = (message_id, attempt_id)
-            return await carry(raw, mail_from=mail_from, recipients=recipients, attempt_id=attempt_id, in_time=in_time)
+            return await carry(
+                raw, mail_from=mail_from, recipients=recipients, attempt_id=attempt_id, check_lease=check_lease
+            )
 
         courier.carry = carried
         try:
@@ -238,7 +242,7 @@ class Sending(RuleBasedStateMachine):
 
     def write_mail(self, agent, to):
         draft = Draft(to=to, subject=f"mail {len(self.mails)}", text="hello")
-        message = self.do(submit(self.agents[agent], Wish(draft=draft), by=self.office))
+        message = self.do(submit(self.agents[agent], OutboundRequest(draft=draft), ctx=self.send_context))
         mail = Mail(agent, to, "pending_approval" if agent in HOLDS else "queued")
         mail.tell(*["pending_approval"] if agent in HOLDS else [])
         self.mails[message.id] = mail
@@ -255,7 +259,7 @@ class Sending(RuleBasedStateMachine):
         for outgoing in taken:
             mail, self.courier.mode = self.mails[outgoing.message.id], mode
             assert outgoing.message.id in queued
-            self.do(self.carrying(outgoing.message.id, send_queued(outgoing, by=self.office)))
+            self.do(self.carrying(outgoing.message.id, send_queued(outgoing, ctx=self.send_context)))
             self.expect(mail, "queue", waits=partial(self.again, mail))
 
     @staticmethod
@@ -269,7 +273,7 @@ class Sending(RuleBasedStateMachine):
             return
         self.courier.mode, record = mode, self.record(message_id)
         seen = {"now": Version(record.revision, record.digest), "never": None, "before": Version(99, record.digest)}
-        work = review.approve(self.user, message_id, edit=edit, seen=seen[looked], by=self.office)
+        work = review.approve(self.user, message_id, edit=edit, seen=seen[looked], ctx=self.send_context)
         answer = self.do(self.carrying(message_id, work))
         if mail.status != "pending_approval" or looked == "before" or self.paused:
             assert isinstance(answer, StoreError)
@@ -285,7 +289,7 @@ class Sending(RuleBasedStateMachine):
         if mail is None:
             return
         before = self.record(message_id)
-        answer = self.do(review.amend(self.user, message_id, edit, by=self.office))
+        answer = self.do(review.amend(self.user, message_id, edit, ctx=self.send_context))
         if mail.status != "pending_approval":
             assert isinstance(answer, StoreError)
             return
@@ -299,7 +303,7 @@ class Sending(RuleBasedStateMachine):
         message_id, mail = self.pick(which)
         if mail is None:
             return
-        answer = self.do(review.reject(self.user, message_id, by=self.office))
+        answer = self.do(review.reject(self.user, message_id, ctx=self.send_context))
         assert isinstance(answer, StoreError) == (mail.status != "pending_approval")
         if mail.status == "pending_approval":
             mail.status = "rejected"
@@ -311,7 +315,7 @@ class Sending(RuleBasedStateMachine):
         for hold in self.ask(list_expired_pending, limit=1, now=self.clock.now()):
             mail, self.courier.mode = self.mails[hold.message_id], mode
             assert ("pending_approval", HOLDS[mail.agent][1]) == (mail.status, hold.action)
-            self.do(self.carrying(hold.message_id, review.expire(hold, by=self.office)))
+            self.do(self.carrying(hold.message_id, review.expire(hold, ctx=self.send_context)))
             if hold.action == "reject":
                 mail.status = "expired_rejected"
                 mail.tell("expired")
@@ -326,7 +330,7 @@ class Sending(RuleBasedStateMachine):
     def sweep(self):
         """Whoever died is found out about."""
         self.clock.advance(minutes=6)
-        self.do(Holds(self.office).sweep(asyncio.Event()))
+        self.do(Holds(self.send_context).sweep(asyncio.Event()))
         for mail in self.mails.values():
             mail.status = "unconfirmed" if mail.status == "sending" else mail.status
 
@@ -336,7 +340,7 @@ class Sending(RuleBasedStateMachine):
         message_id, mail = self.pick(which)
         if mail is None:
             return
-        answer = self.do(resolve(self.user, message_id, word, agent=mail.agent, by=self.office))
+        answer = self.do(resolve(self.user, message_id, word, agent=mail.agent, ctx=self.send_context))
         is_open = mail.status == "unconfirmed" or (mail.status, word) == ("failed", "send_again")
         assert is_open != isinstance(answer, StoreError)
         if is_open:
@@ -356,7 +360,7 @@ class Sending(RuleBasedStateMachine):
             return
         attempt = self.ask(list_send_attempts, message_id)[-1].id
         is_open = mail.status in {"sending", "unconfirmed", "queued"}
-        also = lambda tx, message: hand_inside(tx, message, by=self.office)  # noqa: E731
+        also = lambda tx, message: deliver_locally(tx, message, ctx=self.send_context)  # noqa: E731
         told = self.write(confirm_sent, message_id, attempt, "0100-x", now=self.clock.now(), also=also)
         assert is_open == told
         if is_open:

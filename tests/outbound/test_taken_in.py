@@ -13,7 +13,7 @@ from relay.account.export import LISTING, export_account
 from relay.account.take_in import Rules, import_account
 from relay.directory.agents import check_slug
 from relay.outbound.send import send_queued
-from relay.outbound.submit import Wish, submit
+from relay.outbound.submit import OutboundRequest, submit
 from relay.outbound.unconfirmed import resolve
 from store.directory.users import get_user_by_email
 from store.mail.messages import get_messages_by_agent
@@ -23,9 +23,9 @@ from store.records.outbound import Draft
 from store.upkeep.erasure import delete_user_data
 from tests.account.test_take_in import zipped
 from tests.fakes import FakeCourier
-from tests.offices import make_office
 from tests.outbound.drafting import PDF
 from tests.places import Places
+from tests.send_contexts import make_send_context
 
 ANA, BOT, INSIDE, OUTSIDE = "ana@owner.example", "bot@agents.example", "in@agents.example", "bo@reader.example"
 FORGED = b"From: ceo@bank.example\r\nTo: bo@reader.example\r\nSubject: pay me\r\n\r\nnow\r\n"
@@ -37,7 +37,7 @@ class Move:
     def __init__(self, store, clock, master, folder):
         self.store, self.clock, self.master, self.folder = store, clock, master, folder
         self.courier = FakeCourier()
-        self.office = make_office(store, clock, master, courier=self.courier)
+        self.send_context = make_send_context(store, clock, master, courier=self.courier)
 
     async def write(self):
         places = Places(self.clock, self.master)
@@ -50,7 +50,7 @@ class Move:
 
         self.user, agent = await self.store.write(unit)
         draft = Draft(to=(OUTSIDE, INSIDE), subject="hi", text="hello", attachments=(PDF,))
-        self.message_id = (await submit(agent, Wish(draft=draft), by=self.office)).id
+        self.message_id = (await submit(agent, OutboundRequest(draft=draft), ctx=self.send_context)).id
         return self
 
     async def again(self, change=lambda content: content):
@@ -64,10 +64,10 @@ class Move:
         self.user = (await self.store.read(lambda tx: get_user_by_email(tx, ANA))).id
 
     async def say(self, word):
-        await resolve(self.user, self.message_id, word, agent=BOT, by=self.office)
+        await resolve(self.user, self.message_id, word, agent=BOT, ctx=self.send_context)
         now = self.clock.now()
         for outgoing in await self.store.write(lambda tx: claim_queued(tx, limit=9, lease=LEASE, now=now)):
-            await send_queued(outgoing, by=self.office)
+            await send_queued(outgoing, ctx=self.send_context)
         return await self.store.read(lambda tx: get_outbound_message(tx, self.message_id))
 
     async def arrived(self):

@@ -11,33 +11,33 @@ import trustme
 from relay.smtp.limits import Limits
 from relay.smtp.server import SmtpServer
 from relay.smtp.tls import Certificates
-from tests.smtp.desk import Client, Desk
+from tests.smtp.collector import Client, MailCollector
 
 Open = Callable[..., Awaitable[SmtpServer]]
 Connect = Callable[[], Awaitable[Client]]
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def collector() -> MailCollector:
+    return MailCollector()
 
 
 @pytest.fixture
-async def open_door(desk: Desk, tmp_path: Path) -> AsyncIterator[Open]:
+async def open_door(collector: MailCollector, tmp_path: Path) -> AsyncIterator[Open]:
     servers: list[SmtpServer] = []
     troubles: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context))
 
     async def start(limits: Limits | None = None, **more: Any) -> SmtpServer:
-        given = {"admit": desk.admit, "receive": desk.receive, "hostname": "mx.here.example"}
+        given = {"admit": collector.admit, "receive": collector.receive, "hostname": "mx.here.example"}
         server = SmtpServer(limits=limits or Limits(), spool_directory=tmp_path / "spool", **(given | more))
         await server.start([("127.0.0.1", 0)])
         servers.append(server)
         return server
 
     yield start
-    desk.may_receive.set()
-    desk.may_admit.set()
+    collector.may_receive.set()
+    collector.may_admit.set()
     for server in servers:
         await server.stop(0)
     assert [] == troubles

@@ -14,7 +14,7 @@ A line's first word says what it is:
 import re
 from pathlib import Path
 
-from tests.smtp.desk import Client, Desk
+from tests.smtp.collector import Client, MailCollector
 
 
 def read(file: Path) -> list[tuple[str, str]]:
@@ -27,7 +27,7 @@ def octets(text: str) -> bytes:
     return text.encode("latin-1", "backslashreplace").decode("unicode_escape").encode("latin-1")
 
 
-async def play(steps: list[tuple[str, str]], client: Client, desk: Desk) -> None:
+async def play(steps: list[tuple[str, str]], client: Client, collector: MailCollector) -> None:
     """Do every step in order; an AssertionError names the one that failed."""
     kept, out = 0, b""
     for number, (kind, text) in enumerate(steps, 1):
@@ -41,10 +41,10 @@ async def play(steps: list[tuple[str, str]], client: Client, desk: Desk) -> None
             line = (await client.reader.readline()).decode().removesuffix("\r\n")
             assert re.fullmatch(".*".join(map(re.escape, text.split("*"))), line), f"{where}, got {line!r}"
         elif kind == "K:":
-            assert octets(text) == desk.mails[kept][1], where
+            assert octets(text) == collector.mails[kept][1], where
             kept += 1
         elif kind == "N:":
-            assert kept == len(desk.mails), where
+            assert kept == len(collector.mails), where
         else:
             assert kind == "X:", where
             assert b"" == await client.rest(), where

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from relay.smtp.admission import Budget, Room
+from relay.smtp.admission import ConnectionLimits, MemoryBudget
 from relay.smtp.limits import Limits
 from relay.smtp.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_PEER
 
@@ -20,14 +20,14 @@ from relay.smtp.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_PEER
     ],
 )
 def test_a_peer_is_an_ipv4_address_or_an_ipv6_64(first, second, same):
-    room = Room(Limits(max_connections_per_peer=1))
+    room = ConnectionLimits(Limits(max_connections_per_peer=1))
     assert room.enter(ip_address(first)) is None
 
     assert (TOO_MANY_FROM_PEER if same else None) == room.enter(ip_address(second))
 
 
 def test_all_peers_together_are_bounded():
-    room = Room(Limits(max_connections=2))
+    room = ConnectionLimits(Limits(max_connections=2))
     room.enter(ip_address("192.0.2.1"))
     room.enter(ip_address("192.0.2.2"))
 
@@ -35,7 +35,7 @@ def test_all_peers_together_are_bounded():
 
 
 def test_who_leaves_makes_room_and_is_forgotten():
-    room, peer = Room(Limits(max_connections=1, max_connections_per_peer=1)), ip_address("192.0.2.1")
+    room, peer = ConnectionLimits(Limits(max_connections=1, max_connections_per_peer=1)), ip_address("192.0.2.1")
     for _ in range(3):
         assert room.enter(peer) is None
         assert room.enter(peer) is not None
@@ -45,7 +45,7 @@ def test_who_leaves_makes_room_and_is_forgotten():
 
 
 def test_a_budget_is_shared_and_given_back():
-    budget = Budget(100)
+    budget = MemoryBudget(100)
     one, two = budget.lease(), budget.lease()
     assert one.cover(60)
     assert one.cover(50)

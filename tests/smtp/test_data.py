@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.smtp.data import BdatReceiver, DotReceiver, Fault
+from relay.smtp.data import BdatReceiver, DataFault, DotReceiver
 
 PIECES = [b"\r\n", b"\r", b"\n", b".", b"..", b"a", b"abcdefgh", b"\0", b"\r\n.\r\n", b"\r\n.", b"QUIT", b"\r\n\r\n"]
 MAX_LINE, MAX_BYTES = 7, 25
@@ -117,21 +117,21 @@ def test_a_fake_end_of_data_ends_nothing_and_spoils_the_mail(fake):
         receiver = DotReceiver(max_bytes=1000, max_line=1000)
         _, rest = feed(receiver, chunks)
         assert b"QUIT\r\n" == rest
-        assert receiver.fault in {Fault.BARE_LINE_END, Fault.NUL}
+        assert receiver.fault in {DataFault.BARE_LINE_END, DataFault.NUL}
 
 
 @pytest.mark.parametrize(
     ("stream", "fault"),
     [
-        (b"a\nb\r\n.\r\n", Fault.BARE_LINE_END),
-        (b"a\rb\r\n.\r\n", Fault.BARE_LINE_END),
-        (b"\n\r\n.\r\n", Fault.BARE_LINE_END),
-        (b"a\0b\r\n.\r\n", Fault.NUL),
-        (b"a" * 51 + b"\r\n.\r\n", Fault.LINE_TOO_LONG),
+        (b"a\nb\r\n.\r\n", DataFault.BARE_LINE_END),
+        (b"a\rb\r\n.\r\n", DataFault.BARE_LINE_END),
+        (b"\n\r\n.\r\n", DataFault.BARE_LINE_END),
+        (b"a\0b\r\n.\r\n", DataFault.NUL),
+        (b"a" * 51 + b"\r\n.\r\n", DataFault.LINE_TOO_LONG),
         (b"a" * 50 + b"\r\n.\r\n", None),
         (b"." + b"." * 50 + b"\r\n.\r\n", None),
         (b"a" * 48 + b"\r\n" + b"b" * 48 + b"\r\n.\r\n", None),
-        (b"a" * 48 + b"\r\n" + b"b" * 48 + b"\r\n\r\n.\r\n", Fault.TOO_LARGE),
+        (b"a" * 48 + b"\r\n" + b"b" * 48 + b"\r\n\r\n.\r\n", DataFault.TOO_LARGE),
         (b".\r\n", None),
         (b"\r\n.\r\n", None),
     ],
@@ -149,9 +149,9 @@ def test_nothing_is_handed_out_behind_a_fault():
 
     assert b"1234567\r\na" == receiver.feed(b"1234567\r\na")
     assert b"" == receiver.feed(b"toolong\r\nx")
-    assert Fault.TOO_LARGE is receiver.fault
+    assert DataFault.TOO_LARGE is receiver.fault
     assert b"" == receiver.feed(b"y\nz\r\n.\r\n")
-    assert Fault.TOO_LARGE is receiver.fault
+    assert DataFault.TOO_LARGE is receiver.fault
 
 
 def test_a_cr_at_the_end_of_a_bdat_mail_is_bare():
@@ -161,7 +161,7 @@ def test_a_cr_at_the_end_of_a_bdat_mail_is_bare():
     receiver.begin(0, last=True)
     assert b"" == receiver.feed(b"QUIT")
 
-    assert Fault.BARE_LINE_END is receiver.fault
+    assert DataFault.BARE_LINE_END is receiver.fault
     assert b"QUIT" == receiver.rest
 
 
@@ -177,7 +177,8 @@ def test_a_crlf_across_two_bdat_chunks_is_whole():
 
 
 @pytest.mark.parametrize(
-    ("line", "fault"), [(b"\r\n", None), (b".\r\n", None), (b"x" * 998 + b"\r\n", None), (b"x", Fault.LINE_TOO_LONG)]
+    ("line", "fault"),
+    [(b"\r\n", None), (b".\r\n", None), (b"x" * 998 + b"\r\n", None), (b"x", DataFault.LINE_TOO_LONG)],
 )
 def test_25_megabytes_take_a_second_at_most_and_no_memory(line, fault):
     # A lone dot would end the mail, so it is stuffed.

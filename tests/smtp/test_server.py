@@ -33,7 +33,7 @@ def reset(client):
     client.writer.transport.abort()
 
 
-async def test_smtplib_delivers_and_the_envelope_says_who_sent_what(open_door, desk):
+async def test_smtplib_delivers_and_the_envelope_says_who_sent_what(open_door, collector):
     server = await open_door()
 
     def send():
@@ -44,11 +44,11 @@ async def test_smtplib_delivers_and_the_envelope_says_who_sent_what(open_door, d
 
     peer = Peer(ip=ip_address("127.0.0.1"), helo="client.example", tls=None, protocol="ESMTP")
     sender, recipient = Address("ana", "there.example"), Address("bot+eu", "here.example")
-    assert [(Envelope(peer=peer, mail_from=sender, rcpt_to=(recipient,)), MAIL + b".\r\n")] == desk.mails
+    assert [(Envelope(peer=peer, mail_from=sender, rcpt_to=(recipient,)), MAIL + b".\r\n")] == collector.mails
     assert {"nobody@here.example": (550, b"5.1.1 No such recipient here")} == refused
 
 
-async def test_a_bounce_has_no_sender_and_may_have_two_recipients(open_door, connect, desk):
+async def test_a_bounce_has_no_sender_and_may_have_two_recipients(open_door, connect, collector):
     client = await connect(await open_door())
     await client.greet()
     client.send(b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nRCPT TO:<Postmaster>\r\nDATA\r\n")
@@ -56,8 +56,8 @@ async def test_a_bounce_has_no_sender_and_may_have_two_recipients(open_door, con
     client.send(b".\r\n")
 
     assert "250 2.0.0 Accepted as msg_1a msg_1b" == await client.reply()
-    assert desk.mails[0][0].mail_from is None
-    assert (Address("a", "here.example"), Address("postmaster", "")) == desk.mails[0][0].rcpt_to
+    assert collector.mails[0][0].mail_from is None
+    assert (Address("a", "here.example"), Address("postmaster", "")) == collector.mails[0][0].rcpt_to
 
 
 @pytest.mark.parametrize(
@@ -69,47 +69,47 @@ async def test_a_bounce_has_no_sender_and_may_have_two_recipients(open_door, con
         (Unauthenticated("secret"), "550 5.7.26 "),
     ],
 )
-async def test_an_error_of_a_hook_is_fixed_words_and_the_session_goes_on(open_door, connect, desk, error, answer):
+async def test_an_error_of_a_hook_is_fixed_words_and_the_session_goes_on(open_door, connect, collector, error, answer):
     client = await connect(await open_door())
-    desk.receive_error = error
+    collector.receive_error = error
     await client.begin()
     client.send(MAIL + b".\r\n")
     reply = await client.reply()
     assert reply.startswith(answer)
     assert str(error) not in reply
-    assert desk.spools[0]._file.closed
-    desk.admit_error, desk.receive_error = error, None
+    assert collector.spools[0]._file.closed
+    collector.admit_error, collector.receive_error = error, None
     assert (await client.say("MAIL FROM:<>")).startswith("250 ")
     reply = await client.say("RCPT TO:<bot@here.example>")
     assert reply.startswith(answer)
     assert str(error) not in reply
-    desk.admit_error = None
+    collector.admit_error = None
 
     assert (await client.say("RCPT TO:<bot@here.example>")).startswith("250 ")
     assert (await client.say("DATA")).startswith("354 ")
     assert (await client.say(".")).startswith("250 ")
 
 
-async def test_only_an_unforeseen_error_is_logged_as_one(open_door, connect, desk):
+async def test_only_an_unforeseen_error_is_logged_as_one(open_door, connect, collector):
     client = await connect(await open_door())
     await client.greet()
     await client.say("MAIL FROM:<>")
     with capture_logs() as logs:
-        desk.admit_error = ZeroDivisionError("secret")
+        collector.admit_error = ZeroDivisionError("secret")
         await client.say("RCPT TO:<bot@here.example>")
-        desk.admit_error = Deferred("secret")
+        collector.admit_error = Deferred("secret")
         await client.say("RCPT TO:<bot@here.example>")
 
     assert ["hook_failed", "refused", "refused"] == [line["event"] for line in logs]
     assert ("error", "asking") == (logs[0]["log_level"], logs[0]["phase"])
 
 
-async def test_a_database_that_does_not_answer_is_one_line_a_mail_with_its_words(open_door, connect, desk):
+async def test_a_database_that_does_not_answer_is_one_line_a_mail_with_its_words(open_door, connect, collector):
     client = await connect(await open_door())
     await client.greet()
     await client.say("MAIL FROM:<>")
-    desk.admit_error = Unavailable("the database cannot answer")
-    desk.admit_error.__cause__ = OSError("disk I/O error")
+    collector.admit_error = Unavailable("the database cannot answer")
+    collector.admit_error.__cause__ = OSError("disk I/O error")
     with capture_logs() as logs:
         assert (await client.say("RCPT TO:<bot@here.example>")).startswith("451 4.3.0 ")
 
@@ -140,56 +140,56 @@ async def test_every_refusal_is_one_line_that_says_who_and_why_and_nothing_that_
     ] == logs
 
 
-async def test_a_slow_admit_holds_up_nobody_else(open_door, connect, desk):
+async def test_a_slow_admit_holds_up_nobody_else(open_door, connect, collector):
     server = await open_door()
     slow, other = await connect(server), await connect(server)
     await slow.greet()
     await other.greet()
-    desk.may_admit.clear()
+    collector.may_admit.clear()
     slow.send(b"MAIL FROM:<>\r\nRCPT TO:<bot@here.example>\r\n")
-    await desk.admitting.wait()
+    await collector.admitting.wait()
 
     assert (await other.say("NOOP")).startswith("250 ")
-    desk.may_admit.set()
+    collector.may_admit.set()
     assert (await slow.reply()).startswith("250 2.1.0")
     assert (await slow.reply()).startswith("250 2.1.5")
 
 
 @pytest.mark.parametrize("leave", [reset, lambda client: client.writer.close()], ids=["reset", "close"])
-async def test_who_leaves_behind_the_final_dot_has_sent_a_mail(open_door, connect, desk, leave):
+async def test_who_leaves_behind_the_final_dot_has_sent_a_mail(open_door, connect, collector, leave):
     server = await open_door()
     client = await connect(server)
-    desk.may_receive.clear()
+    collector.may_receive.clear()
     await client.begin()
     client.send(MAIL + b".\r\n")
-    await desk.receiving.wait()
+    await collector.receiving.wait()
     leave(client)
     await asyncio.sleep(0.02)
     assert 1 == server.connections
-    desk.may_receive.set()
+    collector.may_receive.set()
     await until(lambda: server.connections == 0)
 
-    assert [MAIL] == [mail for _, mail in desk.mails]
-    assert desk.spools[0]._file.closed
+    assert [MAIL] == [mail for _, mail in collector.mails]
+    assert collector.spools[0]._file.closed
     assert 0 == server.inflight_bytes
 
 
-async def test_who_sends_no_more_behind_the_final_dot_is_still_answered(open_door, connect, desk):
+async def test_who_sends_no_more_behind_the_final_dot_is_still_answered(open_door, connect, collector):
     client = await connect(await open_door())
-    desk.may_receive.clear()
+    collector.may_receive.clear()
     await client.begin()
     client.send(MAIL + b".\r\n")
     client.writer.write_eof()
-    await desk.receiving.wait()
+    await collector.receiving.wait()
     await asyncio.sleep(0.02)
-    desk.may_receive.set()
+    collector.may_receive.set()
 
     assert b"250 2.0.0 Accepted as msg_1a\r\n" == await client.rest()
 
 
 @pytest.mark.parametrize("leave", [reset, lambda client: client.writer.close()], ids=["reset", "close"])
 @pytest.mark.parametrize("command", ["DATA", "BDAT 500 LAST"])
-async def test_who_leaves_in_the_middle_of_a_mail_has_sent_none(open_door, connect, desk, leave, command):
+async def test_who_leaves_in_the_middle_of_a_mail_has_sent_none(open_door, connect, collector, leave, command):
     server = await open_door()
     client = await connect(server)
     await client.greet()
@@ -198,11 +198,11 @@ async def test_who_leaves_in_the_middle_of_a_mail_has_sent_none(open_door, conne
     leave(client)
     await until(lambda: server.connections == 0)
 
-    assert [] == desk.spools
+    assert [] == collector.spools
     assert 0 == server.inflight_bytes
 
 
-async def test_a_large_mail_arrives_whole_by_data_and_by_bdat(open_door, connect, desk, tmp_path):
+async def test_a_large_mail_arrives_whole_by_data_and_by_bdat(open_door, connect, collector, tmp_path):
     client = await connect(await open_door())
     big = b"".join(b".%d\r\n" % number for number in range(100_000))
     await client.begin()
@@ -216,12 +216,12 @@ async def test_a_large_mail_arrives_whole_by_data_and_by_bdat(open_door, connect
     answers = [await client.reply() for _ in range(2 + len(range(0, len(big), 70_001)) + 1)]
 
     assert {"250"} == {answer[:3] for answer in answers}
-    assert [big, big] == [mail for _, mail in desk.mails]
-    assert all(spool.on_disk for spool in desk.spools)
+    assert [big, big] == [mail for _, mail in collector.mails]
+    assert all(spool.on_disk for spool in collector.spools)
     assert [] == list((tmp_path / "spool").iterdir())
 
 
-async def test_a_spool_that_cannot_be_written_puts_the_mail_off(open_door, connect, desk, tmp_path):
+async def test_a_spool_that_cannot_be_written_puts_the_mail_off(open_door, connect, collector, tmp_path):
     (tmp_path / "spool").write_text("not a folder")
     client = await connect(await open_door())
     await client.begin()
@@ -230,11 +230,11 @@ async def test_a_spool_that_cannot_be_written_puts_the_mail_off(open_door, conne
 
     assert (await client.reply()).startswith("452 4.3.1 ")
     assert (await client.say("NOOP")).startswith("250 ")
-    assert [] == desk.spools
+    assert [] == collector.spools
 
 
 @pytest.mark.parametrize("command", ["DATA", "BDAT 10 LAST"])
-async def test_mail_beyond_the_budget_of_all_sessions_is_put_off(open_door, connect, desk, command):
+async def test_mail_beyond_the_budget_of_all_sessions_is_put_off(open_door, connect, collector, command):
     server = await open_door(Limits(max_inflight_bytes=100))
     first, second = await connect(server), await connect(server)
     await first.begin()
@@ -252,16 +252,16 @@ async def test_mail_beyond_the_budget_of_all_sessions_is_put_off(open_door, conn
     assert (await second.say("DATA")).startswith("503 5.5.1 ")
 
 
-async def test_a_client_that_pipelines_much_does_not_starve_the_others(open_door, connect, desk):
+async def test_a_client_that_pipelines_much_does_not_starve_the_others(open_door, connect, collector):
     server = await open_door(Limits(max_recipients=5000, max_commands=5000))
     flood, victim = await connect(server), await connect(server)
     await flood.greet()
     await victim.greet()
     flood.send(b"MAIL FROM:<>\r\n" + b"RCPT TO:<flood@here.example>\r\n" * 2000)
     victim.send(b"MAIL FROM:<>\r\nRCPT TO:<victim@here.example>\r\n")
-    await until(lambda: len(desk.asked) == 2001)
+    await until(lambda: len(collector.asked) == 2001)
 
-    assert desk.asked.index("victim@here.example") < 500
+    assert collector.asked.index("victim@here.example") < 500
 
 
 async def test_a_client_that_does_not_read_is_cut_off(open_door, connect):
@@ -297,7 +297,7 @@ async def test_replies_to_a_group_come_in_one_piece(open_door, connect):
         ((Limits(max_transactions=1, linger_seconds=0.1), b"MAIL FROM:<>\r\nRSET\r\nMAIL FROM:<>\r\n"), b"421 4.7.0 "),
     ],
 )
-async def test_a_limit_is_told_before_the_end(open_door, connect, desk, case, answer):
+async def test_a_limit_is_told_before_the_end(open_door, connect, collector, case, answer):
     limits, before = case
     server = await open_door(limits)
     client = await connect(server)
@@ -306,18 +306,18 @@ async def test_a_limit_is_told_before_the_end(open_door, connect, desk, case, an
     last = (await client.rest()).splitlines()[-1]
 
     assert last.startswith(answer)
-    assert [] == desk.spools
+    assert [] == collector.spools
     await client.close()
     await until(lambda: server.connections == 0)
 
 
-async def test_the_end_of_a_session_waits_for_a_mail_that_is_being_kept(open_door, connect, desk):
+async def test_the_end_of_a_session_waits_for_a_mail_that_is_being_kept(open_door, connect, collector):
     client = await connect(await open_door(Limits(session_seconds=0.2, idle_seconds=0.1)))
-    desk.may_receive.clear()
+    collector.may_receive.clear()
     await client.begin()
     client.send(MAIL + b".\r\n")
     await asyncio.sleep(0.3)
-    desk.may_receive.set()
+    collector.may_receive.set()
 
     assert (await client.reply()).startswith("250 2.0.0 Accepted")
     assert (await client.reply()).startswith("421 4.4.2 ")
@@ -376,9 +376,9 @@ async def test_a_driver_that_breaks_tells_the_log_alone(open_door, connect):
     assert ["session_failed"] == [line["event"] for line in logs]
 
 
-async def test_it_listens_on_several_hosts_and_on_sockets_that_are_bound(desk):
+async def test_it_listens_on_several_hosts_and_on_sockets_that_are_bound(collector):
     bound = socket.create_server(("127.0.0.1", 0))
-    server = SmtpServer(admit=desk.admit, receive=desk.receive, hostname="mx")
+    server = SmtpServer(admit=collector.admit, receive=collector.receive, hostname="mx")
     await server.start([("127.0.0.1", 0), ("localhost", 0)], sockets=[bound])
     addresses = server.addresses
     greetings = []

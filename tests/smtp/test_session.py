@@ -4,15 +4,15 @@ import pytest
 
 from relay.mail.address import Address
 from relay.smtp import replies
-from relay.smtp.data import Fault
+from relay.smtp.data import DataFault
 from relay.smtp.limits import Limits
-from relay.smtp.session import FAULT_REPLIES, Admit, Session, StartChunk, StartData, StartTls
+from relay.smtp.session import FAULT_REPLIES, Admit, SmtpSession, StartChunk, StartData, UpgradeToTls
 
 BOT = Address("bot", "here.example")
 
 
 def session(*lines, offers_tls=False, **limits):
-    made = Session(hostname="mx", limits=Limits(**limits), offers_tls=offers_tls)
+    made = SmtpSession(hostname="mx", limits=Limits(**limits), offers_tls=offers_tls)
     for line in lines:
         step = made.command(line)
         if isinstance(step, Admit):
@@ -84,7 +84,7 @@ def test_ehlo_lists_what_the_door_can_do():
 def test_starttls_is_offered_only_with_a_certificate_and_once():
     assert b"STARTTLS" not in session().command(EHLO).wire
     secured = session(EHLO, offers_tls=True)
-    assert StartTls() == secured.command(b"STARTTLS")
+    assert UpgradeToTls() == secured.command(b"STARTTLS")
     secured.secure()
 
     assert b"STARTTLS" not in secured.command(EHLO).wire
@@ -191,5 +191,5 @@ def test_transactions_are_bounded_whether_kept_or_not():
 
 
 def test_every_fault_has_its_reply():
-    assert set(Fault) == set(FAULT_REPLIES)
-    assert "5.6.11" == FAULT_REPLIES[Fault.BARE_LINE_END].enhanced
+    assert set(DataFault) == set(FAULT_REPLIES)
+    assert "5.6.11" == FAULT_REPLIES[DataFault.BARE_LINE_END].enhanced

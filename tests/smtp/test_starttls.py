@@ -26,7 +26,7 @@ async def secured(client, trusting, name="mx.here.example", before=b""):
     await client.writer.start_tls(trusting, server_hostname=name)
 
 
-async def test_a_mail_over_tls_says_so(open_door, connect, certificates, trusting, desk):
+async def test_a_mail_over_tls_says_so(open_door, connect, certificates, trusting, collector):
     client = await connect(await open_door(certificates=certificates))
     await client.greet()
     await secured(client, trusting)
@@ -36,11 +36,11 @@ async def test_a_mail_over_tls_says_so(open_door, connect, certificates, trustin
     client.send(MAIL + b".\r\nQUIT\r\n")
 
     assert b"250 2.0.0 Accepted as msg_1a\r\n221 2.0.0 Bye\r\n" == await client.rest()
-    peer = desk.mails[0][0].peer
+    peer = collector.mails[0][0].peer
     assert ("TLSv1.3", "ESMTPS", "again.example") == (peer.tls, peer.protocol, peer.helo)
 
 
-async def test_smtplib_speaks_tls_with_the_door(open_door, certificates, trusting, desk):
+async def test_smtplib_speaks_tls_with_the_door(open_door, certificates, trusting, collector):
     server = await open_door(certificates=certificates)
 
     def send():
@@ -51,10 +51,10 @@ async def test_smtplib_speaks_tls_with_the_door(open_door, certificates, trustin
 
     await asyncio.to_thread(send)
 
-    assert 600_000 + 1000 == len(desk.mails[0][1])
+    assert 600_000 + 1000 == len(collector.mails[0][1])
 
 
-async def test_tls_1_2_is_the_oldest(open_door, connect, certificates, trusting, desk):
+async def test_tls_1_2_is_the_oldest(open_door, connect, certificates, trusting, collector):
     server = await open_door(certificates=certificates)
     trusting.maximum_version = ssl.TLSVersion.TLSv1_2
     client = await connect(server)
@@ -62,12 +62,14 @@ async def test_tls_1_2_is_the_oldest(open_door, connect, certificates, trusting,
     await secured(client, trusting)
     await client.say("EHLO x")
     client.send(b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nDATA\r\n.\r\n")
-    await until(lambda: desk.mails)
+    await until(lambda: collector.mails)
 
-    assert "TLSv1.2" == desk.mails[0][0].peer.tls
+    assert "TLSv1.2" == collector.mails[0][0].peer.tls
 
 
-async def test_commands_in_the_clear_behind_starttls_are_never_obeyed(open_door, connect, certificates, trusting, desk):
+async def test_commands_in_the_clear_behind_starttls_are_never_obeyed(
+    open_door, connect, certificates, trusting, collector
+):
     client = await connect(await open_door(certificates=certificates))
     await client.greet()
     await secured(client, trusting, before=b"RSET\r\nEHLO evil.example\r\nMAIL FROM:<evil@there.example>\r\n")
@@ -76,7 +78,7 @@ async def test_commands_in_the_clear_behind_starttls_are_never_obeyed(open_door,
     assert (await client.say("NOOP")).startswith("250 ")
 
 
-async def test_a_mail_begun_in_the_clear_is_forgotten(open_door, connect, certificates, trusting, desk):
+async def test_a_mail_begun_in_the_clear_is_forgotten(open_door, connect, certificates, trusting, collector):
     server = await open_door(certificates=certificates)
     client = await connect(server)
     await client.greet()
@@ -153,21 +155,21 @@ async def test_stopping_tells_a_client_over_tls(open_door, connect, certificates
 
 
 async def test_who_leaves_over_tls_behind_the_final_dot_has_sent_a_mail(
-    open_door, connect, certificates, trusting, desk
+    open_door, connect, certificates, trusting, collector
 ):
     server = await open_door(certificates=certificates)
     client = await connect(server)
     await client.greet()
     await secured(client, trusting)
     await client.say("EHLO x")
-    desk.may_receive.clear()
+    collector.may_receive.clear()
     client.send(b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nDATA\r\n" + MAIL + b".\r\n")
-    await desk.receiving.wait()
+    await collector.receiving.wait()
     await client.close()
-    desk.may_receive.set()
+    collector.may_receive.set()
     await until(lambda: server.connections == 0)
 
-    assert [MAIL] == [mail for _, mail in desk.mails]
+    assert [MAIL] == [mail for _, mail in collector.mails]
 
 
 async def test_a_new_certificate_serves_new_connections_and_a_broken_one_changes_nothing(

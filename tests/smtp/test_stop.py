@@ -30,7 +30,7 @@ async def test_who_waits_for_a_command_is_told_to_come_back(open_door, connect):
         await asyncio.open_connection(*client.writer.get_extra_info("peername"))
 
 
-async def test_who_is_in_the_middle_of_a_mail_may_finish_it(open_door, connect, desk):
+async def test_who_is_in_the_middle_of_a_mail_may_finish_it(open_door, connect, collector):
     server = await open_door()
     client = await connect(server)
     await client.begin()
@@ -43,11 +43,11 @@ async def test_who_is_in_the_middle_of_a_mail_may_finish_it(open_door, connect, 
     assert (await client.reply()).startswith("250 2.0.0 Accepted")
     assert (await client.reply()).startswith("421 4.3.2 ")
     await stopping
-    assert 1 == len(desk.mails)
+    assert 1 == len(collector.mails)
 
 
 @pytest.mark.parametrize("command", ["DATA", "BDAT 1000", "BDAT 1000 LAST"])
-async def test_a_mail_that_does_not_end_is_cut_behind_the_grace(open_door, connect, desk, command):
+async def test_a_mail_that_does_not_end_is_cut_behind_the_grace(open_door, connect, collector, command):
     server = await open_door()
     client = await connect(server)
     await client.greet()
@@ -56,34 +56,34 @@ async def test_a_mail_that_does_not_end_is_cut_behind_the_grace(open_door, conne
     await server.stop(0.05)
 
     assert b"421 4.3.2 " in await client.rest()
-    assert [] == desk.spools
+    assert [] == collector.spools
     assert 0 == server.inflight_bytes
 
 
-async def test_a_mail_that_is_being_kept_is_waited_for_behind_the_grace(open_door, connect, desk):
+async def test_a_mail_that_is_being_kept_is_waited_for_behind_the_grace(open_door, connect, collector):
     server = await open_door()
     client = await connect(server)
-    desk.may_receive.clear()
+    collector.may_receive.clear()
     await client.begin()
     client.send(MAIL + b".\r\nMAIL FROM:<>\r\n")
-    await desk.receiving.wait()
+    await collector.receiving.wait()
     stopping = asyncio.create_task(server.stop(0))
     await asyncio.sleep(0.05)
     assert not stopping.done()
-    desk.may_receive.set()
+    collector.may_receive.set()
     await stopping
 
-    assert [MAIL] == [mail for _, mail in desk.mails]
+    assert [MAIL] == [mail for _, mail in collector.mails]
     assert b"250 2.0.0 Accepted as msg_1a\r\n421 4.3.2 " == (await client.rest())[:40]
 
 
-async def test_a_question_that_is_never_answered_is_let_go(open_door, connect, desk):
+async def test_a_question_that_is_never_answered_is_let_go(open_door, connect, collector):
     server = await open_door()
     client = await connect(server)
-    desk.may_admit.clear()
+    collector.may_admit.clear()
     await client.greet()
     client.send(b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\n")
-    await desk.admitting.wait()
+    await collector.admitting.wait()
     await server.stop(0.05)
 
     assert b"421 4.3.2 " in await client.rest()

@@ -7,7 +7,7 @@ import ssl
 import uvloop
 
 from relay.smtp.server import SmtpServer
-from tests.smtp.desk import Client, Desk
+from tests.smtp.collector import Client, MailCollector
 from tests.smtp.dialogue import play, read
 from tests.smtp.test_dialogues import FILES, LIMITS
 
@@ -15,11 +15,13 @@ from tests.smtp.test_dialogues import FILES, LIMITS
 def test_every_dialogue_goes_as_written_on_uvloop_too():
     async def all_of_them():
         for file in FILES:
-            desk = Desk()
-            server = SmtpServer(admit=desk.admit, receive=desk.receive, hostname="mx.here.example", limits=LIMITS)
+            collector = MailCollector()
+            server = SmtpServer(
+                admit=collector.admit, receive=collector.receive, hostname="mx.here.example", limits=LIMITS
+            )
             await server.start([("127.0.0.1", 0)])
             client = await Client.connect(server.addresses[0])
-            await play(read(file), client, desk)
+            await play(read(file), client, collector)
             await client.close()
             await server.stop(1)
 
@@ -31,9 +33,9 @@ def test_tls_comes_up_and_the_door_stops_in_the_middle_of_a_handshake_on_uvloop_
     authority.configure_trust(trusting)
 
     async def serve():
-        desk, troubles = Desk(), []
+        collector, troubles = MailCollector(), []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context))
-        server = SmtpServer(admit=desk.admit, receive=desk.receive, hostname="mx", certificates=certificates)
+        server = SmtpServer(admit=collector.admit, receive=collector.receive, hostname="mx", certificates=certificates)
         await server.start([("127.0.0.1", 0)])
 
         def send():
@@ -49,7 +51,7 @@ def test_tls_comes_up_and_the_door_stops_in_the_middle_of_a_handshake_on_uvloop_
         async with asyncio.timeout(5):
             await server.stop(0.05)
         await waiting.close()
-        return desk.mails, troubles
+        return collector.mails, troubles
 
     mails, troubles = uvloop.run(serve())
 

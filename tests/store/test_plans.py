@@ -40,7 +40,7 @@ from store.mail.messages import (
 )
 from store.mail.queue import ack, extend, lease_messages, nack
 from store.mail.usage import list_usage, list_usage_events
-from store.outbound.failed_mail import list_troubled_for_user
+from store.outbound.failed_mail import list_failed_for_user
 from store.outbound.feedback import find_message_of_attempt, list_feedback
 from store.outbound.suppression import find_suppressed, lift_suppression, list_suppressions
 from store.records.mail import Attempt
@@ -140,7 +140,7 @@ QUESTIONS = {
     "sessions that are over": lambda tx, now: delete_expired_user_sessions(tx, now=now),
     "link": used_twice,
     "links that are over": lambda tx, now: delete_used_links(tx, now=now),
-    "mail in trouble": of_owner(list_troubled_for_user, limit=20, now=None),
+    "mail in trouble": of_owner(list_failed_for_user, limit=20, now=None),
     "keys": of_owner(list_api_keys),
     "usage": of_owner(list_usage, first=date(2026, 1, 1), last=date(2026, 12, 31)),
     "usage events": of_owner(list_usage_events, cursor="7"),

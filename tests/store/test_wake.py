@@ -5,12 +5,12 @@ import pytest
 
 from store.database import pg_listener as listen
 from store.database.connect import open_store
-from store.database.pg_listener import Listener, ear_of
-from store.database.sqlite_watcher import Watcher
+from store.database.pg_listener import PgListener, listener_for
+from store.database.sqlite_watcher import SqliteWatcher
 from store.directory.agents import delete_agent, update_agent_mode
 from store.directory.keys import create_api_key, delete_api_key
 from store.upkeep.erasure import delete_user_data
-from store.wake import INBOX, KEYS, Bell
+from store.wake import INBOX, KEYS, Notifier
 from tests.store.gate import PATIENCE_SECONDS, Gate, eventually, in_one_group
 from tests.store.notes import note, noted
 from tests.store.test_engine import Mishap
@@ -35,93 +35,93 @@ async def rung(event):
 def heard(notes):
     """Every topic that rings, in order."""
     topics = []
-    notes.bell.listen(lambda found: topics.extend(sorted(found)))
+    notes.notifier.listen(lambda found: topics.extend(sorted(found)))
     return topics
 
 
 def test_a_bell_wakes_everybody_who_waits_for_the_topic_and_nobody_else():
-    bell = Bell()
-    with bell.waiting("a") as one, bell.waiting("a") as two, bell.waiting("b") as other:
-        bell.ring(["a", "c"])
+    notifier = Notifier()
+    with notifier.waiting("a") as one, notifier.waiting("a") as two, notifier.waiting("b") as other:
+        notifier.ring(["a", "c"])
 
         assert [True, True, False] == [one.is_set(), two.is_set(), other.is_set()]
 
 
 def test_a_bell_rung_before_anybody_waits_wakes_nobody():
-    bell = Bell()
-    bell.ring(["a"])
+    notifier = Notifier()
+    notifier.ring(["a"])
 
-    with bell.waiting("a") as event:
+    with notifier.waiting("a") as event:
         assert not event.is_set()
 
 
 def test_a_bell_rung_after_the_waiting_wakes_nobody():
-    bell = Bell()
-    with bell.waiting("a") as event:
+    notifier = Notifier()
+    with notifier.waiting("a") as event:
         pass
 
-    bell.ring(["a"])
+    notifier.ring(["a"])
 
     assert not event.is_set()
 
 
 def test_a_bell_remembers_no_topic_that_nobody_waits_for():
-    bell = Bell()
-    with bell.waiting("a"), bell.waiting("a"):
+    notifier = Notifier()
+    with notifier.waiting("a"), notifier.waiting("a"):
         pass
 
-    assert {} == bell._waiting
+    assert {} == notifier._waiting
 
 
 def test_who_waits_for_several_topics_is_woken_by_any_of_them():
-    bell = Bell()
-    with bell.waiting("a", "b") as both, bell.waiting("a") as one:
-        bell.ring(["b"])
+    notifier = Notifier()
+    with notifier.waiting("a", "b") as both, notifier.waiting("a") as one:
+        notifier.ring(["b"])
 
         assert [True, False] == [both.is_set(), one.is_set()]
-    assert {} == bell._waiting
+    assert {} == notifier._waiting
 
 
 def test_all_who_wait_can_be_woken_at_once():
-    bell = Bell()
-    with bell.waiting("a") as one, bell.waiting("b", "c") as other:
-        bell.wake_all()
+    notifier = Notifier()
+    with notifier.waiting("a") as one, notifier.waiting("b", "c") as other:
+        notifier.wake_all()
 
         assert [True, True] == [one.is_set(), other.is_set()]
 
 
 def test_a_bell_says_what_is_waited_for():
-    bell = Bell()
-    with bell.waiting("a", "b"):
-        assert {"a", "b"} == bell.topics()
+    notifier = Notifier()
+    with notifier.waiting("a", "b"):
+        assert {"a", "b"} == notifier.topics()
 
-    assert set() == bell.topics()
+    assert set() == notifier.topics()
 
 
 async def test_a_bell_says_whether_anybody_waits():
-    bell = Bell()
-    asking = asyncio.create_task(bell.somebody_waits())
+    notifier = Notifier()
+    asking = asyncio.create_task(notifier.has_waiter())
     await asyncio.sleep(0)
     assert not asking.done()
 
-    with bell.waiting("a"):
+    with notifier.waiting("a"):
         async with asyncio.timeout(PATIENCE_SECONDS):
             await asking
 
-    assert not bell._occupied.is_set()
+    assert not notifier._occupied.is_set()
 
 
 def test_a_bell_tells_listeners_all_topics_at_once():
-    bell, heard = Bell(), []
-    bell.listen(heard.append)
+    notifier, heard = Notifier(), []
+    notifier.listen(heard.append)
 
-    bell.ring(["a", "b"])
+    notifier.ring(["a", "b"])
 
     assert [{"a", "b"}] == heard
 
 
 async def test_a_commit_wakes_who_waits(notes):
-    with notes.bell.waiting("inbox:a") as event:
+    with notes.notifier.waiting("inbox:a") as event:
         await notes.write(rings("inbox:a"))
 
         assert await rung(event)
@@ -129,7 +129,7 @@ async def test_a_commit_wakes_who_waits(notes):
 
 async def test_nobody_is_woken_before_the_commit(notes):
     gate = Gate(rings("inbox:a"))
-    with notes.bell.waiting("inbox:a") as event:
+    with notes.notifier.waiting("inbox:a") as event:
         writing = asyncio.ensure_future(notes.write(gate.unit))
         await gate.is_reached()
         await notes.read(noted)  # there and back: the loop has had its turn
@@ -178,11 +178,11 @@ async def test_a_commit_in_another_process_wakes_who_waits_here_and_again_after_
     postgres_notes, postgres_url
 ):
     here = open_store(postgres_url)
-    ear = Listener(here.engine, here.bell)
-    ear.start()
+    commit_listener = PgListener(here.engine, here.notifier)
+    commit_listener.start()
     try:
         first = await asyncio.to_thread(eventually, listening(postgres_url), of_what="a listener")
-        with here.bell.waiting("inbox:a") as event:
+        with here.notifier.waiting("inbox:a") as event:
             await in_one_group(postgres_notes.write, rings("inbox:a"), rings("inbox:b", then=Mishap()))
             assert await rung(event)
 
@@ -192,14 +192,14 @@ async def test_a_commit_in_another_process_wakes_who_waits_here_and_again_after_
 
         with psycopg.connect(postgres_url, autocommit=True) as operator:
             operator.execute("SELECT pg_terminate_backend(%s, 10000)", [first])
-        with here.bell.waiting("inbox:b") as missed:
+        with here.notifier.waiting("inbox:b") as missed:
             await asyncio.to_thread(eventually, other_ear, of_what="a new listener")
             assert await rung(missed)  # of what was committed meanwhile nobody has told
-        with here.bell.waiting("inbox:a") as event:
+        with here.notifier.waiting("inbox:a") as event:
             await postgres_notes.write(rings("inbox:a"))
             assert await rung(event)
     finally:
-        await ear.stop()
+        await commit_listener.stop()
         here.engine.dispose()
 
 
@@ -209,17 +209,17 @@ def test_a_listener_that_is_cut_off_hears_again_before_long():
 
 
 def test_each_database_is_listened_to_in_its_own_way(store):
-    kinds = {"sqlite": Watcher, "postgresql": Listener}
+    kinds = {"sqlite": SqliteWatcher, "postgresql": PgListener}
 
-    assert isinstance(ear_of(store), kinds[store.engine.dialect.name])
+    assert isinstance(listener_for(store), kinds[store.engine.dialect.name])
 
 
 async def test_a_unit_that_failed_wakes_no_other_process(postgres_notes, postgres_url):
-    with psycopg.connect(postgres_url, autocommit=True) as ear:
-        ear.execute("LISTEN mailseal")
+    with psycopg.connect(postgres_url, autocommit=True) as commit_listener:
+        commit_listener.execute("LISTEN mailseal")
         await in_one_group(postgres_notes.write, rings("bad", then=Mishap()), rings("good"))
 
-        heard = [notice.payload for notice in ear.notifies(timeout=PATIENCE_SECONDS, stop_after=1)]
+        heard = [notice.payload for notice in commit_listener.notifies(timeout=PATIENCE_SECONDS, stop_after=1)]
 
     assert ["good"] == heard
 
@@ -229,12 +229,12 @@ async def test_nobody_elsewhere_is_told_of_a_commit_that_failed(postgres_notes, 
         tx.wake("bad")
         note(1, parent=404)(tx)
 
-    with psycopg.connect(postgres_url, autocommit=True) as ear:
-        ear.execute("LISTEN mailseal")
+    with psycopg.connect(postgres_url, autocommit=True) as commit_listener:
+        commit_listener.execute("LISTEN mailseal")
         await asyncio.gather(postgres_notes.write(breaks), return_exceptions=True)
         await postgres_notes.write(rings("good"))
 
-        heard = [notice.payload for notice in ear.notifies(timeout=PATIENCE_SECONDS, stop_after=1)]
+        heard = [notice.payload for notice in commit_listener.notifies(timeout=PATIENCE_SECONDS, stop_after=1)]
 
     assert ["good"] == heard
 

@@ -13,16 +13,16 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from yarl import URL
 
-from relay.delivery.attempt import Letterbox
+from relay.delivery.attempt import DeliveryContext
 from relay.delivery.post import Poster
 from relay.delivery.trial import Trial, try_webhook
-from relay.directory.dns_records import Place
+from relay.directory.dns_records import DnsIdentity
 from relay.directory.keys import create_key
 from relay.mail.routes import Routes
 from relay.metrics import Metrics
-from relay.outbound.context import Office
+from relay.outbound.context import SendContext
 from relay.outbound.couriers.senders import Senders
-from relay.web.access.context import House
+from relay.web.access.context import WebContext
 from relay.web.app import make_api, make_app
 from relay.web.http.limits import ApiLimits
 from relay.web.http.server import WebServer
@@ -67,7 +67,7 @@ class Answer:
         return self.status, self.json["code"]
 
 
-class Door:
+class ApiServer:
     """An open HTTP door over a store, and requests to it."""
 
     def __init__(
@@ -79,7 +79,7 @@ class Door:
         self.metrics = Metrics()
         self.dns = FakeResolver({})
         self.ready: bool | Exception = True
-        self.office = Office(
+        self.send_context = SendContext(
             store=store,
             clock=clock,
             master=places.master,
@@ -88,7 +88,7 @@ class Door:
             courier=courier,
             senders=Senders(from_domain=None),
         )
-        house = House(
+        ctx = WebContext(
             store=store,
             clock=clock,
             base_url=BASE_URL,
@@ -97,15 +97,15 @@ class Door:
             is_ready=self._is_ready,
             try_webhook=self._try_webhook,
             resolver=self.dns,
-            place=Place(hostname="mx.here.example"),
+            place=DnsIdentity(hostname="mx.here.example"),
             shared_domain="shared.example",
             allow=places.allow,
             max_message_bytes=36_700_160,
-            office=self.office,
+            send_context=self.send_context,
             limits=limits,
         )
-        self.entrance = make_app(house)
-        self.server = WebServer(self.entrance, limits, on_stop=house.close)
+        self.entrance = make_app(ctx)
+        self.server = WebServer(self.entrance, limits, on_stop=ctx.close)
         self.session: aiohttp.ClientSession
         self.key = ""
         self.message_id = ""  # of the one message, where a door is only looked at
@@ -168,17 +168,17 @@ class Door:
     async def patch(self, path: str, json: Any = None, **more: Any) -> Answer:
         return await self.ask("PATCH", path, json=json, **more)
 
-    async def somebody_waits(self) -> None:
+    async def has_waiter(self) -> None:
         """Return once a long poll is waiting for mail, having found none."""
         async with asyncio.timeout(10):
-            while not self.store.bell._waiting:  # noqa: ASYNC110 (the bell has no event for a new waiter)
+            while not self.store.notifier._waiting:  # noqa: ASYNC110 (the bell has no event for a new waiter)
                 await asyncio.sleep(0.005)
             for _ in range(3):  # its first look began before these
                 await self.store.read(lambda tx: tx.execute(select(1)))
 
     async def _try_webhook(self, agent: Agent) -> Trial:
         poster = Poster(clock=self.clock, allow=self.places.allow)
-        letterbox = Letterbox(
+        delivery_context = DeliveryContext(
             store=self.store,
             poster=poster,
             clock=self.clock,
@@ -189,7 +189,7 @@ class Door:
             count=self.metrics.count_attempt,
         )
         async with poster:
-            return await try_webhook(agent, by=letterbox)
+            return await try_webhook(agent, ctx=delivery_context)
 
     async def _is_ready(self) -> bool:
         if isinstance(self.ready, Exception):
@@ -198,12 +198,12 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(*given: Any, **more: Any) -> AsyncIterator[Door]:
+async def serve_api(*given: Any, **more: Any) -> AsyncIterator[ApiServer]:
     """A door that is open meanwhile."""
-    door = Door(*given, **more)
-    await door.open()
-    yield door
-    await door.close()
+    api_server = ApiServer(*given, **more)
+    await api_server.open()
+    yield api_server
+    await api_server.close()
 
 
 def messages(rest: str = "", agent: str = BOT) -> str:

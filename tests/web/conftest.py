@@ -8,7 +8,7 @@ from store.database import migrate
 from store.database.connect import open_store, sqlite_url
 from tests.fakes import FakeClock
 from tests.places import Places
-from tests.web.client import WITH_FILES, open_door
+from tests.web.client import WITH_FILES, serve_api
 
 
 @pytest.fixture
@@ -17,25 +17,25 @@ def places(clock, master) -> Places:
 
 
 @pytest.fixture
-async def door(live_store, clock, places):
-    async with open_door(live_store, clock, places) as opened:
+async def api_server(live_store, clock, places):
+    async with serve_api(live_store, clock, places) as opened:
         yield opened
 
 
 @pytest.fixture
-async def sqlite_door(sqlite_store, clock, places):
-    async with open_door(sqlite_store, clock, places) as opened:
+async def sqlite_api(sqlite_store, clock, places):
+    async with serve_api(sqlite_store, clock, places) as opened:
         yield opened
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def still_door(tmp_path_factory):
+async def shared_api(tmp_path_factory):
     """A door with an agent and an unread message, shared by tests that change nothing."""
     store = open_store(sqlite_url(tmp_path_factory.mktemp("still") / "mailseal.db"))
     migrate.upgrade(store.engine)
     store.start()
     clock = FakeClock()
-    async with open_door(store, clock, Places(clock, master_key(b"a master key for tests only"))) as opened:
+    async with serve_api(store, clock, Places(clock, master_key(b"a master key for tests only"))) as opened:
         await opened.agent()
         opened.message_id = (await opened.message(WITH_FILES)).id
         yield opened

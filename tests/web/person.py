@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 
 from relay.directory.sessions import create_session
 from relay.errors import CourierBusy
-from relay.outbound.submit import Wish, submit
+from relay.outbound.submit import OutboundRequest, submit
 from relay.signing.link import ReviewLink, review_token
 from store.directory.agents import get_agent_by_email
 from store.directory.hitl import update_agent_hitl
 from store.records.outbound import Draft, OutboundAttachment, OutboundMessage
-from tests.web.client import BOT, OWNER, Answer, Door
+from tests.web.client import BOT, OWNER, Answer, ApiServer
 
 COOKIE = "__Host-mailseal_session"
 INLINE = {"a", "b", "bdi", "code", "span", "strong", "time"}
@@ -114,17 +114,17 @@ class Page(HTMLParser):
 class Person:
     """``Person(door)``: nobody yet; ``await person.sign_in()`` makes them somebody."""
 
-    def __init__(self, door: Door) -> None:
-        self.door = door
+    def __init__(self, api_server: ApiServer) -> None:
+        self.api_server = api_server
         self.cookies: dict[str, str] = {}
 
     async def sign_in(self, email: str = OWNER) -> Self:
         """Sign in, without a letter."""
 
         def unit(tx):
-            return create_session(tx, self.door.places.user(tx, email).id, now=self.door.clock.now())[1]
+            return create_session(tx, self.api_server.places.user(tx, email).id, now=self.api_server.clock.now())[1]
 
-        self.cookies[COOKIE] = await self.door.store.write(unit)
+        self.cookies[COOKIE] = await self.api_server.store.write(unit)
         return self
 
     async def ask(self, method: str, path: str, **more: Any) -> Page:
@@ -132,7 +132,7 @@ class Person:
         headers = dict(more.pop("headers", {}))
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        answer = await self.door.ask(method, path, key=None, headers=headers, allow_redirects=False, **more)
+        answer = await self.api_server.ask(method, path, key=None, headers=headers, allow_redirects=False, **more)
         for written in answer.headers.getall("Set-Cookie", ()):
             for name, morsel in SimpleCookie(written).items():
                 self.cookies[name] = morsel.value
@@ -171,7 +171,7 @@ class PostOffice:
         self.carried: list[tuple[bytes, tuple[str, ...]]] = []
         self.trouble: Exception | None = None
 
-    async def carry(self, raw, *, mail_from, recipients, attempt_id, in_time) -> str:
+    async def carry(self, raw, *, mail_from, recipients, attempt_id, check_lease) -> str:
         if self.trouble is not None:
             raise self.trouble
         self.carried.append((raw, tuple(recipients)))
@@ -187,21 +187,23 @@ def busy(words: str = "454 throttled") -> CourierBusy:
 
 
 async def hold(
-    door: Door, draft: Draft = DRAFT, *, agent: str = BOT, ends: str = "reject", **more: Any
+    api_server: ApiServer, draft: Draft = DRAFT, *, agent: str = BOT, ends: str = "reject", **more: Any
 ) -> OutboundMessage:
     """A mail of *agent* that waits for its owner for an hour."""
 
     def unit(tx):
         found = get_agent_by_email(tx, agent)
         given = {"enabled": True, "ttl_seconds": 3600, "expiration_action": ends}
-        return update_agent_hitl(tx, found.user_id, agent, now=door.clock.now(), **given)
+        return update_agent_hitl(tx, found.user_id, agent, now=api_server.clock.now(), **given)
 
-    return await submit(await door.store.write(unit), Wish(draft=draft, **more), by=door.office)
+    return await submit(
+        await api_server.store.write(unit), OutboundRequest(draft=draft, **more), ctx=api_server.send_context
+    )
 
 
-async def link_to(door: Door, message: OutboundMessage, *, owner: str = OWNER, **changes: Any) -> str:
+async def link_to(api_server: ApiServer, message: OutboundMessage, *, owner: str = OWNER, **changes: Any) -> str:
     """The path in the letter about *message*."""
-    user = await door.store.write(lambda tx: door.places.user(tx, owner))
+    user = await api_server.store.write(lambda tx: api_server.places.user(tx, owner))
     given = {"message_id": message.id, "revision": message.revision, "expires_at": message.hold_expires_at}
     link = ReviewLink(**{**given, "user_id": user.id, **changes})
-    return f"/review/{review_token(link, key=door.places.master.links)}"
+    return f"/review/{review_token(link, key=api_server.places.master.links)}"

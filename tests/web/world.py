@@ -7,11 +7,11 @@ from relay.signing.link import ReviewLink, review_token
 from store.directory.users import get_user_by_email
 from store.mail.deliveries import claim_due, settle_dead
 from store.outbound.outbound import create_outbound_message, create_pending_outbound_message
-from store.outbound.sending import LEASE, claim_queued, settle_put_off, settle_unconfirmed
+from store.outbound.sending import LEASE, claim_queued, settle_deferred, settle_unconfirmed
 from store.outbound.suppression import keep_suppression
 from store.records.mail import Attempt
 from tests.places import new_outbound
-from tests.web.client import WITH_FILES, Door
+from tests.web.client import WITH_FILES, ApiServer
 
 _DKIM = DkimResult(
     result="pass", domain="sender.example", selector="s1", aligned=True, algorithm="rsa-sha256", bits=2048, detail="ok"
@@ -28,54 +28,56 @@ AUTHENTICATION = Verdict(
 ).to_dict()
 
 
-async def furnish(door: Door, *, owner: str, domain: str) -> dict[str, str]:
+async def furnish(api_server: ApiServer, *, owner: str, domain: str) -> dict[str, str]:
     """Give *owner* a domain, an agent with mail of both directions, one with a dead delivery, a spare key, and
     an address that bounced.
 
     Answers what can stand in a path, by the name of the parameter; ``key`` opens the door for the owner.
     """
     bot, hook = f"bot@{domain}", f"hook@{domain}"
-    key = await door.new_key(owner)
-    await door.agent(bot, owner=owner)
-    await door.agent(hook, owner=owner, webhook="https://hooks.example/in")
-    message = await door.message(WITH_FILES, agent=bot, email_message_id="1@sender", authentication=AUTHENTICATION)
-    answer = new_outbound(bot, at=door.clock.now(), parent_ids=("1@sender",))
-    await door.store.write(lambda tx: create_outbound_message(tx, answer))
-    held = new_outbound(bot, at=door.clock.now())
-    await door.store.write(lambda tx: create_pending_outbound_message(tx, held, ttl_seconds=600))
+    key = await api_server.new_key(owner)
+    await api_server.agent(bot, owner=owner)
+    await api_server.agent(hook, owner=owner, webhook="https://hooks.example/in")
+    message = await api_server.message(
+        WITH_FILES, agent=bot, email_message_id="1@sender", authentication=AUTHENTICATION
+    )
+    answer = new_outbound(bot, at=api_server.clock.now(), parent_ids=("1@sender",))
+    await api_server.store.write(lambda tx: create_outbound_message(tx, answer))
+    held = new_outbound(bot, at=api_server.clock.now())
+    await api_server.store.write(lambda tx: create_pending_outbound_message(tx, held, ttl_seconds=600))
     return {
         "held_id": held.id,
-        "doubtful_id": await doubtful_mail(door, bot),
+        "doubtful_id": await doubtful_mail(api_server, bot),
         "key": key,
         "address": bot,
         "hook": hook,
         "domain": domain,
-        "key_id": (await door.post("/v1/keys", {"name": "spare"}, key=key)).json["id"],
+        "key_id": (await api_server.post("/v1/keys", {"name": "spare"}, key=key)).json["id"],
         "message_id": message.id,
         "conversation_id": message.conversation_id,
-        "delivery_id": await dead_delivery(door, hook),
-        "token": await held_mail(door, owner, bot),
-        "recipient": await suppressed(door, owner, f"gone@{domain}"),
+        "delivery_id": await dead_delivery(api_server, hook),
+        "token": await held_mail(api_server, owner, bot),
+        "recipient": await suppressed(api_server, owner, f"gone@{domain}"),
         "index": "0",
     }
 
 
-async def held_mail(door: Door, owner: str, agent: str, **changes: Any) -> str:
+async def held_mail(api_server: ApiServer, owner: str, agent: str, **changes: Any) -> str:
     """The token of a letter's link to a mail that *agent* wrote, and that waits for *owner*."""
 
     def unit(tx):
-        new = new_outbound(agent, at=door.clock.now(), **changes)
+        new = new_outbound(agent, at=api_server.clock.now(), **changes)
         held = create_pending_outbound_message(tx, new, ttl_seconds=3600)
         assert held.hold_expires_at is not None
         link = ReviewLink(
             message_id=held.id,
             revision=held.revision,
-            user_id=door.places.user(tx, owner).id,
+            user_id=api_server.places.user(tx, owner).id,
             expires_at=held.hold_expires_at,
         )
-        return review_token(link, key=door.places.master.links)
+        return review_token(link, key=api_server.places.master.links)
 
-    return await door.store.write(unit)
+    return await api_server.store.write(unit)
 
 
 def as_asked(name: str, world: dict[str, str]) -> dict[str, str]:
@@ -86,42 +88,42 @@ def as_asked(name: str, world: dict[str, str]) -> dict[str, str]:
     }
 
 
-async def doubtful_mail(door: Door, agent: str) -> str:
+async def doubtful_mail(api_server: ApiServer, agent: str) -> str:
     """The id of one: its sender got no answer."""
-    written = new_outbound(agent, at=door.clock.now())
+    written = new_outbound(agent, at=api_server.clock.now())
 
     def unit(tx):
-        now = door.clock.now()
+        now = api_server.clock.now()
         create_outbound_message(tx, written)
         for outgoing in claim_queued(tx, limit=200, lease=LEASE, now=now):
             if outgoing.message.id == written.id:
                 settle_unconfirmed(tx, outgoing, "no answer", now=now)
             else:
-                settle_put_off(tx, outgoing, "not now", until=now, now=now)
+                settle_deferred(tx, outgoing, "not now", until=now, now=now)
 
-    await door.store.write(unit)
+    await api_server.store.write(unit)
     return written.id
 
 
-async def suppressed(door: Door, owner: str, address: str) -> str:
+async def suppressed(api_server: ApiServer, owner: str, address: str) -> str:
     """*address*, which has bounced for good."""
 
     def unit(tx):
         user = get_user_by_email(tx, owner)
-        keep_suppression(tx, user.id, address, reason="bounced", detail="550 5.1.1 unknown", now=door.clock.now())
+        keep_suppression(tx, user.id, address, reason="bounced", detail="550 5.1.1 unknown", now=api_server.clock.now())
 
-    await door.store.write(unit)
+    await api_server.store.write(unit)
     return address
 
 
-async def dead_delivery(door: Door, agent: str) -> str:
+async def dead_delivery(api_server: ApiServer, agent: str) -> str:
     """The id of one: a mail for *agent*, which has a webhook, given up at once."""
-    await door.message(agent=agent, authentication=AUTHENTICATION)
+    await api_server.message(agent=agent, authentication=AUTHENTICATION)
 
     def unit(tx):
-        now = door.clock.now()
+        now = api_server.clock.now()
         (claim,) = claim_due(tx, agent, limit=1, lease=LEASE, now=now)
         settle_dead(tx, claim, Attempt(at=now, duration_ms=7, status=500, error=None), now=now)
         return claim.delivery.id
 
-    return await door.store.write(unit)
+    return await api_server.store.write(unit)

@@ -13,21 +13,21 @@ from relay.outbound.compose.recipients import settle_recipients, with_name
 from relay.outbound.compose.subject import forward_subject, reply_subject
 from store.names import as_line
 from store.outbound.outbound import MAX_NAME
-from store.records.outbound import Addressed, Answered, Draft, OutboundAttachment
+from store.records.outbound import AnsweredMessage, Draft, OutboundAttachment, RecipientSet
 
 _WHOLE: Final = "original.eml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class AnswerDraft:
     """A draft and what it belongs to."""
 
     draft: Draft
-    answered: Answered
+    answered: AnsweredMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class MessageText:
     """What the agent itself says."""
 
     text: str | None = None
@@ -35,7 +35,9 @@ class Words:
     files: tuple[OutboundAttachment, ...] = field(default=(), repr=False)
 
 
-def reply(original: Original, words: Words, *, agent: str, reply_all: bool = False, quote: bool = True) -> Answer:
+def reply(
+    original: Original, words: MessageText, *, agent: str, reply_all: bool = False, quote: bool = True
+) -> AnswerDraft:
     """*words* to whoever wrote *original* (RFC 5322 §3.6.2: Reply-To, else From), or to all it names.
 
     Raises BadDraft where nobody is left to answer, or more than a mail may go to.
@@ -46,12 +48,12 @@ def reply(original: Original, words: Words, *, agent: str, reply_all: bool = Fal
         to, others = others, ()
     recipients = settle_recipients(to=to, cc=(*others, *cc) if reply_all else (), agent=agent)
     text, html = quoted_below(original, words.text, words.html) if quote else (words.text, words.html)
-    return Answer(
+    return AnswerDraft(
         draft=_draft(recipients, reply_subject(original.subject), text, html, words.files), answered=original.answered
     )
 
 
-def forward(original: Original, words: Words, *, recipients: Addressed, whole: bool = False) -> Answer:
+def forward(original: Original, words: MessageText, *, recipients: RecipientSet, whole: bool = False) -> AnswerDraft:
     """*original* to *recipients*: its text below *words* with its files, or *whole* as a mail inside the mail."""
     if whole:
         mail = OutboundAttachment(filename=_WHOLE, content_type="message/rfc822", content=original.raw)
@@ -60,12 +62,14 @@ def forward(original: Original, words: Words, *, recipients: Addressed, whole: b
         text, html = told_below(original, words.text, words.html)
         files = (*words.files, *files_in(original.raw))
     # No In-Reply-To: it answers nobody, but a reader who has both finds them together.
-    answered = Answered(references=original.answered.references)
-    return Answer(draft=_draft(recipients, forward_subject(original.subject), text, html, files), answered=answered)
+    answered = AnsweredMessage(references=original.answered.references)
+    return AnswerDraft(
+        draft=_draft(recipients, forward_subject(original.subject), text, html, files), answered=answered
+    )
 
 
 def _draft(
-    recipients: Addressed, subject: str, text: str | None, html: str | None, files: Iterable[OutboundAttachment]
+    recipients: RecipientSet, subject: str, text: str | None, html: str | None, files: Iterable[OutboundAttachment]
 ) -> Draft:
     return Draft.addressed(recipients, subject=subject, text=text, html=html, attachments=tuple(files))
 

@@ -18,7 +18,7 @@ from relay.outbound.compose.body_part import Part, body_of, boundary_for, file_p
 from relay.outbound.compose.custom_headers import check_headers
 from relay.outbound.compose.recipients import check_address
 from store.outbound.outbound import MAX_SUBJECT
-from store.records.outbound import Answered, Draft
+from store.records.outbound import AnsweredMessage, Draft
 
 MAX_WIRE_BYTES: Final = 10 * 1024 * 1024
 MAX_REFERENCES: Final = 20  # of the ids that a mail names before its own
@@ -58,7 +58,7 @@ def compose(
     message_id: str,
     at: datetime,
     boundary: str,
-    answered: Answered | None = None,
+    answered: AnsweredMessage | None = None,
     headers: Sequence[tuple[str, str]] = (),
     limit: int = MAX_WIRE_BYTES,
 ) -> Composed:
@@ -88,7 +88,7 @@ def compose(
     fields = [
         *_people(draft, author),
         *_identity(draft.subject, own, message_id, at),
-        *_thread(answered or Answered(), own),
+        *_thread(answered or AnsweredMessage(), own),
         *(header_line.unstructured(name, value) for name, value in headers),
     ]
     raw = b"".join(fields) + b"MIME-Version: 1.0\r\n" + mime + b"\r\n" + body + b"\r\n"
@@ -132,7 +132,7 @@ def _identity(subject: str, own: str, message_id: str, at: datetime) -> list[byt
     ]
 
 
-def _thread(answered: Answered, own: str) -> list[bytes]:
+def _thread(answered: AnsweredMessage, own: str) -> list[bytes]:
     """RFC 5322 §3.6.4, and our own id last: a provider that writes another Message-ID leaves this one alone."""
     parents = [each for each in dict.fromkeys(answered.references) if _ID.fullmatch(each) and each != own]
     if len(parents) > MAX_REFERENCES:

@@ -11,7 +11,7 @@ from relay.mail.summary import summarise
 from relay.outbound.compose.body_part import attachable_type
 from store.mail.conversations import bare_id
 from store.names import as_line
-from store.records.outbound import Answered, OutboundAttachment
+from store.records.outbound import AnsweredMessage, OutboundAttachment
 
 _UNNAMED: Final = "attachment"
 
@@ -33,10 +33,10 @@ class Original:
     raw: bytes = field(repr=False)
 
     @property
-    def answered(self) -> Answered:
+    def answered(self) -> AnsweredMessage:
         """The ids a reply names (RFC 5322 §3.6.4): the references here, or what this answers, and this one last."""
         before = self.references or ((self.in_reply_to,) if self.in_reply_to else ())
-        return Answered(
+        return AnsweredMessage(
             in_reply_to=self.message_id, references=(*before, *([self.message_id] if self.message_id else ()))
         )
 

@@ -9,7 +9,7 @@ from relay.errors import BadAddress, BadDraft
 from relay.mail.address import Address, parse_mailbox
 from store.names import MAX_LOCAL, is_text, normalise_local
 from store.outbound.outbound import MAX_NAME, MAX_RECIPIENTS
-from store.records.outbound import Addressed, Draft
+from store.records.outbound import Draft, RecipientSet
 
 _FIELDS: Final = ("to", "cc", "bcc")
 _LONGEST: Final = 2000  # characters of a name with its address
@@ -24,7 +24,7 @@ def settle_recipients(
     bcc: Sequence[str] = (),
     agent: str,
     names: Mapping[str, str] | None = None,
-) -> Addressed:
+) -> RecipientSet:
     """The recipients of a mail by *agent*: 1 to 50, the first mention of a mailbox counts, *agent* is left out.
 
     Each is an address, or a name and an address as ``Ana <ana@customer.example>``. Of *names*, by address, those are
@@ -51,7 +51,7 @@ def settle_recipients(
     if not seen:
         raise BadDraft("a mail needs a recipient other than the agent itself", field="to")
     to, cc, bcc = (tuple(kept[field]) for field in _FIELDS)
-    return Addressed(to=to, cc=cc, bcc=bcc, names=tuple(called.items()))
+    return RecipientSet(to=to, cc=cc, bcc=bcc, names=tuple(called.items()))
 
 
 def settle_draft(draft: Draft, *, agent: str) -> Draft:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from relay.outbound.couriers.lease_guard import InTime
+from relay.outbound.couriers.lease_guard import LeaseCheck
 
 
 class Courier(Protocol):
     """Hands one mail over, once."""
 
     async def carry(
-        self, raw: bytes, *, mail_from: str, recipients: Sequence[str], attempt_id: str, in_time: InTime
+        self, raw: bytes, *, mail_from: str, recipients: Sequence[str], attempt_id: str, check_lease: LeaseCheck
     ) -> str:
         """Hand over *raw* for all *recipients* (1 to 50), and answer the provider's id of it.
 
@@ -21,7 +21,7 @@ class Courier(Protocol):
             mail_from: The envelope's sender.
             recipients: The envelope's recipients, bcc included.
             attempt_id: Ours, for finding the provider's events about this try.
-            in_time: Asked at the last moment at which the mail can be kept back; what it raises is raised on.
+            check_lease: Asked at the last moment at which the mail can be kept back; what it raises is raised on.
 
         Raises:
             CourierRefused: The provider will not take this mail.

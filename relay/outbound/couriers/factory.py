@@ -6,7 +6,7 @@ from relay.outbound.couriers.smarthost import Smarthost, SmarthostCourier
 from relay.settings import Settings, smarthost_password
 
 
-def choose_courier(settings: Settings) -> Courier | None:
+def make_courier(settings: Settings) -> Courier | None:
     """None where nothing is sent out of this relay. Raises Misconfigured for a password that cannot be read."""
     if settings.outbound == "ses":
         from relay.outbound.couriers.ses.courier import SesCourier  # noqa: PLC0415 (boto3 is dear, and most relays do without)
@@ -16,11 +16,11 @@ def choose_courier(settings: Settings) -> Courier | None:
             endpoint_url=settings.ses_endpoint_url,
             configuration_set=settings.ses_configuration_set,
         )
-    smarthost = choose_smarthost(settings)
+    smarthost = make_smarthost(settings)
     return SmarthostCourier(smarthost) if smarthost else None
 
 
-def choose_smarthost(settings: Settings) -> Smarthost | None:
+def make_smarthost(settings: Settings) -> Smarthost | None:
     """None where mail does not leave by one. Raises Misconfigured for a password that cannot be read."""
     if settings.outbound != "smtp" or settings.smtp_out_host is None:
         return None
@@ -34,7 +34,7 @@ def choose_smarthost(settings: Settings) -> Smarthost | None:
     )
 
 
-def choose_question(settings: Settings) -> AskProvider | None:
+def make_identity_check(settings: Settings) -> AskProvider | None:
     """Who says whether mail may leave from a domain; None where each is just tried. Raises Misconfigured."""
     if settings.outbound != "ses":
         return None

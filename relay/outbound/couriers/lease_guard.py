@@ -13,15 +13,15 @@ from relay.errors import CourierBusy
 # More than a courier takes from the moment at which it asks: to connect, and one answer.
 HANDING_OVER: Final = timedelta(minutes=2)
 
-InTime = Callable[[], None]
+LeaseCheck = Callable[[], None]
 """Return while a mail may go. Raises CourierBusy. It may be asked on any thread."""
 
 
-def in_time_until(until: datetime, *, clock: Clock) -> InTime:
+def in_time_until(until: datetime, *, clock: Clock) -> LeaseCheck:
     """The question for a mail whose claim ends at *until*."""
 
-    def in_time() -> None:
+    def check_lease() -> None:
         if until - clock.now() < HANDING_OVER:
             raise CourierBusy("the mail was not handed over: it had waited until its claim was nearly over")
 
-    return in_time
+    return check_lease

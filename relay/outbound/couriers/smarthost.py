@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from relay.errors import CourierBusy, CourierRefused
-from relay.outbound.couriers.lease_guard import InTime
+from relay.outbound.couriers.lease_guard import LeaseCheck
 from store.errors import SendUnconfirmed
 
 Tls = Literal["starttls", "tls", "none"]
@@ -52,26 +52,26 @@ class SmarthostCourier:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="smarthost")
 
     async def carry(
-        self, raw: bytes, *, mail_from: str, recipients: Sequence[str], attempt_id: str, in_time: InTime
+        self, raw: bytes, *, mail_from: str, recipients: Sequence[str], attempt_id: str, check_lease: LeaseCheck
     ) -> str:
         """As Courier says; the id is the host's own for its queue, where its answer tells one."""
         loop = asyncio.get_running_loop()
-        told = await loop.run_in_executor(self._threads, self._hand_over, raw, mail_from, recipients, in_time)
+        told = await loop.run_in_executor(self._threads, self._hand_over, raw, mail_from, recipients, check_lease)
         return _queue_id(told) or attempt_id
 
     async def close(self) -> None:
         """Wait for what is being carried."""
         await asyncio.to_thread(self._threads.shutdown)
 
-    def _hand_over(self, raw: bytes, mail_from: str, recipients: Sequence[str], in_time: InTime) -> str:
-        in_time()  # it may have stood in line for a thread
+    def _hand_over(self, raw: bytes, mail_from: str, recipients: Sequence[str], check_lease: LeaseCheck) -> str:
+        check_lease()  # it may have stood in line for a thread
         try:
             smtp = connect(self._smarthost, trust=self._trust)
         except (smtplib.SMTPException, OSError, UnicodeError) as error:
             raise CourierBusy(f"the smarthost: {_words_of(error)}") from error
         try:
             _offer(smtp, raw, mail_from, recipients)
-            in_time()  # a slow host may have taken minutes so far, and the dot cannot be taken back
+            check_lease()  # a slow host may have taken minutes so far, and the dot cannot be taken back
             return _finish(smtp)
         finally:
             _part(smtp)

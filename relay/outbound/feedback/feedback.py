@@ -13,15 +13,15 @@ from typing import Any, Final
 import structlog
 
 from relay.clock import rfc3339
-from relay.outbound.context import Office
-from relay.outbound.couriers.ses.events import SesEvent, Told, parse_event
-from relay.outbound.local_delivery import hand_inside
+from relay.outbound.context import SendContext
+from relay.outbound.couriers.ses.events import RecipientFeedback, SesEvent, parse_event
+from relay.outbound.local_delivery import deliver_locally
 from store.errors import MessageNotFound
 from store.mail.conversations import normalise_message_id
 from store.mail.outbound_events import tell
-from store.mail.usage import note_usage
+from store.mail.usage import record_usage
 from store.names import known_as
-from store.outbound.feedback import find_message_of_attempt, note_feedback
+from store.outbound.feedback import find_message_of_attempt, record_feedback
 from store.outbound.outbound import get_outbound_message, resolve_outbound_owner
 from store.outbound.suppression import keep_suppression
 from store.outbound.unconfirmed import confirm_sent, deny_sent
@@ -39,31 +39,31 @@ _EVENTS: Final[Mapping[FeedbackKind, str]] = {
 log = structlog.get_logger("relay.outbound")
 
 
-async def take_feedback(text: str, *, by: Office) -> None:
+async def take_feedback(text: str, *, ctx: SendContext) -> None:
     """Act on what SES published. What is no event of a mail of ours is passed over. Raises Unavailable."""
     event = parse_event(text)
     if event is None:
         log.info("event passed over", why="it tells nothing of a mail's way")
         return
-    message_id = await by.store.write(lambda tx: settle_event(tx, event, by=by))
+    message_id = await ctx.store.write(lambda tx: settle_event(tx, event, ctx=ctx))
     if message_id is None:
         log.info("event passed over", why="no mail of this relay", kind=event.kind)
         return
     log.info("event taken", kind=event.kind, message_id=message_id, recipients=len(event.recipients))
 
 
-def settle_event(tx: Tx, event: SesEvent, *, by: Office) -> str | None:
+def settle_event(tx: Tx, event: SesEvent, *, ctx: SendContext) -> str | None:
     """Keep an event and do what follows; the id of the message it is about, None where that is none of ours."""
     try:
         message = _find(tx, event)
         owner = resolve_outbound_owner(tx, message.id)
     except MessageNotFound:
         return None
-    has_failed = _settle_doubt(tx, message.id, event, by=by)
-    now, kind = by.clock.now(), event.kind
+    has_failed = _settle_doubt(tx, message.id, event, ctx=ctx)
+    now, kind = ctx.clock.now(), event.kind
     if kind == "accepted":
         return message.id
-    new = [told for told in event.recipients if note_feedback(tx, message.id, _row(event, kind, told, now=now))]
+    new = [told for told in event.recipients if record_feedback(tx, message.id, _row(event, kind, told, now=now))]
     if kind == "bounced" or kind == "complained":  # noqa: PLR1714 (mypy narrows by each alone)
         _hold_back(tx, owner, message, new, kind=kind, for_good=event.is_permanent, now=now)
     if new and kind in _EVENTS and not has_failed:
@@ -87,18 +87,18 @@ def _find(tx: Tx, event: SesEvent) -> OutboundMessage:
     raise MessageNotFound
 
 
-def _settle_doubt(tx: Tx, message_id: str, event: SesEvent, *, by: Office) -> bool:
+def _settle_doubt(tx: Tx, message_id: str, event: SesEvent, *, ctx: SendContext) -> bool:
     """Settle a mail of which nobody knew whether SES has it; whether it has failed by that, and is told so.
 
     What SES rejects goes to nobody. All else that it tells of a mail is proof that it has it.
     """
-    now = by.clock.now()
+    now = ctx.clock.now()
     if event.attempt_id is None:
         return False
     if event.kind == "rejected":
         words = next((f"SES rejected it: {told.detail}" for told in event.recipients if told.detail), "SES rejected it")
         return deny_sent(tx, message_id, event.attempt_id, words, now=now)
-    inside = partial(hand_inside, by=by)  # agents here had to wait for this
+    inside = partial(deliver_locally, ctx=ctx)  # agents here had to wait for this
     confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now, also=inside)
     return False
 
@@ -107,7 +107,7 @@ def _hold_back(
     tx: Tx,
     owner: str,
     message: OutboundMessage,
-    recipients: Sequence[Told],
+    recipients: Sequence[RecipientFeedback],
     *,
     kind: SuppressionReason,
     for_good: bool,
@@ -121,12 +121,12 @@ def _hold_back(
     wrote_to = {known_as(address) for address in message.everybody}
     about = {"agent": message.agent, "message_id": message.id}
     for told in recipients:
-        note_usage(tx, user_id=owner, kind=kind, size=message.raw_size, at=now, **about)
+        record_usage(tx, user_id=owner, kind=kind, size=message.raw_size, at=now, **about)
         if for_good and told.address is not None and told.address in wrote_to:
             keep_suppression(tx, owner, told.address, reason=kind, detail=told.detail, message_id=message.id, now=now)
 
 
-def _row(event: SesEvent, kind: FeedbackKind, told: Told, *, now: datetime) -> Feedback:
+def _row(event: SesEvent, kind: FeedbackKind, told: RecipientFeedback, *, now: datetime) -> Feedback:
     return Feedback(
         event_id=event.event_id,
         kind=kind,
@@ -137,7 +137,7 @@ def _row(event: SesEvent, kind: FeedbackKind, told: Told, *, now: datetime) -> F
     )
 
 
-def _details(event: SesEvent, recipients: Sequence[Told], *, now: datetime) -> dict[str, Any]:
+def _details(event: SesEvent, recipients: Sequence[RecipientFeedback], *, now: datetime) -> dict[str, Any]:
     """What the webhook is told beside the message."""
     return {
         "recipients": [{"address": told.recipient, "detail": told.detail} for told in recipients],

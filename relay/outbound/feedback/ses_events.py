@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from relay.outbound.context import Office
+from relay.outbound.context import SendContext
 from relay.outbound.feedback.feedback import take_feedback
 from relay.outbound.feedback.sns import (
     CONFIRMATION,
     NOTIFICATION,
-    Sns,
+    SnsApi,
     check_message,
     confirmation_url,
     parse_sns,
@@ -23,25 +23,25 @@ log = structlog.get_logger("relay.outbound")
 class SesEvents:
     """Which topic is listened to, and what that needs."""
 
-    office: Office
-    sns: Sns
+    send_context: SendContext
+    sns: SnsApi
     topic_arn: str
     secret: str = field(repr=False)  # stands in the path that SNS posts to
 
 
-async def take_event(body: bytes, *, by: SesEvents) -> None:
+async def take_event(body: bytes, *, ctx: SesEvents) -> None:
     """Take what SNS posts: events, and the word that a subscription of the topic begins or ends.
 
     Raises UnprovenEvent; SnsUnreachable and Unavailable, after which SNS tries again.
     """
-    now = by.office.clock.now()
+    now = ctx.send_context.clock.now()
     message = parse_sns(body)
-    check_message(message, topic_arn=by.topic_arn, now=now)
-    verify_message(message, await by.sns.certificate(message.certificate_url), now=now)
+    check_message(message, topic_arn=ctx.topic_arn, now=now)
+    verify_message(message, await ctx.sns.certificate(message.certificate_url), now=now)
     if message.kind == NOTIFICATION:
-        await take_feedback(message.message, by=by.office)
+        await take_feedback(message.message, ctx=ctx.send_context)
     elif message.kind == CONFIRMATION:
-        await by.sns.confirm(confirmation_url(message))
+        await ctx.sns.confirm(confirmation_url(message))
         log.info("subscription confirmed", topic=message.topic_arn)
     else:
         log.warning("subscription ended", topic=message.topic_arn)

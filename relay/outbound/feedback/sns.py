@@ -28,7 +28,7 @@ NOTIFICATION: Final = "Notification"
 CONFIRMATION: Final = "SubscriptionConfirmation"
 
 # SNS tries an endpoint for an hour at most. As much again is for clocks, as what is refused for its age is lost. That
-# a message can be played back meanwhile does no harm: a second time it changes nothing (relay/outbound/feedback/feedback.py).
+# a message can be played back meanwhile does no harm: a second time it changes nothing (feedback.py).
 MAX_AGE: Final = timedelta(hours=2)
 MAX_AHEAD: Final = timedelta(minutes=15)
 
@@ -47,7 +47,7 @@ _OPTIONAL: Final = "Subject"
 _HASHES: Final[Mapping[str, HashAlgorithm]] = {"1": SHA1(), "2": SHA256()}  # noqa: S303 (a topic's default)
 
 
-class Sns(Protocol):
+class SnsApi(Protocol):
     """Whoever posts, as they are asked in return."""
 
     async def certificate(self, url: str) -> Certificate:

@@ -1,6 +1,6 @@
 """Asking SNS in return: for the certificate that it signs under, and for a subscription to begin.
 
-The third file that knows the HTTP client. It asks for addresses that relay/outbound/feedback/sns.py has checked, on hosts of
+The third file that knows the HTTP client. It asks for addresses that sns.py has checked, on hosts of
 SNS alone, over TLS; no redirect is followed, and no more is read than a certificate has.
 """
 
@@ -19,7 +19,7 @@ REMEMBERED: Final = 16  # certificates: SNS changes its own once a year or so
 _SECONDS: Final = 10.0  # SNS itself waits 15 for an answer
 
 
-class SnsLine:
+class SnsClient:
     """The line to SNS. Certificates are remembered, for each has an address of its own."""
 
     def __init__(self, *, seconds: float = _SECONDS) -> None:

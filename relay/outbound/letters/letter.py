@@ -26,7 +26,7 @@ _QUOTE: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Paragraph:
     """A paragraph of ours, on one line."""
 
     text: str
@@ -46,7 +46,7 @@ class Link:
     url: str
 
 
-Block = Said | Quoted | Link
+Block = Paragraph | Quoted | Link
 
 
 def letter_draft(recipient: str, subject: str, blocks: Sequence[Block]) -> Draft:
@@ -61,7 +61,7 @@ def letter_draft(recipient: str, subject: str, blocks: Sequence[Block]) -> Draft
 
 def _text(block: Block) -> str:
     match block:
-        case Said(text):
+        case Paragraph(text):
             return "\n".join(wrap(text, _WIDTH + len(_BAR)))
         case Quoted(text):
             return "\n".join(_BAR + piece for line in _lines(text) for piece in _pieces(line))
@@ -71,7 +71,7 @@ def _text(block: Block) -> str:
 
 def _html(block: Block) -> str:
     match block:
-        case Said(text):
+        case Paragraph(text):
             return f"<p>{escape(text)}</p>"
         case Quoted(text):
             lines = "\n".join(_lines(text))

@@ -16,17 +16,17 @@ import structlog
 from relay.backoff import wait
 from relay.errors import BadAddress, BadDraft, CourierBusy, CourierRefused
 from relay.outbound.compose.compose import Author, compose
-from relay.outbound.context import Office
+from relay.outbound.context import SendContext
 from relay.outbound.couriers.lease_guard import in_time_until
-from relay.outbound.letters.letter import Link, Said, letter_draft
-from relay.outbound.letters.review_letter import Asked, review_letter
+from relay.outbound.letters.letter import Link, Paragraph, letter_draft
+from relay.outbound.letters.review_letter import ReviewRequest, review_letter
 from relay.outbound.letters.review_link import review_link
-from relay.outbound.local_delivery import is_inside
+from relay.outbound.local_delivery import is_local
 from store.directory.agents import get_agent_by_email, page_agents_by_user
 from store.directory.users import get_user_by_id
 from store.errors import NotFound, SendUnconfirmed
-from store.outbound.known_recipients import acquaintance_of
-from store.outbound.letters_queue import settle_letter_failed, settle_letter_put_off, settle_letter_sent
+from store.outbound.known_recipients import known_recipients_of
+from store.outbound.letters_queue import settle_letter_deferred, settle_letter_failed, settle_letter_sent
 from store.outbound.outbound import get_outbound_message_for_user
 from store.records.outbound import Draft
 from store.records.people import Letter
@@ -44,7 +44,7 @@ SignInLink = Callable[[str, datetime], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LetterOutcome:
     """What became of a letter."""
 
     status: Literal["sent", "later", "failed", "dropped"]  # dropped: nobody needs it any more, or nothing sends it
@@ -60,63 +60,63 @@ class _Ready:
     mail_from: str
 
 
-async def notify(letter: Letter, *, by: Office, sign_in: SignInLink, jitter: float = 0.0) -> Told:
+async def notify(letter: Letter, *, ctx: SendContext, sign_in: SignInLink, jitter: float = 0.0) -> LetterOutcome:
     """Send *letter*, if it is still worth sending, and settle it. *jitter* in [0, 1). Raises Unavailable."""
-    ready = await by.store.read(lambda tx: _ready(tx, letter, by=by, sign_in=sign_in))
-    told = ready if isinstance(ready, Told) else await _send(letter, ready, by=by, jitter=jitter)
-    await by.store.write(lambda tx: _settle(tx, letter, told, now=by.clock.now()))
+    ready = await ctx.store.read(lambda tx: _ready(tx, letter, ctx=ctx, sign_in=sign_in))
+    told = ready if isinstance(ready, LetterOutcome) else await _send(letter, ready, ctx=ctx, jitter=jitter)
+    await ctx.store.write(lambda tx: _settle(tx, letter, told, now=ctx.clock.now()))
     if told.why != NO_COURIER:  # which whoever calls says once
         say = log.info if told.status in {"sent", "dropped"} else log.warning
         say(f"letter {told.status}", letter_id=letter.id, kind=letter.kind, message_id=letter.message_id, why=told.why)
     return told
 
 
-def _ready(tx: Tx, letter: Letter, *, by: Office, sign_in: SignInLink) -> _Ready | Told:
+def _ready(tx: Tx, letter: Letter, *, ctx: SendContext, sign_in: SignInLink) -> _Ready | LetterOutcome:
     """The letter whole, or why there will be none."""
-    if by.courier is None:
-        return Told("dropped", NO_COURIER)
+    if ctx.courier is None:
+        return LetterOutcome("dropped", NO_COURIER)
     try:
         recipient = get_user_by_id(tx, letter.user_id).email
-        if _is_an_agent(tx, recipient, by):
-            return Told("dropped", "the address is an agent's on this relay, and no person's")
+        if _is_an_agent(tx, recipient, ctx):
+            return LetterOutcome("dropped", "the address is an agent's on this relay, and no person's")
         ask = _review if letter.kind == "review" else _sign_in
-        return ask(tx, letter, recipient, by, sign_in)
+        return ask(tx, letter, recipient, ctx, sign_in)
     except NotFound as error:
-        return Told("dropped", str(error))
+        return LetterOutcome("dropped", str(error))
 
 
-def _review(tx: Tx, letter: Letter, recipient: str, by: Office, _sign_in: SignInLink) -> _Ready | Told:
-    now = by.clock.now()
+def _review(tx: Tx, letter: Letter, recipient: str, ctx: SendContext, _sign_in: SignInLink) -> _Ready | LetterOutcome:
+    now = ctx.clock.now()
     message = get_outbound_message_for_user(tx, letter.user_id, letter.message_id or "", now=now)
     if message.status != "pending_approval" or message.hold_expires_at is None:
-        return Told("dropped", f"nothing is to be decided any more, the message is {message.status}")
+        return LetterOutcome("dropped", f"nothing is to be decided any more, the message is {message.status}")
     if message.revision != letter.revision:
-        return Told("dropped", "the draft was changed")
+        return LetterOutcome("dropped", "the draft was changed")
     if message.hold_expires_at <= now:
-        return Told("dropped", "the time to decide is over")
-    asked = Asked(
+        return LetterOutcome("dropped", "the time to decide is over")
+    asked = ReviewRequest(
         message=message,
         agent=get_agent_by_email(tx, message.agent),
-        acquaintance=acquaintance_of(tx, message),
+        known=known_recipients_of(tx, message),
     )
-    link = review_link(message, letter.user_id, base_url=by.base_url, key=by.master.links)
+    link = review_link(message, letter.user_id, base_url=ctx.base_url, key=ctx.master.links)
     draft = review_letter(asked, recipient=recipient, link=link)
-    return _Ready(draft, by.senders.letters_from(message.agent))
+    return _Ready(draft, ctx.senders.letters_from(message.agent))
 
 
-def _sign_in(tx: Tx, letter: Letter, recipient: str, by: Office, link: SignInLink) -> _Ready:
+def _sign_in(tx: Tx, letter: Letter, recipient: str, ctx: SendContext, link: SignInLink) -> _Ready:
     agents = page_agents_by_user(tx, letter.user_id, limit=1, cursor=None).items
     blocks = (
-        Said("Sign in to Mailseal here:"),
-        Link(link(letter.user_id, by.clock.now())),
-        Said("The link is good for 15 minutes, once. If you did not ask for it, you need do nothing."),
+        Paragraph("Sign in to Mailseal here:"),
+        Link(link(letter.user_id, ctx.clock.now())),
+        Paragraph("The link is good for 15 minutes, once. If you did not ask for it, you need do nothing."),
     )
-    mail_from = by.senders.letters_from(agents[0].address if agents else f"@{by.hostname}")
+    mail_from = ctx.senders.letters_from(agents[0].address if agents else f"@{ctx.hostname}")
     return _Ready(letter_draft(recipient, "Sign in to Mailseal", blocks), mail_from)
 
 
-async def _send(letter: Letter, ready: _Ready, *, by: Office, jitter: float) -> Told:
-    assert by.courier is not None, "a letter without a courier is never ready"
+async def _send(letter: Letter, ready: _Ready, *, ctx: SendContext, jitter: float) -> LetterOutcome:
+    assert ctx.courier is not None, "a letter without a courier is never ready"
     try:
         # Answers go to the person who gets it: to anybody else they would take the link along.
         author = Author(address=ready.draft.to[0], name=_NAME, shared_from=ready.mail_from)
@@ -124,46 +124,46 @@ async def _send(letter: Letter, ready: _Ready, *, by: Office, jitter: float) -> 
             ready.draft,
             author,
             message_id=letter.id,
-            at=by.clock.now(),
+            at=ctx.clock.now(),
             boundary=secrets.token_hex(16),
             headers=_HEADERS,
         ).raw
-        await by.courier.carry(
+        await ctx.courier.carry(
             raw,
             mail_from=ready.mail_from,
             recipients=ready.draft.to,
             attempt_id=letter.id,
-            in_time=in_time_until(by.clock.now() + by.lease, clock=by.clock),  # it was claimed just now
+            check_lease=in_time_until(ctx.clock.now() + ctx.lease, clock=ctx.clock),  # it was claimed just now
         )
     except SendUnconfirmed as error:
-        return Told("sent", str(error))
+        return LetterOutcome("sent", str(error))
     except (BadDraft, CourierRefused) as error:
-        return Told("failed", str(error))
+        return LetterOutcome("failed", str(error))
     except CourierBusy as error:
-        return _put_off(letter, error, now=by.clock.now(), jitter=jitter)
-    return Told("sent")
+        return _put_off(letter, error, now=ctx.clock.now(), jitter=jitter)
+    return LetterOutcome("sent")
 
 
-def _put_off(letter: Letter, error: CourierBusy, *, now: datetime, jitter: float) -> Told:
+def _put_off(letter: Letter, error: CourierBusy, *, now: datetime, jitter: float) -> LetterOutcome:
     seconds = wait(letter.attempts, RETRY_SECONDS, jitter=jitter)
     if seconds is None:
-        return Told("failed", f"given up after {letter.attempts} tries: {error}")
-    return Told("later", str(error), now + timedelta(seconds=max(seconds, error.seconds)))
+        return LetterOutcome("failed", f"given up after {letter.attempts} tries: {error}")
+    return LetterOutcome("later", str(error), now + timedelta(seconds=max(seconds, error.seconds)))
 
 
-def _settle(tx: Tx, letter: Letter, told: Told, *, now: datetime) -> None:
+def _settle(tx: Tx, letter: Letter, told: LetterOutcome, *, now: datetime) -> None:
     if told.status == "sent":
         settle_letter_sent(tx, letter, note=told.why, now=now)
     elif told.due_at is not None:
-        settle_letter_put_off(tx, letter, told.why or "", due_at=told.due_at)
+        settle_letter_deferred(tx, letter, told.why or "", due_at=told.due_at)
     else:
         dropped = "dropped: " if told.status == "dropped" else ""
         settle_letter_failed(tx, letter, f"{dropped}{told.why}", now=now)
 
 
-def _is_an_agent(tx: Tx, email: str, by: Office) -> bool:
+def _is_an_agent(tx: Tx, email: str, ctx: SendContext) -> bool:
     """Whether mail to *email* comes to an agent here: an agent must not get the link that approves its own mail."""
     try:
-        return is_inside(tx, email, by=by)
+        return is_local(tx, email, ctx=ctx)
     except BadAddress:  # no mail can go there, which composing it will say
         return False

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from relay.outbound.letters.letter import Block, Link, Quoted, Said, letter_draft
-from store.outbound.known_recipients import Acquaintance, Mark
+from relay.outbound.letters.letter import Block, Link, Paragraph, Quoted, letter_draft
+from store.outbound.known_recipients import KnownRecipients, Mark
 from store.records.mail import Agent
 from store.records.outbound import Draft, HoldReason, OutboundMessage
 
@@ -31,33 +31,33 @@ _LEGEND: Final[dict[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ReviewRequest:
     """What the letter tells of."""
 
     message: OutboundMessage  # held
     agent: Agent  # that wrote it
-    acquaintance: Acquaintance
+    known: KnownRecipients
 
 
-def review_letter(asked: Asked, *, recipient: str, link: str) -> Draft:
+def review_letter(asked: ReviewRequest, *, recipient: str, link: str) -> Draft:
     """The letter to *recipient* with the address of the page, *link*."""
     message = asked.message
     people = [
-        (f"{field.capitalize()}: {address}{called(message.name_of(address))}", marks_of(address, asked.acquaintance))
+        (f"{field.capitalize()}: {address}{called(message.name_of(address))}", marks_of(address, asked.known))
         for field, addresses in message.by_field
         for address in addresses
     ]
     used = [mark for mark in _LEGEND if any(mark in marks for _, marks in people)]
     blocks: list[Block] = [
-        Said("A mail waits for your decision. It would go to:"),
+        Paragraph("A mail waits for your decision. It would go to:"),
         Quoted("\n".join(f"[{', '.join(marks)}] {line}" if marks else line for line, marks in people)),
-        *([Said("; ".join(f"{mark}: {_LEGEND[mark]}" for mark in used) + ".")] if used else []),
-        Said("It was written by the agent, with the subject:"),
+        *([Paragraph("; ".join(f"{mark}: {_LEGEND[mark]}" for mark in used) + ".")] if used else []),
+        Paragraph("It was written by the agent, with the subject:"),
         Quoted(f"{_who(asked.agent)}\n{message.subject or '(no subject)'}"),
-        Said(f"{_WHY[message.hold_reason or 'owner']} {_end(asked)}"),
-        Said("Approve it or reject it here; to change it first, sign in:"),
+        Paragraph(f"{_WHY[message.hold_reason or 'owner']} {_end(asked)}"),
+        Paragraph("Approve it or reject it here; to change it first, sign in:"),
         Link(link),
-        Said("Opening the page decides nothing. Whoever has the link can decide in your name: do not pass it on."),
+        Paragraph("Opening the page decides nothing. Whoever has the link can decide in your name: do not pass it on."),
         *_content(message),
     ]
     return letter_draft(recipient, f"Approve? {asked.agent.address}: {message.subject}", blocks)
@@ -68,16 +68,16 @@ def called(name: str) -> str:
     return f" ({name})" if name else ""
 
 
-def marks_of(address: str, acquaintance: Acquaintance) -> list[str]:
+def marks_of(address: str, known: KnownRecipients) -> list[str]:
     """What is to be noticed about a recipient."""
-    return [_MARKS[mark] for mark in acquaintance.marks(address)]
+    return [_MARKS[mark] for mark in known.marks(address)]
 
 
 def _who(agent: Agent) -> str:
     return f"{agent.name} <{agent.address}>" if agent.name else agent.address
 
 
-def _end(asked: Asked) -> str:
+def _end(asked: ReviewRequest) -> str:
     """Until when it waits, and what happens then; a hold that a cap made never ends in a mail."""
     until = asked.message.hold_expires_at
     assert until is not None, "it waits"
@@ -90,13 +90,13 @@ def _content(message: OutboundMessage) -> list[Block]:
     blocks: list[Block] = []
     if message.attachments:
         told = [f"{file.filename} ({file.content_type}, {_size(file.size)})" for file in message.attachments]
-        blocks += [Said("Files that go with it:"), Quoted("\n".join(told))]
+        blocks += [Paragraph("Files that go with it:"), Quoted("\n".join(told))]
     if message.text:
-        blocks += [Said("Its text:"), Quoted(message.text)]
+        blocks += [Paragraph("Its text:"), Quoted(message.text)]
     if message.html:
         other = " It need not say what the text does." if message.text else ""
-        blocks.append(Said(f"It has HTML, which is shown on the page alone.{other}"))
-    return blocks or [Said("It has no text and no files.")]
+        blocks.append(Paragraph(f"It has HTML, which is shown on the page alone.{other}"))
+    return blocks or [Paragraph("It has no text and no files.")]
 
 
 def _size(size: int) -> str:

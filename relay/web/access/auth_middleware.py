@@ -8,12 +8,12 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from relay.inbox.stream import Streaming
+from relay.inbox.stream import StreamContext
 from relay.signing.keys import hash_key
-from relay.web.access.context import House
-from relay.web.access.dependencies import Asker, find_asker
+from relay.web.access.context import WebContext
+from relay.web.access.dependencies import RequestAuth, find_request_auth
 from relay.web.access.paths import ADDRESS
-from relay.web.access.rate_limits import Turnstile, peer_name
+from relay.web.access.rate_limits import RequestRates, peer_name
 from relay.web.answers.bodies import bounded
 from relay.web.answers.errors import NoSuchPlace, Unauthorized
 from relay.web.answers.problems import problem_of
@@ -61,13 +61,13 @@ class _Answer:
         await self._send(message)
 
 
-class Gate:
+class Authenticator:
     """The gate of one house."""
 
-    def __init__(self, house: House, streaming: Streaming) -> None:
-        self.house = house
-        self.streaming = streaming
-        self.turnstile = Turnstile(house.limits)
+    def __init__(self, ctx: WebContext, stream_context: StreamContext) -> None:
+        self.ctx = ctx
+        self.stream_context = stream_context
+        self.rates = RequestRates(ctx.limits)
         self._last_use = LastUse()
 
     async def let_in(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +77,7 @@ class Gate:
             _require_text(scope)
             if scope["path"].startswith(_NEEDS_KEY):
                 await self._identify(scope, answer)
-            most = self.house.limits.max_body_bytes
+            most = self.ctx.limits.max_body_bytes
             await app(scope, bounded(scope, receive, most=most), answer.send)
         except Exception as error:
             if answer.has_begun:
@@ -89,41 +89,41 @@ class Gate:
         plaintext = _bearer(scope)
         if plaintext is None:
             raise Unauthorized
-        now = self.house.clock.now()
+        now = self.ctx.clock.now()
         peer, key_hash = peer_name(scope.get("client")), hash_key(plaintext)
-        self.turnstile.check_peer(peer, key_hash, now.timestamp())
+        self.rates.check_peer(peer, key_hash, now.timestamp())
         named = _AGENT.match(scope["path"])
         address = named[1] if named else None
-        asker = await self.house.store.glance(lambda tx: find_asker(tx, plaintext, address))
-        if asker is None:
-            answer.fields = self.turnstile.count_failure(peer, key_hash, now.timestamp())
+        auth = await self.ctx.store.glance(lambda tx: find_request_auth(tx, plaintext, address))
+        if auth is None:
+            answer.fields = self.rates.count_failure(peer, key_hash, now.timestamp())
             raise Unauthorized
-        answer.fields = self.turnstile.count(asker.caller, key_hash, now.timestamp())
-        await self._note_use(asker, now)
-        scope["state"]["asker"] = asker
+        answer.fields = self.rates.count(auth.principal, key_hash, now.timestamp())
+        await self._note_use(auth, now)
+        scope["state"]["auth"] = auth
 
-    async def _note_use(self, asker: Asker, now: datetime) -> None:
-        key = asker.caller.key
+    async def _note_use(self, auth: RequestAuth, now: datetime) -> None:
+        key = auth.principal.key
         if self._last_use.is_due(key, now):
             with suppress(StoreError):  # who can still be answered must not be refused over a note
-                await self.house.store.write(lambda tx: touch_api_key(tx, key.id, now=now))
+                await self.ctx.store.write(lambda tx: touch_api_key(tx, key.id, now=now))
 
 
-class Entrance:
+class ContextApp:
     """An application over one house: its requests carry what routes need of it to *api*, which all houses share."""
 
-    def __init__(self, api: ASGIApp, gate: Gate) -> None:
+    def __init__(self, api: ASGIApp, gate: Authenticator) -> None:
         self.api = api
         self.gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         gate = self.gate
-        scope.setdefault("state", {}).update(gate=gate, house=gate.house, streaming=gate.streaming)
+        scope.setdefault("state", {}).update(gate=gate, ctx=gate.ctx, stream_context=gate.stream_context)
         await self.api(scope, receive, send)
 
 
-class AtTheGate:
+class AuthMiddleware:
     """The gate's place among the middlewares: inside of the catcher that would raise a mistake once more."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -131,7 +131,7 @@ class AtTheGate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask the gate of the request's house."""
-        gate: Gate = scope["state"]["gate"]
+        gate: Authenticator = scope["state"]["gate"]
         await gate.let_in(self._app, scope, receive, send)
 
 

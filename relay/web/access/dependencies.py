@@ -12,7 +12,7 @@ from fastapi import Depends, Path, Request
 from fastapi.security import HTTPBearer
 
 from relay.directory.keys import find_holder
-from relay.web.access.context import House
+from relay.web.access.context import WebContext
 from relay.web.answers.error_responses import raises
 from relay.web.answers.errors import InsufficientScope, Unauthorized
 from store.directory.agents import get_agent_by_id
@@ -35,7 +35,7 @@ _SAYS: Final[dict[Scope, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Principal:
     """A user, by one of their keys."""
 
     user: User
@@ -43,71 +43,71 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class RequestAuth:
     """Whoever asks, as the store knows them, and the agent they ask about."""
 
     plaintext: str
-    caller: Caller
+    principal: Principal
     address: str | None  # of the agent in the path, as it stands there
     agent: Agent | StoreError | None  # it, or why they cannot have it; None where the path names none
 
     def __repr__(self) -> str:
-        return f"Asker({self.caller.key.id}, {self.address})"
+        return f"Asker({self.principal.key.id}, {self.address})"
 
 
-def find_asker(tx: Tx, plaintext: str, address: str | None) -> Asker | None:
+def find_request_auth(tx: Tx, plaintext: str, address: str | None) -> RequestAuth | None:
     """Who holds the key *plaintext*, and their agent at *address*; None for a key that nobody holds."""
     found = find_holder(tx, plaintext)
     if found is None:
         return None
-    caller = Caller(*found)
-    agent = None if address is None else _own_agent(tx, caller, address)
-    return Asker(plaintext=plaintext, caller=caller, address=address, agent=agent)
+    principal = Principal(*found)
+    agent = None if address is None else _own_agent(tx, principal, address)
+    return RequestAuth(plaintext=plaintext, principal=principal, address=address, agent=agent)
 
 
-def _own_agent(tx: Tx, caller: Caller, address: str) -> Agent | StoreError:
+def _own_agent(tx: Tx, principal: Principal, address: str) -> Agent | StoreError:
     try:
-        agent = get_agent_by_id(tx, caller.user.id, address)
+        agent = get_agent_by_id(tx, principal.user.id, address)
     except StoreError as error:
         return error
-    return agent if caller.key.agent in {None, agent.address} else AgentNotFound()
+    return agent if principal.key.agent in {None, agent.address} else AgentNotFound()
 
 
-def the_house(request: Request) -> House:
+def web_context(request: Request) -> WebContext:
     """What the daemon joined for the web."""
-    house: House = request.state.house
-    return house
+    ctx: WebContext = request.state.ctx
+    return ctx
 
 
-TheHouse = Annotated[House, Depends(the_house)]
+InjectedContext = Annotated[WebContext, Depends(web_context)]
 
 
-async def the_asker(request: Request, _: Annotated[object, Depends(_documented)] = None) -> Asker:
+async def request_auth(request: Request, _: Annotated[object, Depends(_documented)] = None) -> RequestAuth:
     """Whom the gate let in. Raises Unauthorized."""
-    asker: Asker | None = getattr(request.state, "asker", None)
-    if asker is None:
+    auth: RequestAuth | None = getattr(request.state, "auth", None)
+    if auth is None:
         raise Unauthorized
-    return asker
+    return auth
 
 
-TheAsker = Annotated[Asker, Depends(the_asker)]
+InjectedAuth = Annotated[RequestAuth, Depends(request_auth)]
 
 
-async def any_caller(asker: TheAsker) -> Caller:
+async def any_principal(auth: InjectedAuth) -> Principal:
     """The holder of the request's key, whatever it may do. Raises Unauthorized."""
-    return asker.caller
+    return auth.principal
 
 
-async def has_left(request: Request, asker: TheAsker, house: TheHouse) -> Callable[[], Awaitable[bool]]:
+async def has_left(request: Request, auth: InjectedAuth, ctx: InjectedContext) -> Callable[[], Awaitable[bool]]:
     """A question for whoever keeps a request waiting: has the asker hung up, or must all requests end?
 
     It raises Unauthorized once their key is revoked, and AgentNotFound once the agent is not theirs.
     """
 
     async def look() -> bool:
-        if house.closing.is_set() or await request.is_disconnected():
+        if ctx.closing.is_set() or await request.is_disconnected():
             return True
-        now = await house.store.glance(lambda tx: find_asker(tx, asker.plaintext, asker.address))
+        now = await ctx.store.glance(lambda tx: find_request_auth(tx, auth.plaintext, auth.address))
         if now is None:
             raise Unauthorized
         if isinstance(now.agent, StoreError):
@@ -119,61 +119,61 @@ async def has_left(request: Request, asker: TheAsker, house: TheHouse) -> Callab
 
 def _for_account(*scopes: Scope) -> Any:
     @raises(InsufficientScope)
-    async def guard(caller: AnyCaller) -> Caller:
-        return _require_account(caller, *scopes)
+    async def guard(principal: AnyPrincipal) -> Principal:
+        return _require_account(principal, *scopes)
 
     return Depends(guard)
 
 
 def _for_any(*scopes: Scope) -> Any:
     @raises(InsufficientScope)
-    async def guard(caller: AnyCaller) -> Caller:
-        return _require(caller, *scopes)
+    async def guard(principal: AnyPrincipal) -> Principal:
+        return _require(principal, *scopes)
 
     return Depends(guard)
 
 
 def _for_agent(*scopes: Scope) -> Any:
     @raises(AgentNotFound, InsufficientScope)
-    async def guard(asker: TheAsker, address: Address) -> Agent:
-        if isinstance(asker.agent, StoreError):
-            raise asker.agent
-        if asker.agent is None or asker.address != address:
+    async def guard(auth: InjectedAuth, address: Address) -> Agent:
+        if isinstance(auth.agent, StoreError):
+            raise auth.agent
+        if auth.agent is None or auth.address != address:
             raise AgentNotFound
-        _require(asker.caller, *scopes)
-        return asker.agent
+        _require(auth.principal, *scopes)
+        return auth.agent
 
     return Depends(guard)
 
 
-def require_admin(caller: Caller) -> None:
+def require_admin(principal: Principal) -> None:
     """What Admin does, where a route must look first. Raises InsufficientScope."""
-    _require_account(caller, "admin")
+    _require_account(principal, "admin")
 
 
-def _require_account(caller: Caller, *scopes: Scope) -> Caller:
-    if caller.key.agent is not None:
+def _require_account(principal: Principal, *scopes: Scope) -> Principal:
+    if principal.key.agent is not None:
         raise InsufficientScope("this API key is for one agent alone")
-    return _require(caller, *scopes)
+    return _require(principal, *scopes)
 
 
-def _require(caller: Caller, *scopes: Scope) -> Caller:
-    if not set(scopes) & set(caller.key.scopes):
+def _require(principal: Principal, *scopes: Scope) -> Principal:
+    if not set(scopes) & set(principal.key.scopes):
         raise InsufficientScope(f"to {_SAYS[scopes[0]]}, an API key needs the scope {' or '.join(scopes)}")
-    return caller
+    return principal
 
 
 # Any valid key.
-AnyCaller = Annotated[Caller, Depends(any_caller)]
+AnyPrincipal = Annotated[Principal, Depends(any_principal)]
 
 # The account: a key with the scope that is not for one agent alone. Else 403.
-Reader = Annotated[Caller, _for_account("read")]
-Sender = Annotated[Caller, _for_account("send")]
-Admin = Annotated[Caller, _for_account("admin")]
-Viewer = Annotated[Caller, _for_account("read", "admin")]
+Reader = Annotated[Principal, _for_account("read")]
+Sender = Annotated[Principal, _for_account("send")]
+Admin = Annotated[Principal, _for_account("admin")]
+Viewer = Annotated[Principal, _for_account("read", "admin")]
 
 # The same, and also a key that is for one agent alone: the route shows no more than that one.
-AnyViewer = Annotated[Caller, _for_any("read", "admin")]
+AnyViewer = Annotated[Principal, _for_any("read", "admin")]
 
 # The agent in the path: 404 unless it is the caller's, and the key's own where it has one; 403 without the scope.
 AgentReader = Annotated[Agent, _for_agent("read")]

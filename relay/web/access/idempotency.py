@@ -23,8 +23,8 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from relay.signing.secrets import NONCE_BYTES, MasterKey, Secret, decrypt, encrypt
-from relay.web.access.context import House
-from relay.web.access.dependencies import Asker
+from relay.web.access.context import WebContext
+from relay.web.access.dependencies import RequestAuth
 from relay.web.answers.errors import RequestUnderWay, Unauthorized
 from store.directory.idempotency import MAX_KEY, begin_request, forget_request, keep_answer
 from store.errors import Unavailable
@@ -86,13 +86,13 @@ class _Keyed:
     """One request with an idempotency key."""
 
     def __init__(self, request: Request, key: str) -> None:
-        asker: Asker | None = getattr(request.state, "asker", None)
-        if asker is None:
+        auth: RequestAuth | None = getattr(request.state, "auth", None)
+        if auth is None:
             raise Unauthorized
         self._request = request
         self._key = key
-        self._caller = asker.caller
-        self._house: House = request.state.house
+        self._caller = auth.principal
+        self._ctx: WebContext = request.state.ctx
         self._context = f"{self._caller.user.id}\n{key}"
 
     async def _asked(self) -> str:
@@ -106,18 +106,18 @@ class _Keyed:
 
     def _begin(self, tx: Tx, asked: str) -> Response | None:
         """The answer there is already; None for a request that is begun by this. Raises RequestUnderWay."""
-        user, now = self._caller.user.id, self._house.clock.now()
+        user, now = self._caller.user.id, self._ctx.clock.now()
         forget_request(tx, user, self._key, begun_before=now - _ABANDONED)
         begun = begin_request(tx, user, self._key, asked, now=now)
         if begun.state == "under way":
             raise RequestUnderWay
         if begun.state == "answered":
             assert begun.status is not None
-            return _replayed(begun.status, _open(begun.answer or "", context=self._context, master=self._house.master))
+            return _replayed(begun.status, _open(begun.answer or "", context=self._context, master=self._ctx.master))
         return None
 
     def _keep(self, tx: Tx, response: Response) -> None:
-        answer = _seal(_packed(response), context=self._context, master=self._house.master)
+        answer = _seal(_packed(response), context=self._context, master=self._ctx.master)
         keep_answer(tx, self._caller.user.id, self._key, status=response.status_code, answer=answer)
 
 
@@ -158,7 +158,7 @@ class _Once(_Keyed):
     async def answer(self, handle: Handle) -> Response:
         """Do it, or find that it is done. Raises RequestUnderWay, IdempotencyMismatch, InvalidValue."""
         asked = await self._asked()
-        known = await self._house.store.write(lambda tx: self._begin(tx, asked))
+        known = await self._ctx.store.write(lambda tx: self._begin(tx, asked))
         if known is not None:
             return known
         return await self._kept_or_forgotten(lambda: handle(self._request))
@@ -168,7 +168,7 @@ class _Once(_Keyed):
 
         An error that is raised has done nothing. A cancellation says nothing of what was done.
         """
-        store, user = self._house.store, self._caller.user.id
+        store, user = self._ctx.store, self._caller.user.id
         try:
             response = await work()
         except Exception:

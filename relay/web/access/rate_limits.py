@@ -4,15 +4,15 @@ from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from relay.web.access.dependencies import Caller
-from relay.web.access.token_bucket import Buckets, Standing, fields
+from relay.web.access.dependencies import Principal
+from relay.web.access.token_bucket import Buckets, BucketState, fields
 from relay.web.answers.errors import RateLimited
 from relay.web.http.limits import ApiLimits
 
 _REMEMBERED: Final = 10_000  # keys that were good
 
 
-class Turnstile:
+class RequestRates:
     """The rates of one process."""
 
     def __init__(self, limits: ApiLimits) -> None:
@@ -22,13 +22,13 @@ class Turnstile:
         self._sign_ins = Buckets("sign-ins", limits.sign_ins_per_peer)
         self._good: OrderedDict[str, None] = OrderedDict()
 
-    def count(self, caller: Caller, key_hash: str, now: float) -> dict[str, str]:
+    def count(self, principal: Principal, key_hash: str, now: float) -> dict[str, str]:
         """Count a request of *caller*; the fields that say how they stand. Raises RateLimited, and counts nothing."""
         self._good[key_hash] = None
         self._good.move_to_end(key_hash)
         if len(self._good) > _REMEMBERED:
             self._good.popitem(last=False)
-        bounds = [(self._keys, caller.key.id), (self._users, caller.user.id)]
+        bounds = [(self._keys, principal.key.id), (self._users, principal.user.id)]
         bounds = [(buckets, name) for buckets, name in bounds if buckets.quota]
         _require_room([buckets.standing(name, now) for buckets, name in bounds])
         return fields([buckets.take(name, now) for buckets, name in bounds])
@@ -67,7 +67,7 @@ def peer_name(client: tuple[str, int] | None) -> str:
     return str(address)
 
 
-def _require_room(standings: list[Standing]) -> None:
+def _require_room(standings: list[BucketState]) -> None:
     short = [each for each in standings if each.left < 1]
     if short:
         first = short[0]

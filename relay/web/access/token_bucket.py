@@ -16,7 +16,7 @@ _REMEMBERED: Final = 10_000  # callers of one kind: a stranger who invents more 
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BucketState:
     """How a caller stands with one policy."""
 
     policy: str
@@ -42,13 +42,13 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def standing(self, name: str, now: float) -> Standing:
+    def standing(self, name: str, now: float) -> BucketState:
         """How *name* stands at *now* (seconds since any beginning)."""
         level = self._level(name, now)
         missing = self.quota - level if level >= 1 else 1 - level
-        return Standing(self.policy, self.quota, int(level), ceil(missing * WINDOW / self.quota))
+        return BucketState(self.policy, self.quota, int(level), ceil(missing * WINDOW / self.quota))
 
-    def take(self, name: str, now: float) -> Standing:
+    def take(self, name: str, now: float) -> BucketState:
         """Count a request of *name*; how it stands then."""
         level = max(0.0, self._level(name, now) - 1)
         self._kept[name] = _Bucket(level, now)
@@ -65,7 +65,7 @@ class Buckets:
         return min(float(self.quota), kept.level + passed * self.quota / WINDOW)
 
 
-def fields(standings: Sequence[Standing]) -> dict[str, str]:
+def fields(standings: Sequence[BucketState]) -> dict[str, str]:
     """The two fields, one member a policy; none without a policy."""
     if not standings:
         return {}

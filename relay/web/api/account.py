@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
 from relay.account.export import export_account
-from relay.web.access.dependencies import Admin, TheHouse
+from relay.web.access.dependencies import Admin, InjectedContext
 from relay.web.answers.error_responses import raises
 from relay.web.answers.json import json_answer
 from relay.web.schemas.mail import ErasedAccount
@@ -27,15 +27,15 @@ _ZIP: Final[dict[str, Any]] = {
 
 @router.get("/export", response_class=Response, responses={200: _ZIP})
 @raises(UserNotFound)
-async def export(who: Admin, house: TheHouse) -> StreamingResponse:
+async def export(who: Admin, ctx: InjectedContext) -> StreamingResponse:
     """Everything the user owns, of one moment, as a zip: `account.jsonl` and the mails. No secrets."""
-    parts = export_account(house.store, who.user.id, now=house.clock.now())
+    parts = export_account(ctx.store, who.user.id, now=ctx.clock.now())
     return StreamingResponse(parts, media_type="application/zip", headers=_FOR_SAVING)
 
 
 @router.delete("", response_model=ErasedAccount)
 @raises(UserNotFound)
-async def erase(who: Admin, house: TheHouse) -> Response:
+async def erase(who: Admin, ctx: InjectedContext) -> Response:
     """Take the user away with everything that is theirs, for good; answers how many rows of each table went."""
-    counts = await house.store.write(lambda tx: delete_user_data(tx, who.user.id))
+    counts = await ctx.store.write(lambda tx: delete_user_data(tx, who.user.id))
     return json_answer({"deleted": counts})

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.clock import rfc3339
-from relay.web.access.dependencies import AgentReader, TheHouse
+from relay.web.access.dependencies import AgentReader, InjectedContext
 from relay.web.access.paths import AGENT
 from relay.web.answers.error_responses import raises
 from relay.web.answers.json import json_answer
@@ -33,34 +33,34 @@ _PLAIN: Final = (
 
 
 @router.get("/activity", response_model=ActivityPage)
-async def list_activity(agent: AgentReader, house: TheHouse, limit: Limit = 50, cursor: Cursor = None) -> Response:
+async def list_activity(agent: AgentReader, ctx: InjectedContext, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Messages of both directions, newest first, each with how its deliveries stand."""
-    now = house.clock.now()
-    page = await house.store.read(
+    now = ctx.clock.now()
+    page = await ctx.store.read(
         lambda tx: list_activity_by_agent(tx, agent.address, limit=limit, cursor=cursor, now=now)
     )
     return _activity(page)
 
 
 @router.get("/conversations", response_model=ConversationPage)
-async def conversations(agent: AgentReader, house: TheHouse, limit: Limit = 50, cursor: Cursor = None) -> Response:
+async def conversations(agent: AgentReader, ctx: InjectedContext, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Conversations, the one with the newest message first.
 
     A page may be short, or empty, and still have a `next_cursor`: the list goes on behind it.
     """
-    now = house.clock.now()
-    page = await house.store.read(lambda tx: list_conversations(tx, agent.address, limit=limit, cursor=cursor, now=now))
+    now = ctx.clock.now()
+    page = await ctx.store.read(lambda tx: list_conversations(tx, agent.address, limit=limit, cursor=cursor, now=now))
     return json_answer({"items": [_conversation(item) for item in page.items], "next_cursor": page.next_cursor})
 
 
 @router.get("/conversations/{conversation_id}", response_model=ActivityPage)
 @raises(ConversationNotFound)
 async def conversation(
-    agent: AgentReader, house: TheHouse, conversation_id: ConversationId, limit: Limit = 50, cursor: Cursor = None
+    agent: AgentReader, ctx: InjectedContext, conversation_id: ConversationId, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     """The messages of one conversation, both directions, newest first."""
-    now = house.clock.now()
-    page = await house.store.read(
+    now = ctx.clock.now()
+    page = await ctx.store.read(
         lambda tx: list_activity_by_agent(
             tx, agent.address, limit=limit, cursor=cursor, now=now, conversation_id=conversation_id
         )

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from relay.clock import rfc3339
 from relay.directory import agents as making
 from relay.errors import BadSecret, NoSharedDomain
-from relay.web.access.context import House
-from relay.web.access.dependencies import Admin, AgentAdmin, AgentViewer, AnyCaller, AnyViewer, TheHouse
+from relay.web.access.context import WebContext
+from relay.web.access.dependencies import Admin, AgentAdmin, AgentViewer, AnyPrincipal, AnyViewer, InjectedContext
 from relay.web.access.idempotency import IdempotentRoute
 from relay.web.access.paths import AGENT
 from relay.web.answers.error_responses import raises
@@ -43,98 +43,102 @@ _PLAIN: Final = ("name", "mode", "webhook_url", "on_unverified", "is_postmaster"
 @router.get("", response_model=AgentPage)
 @raises(AgentNotFound)
 async def list_agents(
-    caller: AnyViewer,
-    house: TheHouse,
+    principal: AnyViewer,
+    ctx: InjectedContext,
     limit: Limit = DEFAULT_PAGE,
     cursor: NameCursor = None,
 ) -> Response:
     """Your agents, by address; to a key that is for one agent alone, that one."""
-    only, user_id = caller.key.agent, caller.user.id
+    only, user_id = principal.key.agent, principal.user.id
 
     def unit(tx: Tx) -> Page[Agent]:
         if only is not None:
             return Page([get_agent_by_id(tx, user_id, only)], None)
         return page_agents_by_user(tx, user_id, limit=limit, cursor=cursor)
 
-    page = await house.store.read(unit)
-    return json_answer({"items": [_document(agent, house) for agent in page.items], "next_cursor": page.next_cursor})
+    page = await ctx.store.read(unit)
+    return json_answer({"items": [_document(agent, ctx) for agent in page.items], "next_cursor": page.next_cursor})
 
 
 @router.post("", status_code=201, response_model=AgentDocument)
 @raises(DomainNotFound, AddressTaken, NoSharedDomain)
-async def make_agent(caller: Admin, house: TheHouse, wanted: AgentRequest) -> Response:
+async def make_agent(principal: Admin, ctx: InjectedContext, wanted: AgentRequest) -> Response:
     """Make an agent: at `address` on a domain you have claimed, or at `slug` on the shared domain.
 
     On a domain that is not verified yet it takes no mail until it is: `domain_verified` says so.
     """
-    now = house.clock.now()
+    now = ctx.clock.now()
     given = wanted.model_dump(exclude_unset=True)
-    address = _address(given, house)
+    address = _address(given, ctx)
     values = {"mode": None, "webhook_url": None} | given
-    agent = await house.store.write(
+    agent = await ctx.store.write(
         lambda tx: making.create_agent(
-            tx, caller.user.id, address, master=house.master, allow=house.allow, now=now, **values
+            tx, principal.user.id, address, master=ctx.master, allow=ctx.allow, now=now, **values
         )
     )
-    return json_answer(_document(agent, house), 201)
+    return json_answer(_document(agent, ctx), 201)
 
 
 @of_agent.get("", response_model=AgentDocument)
-async def get_agent(agent: AgentViewer, house: TheHouse) -> Response:
+async def get_agent(agent: AgentViewer, ctx: InjectedContext) -> Response:
     """One agent."""
-    return json_answer(_document(agent, house))
+    return json_answer(_document(agent, ctx))
 
 
 @of_agent.patch("", response_model=AgentDocument)
-async def change_agent(agent: AgentAdmin, caller: AnyCaller, house: TheHouse, change: AgentChange) -> Response:
+async def change_agent(
+    agent: AgentAdmin, principal: AnyPrincipal, ctx: InjectedContext, change: AgentChange
+) -> Response:
     """Change what is named. Mail that a webhook has not had yet waits in the queue once the agent polls.
 
     422 `invalid_value` for webhook mode without a URL, and for a URL that could never be posted to.
     """
-    now = house.clock.now()
+    now = ctx.clock.now()
     values = {"mode": None, "webhook_url": None} | change.model_dump(exclude_unset=True)
-    changed = await house.store.write(
-        lambda tx: making.change_agent(tx, caller.user.id, agent.address, allow=house.allow, now=now, **values)
+    changed = await ctx.store.write(
+        lambda tx: making.change_agent(tx, principal.user.id, agent.address, allow=ctx.allow, now=now, **values)
     )
-    return json_answer(_document(changed, house))
+    return json_answer(_document(changed, ctx))
 
 
 @of_agent.delete("", status_code=204, response_class=Response)
-async def remove_agent(agent: AgentAdmin, caller: AnyCaller, house: TheHouse) -> Response:
+async def remove_agent(agent: AgentAdmin, principal: AnyPrincipal, ctx: InjectedContext) -> Response:
     """Delete an agent with its messages and deliveries."""
-    await house.store.write(lambda tx: delete_agent(tx, caller.user.id, agent.address))
+    await ctx.store.write(lambda tx: delete_agent(tx, principal.user.id, agent.address))
     return Response(status_code=204)
 
 
 @of_agent.put("/hitl", response_model=AgentDocument)
-async def change_hitl(agent: AgentAdmin, caller: AnyCaller, house: TheHouse, wanted: HitlSettings) -> Response:
+async def change_hitl(
+    agent: AgentAdmin, principal: AnyPrincipal, ctx: InjectedContext, wanted: HitlSettings
+) -> Response:
     """Change whether a person is asked before the agent's mail goes out. What waits already keeps its end."""
-    now = house.clock.now()
-    changed = await house.store.write(
-        lambda tx: update_agent_hitl(tx, caller.user.id, agent.address, **wanted.model_dump(), now=now)
+    now = ctx.clock.now()
+    changed = await ctx.store.write(
+        lambda tx: update_agent_hitl(tx, principal.user.id, agent.address, **wanted.model_dump(), now=now)
     )
-    return json_answer(_document(changed, house))
+    return json_answer(_document(changed, ctx))
 
 
 @of_agent.get("/secret", response_model=SigningSecrets)
 @raises(BadSecret)
-async def get_secrets(agent: AgentAdmin, house: TheHouse) -> Response:
+async def get_secrets(agent: AgentAdmin, ctx: InjectedContext) -> Response:
     """The signing secrets that are valid, the current one first."""
-    now = house.clock.now()
-    found = await house.store.read(lambda tx: making.read_secrets(tx, agent.address, master=house.master, now=now))
+    now = ctx.clock.now()
+    found = await ctx.store.read(lambda tx: making.read_secrets(tx, agent.address, master=ctx.master, now=now))
     return _secret_answer(found)
 
 
 @of_agent.post("/secret/rotate", response_model=SigningSecrets)
 @raises(BadSecret)
-async def rotate_secret(agent: AgentAdmin, caller: AnyCaller, house: TheHouse) -> Response:
+async def rotate_secret(agent: AgentAdmin, principal: AnyPrincipal, ctx: InjectedContext) -> Response:
     """Make a new signing secret. The one before stays valid for 24 hours, and both sign what is posted meanwhile.
 
     Three are valid at once at most: a third rotation within 24 hours ends the oldest there and then.
     """
-    now = house.clock.now()
-    found = await house.store.write(
-        lambda tx: making.rotate_secret(tx, caller.user.id, agent.address, master=house.master, now=now)
+    now = ctx.clock.now()
+    found = await ctx.store.write(
+        lambda tx: making.rotate_secret(tx, principal.user.id, agent.address, master=ctx.master, now=now)
     )
     return _secret_answer(found)
 
@@ -145,19 +149,19 @@ def _secret_answer(found: list[dict[str, str | None]]) -> Response:
     return answer
 
 
-def _address(given: dict[str, Any], house: House) -> str:
+def _address(given: dict[str, Any], ctx: WebContext) -> str:
     """Take address or slug out of *given*: where the agent is to be. Raises NoSharedDomain, InvalidValue."""
     slug = given.pop("slug", None)
-    return str(given.pop("address")) if slug is None else making.slug_address(slug, shared_domain=house.shared_domain)
+    return str(given.pop("address")) if slug is None else making.slug_address(slug, shared_domain=ctx.shared_domain)
 
 
-def _document(agent: Agent, house: House) -> dict[str, Any]:
+def _document(agent: Agent, ctx: WebContext) -> dict[str, Any]:
     return {
         "address": agent.address,
         "email_address": agent.email_address,
         "domain": agent.domain,
         "actual_domain": agent.actual_domain,
-        "is_shared": agent.is_shared_domain(house.shared_domain),
+        "is_shared": agent.is_shared_domain(ctx.shared_domain),
         **{name: getattr(agent, name) for name in _PLAIN},
         "webhook_off_at": rfc3339(agent.webhook_off_at) if agent.webhook_off_at else None,
         "events": list(agent.events),

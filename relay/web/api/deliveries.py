@@ -8,7 +8,7 @@ from starlette.responses import Response
 from relay.clock import rfc3339
 from relay.delivery.trial import trial_document
 from relay.errors import BadSecret, NoWebhook
-from relay.web.access.dependencies import Admin, AgentAdmin, Reader, TheHouse
+from relay.web.access.dependencies import Admin, AgentAdmin, InjectedContext, Reader
 from relay.web.access.paths import AGENT
 from relay.web.answers.error_responses import raises
 from relay.web.answers.json import json_answer
@@ -35,7 +35,7 @@ of_agent = APIRouter(prefix=AGENT, tags=["deliveries"])
 @raises(AgentNotFound)
 async def deliveries(
     who: Reader,
-    house: TheHouse,
+    ctx: InjectedContext,
     *,
     agent: Annotated[str | None, Query(max_length=320, description="Of this agent alone.")] = None,
     status: Annotated[Literal["pending", "delivered", "dead"] | None, Query(description="Only these.")] = None,
@@ -43,40 +43,40 @@ async def deliveries(
     cursor: Cursor = None,
 ) -> Response:
     """Deliveries, newest first."""
-    page = await house.store.read(lambda tx: _page(tx, who.user.id, agent, status, limit, cursor))
+    page = await ctx.store.read(lambda tx: _page(tx, who.user.id, agent, status, limit, cursor))
     return json_answer({"items": [_document(item) for item in page.items], "next_cursor": page.next_cursor})
 
 
 @router.get("/deliveries/{delivery_id}", response_model=DeliveryDocument)
 @raises(DeliveryNotFound)
-async def delivery(who: Reader, house: TheHouse, delivery_id: DeliveryId) -> Response:
+async def delivery(who: Reader, ctx: InjectedContext, delivery_id: DeliveryId) -> Response:
     """One delivery with every attempt."""
 
     def unit(tx: Tx) -> dict[str, Any]:
         found = get_delivery_for_user(tx, who.user.id, delivery_id)
         return _document(found) | {"tried": [_attempt(each) for each in list_attempts(tx, found.id)]}
 
-    return json_answer(await house.store.read(unit))
+    return json_answer(await ctx.store.read(unit))
 
 
 @router.post("/deliveries/{delivery_id}/replay", response_model=DeliveryDocument, status_code=202)
 @raises(DeliveryNotFound, NotReplayable)
-async def replay_one(who: Admin, house: TheHouse, delivery_id: DeliveryId) -> Response:
+async def replay_one(who: Admin, ctx: InjectedContext, delivery_id: DeliveryId) -> Response:
     """Deliver again what was delivered or given up, under the same `webhook-id`."""
-    now = house.clock.now()
+    now = ctx.clock.now()
 
     def unit(tx: Tx) -> dict[str, Any]:
         found = replay(tx, get_delivery_for_user(tx, who.user.id, delivery_id).id, now=now)
         return _document(found) | {"tried": [_attempt(each) for each in list_attempts(tx, found.id)]}
 
-    return json_answer(await house.store.write(unit), 202)
+    return json_answer(await ctx.store.write(unit), 202)
 
 
 @router.post("/deliveries/replay", response_model=ReplayedDeliveries, status_code=202)
 @raises(AgentNotFound)
-async def replay_all_dead(who: Admin, house: TheHouse, wanted: ReplayRequest) -> Response:
+async def replay_all_dead(who: Admin, ctx: InjectedContext, wanted: ReplayRequest) -> Response:
     """Deliver again what is dead of an agent, the oldest first, 200 at once: ask again while `more` is true."""
-    now = house.clock.now()
+    now = ctx.clock.now()
 
     def unit(tx: Tx) -> dict[str, Any]:
         agent = get_agent_by_id(tx, who.user.id, wanted.agent)
@@ -84,17 +84,17 @@ async def replay_all_dead(who: Admin, house: TheHouse, wanted: ReplayRequest) ->
         left = list_deliveries(tx, agent=agent.address, status="dead", limit=1)
         return {"delivery_ids": [each.id for each in replayed], "more": bool(left.items)}
 
-    return json_answer(await house.store.write(unit), 202)
+    return json_answer(await ctx.store.write(unit), 202)
 
 
 @of_agent.post("/test", response_model=TrialDocument)
 @raises(NoWebhook, BadSecret)
-async def try_webhook(agent: AgentAdmin, house: TheHouse) -> Response:
+async def try_webhook(agent: AgentAdmin, ctx: InjectedContext) -> Response:
     """Post a sample event to the agent's webhook in the very way of a real one, and tell what came back.
 
     Nothing is kept, and nothing follows from the answer: a 410 does not switch the webhook off.
     """
-    return json_answer(trial_document(await house.try_webhook(agent)))
+    return json_answer(trial_document(await ctx.try_webhook(agent)))
 
 
 def _page(  # noqa: PLR0917 (the one caller hands them over in the order of the query)

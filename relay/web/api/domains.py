@@ -7,12 +7,12 @@ from starlette.responses import Response
 
 from relay.clock import rfc3339
 from relay.directory import domains as proving
-from relay.directory.check_domain import survey
+from relay.directory.check_domain import look_up_records
 from relay.directory.dns_records import records_for
-from relay.directory.domains import Listing
+from relay.directory.domains import DomainWithRecords
 from relay.errors import Deferred
-from relay.web.access.context import House
-from relay.web.access.dependencies import Admin, TheHouse, Viewer
+from relay.web.access.context import WebContext
+from relay.web.access.dependencies import Admin, InjectedContext, Viewer
 from relay.web.access.idempotency import IdempotentRoute
 from relay.web.answers.error_responses import raises
 from relay.web.answers.json import json_answer
@@ -37,72 +37,78 @@ _CLAIMED: Final[_Responses] = {
 
 @router.get("", response_model=DomainPage)
 async def list_domains(
-    caller: Viewer,
-    house: TheHouse,
+    principal: Viewer,
+    ctx: InjectedContext,
     *,
     sending: WithSending = None,
     limit: Limit = DEFAULT_PAGE,
     cursor: NameCursor = None,
 ) -> Response:
     """Domains you have claimed, by name, with how their records were last seen."""
-    page = await house.store.read(lambda tx: proving.list_some(tx, caller.user.id, limit=limit, cursor=cursor))
-    items = [_document(listing, house, sending=sending) for listing in page.items]
+    page = await ctx.store.read(lambda tx: proving.list_some(tx, principal.user.id, limit=limit, cursor=cursor))
+    items = [_document(listing, ctx, sending=sending) for listing in page.items]
     return json_answer({"items": items, "next_cursor": page.next_cursor})
 
 
 @router.post("", status_code=201, response_model=DomainDocument, responses=_CLAIMED)
 @raises(DomainNotAvailable)
 async def claim_domain(
-    caller: Admin, house: TheHouse, wanted: DomainRequest, *, sending: WithSending = None
+    principal: Admin, ctx: InjectedContext, wanted: DomainRequest, *, sending: WithSending = None
 ) -> Response:
     """Claim a domain: the answer has the records to publish. From then on DNS is looked at by itself for a week."""
-    now = house.clock.now()
-    listing, is_new = await house.store.write(lambda tx: proving.claim_anew(tx, caller.user.id, wanted.domain, now=now))
-    return json_answer(_document(listing, house, sending=sending), 201 if is_new else 200)
+    now = ctx.clock.now()
+    listing, is_new = await ctx.store.write(
+        lambda tx: proving.claim_anew(tx, principal.user.id, wanted.domain, now=now)
+    )
+    return json_answer(_document(listing, ctx, sending=sending), 201 if is_new else 200)
 
 
 @router.get("/{domain}", response_model=DomainDocument)
 @raises(DomainNotFound)
-async def get_domain(caller: Viewer, house: TheHouse, domain: DomainName, *, sending: WithSending = None) -> Response:
+async def get_domain(
+    principal: Viewer, ctx: InjectedContext, domain: DomainName, *, sending: WithSending = None
+) -> Response:
     """A domain, with how its records were last seen."""
-    listing = await house.store.read(lambda tx: proving.look_up(tx, caller.user.id, domain))
-    return json_answer(_document(listing, house, sending=sending))
+    listing = await ctx.store.read(lambda tx: proving.look_up(tx, principal.user.id, domain))
+    return json_answer(_document(listing, ctx, sending=sending))
 
 
 @router.delete("/{domain}", status_code=204, response_class=Response)
 @raises(DomainNotFound, DomainHasAgents)
-async def give_up_domain(caller: Admin, house: TheHouse, domain: DomainName) -> Response:
+async def give_up_domain(principal: Admin, ctx: InjectedContext, domain: DomainName) -> Response:
     """Give a domain up; its agents must be gone."""
-    await house.store.write(lambda tx: delete_domain(tx, caller.user.id, domain))
+    await ctx.store.write(lambda tx: delete_domain(tx, principal.user.id, domain))
     return Response(status_code=204)
 
 
 @router.post("/{domain}/verify", response_model=DomainDocument)
 @raises(DomainNotFound, DomainUnproven, DomainNotAvailable, Deferred)
-async def verify_domain(caller: Admin, house: TheHouse, domain: DomainName, *, sending: WithSending = None) -> Response:
+async def verify_domain(
+    principal: Admin, ctx: InjectedContext, domain: DomainName, *, sending: WithSending = None
+) -> Response:
     """Look at DNS now. With the TXT record seen the domain is yours, and its `postmaster` is made.
 
     A nameserver may remember that there was no such record for as long as the zone's SOA says. What is verified
     stays so whatever is seen. 503 `try_again_later` when no nameserver answered: nothing is changed.
     """
-    user_id = caller.user.id
-    claimed = await house.store.read(lambda tx: lookup_domain(tx, user_id, domain))
-    seen = await survey(claimed, resolver=house.resolver, place=house.place, sending=sending)
+    user_id = principal.user.id
+    claimed = await ctx.store.read(lambda tx: lookup_domain(tx, user_id, domain))
+    seen = await look_up_records(claimed, resolver=ctx.resolver, place=ctx.place, sending=sending)
     proving.require_answer(claimed, seen)
-    now = house.clock.now()
+    now = ctx.clock.now()
 
-    def unit(tx: Tx) -> Listing:
-        return proving.settle(tx, lookup_domain(tx, user_id, domain), seen, master=house.master, now=now)
+    def unit(tx: Tx) -> DomainWithRecords:
+        return proving.settle(tx, lookup_domain(tx, user_id, domain), seen, master=ctx.master, now=now)
 
-    listing = await house.store.write(unit)
+    listing = await ctx.store.write(unit)
     proving.warn(listing)
     proving.require_proof(listing)
-    return json_answer(_document(listing, house, sending=sending))
+    return json_answer(_document(listing, ctx, sending=sending))
 
 
-def _document(listing: Listing, house: House, *, sending: bool | None) -> dict[str, Any]:
+def _document(listing: DomainWithRecords, ctx: WebContext, *, sending: bool | None) -> dict[str, Any]:
     domain = listing.domain
-    records = records_for(domain, listing.states, place=house.place, sending=sending)
+    records = records_for(domain, listing.states, place=ctx.place, sending=sending)
     return {
         "domain": domain.domain,
         "verified": domain.verified,

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.metrics import CONTENT_TYPE
-from relay.web.access.dependencies import TheHouse
+from relay.web.access.dependencies import InjectedContext
 from relay.web.answers.error_responses import raises
 from relay.web.answers.errors import NotReady
 from relay.web.answers.json import json_answer
@@ -33,14 +33,14 @@ async def healthz() -> Response:
 
 @router.get("/readyz", response_model=Alive)
 @raises(NotReady)
-async def readyz(house: TheHouse) -> Response:
+async def readyz(ctx: InjectedContext) -> Response:
     """Able to accept mail: the doors are open and the store can be written."""
-    if await house.is_ready():
+    if await ctx.is_ready():
         return json_answer({"status": "ok"})
     raise NotReady
 
 
 @router.get("/metrics", response_class=Response, responses={200: _COUNTERS})
-async def metrics(house: TheHouse) -> Response:
+async def metrics(ctx: InjectedContext) -> Response:
     """Counters for Prometheus."""
-    return Response(house.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+    return Response(ctx.metrics.render(), headers={"Content-Type": CONTENT_TYPE})

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from relay.clock import rfc3339
 from relay.directory.keys import create_key
-from relay.web.access.dependencies import Admin, AnyCaller, TheHouse, require_admin
+from relay.web.access.dependencies import Admin, AnyPrincipal, InjectedContext, require_admin
 from relay.web.access.idempotency import IdempotentRoute
 from relay.web.answers.error_responses import raises
 from relay.web.answers.errors import InsufficientScope
@@ -24,37 +24,37 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=IdempotentRoute
 
 @router.get("", response_model=KeyPage)
 async def list_keys(
-    caller: Admin,
-    house: TheHouse,
+    principal: Admin,
+    ctx: InjectedContext,
     limit: Limit = DEFAULT_PAGE,
     cursor: Cursor = None,
 ) -> Response:
     """All keys of the user, oldest first."""
-    page = await house.store.read(lambda tx: page_api_keys(tx, caller.user.id, limit=limit, cursor=cursor))
+    page = await ctx.store.read(lambda tx: page_api_keys(tx, principal.user.id, limit=limit, cursor=cursor))
     return json_answer({"items": [key_document(key) for key in page.items], "next_cursor": page.next_cursor})
 
 
 @router.post("", status_code=201, response_model=NewKey)
 @raises(AgentNotFound)
-async def make_key(caller: Admin, house: TheHouse, wanted: KeyRequest) -> Response:
+async def make_key(principal: Admin, ctx: InjectedContext, wanted: KeyRequest) -> Response:
     """Make a key, of which `api_key` is shown this once. No key can give what it may not do itself."""
-    scopes = wanted.scopes if wanted.scopes is not None else caller.key.scopes
-    if not set(scopes) <= set(caller.key.scopes):
+    scopes = wanted.scopes if wanted.scopes is not None else principal.key.scopes
+    if not set(scopes) <= set(principal.key.scopes):
         raise InsufficientScope("an API key cannot give scopes that it does not have")
-    now = house.clock.now()
-    kept, plaintext = await house.store.write(
-        lambda tx: create_key(tx, caller.user.id, name=wanted.name, agent=wanted.agent, scopes=scopes, now=now)
+    now = ctx.clock.now()
+    kept, plaintext = await ctx.store.write(
+        lambda tx: create_key(tx, principal.user.id, name=wanted.name, agent=wanted.agent, scopes=scopes, now=now)
     )
     return json_answer({**key_document(kept), "api_key": plaintext}, 201)
 
 
 @router.delete("/{key_id}", status_code=204, response_class=Response)
 @raises(KeyNotFound, InsufficientScope)
-async def revoke_key(caller: AnyCaller, house: TheHouse, key_id: KeyId) -> Response:
+async def revoke_key(principal: AnyPrincipal, ctx: InjectedContext, key_id: KeyId) -> Response:
     """Make a key worthless, at once and everywhere; any key may do that to itself."""
-    if key_id != caller.key.id:
-        require_admin(caller)
-    await house.store.write(lambda tx: delete_api_key(tx, caller.user.id, key_id))
+    if key_id != principal.key.id:
+        require_admin(principal)
+    await ctx.store.write(lambda tx: delete_api_key(tx, principal.user.id, key_id))
     return Response(status_code=204)
 
 

@@ -8,8 +8,8 @@ from starlette.responses import Response, StreamingResponse
 
 from relay.errors import ContentGone
 from relay.inbox import read
-from relay.outbound.views import read_written_of_agent
-from relay.web.access.dependencies import AgentReader, HasLeft, TheHouse
+from relay.outbound.views import read_outbound_of_agent
+from relay.web.access.dependencies import AgentReader, HasLeft, InjectedContext
 from relay.web.access.paths import AGENT
 from relay.web.answers.error_responses import raises
 from relay.web.answers.files import FOR_SAVING, file_answer
@@ -20,7 +20,7 @@ from relay.web.schemas.outbound import OutboundDocument
 from relay.web.schemas.parameters import AttachmentIndex, MessageId
 from store.errors import MessageNotFound
 from store.mail.messages import update_message_delivery_status
-from store.mail.search import Description
+from store.mail.search import MessageFilter
 
 router = APIRouter(prefix=f"{AGENT}/messages", tags=["messages"])
 
@@ -30,7 +30,7 @@ _PART: Final[dict[str, Any]] = {"description": "The part, as its sender typed it
 Peek = Annotated[bool, Query(description="Leave it unread.")]
 
 
-class Wanted(BaseModel):
+class MessageFilterQuery(BaseModel):
     """Which messages a list has; what is not named does not matter."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -47,7 +47,7 @@ class Wanted(BaseModel):
 
 @router.get("", response_model=MessagePage)
 async def list_messages(
-    agent: AgentReader, house: TheHouse, has_left: HasLeft, wanted: Annotated[Wanted, Query()]
+    agent: AgentReader, ctx: InjectedContext, has_left: HasLeft, wanted: Annotated[MessageFilterQuery, Query()]
 ) -> Response:
     """Messages in order of arrival, without their texts; `wait` seconds for the first if there is none.
 
@@ -55,12 +55,12 @@ async def list_messages(
     """
     page = await read.list_messages(
         agent.address,
-        Description(**wanted.model_dump(exclude={"limit", "cursor", "wait"})),
+        MessageFilter(**wanted.model_dump(exclude={"limit", "cursor", "wait"})),
         limit=wanted.limit,
         cursor=wanted.cursor,
         wait_seconds=wanted.wait,
-        store=house.store,
-        clock=house.clock,
+        store=ctx.store,
+        clock=ctx.clock,
         has_left=has_left,
     )
     return json_answer({"items": page.items, "next_cursor": page.next_cursor})
@@ -68,25 +68,29 @@ async def list_messages(
 
 @router.get("/{message_id}", response_model=MessageDocument | OutboundDocument)
 @raises(MessageNotFound)
-async def get_message(agent: AgentReader, house: TheHouse, message_id: MessageId, *, peek: Peek = False) -> Response:
+async def get_message(
+    agent: AgentReader, ctx: InjectedContext, message_id: MessageId, *, peek: Peek = False
+) -> Response:
     """The whole message; one that came in is read from now on, unless `peek=true`."""
-    now = house.clock.now()
+    now = ctx.clock.now()
     try:
         document = await read.read_message(
-            agent.address, message_id, peek=peek, base_url=house.base_url, store=house.store, now=now
+            agent.address, message_id, peek=peek, base_url=ctx.base_url, store=ctx.store, now=now
         )
     except MessageNotFound:
-        written = await read_written_of_agent(agent.address, message_id, store=house.store, now=now)
-        document = written.document(base_url=house.base_url)
+        written = await read_outbound_of_agent(agent.address, message_id, store=ctx.store, now=now)
+        document = written.document(base_url=ctx.base_url)
     return json_answer(document)
 
 
 @router.patch("/{message_id}", response_model=MarkedMessage)
 @raises(MessageNotFound)
-async def mark_message(agent: AgentReader, house: TheHouse, message_id: MessageId, change: StatusChange) -> Response:
+async def mark_message(
+    agent: AgentReader, ctx: InjectedContext, message_id: MessageId, change: StatusChange
+) -> Response:
     """Mark it read, or unread again: then it can be leased again too."""
-    now = house.clock.now()
-    message = await house.store.write(
+    now = ctx.clock.now()
+    message = await ctx.store.write(
         lambda tx: update_message_delivery_status(tx, agent.address, message_id, change.status, now=now)
     )
     return json_answer({"message_id": message.id, "status": message.status})
@@ -94,9 +98,9 @@ async def mark_message(agent: AgentReader, house: TheHouse, message_id: MessageI
 
 @router.get("/{message_id}/raw", response_class=Response, responses={200: _MAIL})
 @raises(MessageNotFound, ContentGone)
-async def get_raw(agent: AgentReader, house: TheHouse, message_id: MessageId) -> StreamingResponse:
+async def get_raw(agent: AgentReader, ctx: InjectedContext, message_id: MessageId) -> StreamingResponse:
     """The mail as it is kept, byte for byte; of one that goes out, until its way has ended."""
-    size, parts = await read.read_raw(agent.address, message_id, store=house.store, now=house.clock.now())
+    size, parts = await read.read_raw(agent.address, message_id, store=ctx.store, now=ctx.clock.now())
     headers = FOR_SAVING | {
         "Content-Length": str(size),
         "Content-Disposition": f'attachment; filename="{message_id}.eml"',
@@ -107,8 +111,8 @@ async def get_raw(agent: AgentReader, house: TheHouse, message_id: MessageId) ->
 @router.get("/{message_id}/attachments/{index}", response_class=Response, responses={200: _PART})
 @raises(MessageNotFound)
 async def get_attachment(
-    agent: AgentReader, house: TheHouse, message_id: MessageId, index: AttachmentIndex
+    agent: AgentReader, ctx: InjectedContext, message_id: MessageId, index: AttachmentIndex
 ) -> Response:
     """One attachment, decoded."""
-    part = await read.read_attachment(agent.address, message_id, index, store=house.store, now=house.clock.now())
+    part = await read.read_attachment(agent.address, message_id, index, store=ctx.store, now=ctx.clock.now())
     return file_answer(part.content, filename=part.filename or f"attachment-{index}", content_type=part.content_type)

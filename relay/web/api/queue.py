@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.inbox import lease as queue
-from relay.web.access.dependencies import AgentReader, HasLeft, TheHouse
+from relay.web.access.dependencies import AgentReader, HasLeft, InjectedContext
 from relay.web.access.paths import AGENT
 from relay.web.answers.json import json_answer
 from relay.web.schemas.common import (
@@ -26,7 +26,9 @@ _LOST: Final[dict[int | str, dict[str, Any]]] = {
 
 
 @router.post("/lease", response_model=LeasePage)
-async def lease(agent: AgentReader, house: TheHouse, has_left: HasLeft, wanted: LeaseRequest | None = None) -> Response:
+async def lease(
+    agent: AgentReader, ctx: InjectedContext, has_left: HasLeft, wanted: LeaseRequest | None = None
+) -> Response:
     """Take messages for a while: no two callers get the same one while its lease lives."""
     wanted = wanted or LeaseRequest()
     items = await queue.lease(
@@ -34,35 +36,35 @@ async def lease(agent: AgentReader, house: TheHouse, has_left: HasLeft, wanted: 
         limit=wanted.max,
         lease_seconds=wanted.lease_seconds,
         wait_seconds=wanted.wait,
-        base_url=house.base_url,
-        store=house.store,
-        clock=house.clock,
+        base_url=ctx.base_url,
+        store=ctx.store,
+        clock=ctx.clock,
         has_left=has_left,
     )
     return json_answer({"items": items})
 
 
 @router.post("/ack", response_model=ReceiptResults, responses=_LOST)
-async def ack(agent: AgentReader, house: TheHouse, told: AckRequest) -> Response:
+async def ack(agent: AgentReader, ctx: InjectedContext, told: AckRequest) -> Response:
     """The messages are dealt with. 409 if the lease of any was over; the others count all the same."""
-    held = await queue.ack(agent.address, told.receipts, store=house.store, now=house.clock.now())
+    held = await queue.ack(agent.address, told.receipts, store=ctx.store, now=ctx.clock.now())
     return _results(held)
 
 
 @router.post("/nack", response_model=ReceiptResults, responses=_LOST)
-async def nack(agent: AgentReader, house: TheHouse, told: NackRequest) -> Response:
+async def nack(agent: AgentReader, ctx: InjectedContext, told: NackRequest) -> Response:
     """The messages go back, to be had again after `delay_seconds`. 409 as for ack."""
     held = await queue.nack(
-        agent.address, told.receipts, delay_seconds=told.delay_seconds, store=house.store, now=house.clock.now()
+        agent.address, told.receipts, delay_seconds=told.delay_seconds, store=ctx.store, now=ctx.clock.now()
     )
     return _results(held)
 
 
 @router.post("/extend", response_model=ReceiptResults, responses=_LOST)
-async def extend(agent: AgentReader, house: TheHouse, told: ExtendRequest) -> Response:
+async def extend(agent: AgentReader, ctx: InjectedContext, told: ExtendRequest) -> Response:
     """The leases last `lease_seconds` from now on. 409 as for ack."""
     held = await queue.extend(
-        agent.address, told.receipts, lease_seconds=told.lease_seconds, store=house.store, now=house.clock.now()
+        agent.address, told.receipts, lease_seconds=told.lease_seconds, store=ctx.store, now=ctx.clock.now()
     )
     return _results(held)
 

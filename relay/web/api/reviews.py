@@ -6,8 +6,8 @@ from starlette.responses import Response
 from relay.errors import BadDraft, CourierBusy, CourierRefused, MailTooLarge, OutboundOff, Suppressed
 from relay.events.outbound import outbound_item
 from relay.outbound import review
-from relay.outbound.views import read_written_for_user
-from relay.web.access.dependencies import Admin, Reader, TheHouse
+from relay.outbound.views import read_outbound_for_user
+from relay.web.access.dependencies import Admin, InjectedContext, Reader
 from relay.web.answers.bodies import takes_a_mail
 from relay.web.answers.error_responses import raises
 from relay.web.answers.json import json_answer
@@ -28,10 +28,10 @@ router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
 
 
 @router.get("", response_model=OutboundPage)
-async def list_reviews(who: Reader, house: TheHouse, limit: Limit = 50, cursor: Cursor = None) -> Response:
+async def list_reviews(who: Reader, ctx: InjectedContext, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """What waits for your decision, the one first whose time is over first."""
-    now = house.clock.now()
-    page = await house.store.read(
+    now = ctx.clock.now()
+    page = await ctx.store.read(
         lambda tx: list_pending_outbound_for_user(tx, who.user.id, limit=limit, cursor=cursor, now=now)
     )
     return json_answer({"items": [outbound_item(each) for each in page.items], "next_cursor": page.next_cursor})
@@ -39,18 +39,18 @@ async def list_reviews(who: Reader, house: TheHouse, limit: Limit = 50, cursor: 
 
 @router.get("/{message_id}", response_model=OutboundDocument)
 @raises(MessageNotFound)
-async def get_review(who: Reader, house: TheHouse, message_id: MessageId) -> Response:
+async def get_review(who: Reader, ctx: InjectedContext, message_id: MessageId) -> Response:
     """One mail whole, also when it is decided already."""
-    written = await read_written_for_user(who.user.id, message_id, store=house.store, now=house.clock.now())
-    return json_answer(written.document(base_url=house.base_url))
+    written = await read_outbound_for_user(who.user.id, message_id, store=ctx.store, now=ctx.clock.now())
+    return json_answer(written.document(base_url=ctx.base_url))
 
 
 @router.patch("/{message_id}", response_model=OutboundItem)
 @raises(MessageNotFound, NotPendingApproval, Outdated, BadDraft, MailTooLarge, Suppressed)
 @takes_a_mail
-async def edit_review(who: Admin, house: TheHouse, message_id: MessageId, wanted: EditRequest) -> Response:
+async def edit_review(who: Admin, ctx: InjectedContext, message_id: MessageId, wanted: EditRequest) -> Response:
     """Change a mail without deciding about it: it is the next `revision`, and links to the one before are dead."""
-    message = await review.amend(who.user.id, message_id, wanted.edit, seen=_seen(wanted), by=house.office)
+    message = await review.amend(who.user.id, message_id, wanted.edit, seen=_seen(wanted), ctx=ctx.send_context)
     return json_answer(outbound_item(message))
 
 
@@ -60,7 +60,9 @@ async def edit_review(who: Admin, house: TheHouse, message_id: MessageId, wanted
     *(CourierRefused, CourierBusy, OutboundOff, DomainUnproven),
 )
 @takes_a_mail
-async def approve(who: Admin, house: TheHouse, message_id: MessageId, wanted: ApproveRequest | None = None) -> Response:
+async def approve(
+    who: Admin, ctx: InjectedContext, message_id: MessageId, wanted: ApproveRequest | None = None
+) -> Response:
     """Approve a mail, changed by what is named, and send it: it is `sent` when this is answered.
 
     `unconfirmed` is answered too, where the provider may have it. Where it certainly has not, the mail waits as
@@ -68,17 +70,21 @@ async def approve(who: Admin, house: TheHouse, message_id: MessageId, wanted: Ap
     """
     wanted = wanted or ApproveRequest()
     message = await review.approve(
-        who.user.id, message_id, edit=wanted.edit, reason=wanted.reason, seen=_seen(wanted), by=house.office
+        who.user.id, message_id, edit=wanted.edit, reason=wanted.reason, seen=_seen(wanted), ctx=ctx.send_context
     )
     return json_answer(outbound_item(message))
 
 
 @router.post("/{message_id}/reject", response_model=OutboundItem)
 @raises(MessageNotFound, NotPendingApproval, Outdated)
-async def reject(who: Admin, house: TheHouse, message_id: MessageId, wanted: RejectRequest | None = None) -> Response:
+async def reject(
+    who: Admin, ctx: InjectedContext, message_id: MessageId, wanted: RejectRequest | None = None
+) -> Response:
     """Say no: the mail is not sent, and its content is taken out."""
     wanted = wanted or RejectRequest()
-    message = await review.reject(who.user.id, message_id, reason=wanted.reason, seen=_seen(wanted), by=house.office)
+    message = await review.reject(
+        who.user.id, message_id, reason=wanted.reason, seen=_seen(wanted), ctx=ctx.send_context
+    )
     return json_answer(outbound_item(message))
 
 

@@ -9,13 +9,13 @@ from starlette.responses import Response
 from relay.clock import rfc3339
 from relay.errors import AutomatedMail, BadDraft, ContentGone, MailTooLarge, OutboundOff, Suppressed
 from relay.events.outbound import outbound_item
-from relay.outbound.compose.answering import Words
+from relay.outbound.compose.answering import MessageText
 from relay.outbound.compose.recipients import settle_recipients
-from relay.outbound.reply_source import ReplyWords, forward_on, reply_to
-from relay.outbound.submit import Wish, submit
+from relay.outbound.reply_source import ReplyOptions, forward_on, reply_to
+from relay.outbound.submit import OutboundRequest, submit
 from relay.outbound.unconfirmed import resolve
-from relay.web.access.context import House
-from relay.web.access.dependencies import AgentAdmin, AgentSender, AnyCaller, TheHouse
+from relay.web.access.context import WebContext
+from relay.web.access.dependencies import AgentAdmin, AgentSender, AnyPrincipal, InjectedContext
 from relay.web.access.idempotency import JoinedOnce, KeyedRoute, Replayed, joined_once
 from relay.web.access.paths import AGENT
 from relay.web.answers.bodies import takes_a_mail
@@ -34,7 +34,7 @@ from relay.web.schemas.parameters import MessageId
 from store.errors import ConversationNotFound, DomainUnproven, IdempotencyMismatch, MessageNotFound, NotUnconfirmed
 from store.mail.conversations import newest_message_id
 from store.records.mail import Agent
-from store.records.outbound import Answered, Draft, OutboundMessage
+from store.records.outbound import AnsweredMessage, Draft, OutboundMessage
 from store.transaction import Tx
 
 router = APIRouter(prefix=AGENT, tags=["sending"], route_class=KeyedRoute)
@@ -62,7 +62,7 @@ class _Joined:
 @router.post("/send", status_code=202, response_model=SentAnswer)
 @raises(*_ANY, ConversationNotFound)
 @takes_a_mail
-async def send(agent: AgentSender, house: TheHouse, once: Once, wanted: SendRequest) -> Response:
+async def send(agent: AgentSender, ctx: InjectedContext, once: Once, wanted: SendRequest) -> Response:
     """Send a mail; where the agent's owner wants it, or a cap is reached, a person looks at it first.
 
     It is kept when this is answered, and goes out by itself: its way is told by events and by the message. Agents
@@ -72,23 +72,23 @@ async def send(agent: AgentSender, house: TheHouse, once: Once, wanted: SendRequ
     draft = Draft.addressed(
         recipients, subject=wanted.subject, text=wanted.text, html=wanted.html, attachments=wanted.files
     )
-    wish = Wish(
+    request = OutboundRequest(
         draft=draft,
         headers=wanted.own_headers,
         conversation_id=wanted.conversation_id,
-        answered=await _newest(agent, wanted.conversation_id, house=house),
+        answered=await _newest(agent, wanted.conversation_id, ctx=ctx),
     )
-    return await _submitted(agent, wish, once, house=house)
+    return await _submitted(agent, request, once, ctx=ctx)
 
 
 @router.post("/messages/{message_id}/reply", status_code=202, response_model=SentAnswer)
 @raises(*_ANY, MessageNotFound, AutomatedMail)
 @takes_a_mail
 async def reply(
-    agent: AgentSender, house: TheHouse, once: Once, message_id: MessageId, wanted: ReplyRequest
+    agent: AgentSender, ctx: InjectedContext, once: Once, message_id: MessageId, wanted: ReplyRequest
 ) -> Response:
     """Answer a mail, in its conversation: to whom it wants answers, with `Re:`, its ids and its text below."""
-    told = ReplyWords(
+    told = ReplyOptions(
         words=_words(wanted),
         reply_all=wanted.reply_all,
         quote=wanted.quote,
@@ -97,61 +97,61 @@ async def reply(
         bcc=tuple(wanted.bcc),
         headers=wanted.own_headers,
     )
-    wish = await reply_to(agent.address, message_id, told, by=house.office)
-    return await _submitted(agent, wish, once, house=house)
+    request = await reply_to(agent.address, message_id, told, ctx=ctx.send_context)
+    return await _submitted(agent, request, once, ctx=ctx)
 
 
 @router.post("/messages/{message_id}/forward", status_code=202, response_model=SentAnswer)
 @raises(*_ANY, MessageNotFound, ContentGone)
 @takes_a_mail
 async def forward(
-    agent: AgentSender, house: TheHouse, once: Once, message_id: MessageId, wanted: ForwardRequest
+    agent: AgentSender, ctx: InjectedContext, once: Once, message_id: MessageId, wanted: ForwardRequest
 ) -> Response:
     """Hand a mail on, with its files, in its conversation; `whole` makes it a mail inside the mail."""
     recipients = settle_recipients(to=wanted.to, cc=wanted.cc, bcc=wanted.bcc, agent=agent.address)
-    wish = await forward_on(
+    request = await forward_on(
         agent.address,
         message_id,
         _words(wanted),
         recipients=recipients,
         whole=wanted.whole,
         headers=wanted.own_headers,
-        by=house.office,
+        ctx=ctx.send_context,
     )
-    return await _submitted(agent, wish, once, house=house)
+    return await _submitted(agent, request, once, ctx=ctx)
 
 
 @of_message.post("/{message_id}/resolve", response_model=OutboundItem)
 @raises(MessageNotFound, NotUnconfirmed)
 async def resolve_message(
-    agent: AgentAdmin, caller: AnyCaller, house: TheHouse, message_id: MessageId, wanted: ResolveRequest
+    agent: AgentAdmin, principal: AnyPrincipal, ctx: InjectedContext, message_id: MessageId, wanted: ResolveRequest
 ) -> Response:
     """Say what became of an `unconfirmed` mail, or have one sent again that is so, or has `failed`.
 
     Nothing else ever sends a mail again that the provider may have.
     """
-    message = await resolve(caller.user.id, message_id, wanted.word, agent=agent.address, by=house.office)
+    message = await resolve(principal.user.id, message_id, wanted.word, agent=agent.address, ctx=ctx.send_context)
     return json_answer(outbound_item(message))
 
 
-async def _newest(agent: Agent, conversation_id: str | None, *, house: House) -> Answered | None:
+async def _newest(agent: Agent, conversation_id: str | None, *, ctx: WebContext) -> AnsweredMessage | None:
     """What a mail that goes on with a conversation follows. Raises ConversationNotFound."""
     if conversation_id is None:
         return None
-    newest = await house.store.read(lambda tx: newest_message_id(tx, agent.address, conversation_id))
-    return Answered(in_reply_to=newest, references=(newest,)) if newest else None
+    newest = await ctx.store.read(lambda tx: newest_message_id(tx, agent.address, conversation_id))
+    return AnsweredMessage(in_reply_to=newest, references=(newest,)) if newest else None
 
 
-async def _submitted(agent: Agent, wish: Wish, once: JoinedOnce | None, *, house: House) -> Response:
+async def _submitted(agent: Agent, request: OutboundRequest, once: JoinedOnce | None, *, ctx: WebContext) -> Response:
     try:
-        message = await submit(agent, wish, by=house.office, around=_Joined(once) if once else None)
+        message = await submit(agent, request, ctx=ctx.send_context, hook=_Joined(once) if once else None)
     except Replayed as known:
         return known.response
     return _answer(message)
 
 
-def _words(wanted: ReplyRequest | ForwardRequest) -> Words:
-    return Words(text=wanted.text, html=wanted.html, files=wanted.files)
+def _words(wanted: ReplyRequest | ForwardRequest) -> MessageText:
+    return MessageText(text=wanted.text, html=wanted.html, files=wanted.files)
 
 
 def _answer(message: OutboundMessage) -> Response:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from relay.errors import SnsUnreachable, UnprovenEvent
 from relay.outbound.feedback.ses_events import take_event
 from relay.signing.mac import same
-from relay.web.access.dependencies import TheHouse
+from relay.web.access.dependencies import InjectedContext
 from relay.web.answers.bodies import takes_bytes
 from relay.web.answers.error_responses import raises
 from relay.web.answers.json import json_answer
@@ -24,14 +24,14 @@ router = APIRouter()
 @router.post("/ses/events/{secret}", response_model=EventTaken, include_in_schema=False)
 @takes_bytes(MAX_EVENT)
 @raises(UnprovenEvent, SnsUnreachable)
-async def ses_event(secret: str, request: Request, house: TheHouse) -> Response:
+async def ses_event(secret: str, request: Request, ctx: InjectedContext) -> Response:
     """Take a message of SNS, which calls its JSON text/plain. Without the secret there is nothing here."""
-    events = house.ses_events
+    events = ctx.ses_events
     if events is None or not same(secret, events.secret):
         raise HTTPException(404)
     try:
         body = await request.body()
     except ClientDisconnect as error:
         raise HTTPException(400) from error
-    await take_event(body, by=events)
+    await take_event(body, ctx=events)
     return json_answer({"status": "ok"})

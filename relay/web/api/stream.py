@@ -18,9 +18,9 @@ from starlette.types import Send
 
 from relay.errors import RelayError
 from relay.inbox.pulses import Pulses
-from relay.inbox.stream import Event, Streaming, begin, follow
-from relay.web.access.context import House
-from relay.web.access.dependencies import AgentReader, AnyCaller
+from relay.inbox.stream import Event, StreamContext, begin, follow
+from relay.web.access.context import WebContext
+from relay.web.access.dependencies import AgentReader, AnyPrincipal
 from relay.web.access.paths import AGENT
 from store.errors import StoreError
 from store.mail.events_feed import Follower
@@ -67,30 +67,30 @@ class _EventStream(StreamingResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def streaming_of(house: House) -> Streaming:
+def streaming_of(ctx: WebContext) -> StreamContext:
     """What every stream of *house* shares."""
-    return Streaming(
-        store=house.store,
-        clock=house.clock,
-        master=house.master,
-        base_url=house.base_url,
-        heartbeat_seconds=house.limits.heartbeat_seconds,
-        is_over=house.closing.is_set,
-        pulses=Pulses(house.store),
+    return StreamContext(
+        store=ctx.store,
+        clock=ctx.clock,
+        master=ctx.master,
+        base_url=ctx.base_url,
+        heartbeat_seconds=ctx.limits.heartbeat_seconds,
+        is_over=ctx.closing.is_set,
+        pulses=Pulses(ctx.store),
     )
 
 
-def the_streaming(request: Request) -> Streaming:
+def the_streaming(request: Request) -> StreamContext:
     """What every stream of this application shares."""
-    streaming: Streaming = request.state.streaming
-    return streaming
+    stream_context: StreamContext = request.state.stream_context
+    return stream_context
 
 
 @router.get("/events", response_class=StreamingResponse, responses={200: _ANSWER})
 async def follow_events(
     agent: AgentReader,
-    caller: AnyCaller,
-    streaming: Annotated[Streaming, Depends(the_streaming)],
+    principal: AnyPrincipal,
+    stream_context: Annotated[StreamContext, Depends(the_streaming)],
     *,
     start: Annotated[
         Literal["now", "start"], Query(alias="from", description="`start` begins with the oldest unread message.")
@@ -109,16 +109,18 @@ async def follow_events(
     parameter, and both over `from`.
     """
     resumed = last_event_id if last_event_id is not None else resume
-    place = await begin(agent.address, last_event_id=resumed, from_start=start == "start", by=streaming)
-    follower = Follower(agent=agent.address, made_at=agent.created_at, user_id=caller.user.id, key_id=caller.key.id)
-    return _EventStream(_frames(follower, place, by=streaming), headers=_HEADERS)
+    place = await begin(agent.address, last_event_id=resumed, from_start=start == "start", ctx=stream_context)
+    follower = Follower(
+        agent=agent.address, made_at=agent.created_at, user_id=principal.user.id, key_id=principal.key.id
+    )
+    return _EventStream(_frames(follower, place, ctx=stream_context), headers=_HEADERS)
 
 
-async def _frames(follower: Follower, place: int, *, by: Streaming) -> AsyncGenerator[bytes]:
+async def _frames(follower: Follower, place: int, *, ctx: StreamContext) -> AsyncGenerator[bytes]:
     """The bytes of a stream; an error that cannot be told any more only ends it, and the client comes back."""
     yield f"retry: {RETRY_MS}\nid: {place}\n\n".encode()
     try:
-        async with aclosing(follow(follower, place, by=by)) as events:
+        async with aclosing(follow(follower, place, ctx=ctx)) as events:
             async for event in events:
                 yield SIGN_OF_LIFE if event is None else _frame(event)
                 del event

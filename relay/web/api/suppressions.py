@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from relay.clock import rfc3339
-from relay.web.access.dependencies import Admin, Reader, TheHouse
+from relay.web.access.dependencies import Admin, InjectedContext, Reader
 from relay.web.answers.error_responses import raises
 from relay.web.answers.json import json_answer
 from relay.web.http.limits import DEFAULT_PAGE
@@ -23,18 +23,18 @@ Recipient = Annotated[str, Path(description="The address, URL-encoded.", example
 
 @router.get("", response_model=SuppressionPage)
 async def suppressions(
-    who: Reader, house: TheHouse, limit: Limit = DEFAULT_PAGE, cursor: NameCursor = None
+    who: Reader, ctx: InjectedContext, limit: Limit = DEFAULT_PAGE, cursor: NameCursor = None
 ) -> Response:
     """Addresses that bounced for good or complained, by name: mail to them is refused with `suppressed`."""
-    page = await house.store.read(lambda tx: list_suppressions(tx, who.user.id, limit=limit, cursor=cursor))
+    page = await ctx.store.read(lambda tx: list_suppressions(tx, who.user.id, limit=limit, cursor=cursor))
     return json_answer({"items": [_document(each) for each in page.items], "next_cursor": page.next_cursor})
 
 
 @router.delete("/{recipient:agent}", status_code=204, response_class=Response)
 @raises(SuppressionNotFound)
-async def lift(who: Admin, house: TheHouse, recipient: Recipient) -> Response:
+async def lift(who: Admin, ctx: InjectedContext, recipient: Recipient) -> Response:
     """Let your agents write to an address again; it comes back to the list with its next bounce or complaint."""
-    await house.store.write(lambda tx: lift_suppression(tx, who.user.id, recipient))
+    await ctx.store.write(lambda tx: lift_suppression(tx, who.user.id, recipient))
     return Response(status_code=204)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from relay.web.access.dependencies import Reader, TheHouse
+from relay.web.access.dependencies import InjectedContext, Reader
 from relay.web.answers.json import json_answer
 from relay.web.schemas.mail import UsagePage
 from store.mail.usage import list_usage
@@ -20,16 +20,16 @@ _LATELY = timedelta(days=29)
 @router.get("/usage", response_model=UsagePage)
 async def usage(
     who: Reader,
-    house: TheHouse,
+    ctx: InjectedContext,
     first: Annotated[
         date | None, Query(alias="from", description="First day, UTC; default 29 days before `to`.")
     ] = None,
     last: Annotated[date | None, Query(alias="to", description="Last day, UTC, included; default today.")] = None,
 ) -> Response:
     """Counts and bytes of each day on which there was something, oldest first; at most 366 days."""
-    until = last or house.clock.now().date()
+    until = last or ctx.clock.now().date()
     since = first or until - min(_LATELY, until - date.min)
-    days = await house.store.read(lambda tx: list_usage(tx, who.user.id, first=since, last=until))
+    days = await ctx.store.read(lambda tx: list_usage(tx, who.user.id, first=since, last=until))
     return json_answer({"from": str(since), "to": str(until), "items": [_document(day) for day in days]})
 
 

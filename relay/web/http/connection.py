@@ -41,7 +41,7 @@ class _Reader(h11.Connection):
             raise
 
 
-class Connection(H11Protocol):
+class HttpConnection(H11Protocol):
     """A client, from its first byte to its last."""
 
     limits: ApiLimits
@@ -173,10 +173,10 @@ class Connection(H11Protocol):
             timer.cancel()
 
 
-def connections_within(limits: ApiLimits) -> type[Connection]:
+def connections_within(limits: ApiLimits) -> type[HttpConnection]:
     """The class of connections that uvicorn makes, bounded by *limits*."""
 
-    class Bounded(Connection):
+    class Bounded(HttpConnection):
         pass
 
     Bounded.limits = limits

@@ -7,16 +7,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from relay.outbound.review import amend
-from relay.web.access.context import House
-from relay.web.access.dependencies import TheHouse
+from relay.web.access.context import WebContext
+from relay.web.access.dependencies import InjectedContext
 from relay.web.answers.bodies import takes_a_mail
 from relay.web.answers.errors import StrangeForm
 from relay.web.pages import decision_form as deciding
 from relay.web.pages.draft_form import Edited, edit_of, edited_of
 from relay.web.pages.error_pages import PageRoute, redirect, status_of
 from relay.web.pages.forms import Form, read_form
-from relay.web.pages.outbound_view import Sheet, read_sheet
-from relay.web.pages.session import TheVisitor, Visitor, is_good, show
+from relay.web.pages.outbound_view import OutboundPageView, read_sheet
+from relay.web.pages.session import ConsoleUser, InjectedUser, is_good, show
 from relay.web.pages.template import frame_answer
 from store.errors import NotPendingApproval, Outdated, SendUnconfirmed
 from store.outbound.outbound import read_draft
@@ -30,31 +30,31 @@ STALE: Final = "This page was open for a while. Please look again, and press onc
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
+class _ReviewRequest:
     """One request about one held mail."""
 
-    house: House
-    visitor: Visitor
+    ctx: WebContext
+    user_session: ConsoleUser
     message_id: str
 
     @property
     def path(self) -> str:
         return f"/approvals/{self.message_id}"
 
-    async def sheet(self) -> Sheet:
+    async def sheet(self) -> OutboundPageView:
         """How the mail stands. Raises MessageNotFound."""
-        now = self.house.clock.now()
-        return await self.house.store.read(lambda tx: read_sheet(tx, self.visitor.user.id, self.message_id, now=now))
+        now = self.ctx.clock.now()
+        return await self.ctx.store.read(lambda tx: read_sheet(tx, self.user_session.user.id, self.message_id, now=now))
 
-    async def draft(self) -> tuple[Sheet, Draft]:
+    async def draft(self) -> tuple[OutboundPageView, Draft]:
         """The same, with its files."""
-        now = self.house.clock.now()
+        now = self.ctx.clock.now()
 
-        def unit(tx: Tx) -> tuple[Sheet, Draft]:
-            sheet = read_sheet(tx, self.visitor.user.id, self.message_id, now=now)
+        def unit(tx: Tx) -> tuple[OutboundPageView, Draft]:
+            sheet = read_sheet(tx, self.user_session.user.id, self.message_id, now=now)
             return sheet, read_draft(tx, sheet.message)
 
-        return await self.house.store.read(unit)
+        return await self.ctx.store.read(unit)
 
     async def page(
         self, *, status: int = 200, said: str = "", reason: str = "", edited: Edited | None = None
@@ -62,27 +62,27 @@ class _Desk:
         """The mail as it stands, with what somebody had filled in."""
         sheet = await self.sheet()
         if not sheet.is_pending:
-            return show("approval_decided.html", self.visitor, sheet=sheet, said=said)
-        given: dict[str, Any] = {"form": self.visitor.form, "said": said, "reason": reason}
+            return show("approval_decided.html", self.user_session, sheet=sheet, said=said)
+        given: dict[str, Any] = {"form": self.user_session.form, "said": said, "reason": reason}
         given |= {"edited": edited or edited_of(sheet.message), "is_open": edited is not None}
-        return show("approval.html", self.visitor, status=status, sheet=sheet, at=self.path, **given)
+        return show("approval.html", self.user_session, status=status, sheet=sheet, at=self.path, **given)
 
 
 @router.get("")
-async def approval(house: TheHouse, who: TheVisitor, message_id: str) -> Response:
+async def approval(ctx: InjectedContext, who: InjectedUser, message_id: str) -> Response:
     """The held mail, or what became of it."""
-    return await _Desk(house, who, message_id).page()
+    return await _ReviewRequest(ctx, who, message_id).page()
 
 
 @router.post("")
-async def decide(request: Request, house: TheHouse, who: TheVisitor, message_id: str) -> Response:
+async def decide(request: Request, ctx: InjectedContext, who: InjectedUser, message_id: str) -> Response:
     """Approve or reject the very draft that was shown."""
-    desk = _Desk(house, who, message_id)
-    form = await read_form(request, house)
-    if not is_good(form, who, house) or form["decision"] not in deciding.DECISIONS:
+    desk = _ReviewRequest(ctx, who, message_id)
+    form = await read_form(request, ctx)
+    if not is_good(form, who, ctx) or form["decision"] not in deciding.DECISIONS:
         return await desk.page(status=403, said=STALE, reason=form["reason"])
     try:
-        await deciding.decide(form, who.user.id, message_id, seen=_seen(form), house=house)
+        await deciding.decide(form, who.user.id, message_id, seen=_seen(form), ctx=ctx)
     except Outdated:
         return await desk.page(status=409, said=CHANGED, reason=form["reason"])
     except (NotPendingApproval, SendUnconfirmed):
@@ -94,16 +94,16 @@ async def decide(request: Request, house: TheHouse, who: TheVisitor, message_id:
 
 @router.post("/edit")
 @takes_a_mail
-async def edit(request: Request, house: TheHouse, who: TheVisitor, message_id: str) -> Response:
+async def edit(request: Request, ctx: InjectedContext, who: InjectedUser, message_id: str) -> Response:
     """Change the draft: it waits on, as a new revision, and the links of older letters are over."""
-    desk = _Desk(house, who, message_id)
+    desk = _ReviewRequest(ctx, who, message_id)
     sheet, draft = await desk.draft()
-    form = await read_form(request, house)
+    form = await read_form(request, ctx)
     edited = edited_of(sheet.message, form)
-    if not is_good(form, who, house):
+    if not is_good(form, who, ctx):
         return await desk.page(status=403, said=str(StrangeForm()), edited=edited)
     try:
-        await amend(who.user.id, message_id, edit_of(edited, draft), seen=_seen(form), by=house.office)
+        await amend(who.user.id, message_id, edit_of(edited, draft), seen=_seen(form), ctx=ctx.send_context)
     except Outdated:
         return await desk.page(status=409, said=CHANGED, edited=edited)
     except NotPendingApproval:
@@ -114,17 +114,17 @@ async def edit(request: Request, house: TheHouse, who: TheVisitor, message_id: s
 
 
 @router.get("/html")
-async def approval_html(house: TheHouse, who: TheVisitor, message_id: str) -> Response:
+async def approval_html(ctx: InjectedContext, who: InjectedUser, message_id: str) -> Response:
     """The draft's HTML, for the page's frame."""
-    sheet = await _Desk(house, who, message_id).sheet()
+    sheet = await _ReviewRequest(ctx, who, message_id).sheet()
     return frame_answer(sheet.message.html or "")
 
 
 @router.get("/attachments/{number}")
-async def approval_attachment(house: TheHouse, who: TheVisitor, message_id: str, number: int) -> Response:
+async def approval_attachment(ctx: InjectedContext, who: InjectedUser, message_id: str, number: int) -> Response:
     """A file of the draft, for saving."""
-    sheet = await _Desk(house, who, message_id).sheet()
-    return await deciding.draft_file(sheet.message, number, house=house)
+    sheet = await _ReviewRequest(ctx, who, message_id).sheet()
+    return await deciding.draft_file(sheet.message, number, ctx=ctx)
 
 
 def _seen(form: Form) -> Version:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from relay.errors import Deferred, Refused
 from relay.outbound.review import approve, reject
-from relay.web.access.context import House
+from relay.web.access.context import WebContext
 from relay.web.answers.files import file_answer
 from relay.web.pages.forms import Form
 from store.errors import DomainUnproven, InvalidValue, MessageNotFound, SendingPaused
@@ -19,17 +19,17 @@ STILL_WAITS: Final = (Refused, Deferred, SendingPaused, DomainUnproven, InvalidV
 _MOST_FILES: Final = 2**31  # numbers that the database's integers hold
 
 
-async def decide(form: Form, user_id: str, message_id: str, *, seen: Version, house: House) -> None:
+async def decide(form: Form, user_id: str, message_id: str, *, seen: Version, ctx: WebContext) -> None:
     """Do what *form* says about what was *seen*. Raises as relay.outbound.review does."""
     if form["decision"] == "approve":
-        await approve(user_id, message_id, seen=seen, by=house.office)
+        await approve(user_id, message_id, seen=seen, ctx=ctx.send_context)
     else:
-        await reject(user_id, message_id, reason=form["reason"].strip() or None, seen=seen, by=house.office)
+        await reject(user_id, message_id, reason=form["reason"].strip() or None, seen=seen, ctx=ctx.send_context)
 
 
-async def draft_file(message: OutboundMessage, number: int, *, house: House) -> Response:
+async def draft_file(message: OutboundMessage, number: int, *, ctx: WebContext) -> Response:
     """File *number* of a draft. Raises MessageNotFound."""
     if not 0 <= number < _MOST_FILES:
         raise MessageNotFound
-    file = await house.store.read(lambda tx: read_file(tx, message.id, number))
+    file = await ctx.store.read(lambda tx: read_file(tx, message.id, number))
     return file_answer(file.content, filename=file.filename, content_type=file.content_type)

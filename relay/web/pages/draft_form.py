@@ -8,7 +8,7 @@ from typing import Final
 from relay.outbound.compose.recipients import with_name
 from relay.web.pages.forms import Form
 from store.outbound.edit import UNCHANGED, PendingApprovalEdit
-from store.records.outbound import Addressed, AttachmentInfo, Draft, OutboundMessage
+from store.records.outbound import AttachmentInfo, Draft, OutboundMessage, RecipientSet
 
 _BETWEEN_BARE: Final = re.compile(r"[\s,;]+")
 _BETWEEN_NAMED: Final = re.compile(r"(?<=>)\s*[,;]")
@@ -61,7 +61,7 @@ def _people(text: str) -> Iterator[str]:
         yield from filter(None, map(str.strip, (_BETWEEN_NAMED if "<" in line else _BETWEEN_BARE).split(line)))
 
 
-def _lines(people: Sequence[str], addressed: Addressed) -> str:
+def _lines(people: Sequence[str], addressed: RecipientSet) -> str:
     return "\n".join(with_name(addressed.name_of(each), each) for each in people)
 
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from relay.errors import BadLink
 from relay.signing.link import check_form_token, form_token
-from relay.web.access.context import House
+from relay.web.access.context import WebContext
 from relay.web.answers.errors import StrangeForm
 
 LASTS: Final = timedelta(hours=1)
@@ -36,9 +36,9 @@ class Form:
         return [value.replace("\r\n", "\n").replace("\r", "\n") for value in self.fields.get(name, ())]
 
 
-async def read_form(request: Request, house: House) -> Form:
+async def read_form(request: Request, ctx: WebContext) -> Form:
     """The form that *request* brings. Raises StrangeForm for one from a page of somebody else."""
-    _require_own_page(request, house.base_url)
+    _require_own_page(request, ctx.base_url)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _KINDS:
         raise HTTPException(415)
@@ -49,15 +49,15 @@ async def read_form(request: Request, house: House) -> Form:
         raise HTTPException(400) from error
 
 
-def new_token(page: str, house: House) -> str:
+def new_token(page: str, ctx: WebContext) -> str:
     """What a form on *page* brings back to show that it is ours."""
-    return form_token(page, until=house.clock.now() + LASTS, key=house.master.links)
+    return form_token(page, until=ctx.clock.now() + LASTS, key=ctx.master.links)
 
 
-def is_fresh(form: Form, page: str, house: House) -> bool:
+def is_fresh(form: Form, page: str, ctx: WebContext) -> bool:
     """Whether *form* was made for *page* by us, within the hour."""
     try:
-        check_form_token(form[FIELD], page, key=house.master.links, now=house.clock.now())
+        check_form_token(form[FIELD], page, key=ctx.master.links, now=ctx.clock.now())
     except BadLink:
         return False
     return True

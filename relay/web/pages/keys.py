@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from relay.directory.keys import create_key
-from relay.web.access.context import House
-from relay.web.access.dependencies import TheHouse
+from relay.web.access.context import WebContext
+from relay.web.access.dependencies import InjectedContext
 from relay.web.pages.error_pages import PageRoute, redirect
-from relay.web.pages.session import TheVisitor, Visitor, show, visitor_form
+from relay.web.pages.session import ConsoleUser, InjectedUser, show, visitor_form
 from store.directory.keys import delete_api_key, page_api_keys
 from store.errors import InvalidValue
 
@@ -19,34 +19,34 @@ _MOST: Final = 50
 
 
 @router.get("")
-async def keys(request: Request, house: TheHouse, who: TheVisitor) -> Response:
+async def keys(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
     """The API keys, without what opens them."""
-    return await _listed(house, who, cursor=request.query_params.get("cursor"))
+    return await _listed(ctx, who, cursor=request.query_params.get("cursor"))
 
 
 @router.post("")
-async def make_key(request: Request, house: TheHouse, who: TheVisitor) -> Response:
+async def make_key(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
     """A new key, good for the whole account; the page that answers is the only one to show it."""
-    form = await visitor_form(request, who, house)
-    now, name = house.clock.now(), form["name"].strip()
+    form = await visitor_form(request, who, ctx)
+    now, name = ctx.clock.now(), form["name"].strip()
     try:
-        _, plaintext = await house.store.write(lambda tx: create_key(tx, who.user.id, name=name, now=now))
+        _, plaintext = await ctx.store.write(lambda tx: create_key(tx, who.user.id, name=name, now=now))
     except InvalidValue as error:
-        return await _listed(house, who, status=422, said=str(error), name=name)
-    return await _listed(house, who, status=201, made=plaintext)
+        return await _listed(ctx, who, status=422, said=str(error), name=name)
+    return await _listed(ctx, who, status=201, made=plaintext)
 
 
 @router.post("/{key_id}/revoke")
-async def revoke_key(request: Request, house: TheHouse, who: TheVisitor, key_id: str) -> Response:
+async def revoke_key(request: Request, ctx: InjectedContext, who: InjectedUser, key_id: str) -> Response:
     """Revoke a key, at once."""
-    await visitor_form(request, who, house)
-    await house.store.write(lambda tx: delete_api_key(tx, who.user.id, key_id))
+    await visitor_form(request, who, ctx)
+    await ctx.store.write(lambda tx: delete_api_key(tx, who.user.id, key_id))
     return redirect("/keys")
 
 
 async def _listed(
-    house: House,
-    who: Visitor,
+    ctx: WebContext,
+    who: ConsoleUser,
     *,
     cursor: str | None = None,
     status: int = 200,
@@ -54,5 +54,5 @@ async def _listed(
     name: str = "",
     made: str = "",
 ) -> Response:
-    page = await house.store.read(lambda tx: page_api_keys(tx, who.user.id, limit=_MOST, cursor=cursor))
+    page = await ctx.store.read(lambda tx: page_api_keys(tx, who.user.id, limit=_MOST, cursor=cursor))
     return show("keys.html", who, status=status, page=page, said=said, name=name, made=made)

@@ -11,18 +11,18 @@ from starlette.responses import Response
 
 from relay.events.inbound import message_data
 from relay.inbox.read import read_attachment
-from relay.outbound.unconfirmed import Word
+from relay.outbound.unconfirmed import Resolution
 from relay.outbound.unconfirmed import resolve as settle
 from relay.threads import by_size
-from relay.web.access.context import House
-from relay.web.access.dependencies import TheHouse
+from relay.web.access.context import WebContext
+from relay.web.access.dependencies import InjectedContext
 from relay.web.access.paths import AGENT_PAGE
 from relay.web.answers.errors import StrangeForm
 from relay.web.answers.files import file_answer
 from relay.web.pages.decision_form import draft_file
 from relay.web.pages.error_pages import PageRoute, redirect
-from relay.web.pages.outbound_view import Sheet, read_sheet
-from relay.web.pages.session import TheVisitor, show, visitor_form
+from relay.web.pages.outbound_view import OutboundPageView, read_sheet
+from relay.web.pages.session import InjectedUser, show, visitor_form
 from relay.web.pages.template import frame_answer
 from relay.web.pages.wording import DELIVERIES, STATUSES, verdict
 from store.directory.agents import get_agent_by_id
@@ -45,7 +45,7 @@ class _Mail:
 
     agent: Agent
     inbound: tuple[Message, bytes] | None
-    outbound: Sheet | None
+    outbound: OutboundPageView | None
     deliveries: Sequence[tuple[Delivery, Sequence[Attempt]]]
 
 
@@ -55,87 +55,89 @@ def mail_path(address: str, message_id: str) -> str:
 
 
 @router.get(AGENT_PAGE)
-async def agent_page(request: Request, house: TheHouse, who: TheVisitor, address: str) -> Response:
+async def agent_page(request: Request, ctx: InjectedContext, who: InjectedUser, address: str) -> Response:
     """An agent, and its newest mails of both directions."""
-    now, cursor = house.clock.now(), request.query_params.get("cursor")
+    now, cursor = ctx.clock.now(), request.query_params.get("cursor")
 
     def unit(tx: Tx) -> dict[str, Any]:
         agent = get_agent_by_id(tx, who.user.id, address)
         page = list_activity_by_agent(tx, agent.address, limit=_MOST, cursor=cursor, now=now)
         return {"agent": agent, "page": page}
 
-    given = await house.store.read(unit)
+    given = await ctx.store.read(unit)
     return show("agent.html", who, statuses=STATUSES, deliveries=DELIVERIES, **given)
 
 
 @router.get(MAIL)
-async def mail_page(house: TheHouse, who: TheVisitor, address: str, message_id: str) -> Response:
+async def mail_page(ctx: InjectedContext, who: InjectedUser, address: str, message_id: str) -> Response:
     """One mail, whole. It stays unread: whether its agent has read it is the agent's."""
-    mail = await _find(house, who.user.id, address, message_id)
+    mail = await _find(ctx, who.user.id, address, message_id)
     at = mail_path(mail.agent.address, message_id)
     given: dict[str, Any] = {"agent": mail.agent, "deliveries": mail.deliveries, "states": DELIVERIES, "at": at}
     if mail.outbound is not None:
         return show("mail_out.html", who, sheet=mail.outbound, statuses=STATUSES, **given)
     assert mail.inbound is not None, "it is one or the other"
     message, raw = mail.inbound
-    data = await by_size(len(raw), lambda: message_data(message, raw, base_url=house.base_url))
+    data = await by_size(len(raw), lambda: message_data(message, raw, base_url=ctx.base_url))
     reasons = verdict(message.authentication)
     return show("mail_in.html", who, message=message, data=data, reasons=reasons, **given)
 
 
 @router.get(MAIL + "/html")
-async def mail_html(house: TheHouse, who: TheVisitor, address: str, message_id: str) -> Response:
+async def mail_html(ctx: InjectedContext, who: InjectedUser, address: str, message_id: str) -> Response:
     """A mail's HTML, for the page's frame."""
-    mail = await _find(house, who.user.id, address, message_id)
+    mail = await _find(ctx, who.user.id, address, message_id)
     if mail.outbound is not None:
         return frame_answer(mail.outbound.message.html or "")
     assert mail.inbound is not None, "it is one or the other"
     message, raw = mail.inbound
-    data = await by_size(len(raw), lambda: message_data(message, raw, base_url=house.base_url))
+    data = await by_size(len(raw), lambda: message_data(message, raw, base_url=ctx.base_url))
     return frame_answer(data["html"] or "")
 
 
 @router.get(MAIL + "/attachments/{index}")
-async def mail_attachment(house: TheHouse, who: TheVisitor, address: str, message_id: str, index: int) -> Response:
+async def mail_attachment(
+    ctx: InjectedContext, who: InjectedUser, address: str, message_id: str, index: int
+) -> Response:
     """A file of a mail, for saving."""
-    mail = await _find(house, who.user.id, address, message_id)
+    mail = await _find(ctx, who.user.id, address, message_id)
     if mail.outbound is None:
-        part = await read_attachment(mail.agent.address, message_id, index, store=house.store, now=house.clock.now())
+        part = await read_attachment(mail.agent.address, message_id, index, store=ctx.store, now=ctx.clock.now())
         name = part.filename or f"attachment-{index}"
         return file_answer(part.content, filename=name, content_type=part.content_type)
-    return await draft_file(mail.outbound.message, index, house=house)
+    return await draft_file(mail.outbound.message, index, ctx=ctx)
 
 
 @router.post(MAIL + "/resolve")
-async def resolve(request: Request, house: TheHouse, who: TheVisitor, address: str, message_id: str) -> Response:
+async def resolve(request: Request, ctx: InjectedContext, who: InjectedUser, address: str, message_id: str) -> Response:
     """Its owner's word on a mail of which nobody knows whether it went out, or that failed."""
-    form = await visitor_form(request, who, house)
+    form = await visitor_form(request, who, ctx)
     if form["verdict"] not in {"sent", "send_again"}:
         raise StrangeForm
-    word: Word = "sent" if form["verdict"] == "sent" else "send_again"
-    await settle(who.user.id, message_id, word, agent=address, by=house.office)
+    word: Resolution = "sent" if form["verdict"] == "sent" else "send_again"
+    await settle(who.user.id, message_id, word, agent=address, ctx=ctx.send_context)
     return redirect(mail_path(address, message_id))
 
 
 @router.post("/deliveries/{delivery_id}/replay")
-async def deliver_again(request: Request, house: TheHouse, who: TheVisitor, delivery_id: str) -> Response:
+async def deliver_again(request: Request, ctx: InjectedContext, who: InjectedUser, delivery_id: str) -> Response:
     """Deliver an event again that was delivered or given up."""
-    await visitor_form(request, who, house)
-    now = house.clock.now()
+    await visitor_form(request, who, ctx)
+    now = ctx.clock.now()
 
     def unit(tx: Tx) -> Delivery:
         return replay(tx, get_delivery_for_user(tx, who.user.id, delivery_id).id, now=now)
 
-    delivery = await house.store.write(unit)
+    delivery = await ctx.store.write(unit)
     if delivery.message_id is None:
         return redirect(f"/agents/{quote(delivery.agent, safe='')}")
     return redirect(f"{mail_path(delivery.agent, delivery.message_id)}#deliveries")
 
 
-async def _find(house: House, user_id: str, address: str, message_id: str) -> _Mail:
+async def _find(ctx: WebContext, user_id: str, address: str, message_id: str) -> _Mail:
     """A mail of one of this user's agents. Raises AgentNotFound, MessageNotFound."""
-    now = house.clock.now()
-    return await house.store.read(lambda tx: _read(tx, user_id, address, message_id, now=now))
+    now = ctx.clock.now()
+    return await ctx.store.read(lambda tx: _read(tx, user_id, address, message_id, now=now))
 
 
 def _read(tx: Tx, user_id: str, address: str, message_id: str, *, now: datetime) -> _Mail:

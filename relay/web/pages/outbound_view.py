@@ -9,7 +9,7 @@ from relay.web.pages.wording import REASONS, end_of_hold, fate, short_digest, sp
 from store.directory.agents import get_agent_by_id
 from store.directory.users import get_user_by_id
 from store.errors import UserNotFound
-from store.outbound.known_recipients import Acquaintance, Mark, acquaintance_of
+from store.outbound.known_recipients import KnownRecipients, Mark, known_recipients_of
 from store.outbound.outbound import get_outbound_message_for_user
 from store.outbound.sending import list_send_attempts
 from store.records.mail import Agent, User
@@ -35,7 +35,7 @@ class Addressee:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class OutboundPageView:
     """An outbound mail with what people want to know of it."""
 
     message: OutboundMessage
@@ -87,20 +87,20 @@ class Sheet:
         return fate(self.message, reviewer=self.reviewer, attempts=self.attempts)
 
 
-def read_sheet(tx: Tx, user_id: str, message_id: str, *, now: datetime) -> Sheet:
+def read_sheet(tx: Tx, user_id: str, message_id: str, *, now: datetime) -> OutboundPageView:
     """The sheet of a mail of this user's. Raises MessageNotFound, for inbound and another's too."""
     message = get_outbound_message_for_user(tx, user_id, message_id, now=now)
-    return Sheet(
+    return OutboundPageView(
         message=message,
         agent=get_agent_by_id(tx, user_id, message.agent),
-        addressees=_addressees(message, acquaintance_of(tx, message)),
+        addressees=_addressees(message, known_recipients_of(tx, message)),
         reviewer=_user(tx, message.reviewed_by),
         attempts=list_send_attempts(tx, message.id),
         now=now,
     )
 
 
-def _addressees(message: OutboundMessage, known: Acquaintance) -> list[Addressee]:
+def _addressees(message: OutboundMessage, known: KnownRecipients) -> list[Addressee]:
     return [
         Addressee(field.capitalize(), each, message.name_of(each), _mark(each, known))
         for field, people in message.by_field
@@ -108,7 +108,7 @@ def _addressees(message: OutboundMessage, known: Acquaintance) -> list[Addressee
     ]
 
 
-def _mark(address: str, known: Acquaintance) -> str:
+def _mark(address: str, known: KnownRecipients) -> str:
     marks = known.marks(address)
     return next((words for mark, words in _MARKS.items() if mark in marks), "")
 

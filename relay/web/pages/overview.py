@@ -8,13 +8,13 @@ from starlette.responses import Response
 
 from relay.directory import domains as proving
 from relay.directory.dns_records import records_for
-from relay.web.access.dependencies import TheHouse
+from relay.web.access.dependencies import InjectedContext
 from relay.web.pages.error_pages import PageRoute
-from relay.web.pages.session import TheVisitor, show
+from relay.web.pages.session import InjectedUser, show
 from relay.web.pages.wording import DELIVERIES, STATUSES
 from store.directory.agents import page_agents_by_user
 from store.mail.deliveries import list_deliveries_by_user
-from store.outbound.failed_mail import list_troubled_for_user
+from store.outbound.failed_mail import list_failed_for_user
 from store.outbound.holds import list_pending_outbound_for_user
 from store.transaction import Tx
 
@@ -25,34 +25,34 @@ _FEW: Final = 20  # of what the first page shows of each
 
 
 @router.get("/")
-async def overview(request: Request, house: TheHouse, who: TheVisitor) -> Response:
+async def overview(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
     """What wants a person: holds, mail in trouble, dead deliveries; and the agents."""
-    now, cursor = house.clock.now(), request.query_params.get("cursor")
-    given = await house.store.read(lambda tx: _looked_at(tx, who.user.id, cursor, now=now))
+    now, cursor = ctx.clock.now(), request.query_params.get("cursor")
+    given = await ctx.store.read(lambda tx: _looked_at(tx, who.user.id, cursor, now=now))
     return show("overview.html", who, statuses=STATUSES, deliveries=DELIVERIES, **given)
 
 
 def _looked_at(tx: Tx, user_id: str, cursor: str | None, *, now: datetime) -> dict[str, Any]:
     return {
         "holds": list_pending_outbound_for_user(tx, user_id, limit=_MOST, cursor=cursor, now=now),
-        "troubled": list_troubled_for_user(tx, user_id, limit=_FEW, now=now),
+        "troubled": list_failed_for_user(tx, user_id, limit=_FEW, now=now),
         "dead": list_deliveries_by_user(tx, user_id, status="dead", limit=_FEW).items,
         "agents": page_agents_by_user(tx, user_id, limit=_FEW, cursor=None),
     }
 
 
 @router.get("/agents")
-async def agents(request: Request, house: TheHouse, who: TheVisitor) -> Response:
+async def agents(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
     """The agents, by address."""
     cursor = request.query_params.get("cursor")
-    page = await house.store.read(lambda tx: page_agents_by_user(tx, who.user.id, limit=_MOST, cursor=cursor))
+    page = await ctx.store.read(lambda tx: page_agents_by_user(tx, who.user.id, limit=_MOST, cursor=cursor))
     return show("agents.html", who, page=page)
 
 
 @router.get("/domains")
-async def domains(request: Request, house: TheHouse, who: TheVisitor) -> Response:
+async def domains(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
     """The domains, with how each record that they should publish was last seen."""
     cursor = request.query_params.get("cursor")
-    page = await house.store.read(lambda tx: proving.list_some(tx, who.user.id, limit=_MOST, cursor=cursor))
-    listed = [(each.domain, records_for(each.domain, each.states, place=house.place)) for each in page.items]
+    page = await ctx.store.read(lambda tx: proving.list_some(tx, who.user.id, limit=_MOST, cursor=cursor))
+    listed = [(each.domain, records_for(each.domain, each.states, place=ctx.place)) for each in page.items]
     return show("domains.html", who, domains=listed, next_cursor=page.next_cursor)

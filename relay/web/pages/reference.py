@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
-from relay.web.access.dependencies import TheHouse
+from relay.web.access.dependencies import InjectedContext
 from relay.web.pages.template import page, page_answer
 
 Json: TypeAlias = dict[str, Any]
@@ -49,9 +49,9 @@ async def description(request: Request) -> Response:
 
 
 @router.get("/docs", response_class=Response, responses=_PAGE)
-async def reference(request: Request, house: TheHouse) -> Response:
+async def reference(request: Request, ctx: InjectedContext) -> Response:
     """The description of this API, for people: one page that needs nothing from anywhere else."""
-    answer = page_answer(_rendered(request.app, house.base_url))
+    answer = page_answer(_rendered(request.app, ctx.base_url))
     answer.headers.update(_FRESH)
     return answer
 

@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from relay.errors import BadLink
 from relay.signing.link import ReviewLink, read_review_token
-from relay.web.access.context import House
-from relay.web.access.dependencies import TheHouse
+from relay.web.access.context import WebContext
+from relay.web.access.dependencies import InjectedContext
 from relay.web.answers.errors import DeadLink
 from relay.web.pages.decision_form import DECISIONS, STILL_WAITS, decide, draft_file
 from relay.web.pages.error_pages import PageRoute, redirect, status_of
 from relay.web.pages.forms import Form, is_fresh, new_token, read_form
-from relay.web.pages.outbound_view import Sheet, read_sheet
+from relay.web.pages.outbound_view import OutboundPageView, read_sheet
 from relay.web.pages.template import frame_answer, page, private_answer
 from store.errors import MessageNotFound, NotPendingApproval, Outdated, SendUnconfirmed
 from store.transaction import Tx
@@ -81,12 +81,12 @@ _FORM: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _LinkTarget:
     """A letter's link, and the mail that it leads to."""
 
     token: str
     link: ReviewLink
-    sheet: Sheet
+    sheet: OutboundPageView
 
     @property
     def path(self) -> str:
@@ -105,75 +105,77 @@ class _Place:
 
 
 @router.get("/review/{token}", response_class=Response, responses=_SHOWN)
-async def review_page(house: TheHouse, token: ReviewToken) -> Response:
+async def review_page(ctx: InjectedContext, token: ReviewToken) -> Response:
     """The whole draft, for a person to decide on; or who decided what. Looking decides nothing."""
-    return _page(await _find(house, token), house)
+    return _page(await _find(ctx, token), ctx)
 
 
 @router.head("/review/{token}", include_in_schema=False)
-async def review_head(house: TheHouse, token: str) -> Response:
+async def review_head(ctx: InjectedContext, token: str) -> Response:
     """As GET, without the page."""
-    return _page(await _find(house, token), house)
+    return _page(await _find(ctx, token), ctx)
 
 
 @router.post("/review/{token}", response_class=Response, status_code=303, responses=_DECISION, openapi_extra=_FORM)
-async def decide_by_link(request: Request, house: TheHouse, token: ReviewToken) -> Response:
+async def decide_by_link(request: Request, ctx: InjectedContext, token: ReviewToken) -> Response:
     """A person's decision, by the form of the page; about the very bytes that it showed, and once."""
-    place = await _find(house, token)
-    form = await read_form(request, house)
+    place = await _find(ctx, token)
+    form = await read_form(request, ctx)
     if not place.is_open:
         return redirect(place.path)
-    if not is_fresh(form, place.form, house) or form["decision"] not in DECISIONS:
-        return _page(place, house, status=409, said=LOOK_AGAIN, form=form)
+    if not is_fresh(form, place.form, ctx) or form["decision"] not in DECISIONS:
+        return _page(place, ctx, status=409, said=LOOK_AGAIN, form=form)
     try:
-        await decide(form, place.link.user_id, place.link.message_id, seen=place.sheet.version, house=house)
+        await decide(form, place.link.user_id, place.link.message_id, seen=place.sheet.version, ctx=ctx)
     except _DECIDED:
         return redirect(place.path)
     except STILL_WAITS as error:
-        now = await _find(house, token)
-        return _page(now, house, status=status_of(error), said=str(error), form=form)
+        now = await _find(ctx, token)
+        return _page(now, ctx, status=status_of(error), said=str(error), form=form)
     return redirect(place.path)
 
 
 @router.get("/review/{token}/html", include_in_schema=False)
-async def review_html(house: TheHouse, token: str) -> Response:
+async def review_html(ctx: InjectedContext, token: str) -> Response:
     """The draft's HTML, for the page's frame."""
-    place = await _find_open(house, token)
+    place = await _find_open(ctx, token)
     return frame_answer(place.sheet.message.html or "")
 
 
 @router.get("/review/{token}/attachments/{number}", include_in_schema=False)
-async def review_attachment(house: TheHouse, token: str, number: int) -> Response:
+async def review_attachment(ctx: InjectedContext, token: str, number: int) -> Response:
     """A file of the draft, for saving."""
-    place = await _find_open(house, token)
-    return await draft_file(place.sheet.message, number, house=house)
+    place = await _find_open(ctx, token)
+    return await draft_file(place.sheet.message, number, ctx=ctx)
 
 
-async def _find(house: House, token: str) -> _Place:
+async def _find(ctx: WebContext, token: str) -> _LinkTarget:
     """Where *token* leads. Raises BadLink for one that we did not make, DeadLink when the mail is gone."""
-    link = read_review_token(token, key=house.master.links, now=None)
-    now = house.clock.now()
+    link = read_review_token(token, key=ctx.master.links, now=None)
+    now = ctx.clock.now()
 
-    def unit(tx: Tx) -> Sheet:
+    def unit(tx: Tx) -> OutboundPageView:
         return read_sheet(tx, link.user_id, link.message_id, now=now)
 
     try:
-        return _Place(token, link, await house.store.read(unit))
+        return _LinkTarget(token, link, await ctx.store.read(unit))
     except MessageNotFound as error:
         raise DeadLink(GONE) from error
 
 
-async def _find_open(house: House, token: str) -> _Place:
-    place = await _find(house, token)
+async def _find_open(ctx: WebContext, token: str) -> _LinkTarget:
+    place = await _find(ctx, token)
     if not place.is_open:
         raise BadLink
     return place
 
 
-def _page(place: _Place, house: House, *, status: int = 200, said: str = "", form: Form | None = None) -> Response:
+def _page(
+    place: _LinkTarget, ctx: WebContext, *, status: int = 200, said: str = "", form: Form | None = None
+) -> Response:
     """The draft with its form while it can be decided on; else what was decided, or why nothing can be."""
     if place.is_open:
-        given = {"form": new_token(place.form, house), "said": said, "reason": form["reason"] if form else ""}
+        given = {"form": new_token(place.form, ctx), "said": said, "reason": form["reason"] if form else ""}
         return private_answer(page("review.html", sheet=place.sheet, at=place.path, who=None, **given), status)
     if place.sheet.is_pending:
         is_over = place.link.expires_at <= place.sheet.now

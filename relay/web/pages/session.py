@@ -8,8 +8,8 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 
 from relay.directory.sessions import find_session
-from relay.web.access.context import House
-from relay.web.access.dependencies import TheHouse
+from relay.web.access.context import WebContext
+from relay.web.access.dependencies import InjectedContext
 from relay.web.answers.errors import NotSignedIn, StrangeForm
 from relay.web.pages.forms import Form, is_fresh, new_token, read_form
 from relay.web.pages.template import page, private_answer
@@ -20,7 +20,7 @@ _NAME: Final = "mailseal_session"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visitor:
+class ConsoleUser:
     """Somebody who is signed in."""
 
     user: User
@@ -28,62 +28,62 @@ class Visitor:
     form: str = field(repr=False)  # what every form of theirs brings back
 
 
-async def signed_in(request: Request, house: TheHouse) -> Visitor:
+async def signed_in(request: Request, ctx: InjectedContext) -> ConsoleUser:
     """Whoever has the request's cookie. Raises NotSignedIn."""
-    visitor = await find_visitor(request, house)
-    if visitor is None:
+    user_session = await find_visitor(request, ctx)
+    if user_session is None:
         raise NotSignedIn
-    return visitor
+    return user_session
 
 
-TheVisitor = Annotated[Visitor, Depends(signed_in)]
+InjectedUser = Annotated[ConsoleUser, Depends(signed_in)]
 
 
-async def find_visitor(request: Request, house: House) -> Visitor | None:
+async def find_visitor(request: Request, ctx: WebContext) -> ConsoleUser | None:
     """The same; None for nobody."""
-    token = request.cookies.get(cookie_name(house))
+    token = request.cookies.get(cookie_name(ctx))
     if token is None:
         return None
-    now = house.clock.now()
-    found = await house.store.glance(lambda tx: find_session(tx, token, now=now))
-    return found and Visitor(user=found[0], token=token, form=new_token(_page_of(token), house))
+    now = ctx.clock.now()
+    found = await ctx.store.glance(lambda tx: find_session(tx, token, now=now))
+    return found and ConsoleUser(user=found[0], token=token, form=new_token(_page_of(token), ctx))
 
 
-async def visitor_form(request: Request, visitor: Visitor, house: House) -> Form:
+async def visitor_form(request: Request, user_session: ConsoleUser, ctx: WebContext) -> Form:
     """The form that a visitor sent. Raises StrangeForm for one that is not theirs, or too old."""
-    form = await read_form(request, house)
-    if not is_good(form, visitor, house):
+    form = await read_form(request, ctx)
+    if not is_good(form, user_session, ctx):
         raise StrangeForm
     return form
 
 
-def is_good(form: Form, visitor: Visitor, house: House) -> bool:
+def is_good(form: Form, user_session: ConsoleUser, ctx: WebContext) -> bool:
     """Whether *form* was made for this visitor within the hour."""
-    return is_fresh(form, _page_of(visitor.token), house)
+    return is_fresh(form, _page_of(user_session.token), ctx)
 
 
-def show(name: str, visitor: Visitor, /, *, status: int = 200, **given: Any) -> Response:
+def show(name: str, user_session: ConsoleUser, /, *, status: int = 200, **given: Any) -> Response:
     """The console's page *name*."""
-    return private_answer(page(name, who=visitor, **given), status)
+    return private_answer(page(name, who=user_session, **given), status)
 
 
-def keep_session(answer: Response, token: str, house: House) -> None:
+def keep_session(answer: Response, token: str, ctx: WebContext) -> None:
     """Have the browser keep the session of *token*."""
-    set_cookie(answer, cookie_name(house), token, seconds=int(LASTS.total_seconds()), house=house)
+    set_cookie(answer, cookie_name(ctx), token, seconds=int(LASTS.total_seconds()), ctx=ctx)
 
 
-def set_cookie(answer: Response, name: str, value: str, *, seconds: int, house: House) -> None:
+def set_cookie(answer: Response, name: str, value: str, *, seconds: int, ctx: WebContext) -> None:
     """A cookie that no script reads and no other site's form brings along; zero *seconds* take it away."""
-    answer.set_cookie(name, value, max_age=seconds, path="/", secure=_is_secure(house), httponly=True, samesite="lax")
+    answer.set_cookie(name, value, max_age=seconds, path="/", secure=_is_secure(ctx), httponly=True, samesite="lax")
 
 
-def cookie_name(house: House) -> str:
+def cookie_name(ctx: WebContext) -> str:
     """The session cookie's name; over https one that browsers take from this very host alone."""
-    return f"__Host-{_NAME}" if _is_secure(house) else _NAME
+    return f"__Host-{_NAME}" if _is_secure(ctx) else _NAME
 
 
-def _is_secure(house: House) -> bool:
-    return urlsplit(house.base_url).scheme == "https"
+def _is_secure(ctx: WebContext) -> bool:
+    return urlsplit(ctx.base_url).scheme == "https"
 
 
 def _page_of(token: str) -> str:

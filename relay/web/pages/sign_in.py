@@ -10,12 +10,12 @@ from relay.directory.sessions import end_session
 from relay.directory.sign_in import sign_in
 from relay.errors import BadLink
 from relay.signing.link import SignInLink, read_sign_in_token
-from relay.web.access.context import House
-from relay.web.access.dependencies import TheHouse
+from relay.web.access.context import WebContext
+from relay.web.access.dependencies import InjectedContext
 from relay.web.answers.errors import StrangeForm
 from relay.web.pages.error_pages import LOGIN, PageRoute, redirect
 from relay.web.pages.forms import is_fresh, new_token, read_form
-from relay.web.pages.session import TheVisitor, cookie_name, find_visitor, keep_session, set_cookie, visitor_form
+from relay.web.pages.session import InjectedUser, cookie_name, find_visitor, keep_session, set_cookie, visitor_form
 from relay.web.pages.template import page, private_answer
 from store.directory.users import get_user_by_email, get_user_by_id
 from store.errors import UserNotFound
@@ -31,22 +31,22 @@ _MOST_SIGNS: Final = 500
 
 
 @router.get(LOGIN)
-async def login_page(request: Request, house: TheHouse) -> Response:
+async def login_page(request: Request, ctx: InjectedContext) -> Response:
     """Where one says who one is."""
-    if await find_visitor(request, house) is not None:
+    if await find_visitor(request, ctx) is not None:
         return redirect("/")
-    return _ask(house, onward=safe_path(request.query_params.get("next", "")))
+    return _ask(ctx, onward=safe_path(request.query_params.get("next", "")))
 
 
 @router.post(LOGIN)
-async def request_link(request: Request, house: TheHouse) -> Response:
+async def request_link(request: Request, ctx: InjectedContext) -> Response:
     """Send a letter to a user of that address; whether there is one is not told."""
-    form = await read_form(request, house)
+    form = await read_form(request, ctx)
     onward = safe_path(form["next"])
-    if not is_fresh(form, LOGIN, house):
-        return _ask(house, onward=onward, status=403, said=str(StrangeForm()))
-    now = house.clock.now()
-    request.state.gate.turnstile.count_sign_in(request.scope.get("client"), now.timestamp())
+    if not is_fresh(form, LOGIN, ctx):
+        return _ask(ctx, onward=onward, status=403, said=str(StrangeForm()))
+    now = ctx.clock.now()
+    request.state.gate.rates.count_sign_in(request.scope.get("client"), now.timestamp())
 
     def unit(tx: Tx) -> None:
         try:
@@ -54,50 +54,50 @@ async def request_link(request: Request, house: TheHouse) -> Response:
         except UserNotFound:
             return
 
-    await house.store.write(unit)
-    can_send = house.office.courier is not None
+    await ctx.store.write(unit)
+    can_send = ctx.send_context.courier is not None
     answer = private_answer(page("login_sent.html", can_send=can_send, who=None))
     if onward != "/":
-        set_cookie(answer, _NEXT, quote(onward, safe=""), seconds=_NEXT_SECONDS, house=house)
+        set_cookie(answer, _NEXT, quote(onward, safe=""), seconds=_NEXT_SECONDS, ctx=ctx)
     return answer
 
 
 @router.get(f"{LOGIN}/{{token}}")
-async def link_page(house: TheHouse, token: str) -> Response:
+async def link_page(ctx: InjectedContext, token: str) -> Response:
     """What the letter's link shows: a button, for programs that look at mail open every link."""
-    _, user = await _find(house, token)
-    given = {"user": user, "token": token, "form": new_token(_page_of(token), house)}
+    _, user = await _find(ctx, token)
+    given = {"user": user, "token": token, "form": new_token(_page_of(token), ctx)}
     return private_answer(page("login_link.html", who=None, **given))
 
 
 @router.post(f"{LOGIN}/{{token}}")
-async def use_link(request: Request, house: TheHouse, token: str) -> Response:
+async def use_link(request: Request, ctx: InjectedContext, token: str) -> Response:
     """Sign in, once."""
-    form = await read_form(request, house)
-    if not is_fresh(form, _page_of(token), house):
+    form = await read_form(request, ctx)
+    if not is_fresh(form, _page_of(token), ctx):
         raise StrangeForm
-    link, _ = await _find(house, token)
-    now, old = house.clock.now(), request.cookies.get(cookie_name(house))
+    link, _ = await _find(ctx, token)
+    now, old = ctx.clock.now(), request.cookies.get(cookie_name(ctx))
 
     def unit(tx: Tx) -> str:
         if old is not None:
             end_session(tx, old)
         return sign_in(tx, link, now=now)[1]
 
-    session = await house.store.write(unit)
+    session = await ctx.store.write(unit)
     answer = redirect(safe_path(unquote(request.cookies.get(_NEXT, ""))))
-    keep_session(answer, session, house)
-    set_cookie(answer, _NEXT, "", seconds=0, house=house)
+    keep_session(answer, session, ctx)
+    set_cookie(answer, _NEXT, "", seconds=0, ctx=ctx)
     return answer
 
 
 @router.post("/logout")
-async def logout(request: Request, house: TheHouse, who: TheVisitor) -> Response:
+async def logout(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
     """Sign out, here."""
-    await visitor_form(request, who, house)
-    await house.store.write(lambda tx: end_session(tx, who.token))
+    await visitor_form(request, who, ctx)
+    await ctx.store.write(lambda tx: end_session(tx, who.token))
     answer = redirect(LOGIN)
-    set_cookie(answer, cookie_name(house), "", seconds=0, house=house)
+    set_cookie(answer, cookie_name(ctx), "", seconds=0, ctx=ctx)
     return answer
 
 
@@ -108,16 +108,16 @@ def safe_path(wanted: str) -> str:
     return wanted if is_path and is_plain else "/"
 
 
-def _ask(house: House, *, onward: str, status: int = 200, said: str = "") -> Response:
-    given = {"form": new_token(LOGIN, house), "onward": onward, "said": said}
+def _ask(ctx: WebContext, *, onward: str, status: int = 200, said: str = "") -> Response:
+    given = {"form": new_token(LOGIN, ctx), "onward": onward, "said": said}
     return private_answer(page("login.html", who=None, **given), status)
 
 
-async def _find(house: House, token: str) -> tuple[SignInLink, User]:
+async def _find(ctx: WebContext, token: str) -> tuple[SignInLink, User]:
     """The link in *token*, and whose it is. Raises BadLink."""
-    link = read_sign_in_token(token, key=house.master.links, now=house.clock.now())
+    link = read_sign_in_token(token, key=ctx.master.links, now=ctx.clock.now())
     try:
-        return link, await house.store.read(lambda tx: get_user_by_id(tx, link.user_id))
+        return link, await ctx.store.read(lambda tx: get_user_by_id(tx, link.user_id))
     except UserNotFound as error:
         raise BadLink from error
 

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from relay.web.access.dependencies import the_asker
+from relay.web.access.dependencies import request_auth
 from relay.web.access.idempotency import REPLAYED, IdempotentRoute
 from relay.web.answers.error_responses import raised_by
 from relay.web.answers.problems import MEDIA_TYPE, Kind, catalogue, kind_of
@@ -104,7 +104,7 @@ def _codes(route: APIRoute) -> Iterator[str]:
     """The codes of all problems that can come of *route*."""
     yield from _ANYWHERE
     wanted = list(_dependants(route.dependant))
-    if any(each.call is the_asker for each in wanted):
+    if any(each.call is request_auth for each in wanted):
         yield from _WITH_KEY
     if any(each.path_params for each in wanted):
         yield "not_found"

@@ -21,7 +21,7 @@ from store.errors import CopyDiffers, InvalidValue, NotCopyable, TargetNotEmpty,
 from store.schema.base import metadata
 from store.upkeep.copy.digest import digest_of
 from store.upkeep.copy.marker import is_marked, mark, move, place, unmark
-from store.upkeep.copy.parts import Bounds, in_parts, key_of
+from store.upkeep.copy.parts import PartLimits, in_parts, key_of
 
 _VERSION_TABLE: Final = "alembic_version"
 
@@ -39,7 +39,7 @@ class CopiedTable:
 
 
 def copy_store(
-    source: Engine, target: Engine, *, tell: Tell = lambda _table, _rows: None, bounds: Bounds | None = None
+    source: Engine, target: Engine, *, tell: Tell = lambda _table, _rows: None, bounds: PartLimits | None = None
 ) -> list[CopiedTable]:
     """Copy everything of *source* to the empty *target*; nobody may write to either meanwhile.
 
@@ -47,7 +47,7 @@ def copy_store(
     TargetNotEmpty and NotCopyable before anything is written, CopyDiffers at the end, and Unavailable when a
     database does not answer.
     """
-    bounds = bounds or Bounds()
+    bounds = bounds or PartLimits()
     if not state(source).is_current:
         raise InvalidValue("the store is not at this program's revision: run `mailseal migrate` first")
     with _told(), Store(source).snapshot() as tx:
@@ -98,7 +98,7 @@ def _require_no_nul(origin: Connection) -> None:
                 raise NotCopyable(f"{_named(each, row)}: {name} holds U+0000, which PostgreSQL's text cannot")
 
 
-def _copy_table(origin: Connection, target: Engine, each: Table, tell: Tell, bounds: Bounds) -> None:
+def _copy_table(origin: Connection, target: Engine, each: Table, tell: Tell, bounds: PartLimits) -> None:
     with target.connect() as connection:
         behind, count = place(connection, each)
     with _naming(each):
@@ -133,7 +133,7 @@ def _naming(each: Table) -> Iterator[None]:
         raise Unavailable(f"{each.name} cannot be read") from error
 
 
-def _compare(origin: Connection, target: Engine, each: Table, bounds: Bounds) -> CopiedTable:
+def _compare(origin: Connection, target: Engine, each: Table, bounds: PartLimits) -> CopiedTable:
     sent = _digest(origin, each, bounds)
     with Store(target).snapshot() as tx:
         arrived = _digest(tx.connection, each, bounds)
@@ -143,7 +143,7 @@ def _compare(origin: Connection, target: Engine, each: Table, bounds: Bounds) ->
     return CopiedTable(table=str(each.name), rows=sent[0], digest=sent[1])
 
 
-def _digest(connection: Connection, each: Table, bounds: Bounds) -> tuple[int, str]:
+def _digest(connection: Connection, each: Table, bounds: PartLimits) -> tuple[int, str]:
     with _naming(each):
         return digest_of(row for rows in in_parts(connection, each, bounds=bounds) for row in rows)
 

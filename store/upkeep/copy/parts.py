@@ -27,7 +27,7 @@ _HAVE_A_LENGTH: Final = (Text, LargeBinary, Json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class PartLimits:
     """The most that a part has; a row that is larger by itself is a part by itself."""
 
     rows: int = 1000
@@ -35,7 +35,7 @@ class Bounds:
 
 
 def in_parts(
-    connection: Connection, table: Table, *, behind: Key | None = None, bounds: Bounds
+    connection: Connection, table: Table, *, behind: Key | None = None, bounds: PartLimits
 ) -> Iterator[Sequence[Row[Any]]]:
     """All rows of *table* behind a key, in the order of the database that is asked."""
     query = select(table).order_by(*table.primary_key)
@@ -49,7 +49,7 @@ def key_of(table: Table, row: Row[Any]) -> Key:
 
 
 def _ranges(
-    connection: Connection, table: Table, behind: Key | None, bounds: Bounds
+    connection: Connection, table: Table, behind: Key | None, bounds: PartLimits
 ) -> Iterator[tuple[Key | None, Key]]:
     """Each part as the key behind which it begins and its last key."""
     # Keys and lengths first: what a driver has fetched is in memory, and only lengths tell how much it will be.

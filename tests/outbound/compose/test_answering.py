@@ -3,7 +3,7 @@
 import pytest
 
 from relay.errors import BadDraft
-from relay.outbound.compose.answering import Words, forward, reply
+from relay.outbound.compose.answering import MessageText, forward, reply
 from relay.outbound.compose.original import read_original
 from relay.outbound.compose.recipients import settle_recipients
 from relay.outbound.compose.subject import forward_subject, reply_subject
@@ -22,7 +22,7 @@ MAIL = (
 
 
 def test_a_reply_goes_to_the_writer_with_the_mail_quoted():
-    answer = reply(read_original(MAIL), Words(text="Yes"), agent=AGENT)
+    answer = reply(read_original(MAIL), MessageText(text="Yes"), agent=AGENT)
 
     assert (("ana@example.com",), (), "Re: Q <b>") == (answer.draft.to, answer.draft.cc, answer.draft.subject)
     assert "Yes\n\nOn 2026-11-23 at 15:17 UTC, Ana <ana@example.com> wrote:\n> Line <i>\n>> old\n" == answer.draft.text
@@ -34,13 +34,13 @@ def test_a_reply_goes_to_the_writer_with_the_mail_quoted():
 
 
 def test_a_reply_to_all_leaves_the_agent_out():
-    answer = reply(read_original(MAIL), Words(text="Yes"), agent=AGENT, reply_all=True)
+    answer = reply(read_original(MAIL), MessageText(text="Yes"), agent=AGENT, reply_all=True)
 
     assert (("ana@example.com",), ("bo@example.com", "cy@example.com")) == (answer.draft.to, answer.draft.cc)
 
 
 def test_reply_to_comes_before_from():
-    answer = reply(read_original(b"Reply-To: list@example.com, not an address\r\n" + MAIL), Words(), agent=AGENT)
+    answer = reply(read_original(b"Reply-To: list@example.com, not an address\r\n" + MAIL), MessageText(), agent=AGENT)
 
     assert ("list@example.com",) == answer.draft.to
 
@@ -58,7 +58,7 @@ def test_reply_to_comes_before_from():
 def test_whoever_is_answered_is_called_what_they_call_themselves_on_one_line(written, name):
     raw = MAIL.replace(b"From: Ana", f"From: {written}".encode())
 
-    answer = reply(read_original(raw), Words(text="Yes"), agent=AGENT)
+    answer = reply(read_original(raw), MessageText(text="Yes"), agent=AGENT)
 
     assert (("ana@example.com",), name) == (answer.draft.to, answer.draft.name_of("ana@example.com"))
     assert [] == [line for line in composed(answer.draft).raw.splitlines() if line.lower().startswith(b"bcc")]
@@ -67,17 +67,17 @@ def test_whoever_is_answered_is_called_what_they_call_themselves_on_one_line(wri
 def test_a_reply_to_its_own_mail_goes_where_that_went():
     own = MAIL.replace(b"Ana <ana@example.com>", b"bot@agents.example")
 
-    assert ("bo@example.com",) == reply(read_original(own), Words(), agent=AGENT).draft.to
+    assert ("bo@example.com",) == reply(read_original(own), MessageText(), agent=AGENT).draft.to
 
 
 @pytest.mark.parametrize("raw", [b"", b"From: \r\n\r\n", b"From: x\r\nReply-To: y\r\n\r\nhi"])
 def test_a_mail_that_names_nobody_has_no_reply(raw):
     with pytest.raises(BadDraft):
-        reply(read_original(raw), Words(text="Yes"), agent=AGENT)
+        reply(read_original(raw), MessageText(text="Yes"), agent=AGENT)
 
 
 def test_a_strangers_markup_is_quoted_as_text():
-    answer = reply(read_original(MAIL), Words(html="<body><p>Yes</p></body>"), agent=AGENT)
+    answer = reply(read_original(MAIL), MessageText(html="<body><p>Yes</p></body>"), agent=AGENT)
 
     assert answer.draft.text is None
     assert answer.draft.html.endswith("</body>")
@@ -103,7 +103,7 @@ def test_a_subject_that_no_draft_may_hold_becomes_one():
 
 def test_a_forward_tells_the_mail_and_takes_its_files_along():
     raw = composed(draft(attachments=(PDF,))).raw
-    answer = forward(read_original(raw), Words(text="See"), recipients=ONE)
+    answer = forward(read_original(raw), MessageText(text="See"), recipients=ONE)
 
     assert (("x@example.com",), "Fwd: Hello") == (answer.draft.to, answer.draft.subject)
     assert answer.draft.text.startswith(
@@ -113,7 +113,7 @@ def test_a_forward_tells_the_mail_and_takes_its_files_along():
 
 
 def test_a_whole_mail_is_forwarded_inside_another():
-    answer = forward(read_original(MAIL), Words(text="See"), recipients=ONE, whole=True)
+    answer = forward(read_original(MAIL), MessageText(text="See"), recipients=ONE, whole=True)
 
     assert (
         OutboundAttachment(filename="original.eml", content_type="message/rfc822", content=MAIL),

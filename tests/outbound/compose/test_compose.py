@@ -12,7 +12,7 @@ from relay.errors import BadDraft, MailTooLarge
 from relay.mail.headers import split_headers
 from relay.mail.parse import attachments, parse
 from relay.mail.summary import summarise
-from relay.outbound.compose.compose import Answered, Author
+from relay.outbound.compose.compose import AnsweredMessage, Author
 from store.records.outbound import OutboundAttachment
 from tests.outbound.drafting import AUTHOR, PDF, composed, draft
 
@@ -82,7 +82,7 @@ def test_a_shared_from_leads_answers_to_the_agent():
 
 def test_our_own_id_is_the_last_reference_and_the_root_the_first():
     before = tuple(f"r{number}@example.com" for number in range(60))
-    answered = Answered(
+    answered = AnsweredMessage(
         in_reply_to="r59@example.com", references=(*before, "not an id", "<x>", "a\r\nBcc: e@example.com")
     )
     summary = summarise(split_headers(composed(answered=answered).raw))

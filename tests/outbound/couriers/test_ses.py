@@ -41,9 +41,11 @@ async def courier():
         await each.close()
 
 
-def carry(courier, *recipients, in_time=lambda: None):
+def carry(courier, *recipients, check_lease=lambda: None):
     to = recipients or ("ana@example.com",)
-    return courier.carry(RAW, mail_from="bot@agents.example", recipients=to, attempt_id="att_1", in_time=in_time)
+    return courier.carry(
+        RAW, mail_from="bot@agents.example", recipients=to, attempt_id="att_1", check_lease=check_lease
+    )
 
 
 async def test_a_mail_goes_to_a_whole_ses_that_knows_the_domain(courier):
@@ -141,13 +143,13 @@ async def test_a_request_cut_off_is_in_doubt_too(courier):
 
 async def test_a_mail_whose_turn_comes_when_its_claim_is_over_is_kept_back(courier, clock):
     async with SpokenSes(quota=OPEN) as ses, Cut(ses.port, hold=b"MessageId") as line:
-        one, in_time = courier(line.port, seconds=2), in_time_until(clock.now() + LEASE, clock=clock)
+        one, check_lease = courier(line.port, seconds=2), in_time_until(clock.now() + LEASE, clock=clock)
         # As many as there are threads hang there; one more stands in line.
-        hanging = [asyncio.ensure_future(carry(one, in_time=in_time)) for _ in range(8)]
+        hanging = [asyncio.ensure_future(carry(one, check_lease=check_lease)) for _ in range(8)]
         async with asyncio.timeout(20):
             while len(ses.mails) < 8:  # noqa: ASYNC110 (a server of its own)
                 await asyncio.sleep(0.01)
-        late = asyncio.ensure_future(carry(one, in_time=in_time))
+        late = asyncio.ensure_future(carry(one, check_lease=check_lease))
         await asyncio.sleep(0)
         clock.advance(minutes=4)
 

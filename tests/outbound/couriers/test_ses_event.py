@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from relay.outbound.couriers.ses.events import SesEvent, Told, parse_event
+from relay.outbound.couriers.ses.events import RecipientFeedback, SesEvent, parse_event
 from tests.outbound.feedback.told import (
     AT,
     BO,
@@ -71,7 +71,10 @@ def test_each_step_of_a_mail_s_way_is_read(form, event, kind, event_id, is_perma
 
 
 def test_what_was_said_is_kept_with_whom_it_was_said_of():
-    assert Told(recipient=BO, address=BO, detail="smtp; 550 5.1.1 unknown") == parse_event(text(bounce())).recipients[0]
+    assert (
+        RecipientFeedback(recipient=BO, address=BO, detail="smtp; 550 5.1.1 unknown")
+        == parse_event(text(bounce())).recipients[0]
+    )
     assert (
         "Permanent General"
         == parse_event(text(without(bounce(), "bounce", "bouncedRecipients", 0, "diagnosticCode"))).recipients[0].detail

@@ -36,14 +36,14 @@ async def carry(authority):
     authority.configure_trust(trust)
     made = []
 
-    def carry(port, *recipients, in_time=lambda: None, **options):
+    def carry(port, *recipients, check_lease=lambda: None, **options):
         made.append(
             SmarthostCourier(
                 Smarthost(host="127.0.0.1", port=port, hostname="us.example", seconds=30, **options), trust=trust
             )
         )
         to = recipients or ("ana@example.com",)
-        about = {"mail_from": "bot@agents.example", "recipients": to, "attempt_id": "att_1", "in_time": in_time}
+        about = {"mail_from": "bot@agents.example", "recipients": to, "attempt_id": "att_1", "in_time": check_lease}
         return made[-1].carry(RAW, **about)
 
     yield carry
@@ -138,7 +138,7 @@ async def test_a_line_cut_before_the_dot_is_certainly_not_sent(host, carry, up):
 
 @pytest.mark.parametrize("slow", ["before the line", "before the dot"])
 async def test_a_mail_that_takes_longer_than_its_claim_is_kept_back(host, carry, clock, slow):
-    in_time = in_time_until(clock.now() + LEASE, clock=clock)
+    check_lease = in_time_until(clock.now() + LEASE, clock=clock)
 
     async def think(server, session, envelope, address, options):
         clock.advance(minutes=4)
@@ -151,7 +151,7 @@ async def test_a_mail_that_takes_longer_than_its_claim_is_kept_back(host, carry,
         host.handle_MAIL = think
 
     with pytest.raises(CourierBusy, match="nearly over"):
-        await carry(host.ports["none"], tls="none", in_time=in_time)
+        await carry(host.ports["none"], tls="none", check_lease=check_lease)
 
     assert [] == host.mails
 

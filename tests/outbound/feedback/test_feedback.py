@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from relay.outbound.couriers.ses.events import parse_event
 from relay.outbound.feedback.feedback import settle_event, take_feedback
-from relay.outbound.local_delivery import hand_inside
+from relay.outbound.local_delivery import deliver_locally
 from store.database.connect import open_store
 from store.directory.agents import delete_agent
 from store.errors import Unavailable
@@ -29,7 +29,6 @@ from store.outbound.suppression import lift_suppression, list_suppressions
 from store.outbound.unconfirmed import send_failed_again, sweep_unconfirmed
 from store.records.outbound import Draft
 from tests.broken_store import give_back_table, lose_table
-from tests.offices import make_office
 from tests.outbound.feedback.told import (
     BO,
     CY,
@@ -45,6 +44,7 @@ from tests.outbound.feedback.told import (
     text,
 )
 from tests.places import Places, new_outbound
+from tests.send_contexts import make_send_context
 from tests.store.owned import dump
 
 HOOK = "hook@agents.example"
@@ -54,12 +54,12 @@ EVENTS = ["email.sent", "email.failed", "email.delivered", "email.bounced", "ema
 TELLING = [send, delivery, bounce, complaint, delay]
 
 
-class Desk:
+class Scenario:
     """A mail that is being sent, and what SES tells of it."""
 
     def __init__(self, store, clock, places, events=EVENTS, to=(BO, CY)):
         self.store, self.clock, self.places, self.events = store, clock, places, events
-        self.office = make_office(store, clock, places.master)
+        self.send_context = make_send_context(store, clock, places.master)
         self.owner, self.message = store.run(lambda tx: self._write(tx, to))
         self.outgoing = self.claim()
 
@@ -91,7 +91,7 @@ class Desk:
         return [each.from_address for each in page.items]
 
     def hear(self, event):
-        return self.run(lambda tx: settle_event(tx, parse_event(text(event)), by=self.office))
+        return self.run(lambda tx: settle_event(tx, parse_event(text(event)), ctx=self.send_context))
 
     def hear_of(self, make, *recipients, **more):
         return self.hear(make(*recipients, attempt=self.outgoing.attempt, **more))
@@ -126,255 +126,255 @@ class Desk:
 
 
 @pytest.fixture
-def desk(store, clock, master):
-    return Desk(store, clock, Places(clock, master))
+def scenario(store, clock, master):
+    return Scenario(store, clock, Places(clock, master))
 
 
 @pytest.fixture
 def quick_desk(sqlite_file_url, clock, master):
     store = open_store(sqlite_file_url)
-    yield Desk(store, clock, Places(clock, master))
+    yield Scenario(store, clock, Places(clock, master))
     store.engine.dispose()
 
 
-def test_a_delivery_is_kept_and_the_agent_told(desk):
-    desk.settle(settle_sent)
+def test_a_delivery_is_kept_and_the_agent_told(scenario):
+    scenario.settle(settle_sent)
 
-    assert desk.message.id == desk.hear_of(delivery, CY, BO)
+    assert scenario.message.id == scenario.hear_of(delivery, CY, BO)
 
-    assert [("delivered", BO), ("delivered", CY)] == desk.kept
+    assert [("delivered", BO), ("delivered", CY)] == scenario.kept
     details = {
         "recipients": [{"address": each, "detail": "250 ok: Message 64111812 accepted"} for each in (BO, CY)],
         "permanent": False,
         "at": "2026-11-23T15:16:30Z",
     }
-    assert ("email.delivered", details) == desk.told[-1]
-    assert ([], {"sent": (1, 1000)}) == (desk.suppressed, desk.counted)
+    assert ("email.delivered", details) == scenario.told[-1]
+    assert ([], {"sent": (1, 1000)}) == (scenario.suppressed, scenario.counted)
 
 
-def test_who_bounced_for_good_is_not_written_to_any_more(desk):
-    desk.settle(settle_sent)
+def test_who_bounced_for_good_is_not_written_to_any_more(scenario):
+    scenario.settle(settle_sent)
 
-    desk.hear_of(bounce, BO)
+    scenario.hear_of(bounce, BO)
 
-    assert [("bounced", BO)] == desk.kept
-    assert [(BO, "bounced", desk.message.id)] == desk.suppressed
-    (name, details) = desk.told[-1]
+    assert [("bounced", BO)] == scenario.kept
+    assert [(BO, "bounced", scenario.message.id)] == scenario.suppressed
+    (name, details) = scenario.told[-1]
     assert ("email.bounced", True, BO) == (name, details["permanent"], details["recipients"][0]["address"])
-    assert (1, 1000) == desk.counted["bounced"]
+    assert (1, 1000) == scenario.counted["bounced"]
 
 
 @pytest.mark.parametrize("make", [bounce, complaint])
-def test_a_report_that_names_somebody_else_keeps_nobody_from_being_written_to(desk, make):
+def test_a_report_that_names_somebody_else_keeps_nobody_from_being_written_to(scenario, make):
     """SES takes the address of a bounce from the report, and that is written by whoever got the mail."""
-    desk.settle(settle_sent)
+    scenario.settle(settle_sent)
 
-    desk.hear_of(make, "boss@customer.example", BO.upper())
+    scenario.hear_of(make, "boss@customer.example", BO.upper())
 
-    assert [BO] == [address for address, _, _ in desk.suppressed]
-    assert {"boss@customer.example", BO} == {recipient for _, recipient in desk.kept}
+    assert [BO] == [address for address, _, _ in scenario.suppressed]
+    assert {"boss@customer.example", BO} == {recipient for _, recipient in scenario.kept}
 
 
 @pytest.mark.parametrize("kind", ["Transient", "Undetermined"])
-def test_who_bounced_for_now_may_be_written_to_again(desk, kind):
-    desk.settle(settle_sent)
+def test_who_bounced_for_now_may_be_written_to_again(scenario, kind):
+    scenario.settle(settle_sent)
 
-    desk.hear_of(bounce, BO, kind=kind)
+    scenario.hear_of(bounce, BO, kind=kind)
 
-    assert ([("bounced", BO)], []) == (desk.kept, desk.suppressed)
-    assert ("email.bounced", False) == (desk.told[-1][0], desk.told[-1][1]["permanent"])
+    assert ([("bounced", BO)], []) == (scenario.kept, scenario.suppressed)
+    assert ("email.bounced", False) == (scenario.told[-1][0], scenario.told[-1][1]["permanent"])
 
 
-def test_who_complained_is_not_written_to_any_more(desk):
-    desk.settle(settle_sent)
+def test_who_complained_is_not_written_to_any_more(scenario):
+    scenario.settle(settle_sent)
 
-    desk.hear_of(complaint, BO)
+    scenario.hear_of(complaint, BO)
 
-    assert [(BO, "complained", desk.message.id)] == desk.suppressed
-    assert ("email.complained", (1, 1000)) == (desk.told[-1][0], desk.counted["complained"])
+    assert [(BO, "complained", scenario.message.id)] == scenario.suppressed
+    assert ("email.complained", (1, 1000)) == (scenario.told[-1][0], scenario.counted["complained"])
 
 
 def test_what_may_still_change_is_kept_and_not_told(quick_desk):
-    desk = quick_desk
-    desk.settle(settle_sent)
-    before = desk.told
+    scenario = quick_desk
+    scenario.settle(settle_sent)
+    before = scenario.told
 
-    desk.hear_of(delay)
+    scenario.hear_of(delay)
 
-    assert ("delayed", before, []) == (desk.kept[0][0], desk.told, desk.suppressed)
+    assert ("delayed", before, []) == (scenario.kept[0][0], scenario.told, scenario.suppressed)
 
 
 @pytest.mark.parametrize("make", [reject, rendering_failure])
 def test_what_the_provider_rejects_after_all_is_told_as_bounced_and_nobody_is_to_blame(quick_desk, make):
-    desk = quick_desk
-    desk.settle(settle_sent)
+    scenario = quick_desk
+    scenario.settle(settle_sent)
 
-    desk.hear_of(make)
+    scenario.hear_of(make)
 
-    name, details = desk.told[-1]
+    name, details = scenario.told[-1]
     assert ("email.bounced", True, [BO, CY]) == (
         name, details["permanent"], [each["address"] for each in details["recipients"]],
     )  # fmt: skip
-    assert ("sent", [], {"sent"}) == (desk.state.status, desk.suppressed, desk.counted.keys())
+    assert ("sent", [], {"sent"}) == (scenario.state.status, scenario.suppressed, scenario.counted.keys())
 
 
 @pytest.mark.parametrize("make", [send, delivery, bounce, complaint, delay, reject])
-def test_an_event_told_twice_changes_nothing_the_second_time(desk, make):
-    desk.settle(settle_sent)
-    desk.hear(make(attempt=desk.outgoing.attempt))
-    before = dump(desk.store)
+def test_an_event_told_twice_changes_nothing_the_second_time(scenario, make):
+    scenario.settle(settle_sent)
+    scenario.hear(make(attempt=scenario.outgoing.attempt))
+    before = dump(scenario.store)
 
-    desk.clock.advance(seconds=60)
-    desk.hear(make(attempt=desk.outgoing.attempt))
+    scenario.clock.advance(seconds=60)
+    scenario.hear(make(attempt=scenario.outgoing.attempt))
 
-    assert before == dump(desk.store)
+    assert before == dump(scenario.store)
 
 
 def test_an_old_bounce_that_comes_again_does_not_undo_its_owner_s_word(quick_desk):
-    desk = quick_desk
-    desk.settle(settle_sent)
-    desk.hear_of(bounce, BO)
-    desk.run(lambda tx: lift_suppression(tx, desk.owner.id, BO))
+    scenario = quick_desk
+    scenario.settle(settle_sent)
+    scenario.hear_of(bounce, BO)
+    scenario.run(lambda tx: lift_suppression(tx, scenario.owner.id, BO))
 
-    desk.hear_of(bounce, BO)
+    scenario.hear_of(bounce, BO)
 
-    assert [] == desk.suppressed
+    assert [] == scenario.suppressed
 
 
 def test_of_an_event_with_known_and_new_recipients_only_the_new_follow(quick_desk):
-    desk = quick_desk
-    desk.settle(settle_sent)
-    desk.hear_of(bounce, BO)
+    scenario = quick_desk
+    scenario.settle(settle_sent)
+    scenario.hear_of(bounce, BO)
 
-    desk.hear_of(bounce, BO, CY)
+    scenario.hear_of(bounce, BO, CY)
 
-    assert [CY] == [each["address"] for each in desk.told[-1][1]["recipients"]]
-    assert (2, 2000) == desk.counted["bounced"]
+    assert [CY] == [each["address"] for each in scenario.told[-1][1]["recipients"]]
+    assert (2, 2000) == scenario.counted["bounced"]
 
 
 def test_a_second_bounce_of_one_recipient_is_told_and_the_first_reason_stays(quick_desk):
-    desk = quick_desk
-    desk.settle(settle_sent)
-    desk.hear_of(bounce, BO)
+    scenario = quick_desk
+    scenario.settle(settle_sent)
+    scenario.hear_of(bounce, BO)
 
-    desk.hear_of(complaint, BO)
+    scenario.hear_of(complaint, BO)
 
-    assert [(BO, "bounced", desk.message.id)] == desk.suppressed
-    assert ["email.sent", "email.bounced", "email.complained"] == [name for name, _ in desk.told]
+    assert [(BO, "bounced", scenario.message.id)] == scenario.suppressed
+    assert ["email.sent", "email.bounced", "email.complained"] == [name for name, _ in scenario.told]
 
 
 @pytest.mark.parametrize("make", TELLING)
-def test_a_mail_in_doubt_is_sent_once_anything_proves_it(desk, make):
-    desk.settle(settle_unconfirmed, "the line broke")
+def test_a_mail_in_doubt_is_sent_once_anything_proves_it(scenario, make):
+    scenario.settle(settle_unconfirmed, "the line broke")
 
-    desk.hear(make(attempt=desk.outgoing.attempt))
+    scenario.hear(make(attempt=scenario.outgoing.attempt))
 
-    state = desk.state
+    state = scenario.state
     assert ("sent", PROVIDER_ID, None) == (state.status, state.provider_message_id, state.text)
-    assert ["email.sent"] == [name for name, _ in desk.told if name == "email.sent"]
-    assert (1, 1000) == desk.counted["sent"]
-    (attempt,) = desk.run(lambda tx: list_send_attempts(tx, desk.message.id))
+    assert ["email.sent"] == [name for name, _ in scenario.told if name == "email.sent"]
+    assert (1, 1000) == scenario.counted["sent"]
+    (attempt,) = scenario.run(lambda tx: list_send_attempts(tx, scenario.message.id))
     assert ("sent", PROVIDER_ID) == (attempt.outcome, attempt.provider_message_id)
 
 
 def test_a_mail_whose_sender_died_is_sent_once_anything_proves_it(quick_desk):
-    desk = quick_desk
-    desk.clock.advance(minutes=6)
-    desk.run(lambda tx: sweep_unconfirmed(tx, limit=10, now=desk.clock.now()))
-    assert "unconfirmed" == desk.state.status
+    scenario = quick_desk
+    scenario.clock.advance(minutes=6)
+    scenario.run(lambda tx: sweep_unconfirmed(tx, limit=10, now=scenario.clock.now()))
+    assert "unconfirmed" == scenario.state.status
 
-    desk.hear_of(delivery)
+    scenario.hear_of(delivery)
 
-    assert "sent" == desk.state.status
+    assert "sent" == scenario.state.status
 
 
 @pytest.mark.parametrize("make", TELLING)
-def test_an_event_may_come_before_our_own_settling(desk, make):
-    desk.hear(make(attempt=desk.outgoing.attempt))
-    assert "sent" == desk.state.status
+def test_an_event_may_come_before_our_own_settling(scenario, make):
+    scenario.hear(make(attempt=scenario.outgoing.attempt))
+    assert "sent" == scenario.state.status
 
-    desk.settle(settle_sent)
+    scenario.settle(settle_sent)
 
-    assert ("sent", 1) == (desk.state.status, [name for name, _ in desk.told].count("email.sent"))
-    assert (1, 1000) == desk.counted["sent"]
+    assert ("sent", 1) == (scenario.state.status, [name for name, _ in scenario.told].count("email.sent"))
+    assert (1, 1000) == scenario.counted["sent"]
 
 
 def test_an_event_before_our_own_loss_of_the_answer_is_what_counts(quick_desk):
-    desk = quick_desk
-    desk.hear_of(send)
+    scenario = quick_desk
+    scenario.hear_of(send)
 
-    desk.settle(settle_unconfirmed, "the line broke")
+    scenario.settle(settle_unconfirmed, "the line broke")
 
-    assert "sent" == desk.state.status
+    assert "sent" == scenario.state.status
 
 
 def test_agents_here_get_their_copy_with_the_news_and_only_once(store, clock, master):
-    desk = Desk(store, clock, Places(clock, master), to=(BO, INSIDE))
-    desk.settle(settle_unconfirmed, "the line broke")
-    assert [] == desk.arrived()
+    scenario = Scenario(store, clock, Places(clock, master), to=(BO, INSIDE))
+    scenario.settle(settle_unconfirmed, "the line broke")
+    assert [] == scenario.arrived()
 
     for make in (send, delivery, delivery):
-        desk.hear_of(make)
-    desk.settle(settle_sent, also=lambda tx, message: hand_inside(tx, message, by=desk.office))
+        scenario.hear_of(make)
+    scenario.settle(settle_sent, also=lambda tx, message: deliver_locally(tx, message, ctx=scenario.send_context))
 
-    assert ([HOOK], "sent") == (desk.arrived(), desk.state.status)
-    assert [("delivered", INSIDE), ("delivered", BO)] == desk.kept
+    assert ([HOOK], "sent") == (scenario.arrived(), scenario.state.status)
+    assert [("delivered", INSIDE), ("delivered", BO)] == scenario.kept
 
 
 @pytest.mark.parametrize(
     ("make", "words"), [(reject, "SES rejected it: Bad content"), (rendering_failure, "SES rejected it")]
 )
-def test_a_mail_in_doubt_that_the_provider_rejects_has_failed_and_can_be_sent_again(desk, make, words):
-    desk.settle(settle_unconfirmed, "the line broke")
+def test_a_mail_in_doubt_that_the_provider_rejects_has_failed_and_can_be_sent_again(scenario, make, words):
+    scenario.settle(settle_unconfirmed, "the line broke")
 
-    desk.hear_of(make)
-    desk.hear_of(make)
+    scenario.hear_of(make)
+    scenario.hear_of(make)
 
-    assert ("failed", "hello") == (desk.state.status, desk.state.text)
-    assert desk.state.error.startswith(words)
-    assert [("email.failed", {"error": desk.state.error})] == desk.told
-    assert {"rejected"} == {kind for kind, _ in desk.kept}
-    (attempt,) = desk.run(lambda tx: list_send_attempts(tx, desk.message.id))
-    assert ("failed", desk.state.error) == (attempt.outcome, attempt.error)
-    desk.run(lambda tx: send_failed_again(tx, desk.owner.id, desk.message.id, now=desk.clock.now()))
-    assert "queued" == desk.state.status
+    assert ("failed", "hello") == (scenario.state.status, scenario.state.text)
+    assert scenario.state.error.startswith(words)
+    assert [("email.failed", {"error": scenario.state.error})] == scenario.told
+    assert {"rejected"} == {kind for kind, _ in scenario.kept}
+    (attempt,) = scenario.run(lambda tx: list_send_attempts(tx, scenario.message.id))
+    assert ("failed", scenario.state.error) == (attempt.outcome, attempt.error)
+    scenario.run(lambda tx: send_failed_again(tx, scenario.owner.id, scenario.message.id, now=scenario.clock.now()))
+    assert "queued" == scenario.state.status
 
 
 def test_what_is_being_sent_waits_for_its_sender_though_the_provider_rejects_it(quick_desk):
-    desk = quick_desk
-    desk.hear_of(reject)
-    assert "sending" == desk.state.status
+    scenario = quick_desk
+    scenario.hear_of(reject)
+    assert "sending" == scenario.state.status
 
-    desk.settle(settle_sent)
+    scenario.settle(settle_sent)
 
-    assert ("sent", ["email.bounced", "email.sent"]) == (desk.state.status, [name for name, _ in desk.told])
+    assert ("sent", ["email.bounced", "email.sent"]) == (scenario.state.status, [name for name, _ in scenario.told])
 
 
 def test_an_event_of_an_attempt_that_failed_is_kept_and_moves_nothing(quick_desk):
-    desk = quick_desk
-    desk.settle(settle_failed, "refused")
+    scenario = quick_desk
+    scenario.settle(settle_failed, "refused")
 
-    desk.hear_of(bounce)
+    scenario.hear_of(bounce)
 
-    assert ("failed", [("bounced", BO)]) == (desk.state.status, desk.kept)
+    assert ("failed", [("bounced", BO)]) == (scenario.state.status, scenario.kept)
 
 
-def test_without_the_tag_a_mail_is_known_by_its_header_and_the_provider_s_id(desk):
-    desk.settle(settle_sent, f"<{PROVIDER_ID}@eu-west-1.amazonses.com>")
+def test_without_the_tag_a_mail_is_known_by_its_header_and_the_provider_s_id(scenario):
+    scenario.settle(settle_sent, f"<{PROVIDER_ID}@eu-west-1.amazonses.com>")
 
-    found = desk.hear(as_notification(bounce(message_id=desk.message.id)))
+    found = scenario.hear(as_notification(bounce(message_id=scenario.message.id)))
 
-    assert (desk.message.id, [("bounced", BO)]) == (found, desk.kept)
+    assert (scenario.message.id, [("bounced", BO)]) == (found, scenario.kept)
 
 
 def test_told_by_both_ways_a_bounce_is_one(quick_desk):
-    desk = quick_desk
-    desk.settle(settle_sent)
-    desk.hear_of(bounce)
+    scenario = quick_desk
+    scenario.settle(settle_sent)
+    scenario.hear_of(bounce)
 
-    desk.hear(as_notification(bounce(message_id=desk.message.id)))
+    scenario.hear(as_notification(bounce(message_id=scenario.message.id)))
 
-    assert (1, 1000) == desk.counted["bounced"]
+    assert (1, 1000) == scenario.counted["bounced"]
 
 
 @pytest.mark.parametrize(
@@ -390,84 +390,84 @@ def test_told_by_both_ways_a_bounce_is_one(quick_desk):
     ids=str,
 )
 def test_an_event_of_another_s_mail_changes_nothing(quick_desk, about):
-    desk = quick_desk
-    desk.settle(settle_sent)
-    inbound = desk.run(lambda tx: desk.places.message(tx, HOOK))
-    ids = {"the mail's": desk.message.id, "an inbound mail's": inbound.id}
-    before = dump(desk.store)
+    scenario = quick_desk
+    scenario.settle(settle_sent)
+    inbound = scenario.run(lambda tx: scenario.places.message(tx, HOOK))
+    ids = {"the mail's": scenario.message.id, "an inbound mail's": inbound.id}
+    before = dump(scenario.store)
 
-    found = desk.hear(bounce(**{name: ids.get(value, value) for name, value in about.items()}))
+    found = scenario.hear(bounce(**{name: ids.get(value, value) for name, value in about.items()}))
 
     assert None is found
-    assert before == dump(desk.store)
+    assert before == dump(scenario.store)
 
 
 def test_a_header_proves_nothing_of_a_mail_that_no_provider_has(quick_desk):
-    desk = quick_desk
-    desk.settle(settle_unconfirmed, "the line broke")
+    scenario = quick_desk
+    scenario.settle(settle_unconfirmed, "the line broke")
 
-    assert None is desk.hear(bounce(message_id=desk.message.id))
-    assert "unconfirmed" == desk.state.status
+    assert None is scenario.hear(bounce(message_id=scenario.message.id))
+    assert "unconfirmed" == scenario.state.status
 
 
 def test_an_event_of_a_mail_that_is_gone_changes_nothing(quick_desk):
-    desk = quick_desk
-    desk.settle(settle_sent)
-    desk.run(lambda tx: delete_agent(tx, desk.owner.id, HOOK))
+    scenario = quick_desk
+    scenario.settle(settle_sent)
+    scenario.run(lambda tx: delete_agent(tx, scenario.owner.id, HOOK))
 
-    assert None is desk.hear_of(bounce)
-    assert [] == desk.suppressed
+    assert None is scenario.hear_of(bounce)
+    assert [] == scenario.suppressed
 
 
-def test_a_recipient_that_is_no_address_is_kept_and_nobody_held_back(desk):
-    desk.settle(settle_sent)
+def test_a_recipient_that_is_no_address_is_kept_and_nobody_held_back(scenario):
+    scenario.settle(settle_sent)
 
-    desk.hear_of(bounce, "postmaster", BO)
+    scenario.hear_of(bounce, "postmaster", BO)
 
-    assert [("bounced", BO), ("bounced", "postmaster")] == desk.kept
-    assert [BO] == [address for address, _, _ in desk.suppressed]
+    assert [("bounced", BO), ("bounced", "postmaster")] == scenario.kept
+    assert [BO] == [address for address, _, _ in scenario.suppressed]
 
 
 def test_an_agent_is_told_only_what_it_has_chosen(sqlite_file_url, clock, master):
     store = open_store(sqlite_file_url)
-    desk = Desk(store, clock, Places(clock, master), events=["email.received", "email.bounced"])
-    desk.settle(settle_sent)
+    scenario = Scenario(store, clock, Places(clock, master), events=["email.received", "email.bounced"])
+    scenario.settle(settle_sent)
 
     for make in (delivery, bounce, complaint):
-        desk.hear_of(make)
+        scenario.hear_of(make)
 
-    assert ["email.bounced"] == [name for name, _ in desk.told]
-    assert 3 == len(desk.kept)
+    assert ["email.bounced"] == [name for name, _ in scenario.told]
+    assert 3 == len(scenario.kept)
     store.engine.dispose()
 
 
 async def test_what_is_taken_and_what_is_passed_over_is_logged(sqlite_store, clock, master):
-    desk = Desk(sqlite_store, clock, Places(clock, master))
+    scenario = Scenario(sqlite_store, clock, Places(clock, master))
     told = [
         "Successfully validated SNS topic",
-        *(text(bounce(attempt=each)) for each in ("snd_0", desk.outgoing.attempt)),
+        *(text(bounce(attempt=each)) for each in ("snd_0", scenario.outgoing.attempt)),
     ]
 
     with capture_logs() as logs:
         for each in told:
-            await take_feedback(each, by=desk.office)
+            await take_feedback(each, ctx=scenario.send_context)
 
     assert ["it tells nothing of a mail's way", "no mail of this relay", None] == [each.get("why") for each in logs]
-    assert ("event taken", desk.message.id, "bounced") == (
+    assert ("event taken", scenario.message.id, "bounced") == (
         logs[-1]["event"], logs[-1]["message_id"], logs[-1]["kind"],
     )  # fmt: skip
 
 
 async def test_a_store_that_cannot_keep_an_event_says_so_and_has_kept_nothing(sqlite_store, clock, master):
-    desk = Desk(sqlite_store, clock, Places(clock, master))
-    desk.settle(settle_sent)
-    event = text(bounce(attempt=desk.outgoing.attempt))
+    scenario = Scenario(sqlite_store, clock, Places(clock, master))
+    scenario.settle(settle_sent)
+    event = text(bounce(attempt=scenario.outgoing.attempt))
     lose_table(sqlite_store, "suppressions")
 
     with pytest.raises(Unavailable):
-        await take_feedback(event, by=desk.office)
-    assert [] == desk.kept
+        await take_feedback(event, ctx=scenario.send_context)
+    assert [] == scenario.kept
 
     give_back_table(sqlite_store, "suppressions")
-    await take_feedback(event, by=desk.office)
-    assert [("bounced", BO)] == desk.kept
+    await take_feedback(event, ctx=scenario.send_context)
+    assert [("bounced", BO)] == scenario.kept

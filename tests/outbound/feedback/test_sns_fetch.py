@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from relay.errors import SnsUnreachable
-from relay.outbound.feedback.sns_fetch import MAX_ANSWER, REMEMBERED, SnsLine
+from relay.outbound.feedback.sns_fetch import MAX_ANSWER, REMEMBERED, SnsClient
 from tests.outbound.feedback.topic import certificate, pem
 
 
@@ -48,7 +48,7 @@ async def spoken(**answers):
 async def test_a_certificate_is_fetched_once_and_remembered():
     made = certificate()
     async with spoken(x=pem(made)) as sns:
-        line = SnsLine()
+        line = SnsClient()
         found = [await line.certificate(f"{sns.base}/x.pem") for _ in range(3)]
 
     assert [made] * 3 == found
@@ -57,7 +57,7 @@ async def test_a_certificate_is_fetched_once_and_remembered():
 
 async def test_so_many_certificates_are_remembered_and_no_more():
     async with spoken(**{f"n{n}": pem(certificate()) for n in range(REMEMBERED + 1)}) as sns:
-        line = SnsLine()
+        line = SnsClient()
         for n in [*range(REMEMBERED), 0, REMEMBERED, 0, 1]:
             await line.certificate(f"{sns.base}/n{n}.pem")
 
@@ -80,7 +80,7 @@ async def test_so_many_certificates_are_remembered_and_no_more():
 )
 async def test_what_is_no_certificate_is_not_remembered(answer):
     async with spoken(x=answer, good=pem(certificate())) as sns:
-        line = SnsLine()
+        line = SnsClient()
         for _ in range(2):
             with pytest.raises(SnsUnreachable):
                 await line.certificate(f"{sns.base}/x.pem")
@@ -98,17 +98,17 @@ async def test_sns_that_is_slow_is_not_waited_for():
     server = await asyncio.start_server(hang, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x.pem"
     with pytest.raises(SnsUnreachable):
-        await SnsLine(seconds=0.1).certificate(url)
+        await SnsClient(seconds=0.1).certificate(url)
 
     server.close()
     with pytest.raises(SnsUnreachable):
-        await SnsLine().certificate(url)
+        await SnsClient().certificate(url)
 
 
 async def test_a_subscription_begins_by_asking_for_its_address_as_it_stands():
     query = "/?Action=ConfirmSubscription&TopicArn=arn%3Aaws:sns&Token=2336"
     async with spoken(**{"": b"<ConfirmSubscriptionResponse/>"}) as sns:
-        await SnsLine().confirm(f"{sns.base}{query}")
+        await SnsClient().confirm(f"{sns.base}{query}")
 
     assert [query] == sns.asked
 
@@ -116,4 +116,4 @@ async def test_a_subscription_begins_by_asking_for_its_address_as_it_stands():
 async def test_a_subscription_that_sns_does_not_begin_is_told():
     async with spoken() as sns:
         with pytest.raises(SnsUnreachable):
-            await SnsLine().confirm(f"{sns.base}/?Action=ConfirmSubscription")
+            await SnsClient().confirm(f"{sns.base}/?Action=ConfirmSubscription")

@@ -18,8 +18,8 @@ from store.outbound.outbound import create_pending_outbound_message, rewrite_dra
 from store.records.outbound import Draft
 from store.schema.outbound import notifications
 from tests.fakes import FakeCourier
-from tests.offices import BASE, make_office
 from tests.places import Places, new_outbound
+from tests.send_contexts import BASE, make_send_context
 
 OTHER = Draft(to=("x@y.example",), text="other")
 
@@ -29,7 +29,7 @@ class World:
 
     def __init__(self, store, clock, master, courier):
         self.store, self.clock, self.courier = store, clock, courier
-        self.office = make_office(store, clock, master, courier=courier, from_domain="out.example")
+        self.send_context = make_send_context(store, clock, master, courier=courier, from_domain="out.example")
         self.places = Places(clock, master)
 
     async def hold(self, email="ana@owner.example"):
@@ -50,12 +50,14 @@ class World:
         return await self.take()
 
     async def take(self):
-        lease, now = self.office.lease, self.clock.now()
+        lease, now = self.send_context.lease, self.clock.now()
         (letter,) = await self.store.write(lambda tx: claim_due_letters(tx, limit=1, lease=lease, now=now))
         return letter
 
     async def notify(self, letter):
-        return await notify(letter, by=self.office, sign_in=lambda user_id, now: f"{BASE}/login/{user_id}.{now:%H%M}")
+        return await notify(
+            letter, ctx=self.send_context, sign_in=lambda user_id, now: f"{BASE}/login/{user_id}.{now:%H%M}"
+        )
 
     async def row(self):
         query = select(notifications.c.status, notifications.c.error)
@@ -129,7 +131,7 @@ async def test_a_letter_to_sign_in_has_a_link_that_is_made_as_it_goes(world, clo
 async def test_somebody_without_an_agent_can_sign_in_too(world, courier, clock):
     user = await world.store.write(lambda tx: bootstrap_user(tx, "new@owner.example", now=clock.now()))
     await world.store.write(lambda tx: enqueue_sign_in(tx, user.id, now=clock.now()))
-    world.office.senders._from_domain = None
+    world.send_context.senders._from_domain = None
 
     await world.notify(await world.take())
 

@@ -8,8 +8,8 @@ from html import unescape
 import pytest
 
 from relay.outbound.letters.letter import MAX_QUOTED
-from relay.outbound.letters.review_letter import Asked, review_letter
-from store.outbound.known_recipients import Acquaintance
+from relay.outbound.letters.review_letter import ReviewRequest, review_letter
+from store.outbound.known_recipients import KnownRecipients
 from store.records.mail import Agent
 from store.records.outbound import AttachmentInfo, OutboundMessage
 
@@ -69,13 +69,13 @@ MESSAGE = OutboundMessage(
     answered=None,
     attachments=(AttachmentInfo(number=0, filename="a.pdf", content_type="application/pdf", size=1536),),
 )
-KNOWN = Acquaintance(
+KNOWN = KnownRecipients(
     new=frozenset({"cy@new.example", "di@reader.example"}), new_domains=frozenset({"new.example"}), answered=None
 )
 
 
-def letter(*, acquaintance=KNOWN, agent=AGENT, **changes):
-    asked = Asked(message=replace(MESSAGE, **changes), agent=agent, acquaintance=acquaintance)
+def letter(*, known=KNOWN, agent=AGENT, **changes):
+    asked = ReviewRequest(message=replace(MESSAGE, **changes), agent=agent, known=known)
     return review_letter(asked, recipient="ana@owner.example", link=LINK)
 
 
@@ -111,7 +111,7 @@ def test_new_domains_and_new_addresses_are_marked():
 def test_recipients_elsewhere_than_what_is_answered_are_marked():
     answered = replace(KNOWN, new=frozenset(), new_domains=frozenset(), answered="bo@Reader.example")
 
-    text = letter(acquaintance=answered, kind="reply").text
+    text = letter(known=answered, kind="reply").text
 
     assert "| [NOT THE DOMAIN THAT IS ANSWERED] Cc: cy@new.example" in text
     assert "| To: bo@reader.example" in text

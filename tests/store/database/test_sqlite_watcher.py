@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from store.database.connect import open_store
-from store.database.sqlite_watcher import LOOK_SECONDS, Watcher, list_moved, list_revoked
+from store.database.sqlite_watcher import LOOK_SECONDS, SqliteWatcher, list_moved, list_revoked
 from store.directory.agents import delete_agent
 from store.directory.keys import create_api_key, delete_api_key
 from store.wake import INBOX, KEYS
@@ -27,7 +27,7 @@ async def here(sqlite_store, places):
     """A store with two agents that has a watcher."""
     agent = await sqlite_store.write(lambda tx: places.poll_agent(tx, BOT))
     await sqlite_store.write(lambda tx: places.agent(tx, places.user(tx), OTHER))
-    sqlite_store.owner, sqlite_store.watcher = agent.user_id, Watcher(sqlite_store)
+    sqlite_store.owner, sqlite_store.watcher = agent.user_id, SqliteWatcher(sqlite_store)
     sqlite_store.watcher.start()
     yield sqlite_store
     await sqlite_store.watcher.stop()
@@ -59,7 +59,7 @@ async def settled(store, *waiting):
 
 
 async def test_a_message_kept_elsewhere_wakes_who_waits_for_it_again_and_again(here, there, places):
-    with here.bell.waiting(INBOX + BOT) as changed:
+    with here.notifier.waiting(INBOX + BOT) as changed:
         await settled(here, changed)
         for _ in range(3):
             there.run(lambda tx: places.message(tx, BOT))
@@ -68,7 +68,7 @@ async def test_a_message_kept_elsewhere_wakes_who_waits_for_it_again_and_again(h
 
 
 async def test_a_message_kept_elsewhere_wakes_nobody_else(here, there, places):
-    with here.bell.waiting(INBOX + BOT) as changed, here.bell.waiting(INBOX + OTHER) as other:
+    with here.notifier.waiting(INBOX + BOT) as changed, here.notifier.waiting(INBOX + OTHER) as other:
         there.run(lambda tx: places.message(tx, BOT))
         await settled(here, changed, other)
         there.run(lambda tx: places.message(tx, BOT))
@@ -79,15 +79,15 @@ async def test_a_message_kept_elsewhere_wakes_nobody_else(here, there, places):
 
 
 async def test_what_was_kept_while_nobody_waited_is_looked_at_by_who_comes_then(here, there, places):
-    with here.bell.waiting(INBOX + BOT) as changed:
+    with here.notifier.waiting(INBOX + BOT) as changed:
         await settled(here, changed)
     there.run(lambda tx: places.message(tx, BOT))
-    with here.bell.waiting(INBOX + BOT) as changed:
+    with here.notifier.waiting(INBOX + BOT) as changed:
         assert await rung(changed)  # it may have looked before or after: nobody knows
 
 
 async def test_an_agent_that_goes_elsewhere_wakes_who_waits_for_it_once(here, there):
-    with here.bell.waiting(INBOX + BOT) as changed, here.bell.waiting(INBOX + OTHER) as other:
+    with here.notifier.waiting(INBOX + BOT) as changed, here.notifier.waiting(INBOX + OTHER) as other:
         await settled(here, changed, other)
         there.run(lambda tx: delete_agent(tx, here.owner, BOT))
         assert await rung(changed)
@@ -103,7 +103,7 @@ async def test_a_key_revoked_elsewhere_wakes_who_waits_for_that(here, there, clo
         return create_api_key(tx, here.owner, key_hash=name * 64, prefix="mk_", name=name, now=clock.now()).id
 
     one, two = await here.write(lambda tx: (key(tx, "1"), key(tx, "2")))
-    with here.bell.waiting(KEYS + one) as changed, here.bell.waiting(KEYS + two) as other:
+    with here.notifier.waiting(KEYS + one) as changed, here.notifier.waiting(KEYS + two) as other:
         await settled(here, changed, other)
         there.run(lambda tx: delete_api_key(tx, here.owner, one))
 
@@ -114,7 +114,7 @@ async def test_a_key_revoked_elsewhere_wakes_who_waits_for_that(here, there, clo
 async def test_a_thousand_who_wait_ask_the_database_nothing(here):
     asked = []
     event.listen(here.engine, "before_cursor_execute", lambda _c, _k, statement, *_: asked.append(statement))
-    waiting = [here.bell.waiting(f"{INBOX}{number}@agents.example") for number in range(1000)]
+    waiting = [here.notifier.waiting(f"{INBOX}{number}@agents.example") for number in range(1000)]
     for each in waiting:
         each.__enter__()
     await asyncio.sleep(LOOK_SECONDS * 3)  # one look at what was committed before
@@ -130,7 +130,7 @@ async def test_a_thousand_who_wait_ask_the_database_nothing(here):
 
 async def test_nobody_is_looked_for_while_nobody_waits(here):
     asked = []
-    with here.bell.waiting(INBOX + BOT) as changed:
+    with here.notifier.waiting(INBOX + BOT) as changed:
         await settled(here, changed)
         here.watcher._connection.connection.dbapi_connection.set_trace_callback(asked.append)
     await asyncio.sleep(LOOK_SECONDS)  # a look that had begun
@@ -141,7 +141,7 @@ async def test_nobody_is_looked_for_while_nobody_waits(here):
 
 
 async def test_a_line_to_the_file_that_broke_is_opened_again_and_everybody_looks(here, there, places):
-    with here.bell.waiting(INBOX + BOT) as changed:
+    with here.notifier.waiting(INBOX + BOT) as changed:
         await settled(here, changed)
         here.watcher._connection.connection.dbapi_connection.close()
         there.run(lambda tx: places.message(tx, BOT))
@@ -155,9 +155,9 @@ async def test_a_line_to_the_file_that_broke_is_opened_again_and_everybody_looks
 async def test_a_watcher_outlives_a_store_that_does_not_answer(sqlite_store, places, sqlite_file_url):
     with open_store(sqlite_file_url).engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE agents RENAME TO elsewhere")
-    watcher = Watcher(sqlite_store)
+    watcher = SqliteWatcher(sqlite_store)
     watcher.start()
-    with sqlite_store.bell.waiting(INBOX + BOT) as changed:
+    with sqlite_store.notifier.waiting(INBOX + BOT) as changed:
         await asyncio.sleep(LOOK_SECONDS * 3)
         with open_store(sqlite_file_url).engine.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO agents")

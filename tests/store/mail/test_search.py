@@ -7,7 +7,7 @@ import pytest
 from store.errors import InvalidValue
 from store.mail.activity import list_activity_by_agent
 from store.mail.messages import KEPT_FOR, mark_read
-from store.mail.search import MAX_LOOKED_AT, Description, list_conversations, search_messages
+from store.mail.search import MAX_LOOKED_AT, MessageFilter, list_conversations, search_messages
 from tests.places import keep_message, new_message
 
 
@@ -16,7 +16,7 @@ def search(store, poll, clock):
     def ask(*, limit=50, cursor=None, **wanted):
         return store.run(
             lambda tx: search_messages(
-                tx, poll.address, Description(**wanted), limit=limit, cursor=cursor, now=clock.now()
+                tx, poll.address, MessageFilter(**wanted), limit=limit, cursor=cursor, now=clock.now()
             )
         )
 

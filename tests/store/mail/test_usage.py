@@ -9,8 +9,8 @@ from relay.directory.agents import make_secret
 from store.directory.agents import POSTMASTER, delete_agent, ensure_operator_postmaster
 from store.errors import InvalidValue
 from store.mail.messages import create_inbound_message
-from store.mail.usage import KINDS, MAX_PAGE, list_usage, list_usage_events, note_usage
-from store.records.people import Amount, DayUsage, UsageEvent
+from store.mail.usage import KINDS, MAX_PAGE, list_usage, list_usage_events, record_usage
+from store.records.people import DayUsage, UsageAmount, UsageEvent
 from store.schema.inbound import usage_events
 from tests.places import new_message
 from tests.store.gate import Gate, in_one_group, run_beside, together, wait_until_blocked
@@ -36,7 +36,7 @@ def usage(user, kind="received", size=10, *, at, number=1):
     def unit(tx):
         for n in range(number):
             values = {"agent": "a@agents.example", "message_id": f"msg_{n}", "size": size, "at": at}
-            note_usage(tx, user_id=user.id, kind=kind, **values)
+            record_usage(tx, user_id=user.id, kind=kind, **values)
 
     return unit
 
@@ -61,8 +61,8 @@ def test_mails_are_counted_by_day_and_kind(store, ana, days, clock):
     store.run(usage(ana, size=7, at=clock.now() + timedelta(days=2)))
 
     assert [
-        DayUsage(DAY, {"received": Amount(3, 20), "sent": Amount(1, 5)}),
-        DayUsage(date(2026, 11, 25), {"received": Amount(1, 7)}),
+        DayUsage(DAY, {"received": UsageAmount(3, 20), "sent": UsageAmount(1, 5)}),
+        DayUsage(date(2026, 11, 25), {"received": UsageAmount(1, 7)}),
     ] == days(ana, DAY, date(2026, 11, 30))
 
 
@@ -70,7 +70,7 @@ def test_mails_are_counted_by_day_and_kind(store, ana, days, clock):
 def test_every_kind_is_counted(store, ana, days, events, clock, kind):
     store.run(usage(ana, kind, at=clock.now()))
 
-    assert [DayUsage(DAY, {kind: Amount(1, 10)})] == days(ana)
+    assert [DayUsage(DAY, {kind: UsageAmount(1, 10)})] == days(ana)
     assert [kind] == [found.kind for found in events(ana).items]
 
 
@@ -121,7 +121,7 @@ def test_a_number_larger_than_four_bytes_is_counted(store, ana, days, clock):
     for _ in range(2):
         store.run(usage(ana, size=2**40, at=clock.now()))
 
-    assert [DayUsage(DAY, {"received": Amount(2, 2**41)})] == days(ana)
+    assert [DayUsage(DAY, {"received": UsageAmount(2, 2**41)})] == days(ana)
 
 
 def test_what_is_undone_is_not_counted(store, ana, days, events, clock):
@@ -159,7 +159,7 @@ async def test_a_failure_in_a_group_is_not_counted_and_hurts_no_other_s_count(no
     )
 
     assert [None, None] == [answers[0], answers[2]]
-    assert [DayUsage(DAY, {"received": Amount(2, 20)})] == await notes.read(
+    assert [DayUsage(DAY, {"received": UsageAmount(2, 20)})] == await notes.read(
         lambda tx: list_usage(tx, ana.id, first=DAY, last=DAY)
     )
 
@@ -172,7 +172,7 @@ def test_a_mail_that_is_kept_is_counted_for_the_agent_s_user(store, arrive, poll
 
     message = arrive(poll)
 
-    assert [DayUsage(DAY, {"received": Amount(1, message.raw_size)})] == days(owner)
+    assert [DayUsage(DAY, {"received": UsageAmount(1, message.raw_size)})] == days(owner)
     assert [(poll.address, message.id, message.received_at)] == [
         (found.agent, found.message_id, found.at) for found in events(owner).items
     ]
@@ -224,7 +224,7 @@ def test_two_processes_that_count_one_user_at_once_both_count(store, beside, ana
     first.result()
     second.result()
 
-    assert [DayUsage(DAY, {"received": Amount(2, 20)})] == days(ana)
+    assert [DayUsage(DAY, {"received": UsageAmount(2, 20)})] == days(ana)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -252,7 +252,7 @@ def test_processes_that_count_users_in_another_order_all_count(store, beside, an
 
     together([work(by, users) for by, users in ((store, [ana, bo]), (beside, [bo, ana])) * 2])
 
-    assert [[DayUsage(DAY, {"received": Amount(240, 2400)})]] * 2 == [days(ana), days(bo)]
+    assert [[DayUsage(DAY, {"received": UsageAmount(240, 2400)})]] * 2 == [days(ana), days(bo)]
 
 
 # Lists

@@ -13,7 +13,7 @@ from store.outbound.edit import NO_EDIT, PendingApprovalEdit
 from store.outbound.holds import amend_pending, expire_reject, list_expired_pending, reject_pending
 from store.outbound.outbound import attach_wire, read_draft
 from store.outbound.sending import LEASE, claim_approved, claim_queued, settle_sent
-from store.records.outbound import Version, Wire
+from store.records.outbound import Version, WireBytes
 from store.schema.inbound import bodies, body_chunks
 from tests.store.contents import name, parts_of, rows
 
@@ -22,7 +22,7 @@ SHORT, LONG = b"From: poll@agents.example\r\n\r\nhello\r\n", b"x" * (CHUNK_BYTES
 
 
 def wire_of(raw):
-    return Wire(sha256=name(raw), size=len(raw), content=raw if len(raw) <= CHUNK_BYTES else None)
+    return WireBytes(sha256=name(raw), size=len(raw), content=raw if len(raw) <= CHUNK_BYTES else None)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from store.outbound import failed_mail as trouble
-from store.outbound.failed_mail import list_troubled_for_user
+from store.outbound.failed_mail import list_failed_for_user
 from store.outbound.outbound import create_outbound_message
 from store.schema.inbound import messages
 from tests.places import new_outbound
@@ -37,7 +37,7 @@ def write(store, clock, ana):
 def troubled(store, clock, ana):
     return lambda user_id=None, limit=20: [
         each.id
-        for each in store.run(lambda tx: list_troubled_for_user(tx, user_id or ana.id, limit=limit, now=clock.now()))
+        for each in store.run(lambda tx: list_failed_for_user(tx, user_id or ana.id, limit=limit, now=clock.now()))
     ]
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from store.errors import InvalidValue
-from store.outbound.feedback import find_message_of_attempt, list_feedback, note_feedback
+from store.outbound.feedback import find_message_of_attempt, list_feedback, record_feedback
 from store.outbound.sending import LEASE, claim_approved
 from store.records.feedback import Feedback
 
@@ -20,7 +20,7 @@ def told(clock):
 def test_what_is_told_of_a_mail_is_kept_once(store, compose, told):
     message = compose()
 
-    assert [True, False] == [store.run(lambda tx: note_feedback(tx, message.id, told)) for _ in range(2)]
+    assert [True, False] == [store.run(lambda tx: record_feedback(tx, message.id, told)) for _ in range(2)]
     assert [told] == store.run(lambda tx: list_feedback(tx, message.id))
 
 
@@ -31,7 +31,7 @@ def test_another_thing_told_is_kept_beside_it(store, compose, told, other):
     message, more = compose(), replace(told, **other)
 
     assert [True, True] == [
-        store.run(lambda tx, each=each: note_feedback(tx, message.id, each)) for each in (told, more)
+        store.run(lambda tx, each=each: record_feedback(tx, message.id, each)) for each in (told, more)
     ]
     assert [told, more] == store.run(lambda tx: list_feedback(tx, message.id))
 
@@ -39,8 +39,8 @@ def test_another_thing_told_is_kept_beside_it(store, compose, told, other):
 def test_the_same_told_of_another_mail_is_that_one_s(store, compose, told):
     one, other = compose(), compose()
 
-    assert store.run(lambda tx: note_feedback(tx, one.id, told))
-    assert store.run(lambda tx: note_feedback(tx, other.id, told))
+    assert store.run(lambda tx: record_feedback(tx, one.id, told))
+    assert store.run(lambda tx: record_feedback(tx, other.id, told))
     assert [told] == store.run(lambda tx: list_feedback(tx, one.id))
 
 
@@ -60,7 +60,7 @@ def test_what_a_row_cannot_hold_is_refused(store, compose, told, wrong):
     message = compose()
 
     with pytest.raises(InvalidValue):
-        store.run(lambda tx: note_feedback(tx, message.id, replace(told, **wrong)))
+        store.run(lambda tx: record_feedback(tx, message.id, replace(told, **wrong)))
     assert [] == store.run(lambda tx: list_feedback(tx, message.id))
 
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert
 
-from store.outbound.known_recipients import acquaintance_of
-from store.records.outbound import Answered, Draft
+from store.outbound.known_recipients import known_recipients_of
+from store.records.outbound import AnsweredMessage, Draft
 from store.schema.outbound import known_recipients
 
 DRAFT = Draft(to=("Bo@reader.example", "cy@reader.example"), cc=("di@new.example",), bcc=("ed@other.example",))
@@ -25,7 +25,7 @@ def knows(store, poll, clock):
 
 @pytest.fixture
 def ask(store):
-    return lambda message: store.run(lambda tx: acquaintance_of(tx, message))
+    return lambda message: store.run(lambda tx: known_recipients_of(tx, message))
 
 
 def test_addresses_and_domains_that_were_never_written_to_are_new(compose, knows, ask, other):
@@ -59,7 +59,7 @@ def test_an_address_that_has_no_plain_form_is_new(compose, ask):
 def test_a_reply_tells_whom_it_answers(compose, arrive, poll, ask):
     arrive(poll, email_message_id="1@sender", from_address="ana@asks.example")
 
-    reply = compose(kind="reply", answered=Answered(in_reply_to="1@sender"))
+    reply = compose(kind="reply", answered=AnsweredMessage(in_reply_to="1@sender"))
 
     assert "ana@asks.example" == ask(reply).answered
 
@@ -68,14 +68,19 @@ def test_whoever_is_answered_is_no_stranger_and_neither_is_their_domain(compose,
     arrive(poll, email_message_id="1@sender", from_address="ana@asks.example")
     draft = Draft(to=("Ana@asks.example",), cc=("bo@asks.example", "cy@new.example"))
 
-    found = ask(compose(kind="reply", answered=Answered(in_reply_to="1@sender"), draft=draft))
+    found = ask(compose(kind="reply", answered=AnsweredMessage(in_reply_to="1@sender"), draft=draft))
 
     assert ({"bo@asks.example", "cy@new.example"}, {"new.example"}) == (found.new, found.new_domains)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"kind": "reply"}, {"kind": "reply", "answered": Answered(in_reply_to="2@sender")}, {"kind": "forward"}],
+    [
+        {},
+        {"kind": "reply"},
+        {"kind": "reply", "answered": AnsweredMessage(in_reply_to="2@sender")},
+        {"kind": "forward"},
+    ],
 )
 def test_what_answers_nothing_that_is_known_tells_nobody(compose, arrive, poll, ask, changes):
     arrive(poll, email_message_id="1@sender")

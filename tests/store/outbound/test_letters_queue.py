@@ -15,8 +15,8 @@ from store.outbound.letters_queue import (
     enqueue_review,
     enqueue_sign_in,
     next_letter_due,
+    settle_letter_deferred,
     settle_letter_failed,
-    settle_letter_put_off,
     settle_letter_sent,
 )
 from store.schema.outbound import notifications
@@ -174,7 +174,7 @@ def test_a_letter_put_off_comes_back_at_its_time(store, ask, claim, clock):
     ask()
     (letter,) = claim()
     due = clock.now() + timedelta(minutes=30)
-    store.run(lambda tx: settle_letter_put_off(tx, letter, "busy", due_at=due))
+    store.run(lambda tx: settle_letter_deferred(tx, letter, "busy", due_at=due))
     clock.advance(minutes=29)
     assert ([], due) == (claim(), store.run(next_letter_due))
     clock.advance(minutes=1)
@@ -191,7 +191,7 @@ def test_a_worker_that_comes_back_late_settles_nothing_of_a_newer_claim(store, a
     (current,) = claim()
 
     store.run(lambda tx: settle_letter_failed(tx, late, "late", now=clock.now()))
-    store.run(lambda tx: settle_letter_put_off(tx, late, "late", due_at=clock.now()))
+    store.run(lambda tx: settle_letter_deferred(tx, late, "late", due_at=clock.now()))
     assert [("pending", 1, None)] == rows()
     store.run(lambda tx: settle_letter_failed(tx, current, "x" * 600, now=clock.now()))
 
@@ -233,7 +233,7 @@ def test_no_question_about_letters_reads_the_table_from_end_to_end(whole, clock)
         enqueue_sign_in(tx, owner.user_id, now=clock.now())
         next_letter_due(tx)
         for letter in claim_due_letters(tx, limit=1, lease=LEASE, now=clock.now()):
-            settle_letter_put_off(tx, letter, "", due_at=clock.now())
+            settle_letter_deferred(tx, letter, "", due_at=clock.now())
             settle_letter_failed(tx, letter, "", now=clock.now())
             settle_letter_sent(tx, letter, now=clock.now())
 

@@ -8,10 +8,10 @@ import pytest
 from store.errors import AgentNotFound
 from store.outbound.send_limits import (
     count_new_recipients,
-    count_written,
+    count_sent_since,
     find_new_recipients,
     hold_agent,
-    note_recipients,
+    record_recipients,
 )
 from store.records.outbound import Draft
 from tests.store.gate import Gate
@@ -23,14 +23,14 @@ BO, CY, DI = "bo@reader.example", "cy@reader.example", "di@reader.example"
 @pytest.fixture
 def written(store, poll, clock):
     def count(most=100, **more):
-        return store.run(lambda tx: count_written(tx, poll.address, since=clock.now() - HOUR, most=most, **more))
+        return store.run(lambda tx: count_sent_since(tx, poll.address, since=clock.now() - HOUR, most=most, **more))
 
     return count
 
 
 @pytest.fixture
 def met(store, poll, clock):
-    return lambda *addresses: store.run(lambda tx: note_recipients(tx, poll.address, addresses, now=clock.now()))
+    return lambda *addresses: store.run(lambda tx: record_recipients(tx, poll.address, addresses, now=clock.now()))
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def in_turn():
 
 
 def test_who_holds_an_agent_is_waited_for_by_who_counts_next(store, beside, poll, clock, in_turn):
-    first = Gate(lambda tx: (hold_agent(tx, poll.address), note_recipients(tx, poll.address, [BO], now=clock.now())))
+    first = Gate(lambda tx: (hold_agent(tx, poll.address), record_recipients(tx, poll.address, [BO], now=clock.now())))
 
     def second(tx):
         hold_agent(tx, poll.address)
@@ -151,6 +151,6 @@ def test_a_mail_of_many_recipients_makes_each_known(store, compose, poll, clock,
     draft = Draft(to=tuple(f"r{n}@reader.example" for n in range(50)), text="hi")
     written = compose(draft=draft)
 
-    store.run(lambda tx: note_recipients(tx, poll.address, written.to, now=clock.now()))
+    store.run(lambda tx: record_recipients(tx, poll.address, written.to, now=clock.now()))
 
     assert 50 == new()

@@ -28,13 +28,13 @@ from store.outbound.sending import (
     claim_queued,
     list_send_attempts,
     next_to_send_at,
+    settle_deferred,
     settle_failed,
-    settle_put_off,
     settle_sent,
     settle_unconfirmed,
 )
 from store.outbound.unconfirmed import resolve_unconfirmed, sweep_unconfirmed
-from store.records.outbound import OutboundAttachment, Version, Wire
+from store.records.outbound import OutboundAttachment, Version, WireBytes
 from tests.store.contents import name
 from tests.store.gate import together
 from tests.store.plans import statements
@@ -104,7 +104,7 @@ def test_an_approved_mail_is_one_worker_s_with_all_that_it_needs(store, compose,
 def test_the_files_of_a_mail_are_read_where_it_is_to_be_composed(store, compose, take, clock, has_bytes):
     kept = compose()
     if has_bytes:
-        wire = Wire(sha256=name(b"the mail"), size=8, content=b"the mail")
+        wire = WireBytes(sha256=name(b"the mail"), size=8, content=b"the mail")
         store.run(lambda tx: attach_wire(tx, kept.id, wire, mail_from=kept.agent, now=clock.now()))
 
     with statements(store.engine) as asked:
@@ -499,7 +499,7 @@ def test_a_mail_that_is_put_off_is_due_when_that_was_said_and_its_tries_are_coun
     (outgoing,) = take()
     until = clock.now() + timedelta(minutes=1)
 
-    store.run(lambda tx: settle_put_off(tx, outgoing, "throttled", until=until, now=clock.now()))
+    store.run(lambda tx: settle_deferred(tx, outgoing, "throttled", until=until, now=clock.now()))
 
     assert ("queued", "throttled") == (state(queued).status, state(queued).error)
     assert ["failed"] == [each.outcome for each in attempts(queued)]
@@ -538,7 +538,7 @@ def test_one_that_failed_is_put_off_by_no_late_answer(store, compose, take, sett
     (outgoing,) = take()
     settle(settle_failed, outgoing, "550 no")
 
-    store.run(lambda tx: settle_put_off(tx, outgoing, "late", until=clock.now(), now=clock.now()))
+    store.run(lambda tx: settle_deferred(tx, outgoing, "late", until=clock.now(), now=clock.now()))
 
     assert ("failed", "550 no") == (state(queued).status, state(queued).error)
 
@@ -606,7 +606,7 @@ def test_what_the_approver_said_is_kept_and_forgotten_when_it_comes_back(store, 
 def test_an_edit_is_sent_as_the_bytes_it_was_composed_to(store, compose, owner, clock):
     held = compose(ttl=60)
     raw = b"From: poll@agents.example\r\n\r\nother\r\n"
-    wire = Wire(sha256=name(raw), size=len(raw), content=raw)
+    wire = WireBytes(sha256=name(raw), size=len(raw), content=raw)
     edit = PendingApprovalEdit(text="other")
 
     outgoing = store.run(

@@ -8,31 +8,31 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from relay.outbound.views import find_written
+from relay.outbound.views import find_outbound_view
 from relay.signing.secrets import master_key
 from store.database.connect import open_store, sqlite_url
 from store.directory.used_links import delete_used_links
 from store.directory.users import get_user_by_email
-from store.outbound.failed_mail import list_troubled_for_user
-from store.outbound.feedback import find_message_of_attempt, note_feedback
+from store.outbound.failed_mail import list_failed_for_user
+from store.outbound.feedback import find_message_of_attempt, record_feedback
 from store.outbound.holds import expire_reject, list_expired_pending, reject_pending
-from store.outbound.known_recipients import acquaintance_of
+from store.outbound.known_recipients import known_recipients_of
 from store.outbound.letters_queue import claim_due_letters, enqueue_review, enqueue_sign_in, next_letter_due
 from store.outbound.outbound import create_outbound_message, get_outbound_message
-from store.outbound.send_limits import count_new_recipients, count_written, find_new_recipients
+from store.outbound.send_limits import count_new_recipients, count_sent_since, find_new_recipients
 from store.outbound.sending import (
     claim_approved,
     claim_expired,
     claim_queued,
     next_to_send_at,
+    settle_deferred,
     settle_failed,
-    settle_put_off,
     settle_sent,
     settle_unconfirmed,
 )
 from store.outbound.suppression import find_suppressed, lift_suppression, list_suppressions
 from store.outbound.unconfirmed import confirm_sent, resolve_unconfirmed, send_failed_again, sweep_unconfirmed
-from store.outbound.written import list_newest_written
+from store.outbound.written import list_newest_outbound
 from store.records.feedback import Feedback
 from tests.conftest import BOTH
 from tests.databases import new_database
@@ -69,7 +69,7 @@ def about_owner(ask, *arguments, **more):
 
 def bounced(tx, now):
     told = Feedback(event_id="2", kind="bounced", recipient=READERS[0], at=now)
-    note_feedback(tx, find_message_of_attempt(tx, "snd_000000"), told)
+    record_feedback(tx, find_message_of_attempt(tx, "snd_000000"), told)
 
 
 QUESTIONS = {
@@ -77,7 +77,7 @@ QUESTIONS = {
     "claim": lambda tx, now: claim_queued(tx, limit=8, lease=MINUTE, now=now),
     "sent": settled(settle_sent),
     "failed": settled(settle_failed),
-    "put off": settled(settle_put_off, until=None),
+    "put off": settled(settle_deferred, until=None),
     "unconfirmed": settled(settle_unconfirmed),
     "sweep": lambda tx, now: sweep_unconfirmed(tx, limit=10, now=now),
     "resolved": of_owner(resolve_unconfirmed, wrote("unconfirmed"), "sent"),
@@ -89,13 +89,13 @@ QUESTIONS = {
     "expiry": lambda tx, now: claim_expired(tx, wrote("pending_approval"), lease=MINUTE, now=now),
     "rejection": of_owner(reject_pending, wrote("pending_approval")),
     "rejection by time": lambda tx, now: expire_reject(tx, wrote("pending_approval"), now=now),
-    "volume": lambda tx, now: count_written(tx, AGENT, since=now - 6 * HOUR, most=CAP),
-    "volume of a conversation": lambda tx, now: count_written(
+    "volume": lambda tx, now: count_sent_since(tx, AGENT, since=now - 6 * HOUR, most=CAP),
+    "volume of a conversation": lambda tx, now: count_sent_since(
         tx, AGENT, since=now - 6 * HOUR, most=CAP, conversation_id=CONVERSATION
     ),
     "volume of new recipients": lambda tx, now: count_new_recipients(tx, AGENT, since=now - 6 * HOUR, most=CAP),
     "new recipients": lambda tx, _now: find_new_recipients(tx, AGENT, READERS),
-    "acquaintance": lambda tx, _now: acquaintance_of(tx, get_outbound_message(tx, wrote("failed"))),
+    "acquaintance": lambda tx, _now: known_recipients_of(tx, get_outbound_message(tx, wrote("failed"))),
     "suppressed": about_owner(find_suppressed, READERS),
     "suppressions": about_owner(list_suppressions, cursor=READERS[9]),
     "suppression lifted": about_owner(lift_suppression, READERS[0]),
@@ -105,10 +105,10 @@ QUESTIONS = {
     "letter to sign in": of_owner(enqueue_sign_in),
     "feedback": bounced,
     "links that are over": lambda tx, now: delete_used_links(tx, now=now, limit=10),
-    "newest written": lambda tx, _now: list_newest_written(tx, None, limit=20),
-    "newest written of an agent": lambda tx, _now: list_newest_written(tx, AGENT, limit=20),
-    "written mail": lambda tx, _now: find_written(tx, wrote("sent")),
-    "trouble": of_owner(list_troubled_for_user, limit=20),
+    "newest written": lambda tx, _now: list_newest_outbound(tx, None, limit=20),
+    "newest written of an agent": lambda tx, _now: list_newest_outbound(tx, AGENT, limit=20),
+    "written mail": lambda tx, _now: find_outbound_view(tx, wrote("sent")),
+    "trouble": of_owner(list_failed_for_user, limit=20),
 }
 
 # Which of them stand or fall with an index made for them.

@@ -12,8 +12,8 @@ from store.outbound.sending import (
     claim_approved,
     claim_queued,
     list_send_attempts,
+    settle_deferred,
     settle_failed,
-    settle_put_off,
     settle_sent,
     settle_unconfirmed,
 )
@@ -87,7 +87,7 @@ def attempts(store):
 WAYS = {
     "sending": lambda settle, outgoing, at: None,
     "unconfirmed": lambda settle, outgoing, at: settle(settle_unconfirmed, outgoing, "cut"),
-    "queued": lambda settle, outgoing, at: settle(settle_put_off, outgoing, "busy", until=at),
+    "queued": lambda settle, outgoing, at: settle(settle_deferred, outgoing, "busy", until=at),
 }
 
 

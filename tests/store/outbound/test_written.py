@@ -4,7 +4,7 @@
 
 import pytest
 
-from store.outbound.written import list_newest_written
+from store.outbound.written import list_newest_outbound
 from tests.store.plans import plan_of
 
 
@@ -12,7 +12,7 @@ from tests.store.plans import plan_of
 def newest(store):
     """The subjects of the newest that an agent, or everybody, wrote."""
     return lambda agent=None, limit=10: [
-        message.id for message in store.run(lambda tx: list_newest_written(tx, agent, limit=limit))
+        message.id for message in store.run(lambda tx: list_newest_outbound(tx, agent, limit=limit))
     ]
 
 
@@ -30,7 +30,7 @@ def test_the_newest_come_first_and_what_was_received_is_not_among_them(newest, c
 
 
 def test_those_of_an_agent_are_found_by_the_index_for_them(whole):
-    plan = plan_of(whole, lambda tx: list_newest_written(tx, "poll@agents.example", limit=5))
+    plan = plan_of(whole, lambda tx: list_newest_outbound(tx, "poll@agents.example", limit=5))
 
     assert any("messages_written" in step for step in plan), plan
     assert [] == [step for step in plan if step.startswith("SCAN messages")]

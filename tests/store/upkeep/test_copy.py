@@ -18,7 +18,7 @@ from store.schema.inbound import bodies, body_chunks, delivery_attempts, usage_d
 from store.types import UtcDateTime
 from store.upkeep.copy.copy import copy_store
 from store.upkeep.copy.digest import digest_of
-from store.upkeep.copy.parts import Bounds, in_parts
+from store.upkeep.copy.parts import PartLimits, in_parts
 from tests.store.database.test_migrate import ROOT, empty_engines, empty_postgres_urls, empty_sqlite_urls
 from tests.store.owned import MINUTE, dump, multiply, own_everything
 
@@ -40,7 +40,7 @@ copy_store(open_engine(sys.argv[1]), open_engine(sys.argv[2]), tell=tell, bounds
 
 
 _HOLDS_NUL = r"api_keys key_\w+: name holds U\+0000, which PostgreSQL's text cannot"
-SMALL = Bounds(rows=3)
+SMALL = PartLimits(rows=3)
 
 
 @pytest.fixture
@@ -230,9 +230,9 @@ def test_a_database_that_goes_away_is_unavailable(filled, unused_tcp_port):
 @pytest.mark.parametrize(
     ("bounds", "parts"),
     [
-        (Bounds(rows=2), [["b", "d"], ["f", "h"], ["j"]]),
-        (Bounds(size=2500), [["b", "d"], ["f"], ["h", "j"]]),
-        (Bounds(size=1), [["b"], ["d"], ["f"], ["h"], ["j"]]),
+        (PartLimits(rows=2), [["b", "d"], ["f", "h"], ["j"]]),
+        (PartLimits(size=2500), [["b", "d"], ["f"], ["h", "j"]]),
+        (PartLimits(size=1), [["b"], ["d"], ["f"], ["h"], ["j"]]),
     ],
 )
 def test_a_part_has_no_more_rows_and_bytes_than_it_may_unless_one_row_has(store, clock, bounds, parts):
@@ -253,7 +253,7 @@ def test_a_part_has_no_more_rows_and_bytes_than_it_may_unless_one_row_has(store,
 def test_a_key_of_several_columns_is_walked_in_its_order(filled):
     for table in (body_chunks, usage_days):
         with filled.snapshot() as tx:
-            walked = [row for part in in_parts(tx.connection, table, bounds=Bounds(rows=1)) for row in part]
+            walked = [row for part in in_parts(tx.connection, table, bounds=PartLimits(rows=1)) for row in part]
 
         assert len(walked) > 2
         assert sorted(map(repr, walked)) == sorted(
@@ -355,7 +355,7 @@ def test_two_copies_into_one_database_do_not_mix(filled, target, arrived):
             connection.execute(text("UPDATE mailseal_copy SET rows = rows + 1 WHERE name = :name"), {"name": table})
 
     with pytest.raises(TargetNotEmpty, match="somebody else"):
-        copy_store(filled.engine, target, bounds=Bounds(rows=1), tell=other_is_ahead)
+        copy_store(filled.engine, target, bounds=PartLimits(rows=1), tell=other_is_ahead)
 
 
 def test_counters_go_on_behind_the_copied_rows(filled, target, arrived, clock):

@@ -13,7 +13,7 @@ from store.mail.bodies import CHUNK_BYTES, read_body
 from store.mail.body_gc import MAX_BYTES, forget_chunks
 from store.mail.deliveries import claim_due, enqueue, settle_delivered
 from store.mail.messages import KEPT_FOR, create_inbound_message
-from store.mail.usage import note_usage
+from store.mail.usage import record_usage
 from store.outbound.sending import claim_approved
 from store.records.mail import Attempt
 from store.schema.inbound import (
@@ -211,7 +211,7 @@ def old_key(tx, user, now):
 
 
 def old_usage(tx, user, now):
-    note_usage(tx, user_id=user, kind="sent", agent="a@agents.example", message_id="msg_1", size=1, at=now)
+    record_usage(tx, user_id=user, kind="sent", agent="a@agents.example", message_id="msg_1", size=1, at=now)
 
 
 def old_attempt(tx, user, now):

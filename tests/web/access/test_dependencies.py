@@ -11,7 +11,7 @@ from store.database.connect import open_store
 from store.directory.agents import delete_agent
 from store.directory.keys import delete_api_key
 from tests.broken_store import lose_table
-from tests.web.client import BOT, OWNER, Door, messages, queue
+from tests.web.client import BOT, OWNER, ApiServer, messages, queue
 
 UNKNOWN = new_key(bytes(KEY_BYTES))
 ROUTES = [
@@ -35,8 +35,8 @@ def body_for(method, path):
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_no_route_answers_without_a_key(still_door, method, path):
-    answer = await still_door.ask(method, path, key=None, **body_for(method, path))
+async def test_no_route_answers_without_a_key(shared_api, method, path):
+    answer = await shared_api.ask(method, path, key=None, **body_for(method, path))
 
     assert (401, "unauthorized") == answer.problem
     assert 'Bearer realm="mailseal"' == answer.headers["WWW-Authenticate"]
@@ -46,15 +46,15 @@ async def test_no_route_answers_without_a_key(still_door, method, path):
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", f"Bearer {UNKNOWN}", f"Basic {UNKNOWN}", UNKNOWN, "Bearer mk_x", "Bearer \xe9"]
 )
-async def test_a_header_without_a_valid_key_is_unauthorized(still_door, header):
-    answer = await still_door.get(messages(), key=None, headers={"Authorization": header})
+async def test_a_header_without_a_valid_key_is_unauthorized(shared_api, header):
+    answer = await shared_api.get(messages(), key=None, headers={"Authorization": header})
 
     assert (401, "unauthorized") == answer.problem
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_scheme_is_read_in_any_case(still_door):
-    answer = await still_door.get(messages(), key=None, headers={"Authorization": f"bEARER {still_door.key}"})
+async def test_the_scheme_is_read_in_any_case(shared_api):
+    answer = await shared_api.get(messages(), key=None, headers={"Authorization": f"bEARER {shared_api.key}"})
 
     assert 200 == answer.status
 
@@ -67,69 +67,69 @@ def revoke(key):
     return unit
 
 
-async def test_a_revoked_key_is_worth_nothing_from_then_on(door):
-    await door.agent()
-    await door.get(messages())
+async def test_a_revoked_key_is_worth_nothing_from_then_on(api_server):
+    await api_server.agent()
+    await api_server.get(messages())
 
-    await door.store.write(revoke(door.key))
+    await api_server.store.write(revoke(api_server.key))
 
-    assert (401, "unauthorized") == (await door.get(messages())).problem
+    assert (401, "unauthorized") == (await api_server.get(messages())).problem
 
 
-async def test_a_key_that_another_process_revoked_is_worth_nothing_from_then_on(door, database_url):
-    await door.agent()
-    await door.get(messages())
+async def test_a_key_that_another_process_revoked_is_worth_nothing_from_then_on(api_server, database_url):
+    await api_server.agent()
+    await api_server.get(messages())
     beside = open_store(database_url)
 
-    await asyncio.to_thread(beside.run, revoke(door.key))
+    await asyncio.to_thread(beside.run, revoke(api_server.key))
 
-    assert (401, "unauthorized") == (await door.get(messages())).problem
+    assert (401, "unauthorized") == (await api_server.get(messages())).problem
     beside.engine.dispose()
 
 
-async def test_a_use_that_cannot_be_written_down_keeps_nobody_from_reading(sqlite_door):
-    await sqlite_door.agent()
-    with sqlite_door.store.engine.begin() as connection:
+async def test_a_use_that_cannot_be_written_down_keeps_nobody_from_reading(sqlite_api):
+    await sqlite_api.agent()
+    with sqlite_api.store.engine.begin() as connection:
         refuse = "CREATE TRIGGER full BEFORE UPDATE ON api_keys BEGIN SELECT RAISE(ABORT, 'disk full'); END"
         connection.exec_driver_sql(refuse)
 
-    assert 200 == (await sqlite_door.get(messages())).status
+    assert 200 == (await sqlite_api.get(messages())).status
 
 
-async def test_nobody_is_let_in_while_the_store_cannot_say_who_it_is(door):
-    lose_table(door.store, "api_keys")
+async def test_nobody_is_let_in_while_the_store_cannot_say_who_it_is(api_server):
+    lose_table(api_server.store, "api_keys")
 
-    answer = await door.get(messages())
+    answer = await api_server.get(messages())
 
     assert (503, "store_unavailable") == answer.problem
     assert answer.headers["Retry-After"]
 
 
-async def test_a_keys_use_is_remembered_once_a_minute(door):
-    await door.agent()
+async def test_a_keys_use_is_remembered_once_a_minute(api_server):
+    await api_server.agent()
 
     async def used():
-        _, key = await door.store.read(lambda tx: find_holder(tx, door.key))
+        _, key = await api_server.store.read(lambda tx: find_holder(tx, api_server.key))
         return key.last_used_at
 
-    first = door.clock.now()
-    await door.get(messages())
-    door.clock.advance(seconds=59)
-    await door.get(messages())
+    first = api_server.clock.now()
+    await api_server.get(messages())
+    api_server.clock.advance(seconds=59)
+    await api_server.get(messages())
     assert first == await used()
 
-    door.clock.advance(seconds=1)
-    await door.get(messages())
-    assert door.clock.now() == await used()
+    api_server.clock.advance(seconds=1)
+    await api_server.get(messages())
+    assert api_server.clock.now() == await used()
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_anothers_agent_cannot_be_told_from_none(sqlite_door, method, path):
-    stranger = await sqlite_door.new_key("eve@evil.example")
-    unknown = await sqlite_door.ask(method, path, key=stranger, **body_for(method, path))
-    await sqlite_door.agent()
+async def test_anothers_agent_cannot_be_told_from_none(sqlite_api, method, path):
+    stranger = await sqlite_api.new_key("eve@evil.example")
+    unknown = await sqlite_api.ask(method, path, key=stranger, **body_for(method, path))
+    await sqlite_api.agent()
 
-    anothers = await sqlite_door.ask(method, path, key=stranger, **body_for(method, path))
+    anothers = await sqlite_api.ask(method, path, key=stranger, **body_for(method, path))
 
     assert (404, "agent_not_found") == anothers.problem
     assert (unknown.status, unknown.body) == (anothers.status, anothers.body)
@@ -137,8 +137,8 @@ async def test_anothers_agent_cannot_be_told_from_none(sqlite_door, method, path
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("agent", ["postmaster", "nobody@agents.example", "*@agents.example"])
-async def test_an_agent_that_is_not_the_callers_is_not_found(still_door, agent):
-    assert (404, "agent_not_found") == (await still_door.get(messages(agent=agent))).problem
+async def test_an_agent_that_is_not_the_callers_is_not_found(shared_api, agent):
+    assert (404, "agent_not_found") == (await shared_api.get(messages(agent=agent))).problem
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,10 @@ async def test_an_agent_that_is_not_the_callers_is_not_found(still_door, agent):
         ("a%b@agents.example", "a%25b%40agents.example"),
     ],
 )
-async def test_an_address_in_a_path_is_url_encoded(sqlite_door, address, path):
-    await sqlite_door.agent(address)
+async def test_an_address_in_a_path_is_url_encoded(sqlite_api, address, path):
+    await sqlite_api.agent(address)
 
-    answer = await sqlite_door.get(f"/v1/agents/{path}/messages")
+    answer = await sqlite_api.get(f"/v1/agents/{path}/messages")
 
     assert 200 == answer.status, answer.body
 
@@ -166,8 +166,8 @@ async def test_an_address_in_a_path_is_url_encoded(sqlite_door, address, path):
 @pytest.mark.parametrize(
     "path", ["nonsense", "a%00b%40agents.example", "%FF%40agents.example", "a%20b%40agents.example", "%40"]
 )
-async def test_what_is_no_address_is_a_problem(door, path):
-    status, _ = (await door.get(f"/v1/agents/{path}/messages")).problem
+async def test_what_is_no_address_is_a_problem(api_server, path):
+    status, _ = (await api_server.get(f"/v1/agents/{path}/messages")).problem
 
     assert status in {404, 422}
 
@@ -178,7 +178,7 @@ async def test_what_is_no_address_is_a_problem(door, path):
 @pytest.fixture
 async def guarded(sqlite_store, clock, places):
     """A door with a route for each guard."""
-    opened = Door(sqlite_store, clock, places)
+    opened = ApiServer(sqlite_store, clock, places)
     api = opened.own_api()
     for name in ("AnyCaller", "Reader", "Sender", "Admin"):
         api.get(f"/v1/{name}")(route_for(getattr(guard, name)))
@@ -206,8 +206,8 @@ ACCOUNT = ("AnyCaller", "Reader", "Sender", "Admin")
 AGENT = ("AgentReader", "AgentSender", "AgentAdmin")
 
 
-async def outcomes(door, key, paths):
-    answers = [await door.get(path, key=key) for path in paths]
+async def outcomes(api_server, key, paths):
+    answers = [await api_server.get(path, key=key) for path in paths]
     return [(each.status, each.json) if each.status == 200 else each.problem for each in answers]
 
 
@@ -268,51 +268,51 @@ WAITS = [("GET", messages("?wait=30"), {}), ("POST", queue("lease"), {"json": {"
 
 
 @pytest.mark.parametrize(("method", "path", "more"), WAITS)
-async def test_a_key_revoked_meanwhile_gets_no_mail(door, method, path, more):
-    await door.agent()
-    waiting = asyncio.create_task(door.ask(method, path, **more))
-    await door.somebody_waits()
+async def test_a_key_revoked_meanwhile_gets_no_mail(api_server, method, path, more):
+    await api_server.agent()
+    waiting = asyncio.create_task(api_server.ask(method, path, **more))
+    await api_server.has_waiter()
 
-    await door.store.write(revoke(door.key))
-    message = await door.message()
+    await api_server.store.write(revoke(api_server.key))
+    message = await api_server.message()
 
     assert (401, "unauthorized") == (await waiting).problem
-    leased = await door.post(queue("lease"), key=await door.new_key())
+    leased = await api_server.post(queue("lease"), key=await api_server.new_key())
     assert [(message.id, 1)] == [(item["message"]["message_id"], item["attempt"]) for item in leased.json["items"]]
 
 
 @pytest.mark.parametrize(("method", "path", "more"), WAITS)
-async def test_a_key_revoked_by_another_process_meanwhile_gets_no_mail(door, database_url, method, path, more):
-    await door.agent()
-    waiting = asyncio.create_task(door.ask(method, path, **more))
-    await door.somebody_waits()
+async def test_a_key_revoked_by_another_process_meanwhile_gets_no_mail(api_server, database_url, method, path, more):
+    await api_server.agent()
+    waiting = asyncio.create_task(api_server.ask(method, path, **more))
+    await api_server.has_waiter()
     beside = open_store(database_url)
 
-    await asyncio.to_thread(beside.run, revoke(door.key))
-    await door.message()
+    await asyncio.to_thread(beside.run, revoke(api_server.key))
+    await api_server.message()
 
     assert (401, "unauthorized") == (await waiting).problem
     beside.engine.dispose()
 
 
 @pytest.mark.parametrize(("method", "path", "more"), WAITS)
-async def test_whoever_waits_for_an_agent_that_goes_hears_so(door, method, path, more):
-    await door.agent()
-    waiting = asyncio.create_task(door.ask(method, path, **more))
-    await door.somebody_waits()
+async def test_whoever_waits_for_an_agent_that_goes_hears_so(api_server, method, path, more):
+    await api_server.agent()
+    waiting = asyncio.create_task(api_server.ask(method, path, **more))
+    await api_server.has_waiter()
 
-    await door.store.write(lambda tx: delete_agent(tx, door.places.user(tx, OWNER).id, BOT))
-    door.store.bell.wake_all()
+    await api_server.store.write(lambda tx: delete_agent(tx, api_server.places.user(tx, OWNER).id, BOT))
+    api_server.store.notifier.wake_all()
 
     assert (404, "agent_not_found") == (await waiting).problem
 
 
 @pytest.mark.parametrize(("method", "path", "more"), WAITS)
-async def test_a_key_that_is_still_good_gets_its_mail(door, method, path, more):
-    await door.agent()
-    waiting = asyncio.create_task(door.ask(method, path, **more))
-    await door.somebody_waits()
+async def test_a_key_that_is_still_good_gets_its_mail(api_server, method, path, more):
+    await api_server.agent()
+    waiting = asyncio.create_task(api_server.ask(method, path, **more))
+    await api_server.has_waiter()
 
-    await door.message()
+    await api_server.message()
 
     assert (200, 1) == ((await waiting).status, len((await waiting).json["items"]))

@@ -8,13 +8,13 @@ from sqlalchemy import select
 from starlette.responses import Response
 from structlog.testing import capture_logs
 
-from relay.web.access.dependencies import TheHouse
+from relay.web.access.dependencies import InjectedContext
 from relay.web.access.idempotency import IdempotentRoute
 from relay.web.answers.json import json_answer
 from store.errors import AddressTaken, InvalidValue, Unavailable
 from store.schema.inbound import api_keys, idempotency_keys
 from tests.broken_store import lose_table
-from tests.web.client import OWNER, Door
+from tests.web.client import OWNER, ApiServer
 
 KEYS = "/v1/keys"
 NAMED = {"name": "worker"}
@@ -24,115 +24,115 @@ def once(key="order-1"):
     return {"headers": {"Idempotency-Key": key}}
 
 
-async def count(door):
+async def count(api_server):
     """How many keys there are beside the door's own."""
-    return len((await door.get(KEYS)).json["items"]) - 1
+    return len((await api_server.get(KEYS)).json["items"]) - 1
 
 
-async def rows(door):
-    return await door.store.read(lambda tx: tx.execute(select(idempotency_keys)).mappings().all())
+async def rows(api_server):
+    return await api_server.store.read(lambda tx: tx.execute(select(idempotency_keys)).mappings().all())
 
 
-async def test_the_second_time_nothing_is_done_and_the_answer_is_the_same(door):
-    first = await door.post(KEYS, NAMED, **once())
-    second = await door.post(KEYS, NAMED, **once())
+async def test_the_second_time_nothing_is_done_and_the_answer_is_the_same(api_server):
+    first = await api_server.post(KEYS, NAMED, **once())
+    second = await api_server.post(KEYS, NAMED, **once())
 
     assert (201, 201, first.body) == (first.status, second.status, second.body)
     assert first.headers["Content-Type"] == second.headers["Content-Type"]
     assert [None, "true"] == [each.headers.get("Idempotent-Replayed") for each in (first, second)]
-    assert 1 == await count(door)
+    assert 1 == await count(api_server)
 
 
-async def test_without_the_header_everything_is_done_each_time(door):
-    await door.post(KEYS, NAMED)
-    await door.post(KEYS, NAMED)
+async def test_without_the_header_everything_is_done_each_time(api_server):
+    await api_server.post(KEYS, NAMED)
+    await api_server.post(KEYS, NAMED)
 
-    assert (2, []) == (await count(door), await rows(door))
+    assert (2, []) == (await count(api_server), await rows(api_server))
 
 
-async def test_another_word_is_another_thing_to_do(door):
-    await door.post(KEYS, NAMED, **once("a"))
-    await door.post(KEYS, NAMED, **once("b"))
+async def test_another_word_is_another_thing_to_do(api_server):
+    await api_server.post(KEYS, NAMED, **once("a"))
+    await api_server.post(KEYS, NAMED, **once("b"))
 
-    assert 2 == await count(door)
+    assert 2 == await count(api_server)
 
 
 @pytest.mark.parametrize(
     ("path", "body"), [(KEYS, {"name": "other"}), (KEYS, {}), (f"{KEYS}?x=1", NAMED)], ids=["value", "none", "query"]
 )
-async def test_the_same_word_for_something_else_is_a_mistake(door, path, body):
-    await door.post(KEYS, NAMED, **once())
+async def test_the_same_word_for_something_else_is_a_mistake(api_server, path, body):
+    await api_server.post(KEYS, NAMED, **once())
 
-    answer = await door.post(path, body, **once())
+    answer = await api_server.post(path, body, **once())
 
     assert (422, "idempotency_mismatch") == answer.problem
-    assert 1 == await count(door)
+    assert 1 == await count(api_server)
 
 
-async def test_a_word_is_a_user_s_own(door):
-    await door.post(KEYS, NAMED, **once())
+async def test_a_word_is_a_user_s_own(api_server):
+    await api_server.post(KEYS, NAMED, **once())
 
-    answer = await door.post(KEYS, NAMED, key=await door.new_key("eve@evil.example"), **once())
+    answer = await api_server.post(KEYS, NAMED, key=await api_server.new_key("eve@evil.example"), **once())
 
     assert (201, None) == (answer.status, answer.headers.get("Idempotent-Replayed"))
 
 
-async def test_a_key_that_may_not_do_it_does_not_get_the_answer_of_one_that_may(door):
-    await door.post(KEYS, NAMED, **once())
-    reader = await door.new_key(OWNER, scopes=["read"])
+async def test_a_key_that_may_not_do_it_does_not_get_the_answer_of_one_that_may(api_server):
+    await api_server.post(KEYS, NAMED, **once())
+    reader = await api_server.new_key(OWNER, scopes=["read"])
 
-    answer = await door.post(KEYS, NAMED, key=reader, **once())
+    answer = await api_server.post(KEYS, NAMED, key=reader, **once())
 
     assert (422, "idempotency_mismatch") == answer.problem
 
 
-async def test_an_answer_is_kept_for_a_day(door):
-    first = await door.post(KEYS, NAMED, **once())
-    door.clock.advance(hours=24, seconds=-1)
-    assert first.body == (await door.post(KEYS, NAMED, **once())).body
+async def test_an_answer_is_kept_for_a_day(api_server):
+    first = await api_server.post(KEYS, NAMED, **once())
+    api_server.clock.advance(hours=24, seconds=-1)
+    assert first.body == (await api_server.post(KEYS, NAMED, **once())).body
 
-    door.clock.advance(seconds=1)
+    api_server.clock.advance(seconds=1)
 
-    assert first.body != (await door.post(KEYS, NAMED, **once())).body
+    assert first.body != (await api_server.post(KEYS, NAMED, **once())).body
 
 
 @pytest.mark.parametrize("word", ["", "x" * 256, "caf\u00e9\u0080", "tab\there"])
-async def test_a_word_that_cannot_be_one_is_refused(door, word):
-    answer = await door.post(KEYS, NAMED, **once(word))
+async def test_a_word_that_cannot_be_one_is_refused(api_server, word):
+    answer = await api_server.post(KEYS, NAMED, **once(word))
 
     assert (422, "invalid_value") == answer.problem
-    assert 0 == await count(door)
+    assert 0 == await count(api_server)
 
 
-async def test_the_secret_in_an_answer_does_not_lie_in_the_database(door):
-    made = (await door.post(KEYS, NAMED, **once())).json["api_key"]
+async def test_the_secret_in_an_answer_does_not_lie_in_the_database(api_server):
+    made = (await api_server.post(KEYS, NAMED, **once())).json["api_key"]
 
-    (kept,) = await rows(door)
+    (kept,) = await rows(api_server)
 
     assert 201 == kept["status"]
     assert [] == [value for value in kept.values() if made in str(value) or "mk_" in str(value)]
 
 
-async def test_what_was_kept_does_not_open_in_another_place(door):
-    await door.post(KEYS, NAMED, **once("a"))
-    await door.post(KEYS, {"name": "other"}, **once("b"))
+async def test_what_was_kept_does_not_open_in_another_place(api_server):
+    await api_server.post(KEYS, NAMED, **once("a"))
+    await api_server.post(KEYS, {"name": "other"}, **once("b"))
 
     def swap(tx):
         answers = {row.key: row.answer for row in tx.execute(select(idempotency_keys))}
         move = idempotency_keys.update().where(idempotency_keys.c.key == "a")
         tx.execute(move.values(answer=answers["b"]))
 
-    await door.store.write(swap)
+    await api_server.store.write(swap)
 
-    assert (422, "refused") == (await door.post(KEYS, NAMED, **once("a"))).problem
+    assert (422, "refused") == (await api_server.post(KEYS, NAMED, **once("a"))).problem
 
 
-async def test_of_twenty_at_once_one_is_done(door):
-    answers = await asyncio.gather(*[door.post(KEYS, NAMED, **once()) for _ in range(20)])
+async def test_of_twenty_at_once_one_is_done(api_server):
+    answers = await asyncio.gather(*[api_server.post(KEYS, NAMED, **once()) for _ in range(20)])
 
     made = [each for each in answers if each.status == 201]
     assert {201, 409} >= {each.status for each in answers}
-    assert 1 == len({each.body for each in made}) == await count(door)
+    assert 1 == len({each.body for each in made}) == await count(api_server)
     assert [each.problem for each in answers if each not in made] == [(409, "request_under_way")] * (20 - len(made))
 
 
@@ -149,8 +149,8 @@ class Work:
         self.may_go = asyncio.Event()
         self.may_go.set()
 
-    async def __call__(self, house: TheHouse, request: Request) -> Response:
-        await house.store.read(lambda tx: tx.execute(select(api_keys.c.id)).first())
+    async def __call__(self, ctx: InjectedContext, request: Request) -> Response:
+        await ctx.store.read(lambda tx: tx.execute(select(api_keys.c.id)).first())
         self.done += 1
         self.entered.set()
         await self.may_go.wait()
@@ -163,7 +163,7 @@ class Work:
 @pytest.fixture
 async def working(live_store, clock, places):
     """A door with a route of which the test decides."""
-    opened, work = Door(live_store, clock, places), Work()
+    opened, work = ApiServer(live_store, clock, places), Work()
     router = APIRouter(prefix="/v1", route_class=IdempotentRoute)
     router.post("/work")(work.__call__)
     router.put("/work")(work.__call__)
@@ -267,8 +267,8 @@ async def test_a_put_is_done_each_time(working):
     assert (2, []) == (working.work.done, await rows(working))
 
 
-async def test_the_description_shows_the_header(sqlite_door):
-    operations = (await sqlite_door.get("/openapi.json")).json["paths"][KEYS]
+async def test_the_description_shows_the_header(sqlite_api):
+    operations = (await sqlite_api.get("/openapi.json")).json["paths"][KEYS]
 
     assert ["Idempotency-Key"] == [each["name"] for each in operations["post"]["parameters"] if each["in"] == "header"]
     assert "409" in operations["post"]["responses"]

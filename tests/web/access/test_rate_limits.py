@@ -3,7 +3,7 @@
 import pytest
 
 from relay.web.access.rate_limits import peer_name
-from relay.web.access.token_bucket import Buckets, Standing, fields
+from relay.web.access.token_bucket import Buckets, BucketState, fields
 
 
 def taken(buckets, times, *, at=0.0, name="a"):
@@ -13,11 +13,11 @@ def taken(buckets, times, *, at=0.0, name="a"):
 
 
 def test_a_bucket_begins_full():
-    assert Standing("key", 60, left=60, seconds=0) == Buckets("key", 60).standing("a", 0)
+    assert BucketState("key", 60, left=60, seconds=0) == Buckets("key", 60).standing("a", 0)
 
 
 def test_a_request_takes_one():
-    assert Standing("key", 60, left=59, seconds=1) == Buckets("key", 60).take("a", 0)
+    assert BucketState("key", 60, left=59, seconds=1) == Buckets("key", 60).take("a", 0)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_bucket_fills_evenly_and_never_over(passed, left, seconds):
     buckets = Buckets("key", 60)
     taken(buckets, 60)
 
-    assert Standing("key", 60, left, seconds) == buckets.standing("a", passed)
+    assert BucketState("key", 60, left, seconds) == buckets.standing("a", passed)
 
 
 def test_in_the_long_run_no_more_than_the_quota_passes():
@@ -45,7 +45,7 @@ def test_in_the_long_run_no_more_than_the_quota_passes():
 def test_an_empty_bucket_says_when_there_is_one_again():
     buckets = Buckets("key", 3)
 
-    assert Standing("key", 3, left=0, seconds=20) == taken(buckets, 3)
+    assert BucketState("key", 3, left=0, seconds=20) == taken(buckets, 3)
 
 
 def test_each_has_a_bucket_of_its_own():
@@ -76,7 +76,7 @@ def test_whoever_is_busy_is_not_forgotten_for_strangers():
 
 
 def test_the_fields_have_a_member_for_each_policy():
-    standings = [Standing("key", 600, 599, 1), Standing("user", 3000, 2998, 1)]
+    standings = [BucketState("key", 600, 599, 1), BucketState("user", 3000, 2998, 1)]
 
     assert {
         "RateLimit-Policy": '"key";q=600;w=60, "user";q=3000;w=60',

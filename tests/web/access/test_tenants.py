@@ -68,27 +68,27 @@ def strays() -> Iterator[tuple[str, str]]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def two(still_door):
+async def two(shared_api):
     """Ana and Eve, each with one of everything; nothing is there of what both ask for first."""
-    ana = await furnish(still_door, owner="ana@one.example", domain="ana.example")
-    eve = await furnish(still_door, owner="eve@two.example", domain="eve.example")
+    ana = await furnish(shared_api, owner="ana@one.example", domain="ana.example")
+    eve = await furnish(shared_api, owner="eve@two.example", domain="eve.example")
     for each in (ana, eve):
-        await still_door.get("/v1/me", key=each["key"])  # the key's first use is written down
-    return still_door, ana, eve
+        await shared_api.get("/v1/me", key=each["key"])  # the key's first use is written down
+    return shared_api, ana, eve
 
 
-async def rows(door) -> dict[str, list]:
+async def rows(api_server) -> dict[str, list]:
     """Everything there is."""
 
     def unit(tx):
         return {table.name: sorted(map(str, tx.execute(select(table)))) for table in metadata.sorted_tables}
 
-    return await door.store.read(unit)
+    return await api_server.store.read(unit)
 
 
-async def asked(door, work) -> tuple[Answer, list[str]]:
+async def asked(api_server, work) -> tuple[Answer, list[str]]:
     """An answer, and what was asked of the store for it."""
-    store, used = door.store, []
+    store, used = api_server.store, []
 
     def counting(name):
         ask = getattr(type(store), name)
@@ -124,24 +124,25 @@ def test_every_route_is_looked_at():
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("name", "parameter"), list(strays()))
 async def test_what_is_the_other_s_is_as_if_it_were_not_there(two, name, parameter):
-    door, ana, eve = two
+    api_server, ana, eve = two
     method, path, operation = OPERATIONS[name]
     before = names(path)[: names(path).index(parameter)]
     own = {each: eve[each] for each in before}
 
-    was = await rows(door)
+    was = await rows(api_server)
     theirs, used = await asked(
-        door, lambda: door.ask(method, filled(path, as_asked(name, ana) | own), key=eve["key"], **body_of(operation))
+        api_server,
+        lambda: api_server.ask(method, filled(path, as_asked(name, ana) | own), key=eve["key"], **body_of(operation)),
     )
     nobodys, needed = await asked(
-        door, lambda: door.ask(method, filled(path, NOWHERE | own), key=eve["key"], **body_of(operation))
+        api_server, lambda: api_server.ask(method, filled(path, NOWHERE | own), key=eve["key"], **body_of(operation))
     )
 
     assert (404, CODES[parameter]) == theirs.problem
     assert likeness(nobodys) == likeness(theirs)
     assert needed == used
-    assert was == await rows(door)
-    assert [] == door.dns.asked
+    assert was == await rows(api_server)
+    assert [] == api_server.dns.asked
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -149,10 +150,10 @@ async def test_what_is_the_other_s_is_as_if_it_were_not_there(two, name, paramet
     "name", [name for name, (method, _, _) in OPERATIONS.items() if method == "GET" and name not in ENDLESS]
 )
 async def test_what_is_one_s_own_tells_nothing_of_the_other(two, name):
-    door, ana, eve = two
+    api_server, ana, eve = two
     method, path, operation = OPERATIONS[name]
 
-    answer = await door.ask(
+    answer = await api_server.ask(
         method, filled(path, as_asked(name, eve)), key=eve["key"] if operation.get("security") else None
     )
 
@@ -176,41 +177,41 @@ async def test_what_is_one_s_own_tells_nothing_of_the_other(two, name):
     ],
 )
 async def test_what_a_body_or_a_query_names_is_not_there_either(two, problem, method, path, body):
-    door, ana, eve = two
+    api_server, ana, eve = two
 
     def request(ids):
         given = {name: value.format(**ids) for name, value in (body or {}).items()}
-        return door.ask(method, path.format(**ids), key=eve["key"], **({} if body is None else {"json": given}))
+        return api_server.ask(method, path.format(**ids), key=eve["key"], **({} if body is None else {"json": given}))
 
-    was = await rows(door)
-    theirs, used = await asked(door, lambda: request(ana))
-    nobodys, needed = await asked(door, lambda: request(NOWHERE | {"hook": "hook@nil.example"}))
+    was = await rows(api_server)
+    theirs, used = await asked(api_server, lambda: request(ana))
+    nobodys, needed = await asked(api_server, lambda: request(NOWHERE | {"hook": "hook@nil.example"}))
 
     assert (404, problem) == theirs.problem
     assert likeness(nobodys) == likeness(theirs)
     assert needed == used
-    assert was == await rows(door)
+    assert was == await rows(api_server)
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("verb", ["ack", "nack", "extend"])
 async def test_a_receipt_of_the_other_s_is_one_whose_lease_is_over(two, verb):
-    door, ana, eve = two
+    api_server, ana, eve = two
     queue = "/v1/agents/{}/queue/{}"
-    leased = await door.post(queue.format(ana["address"], "lease"), {"max": 1}, key=ana["key"])
+    leased = await api_server.post(queue.format(ana["address"], "lease"), {"max": 1}, key=ana["key"])
     if leased.json["items"]:
         ana["receipt"] = leased.json["items"][0]["receipt"]
 
-    was = await rows(door)
+    was = await rows(api_server)
     answers = [
-        await door.post(queue.format(eve["address"], verb), {"receipts": [each]}, key=eve["key"])
+        await api_server.post(queue.format(eve["address"], verb), {"receipts": [each]}, key=eve["key"])
         for each in (ana["receipt"], f"{NOWHERE['message_id']}.0")
     ]
 
     assert [(409, 409, "lease_lost")] * 2 == [
         (each.status, each.json["items"][0]["status"], each.json["items"][0]["code"]) for each in answers
     ]
-    assert was == await rows(door)
+    assert was == await rows(api_server)
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -218,35 +219,35 @@ async def test_a_receipt_of_the_other_s_is_one_whose_lease_is_over(two, verb):
     "query", ["messages?status=all&conversation_id={conversation_id}", "messages?status=all&cursor=99999"]
 )
 async def test_a_filter_by_what_is_the_other_s_finds_nothing(two, query):
-    door, ana, eve = two
+    api_server, ana, eve = two
 
-    answer = await door.get(f"/v1/agents/{eve['address']}/{query.format(**ana)}", key=eve["key"])
+    answer = await api_server.get(f"/v1/agents/{eve['address']}/{query.format(**ana)}", key=eve["key"])
 
     assert (200, [], None) == (answer.status, answer.json["items"], answer.json["next_cursor"])
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_cursor_of_the_other_s_list_leads_on_in_one_s_own(two):
-    door, ana, eve = two
+    api_server, ana, eve = two
 
     for path in ("/v1/keys?cursor={key_id}", "/v1/domains?cursor={domain}", "/v1/agents?cursor={address}"):
-        answer = await door.get(path.format(**ana), key=eve["key"])
+        answer = await api_server.get(path.format(**ana), key=eve["key"])
         assert 200 == answer.status
         assert not any(each.encode() in answer.body for each in ana.values() if each != ana["index"])
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_domain_that_is_proved_cannot_be_claimed_and_one_that_is_not_can(two):
-    door, ana, eve = two
-    pending = await door.post("/v1/domains", {"domain": "pending.example"}, key=ana["key"])
-    was = await rows(door)
+    api_server, ana, eve = two
+    pending = await api_server.post("/v1/domains", {"domain": "pending.example"}, key=ana["key"])
+    was = await rows(api_server)
 
     assert (409, "domain_not_available") == (
-        await door.post("/v1/domains", {"domain": ana["domain"]}, key=eve["key"])
+        await api_server.post("/v1/domains", {"domain": ana["domain"]}, key=eve["key"])
     ).problem
-    assert was == await rows(door)
+    assert was == await rows(api_server)
 
-    claimed = await door.post("/v1/domains", {"domain": "pending.example"}, key=eve["key"])
+    claimed = await api_server.post("/v1/domains", {"domain": "pending.example"}, key=eve["key"])
     assert (201, False) == (claimed.status, claimed.json["verified"])
     assert not {each["value"] for each in pending.json["records"] if each["type"] == "TXT"} & {
         each["value"] for each in claimed.json["records"] if each["type"] == "TXT"
@@ -255,15 +256,15 @@ async def test_a_domain_that_is_proved_cannot_be_claimed_and_one_that_is_not_can
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_whoever_goes_takes_nothing_of_the_other_s_along(two):
-    door, ana, _ = two
-    mal = await furnish(door, owner="mal@three.example", domain="mal.example")
-    whole = {table: set(each) for table, each in (await rows(door)).items()}
+    api_server, ana, _ = two
+    mal = await furnish(api_server, owner="mal@three.example", domain="mal.example")
+    whole = {table: set(each) for table, each in (await rows(api_server)).items()}
 
-    answer = await door.ask("DELETE", "/v1/account", key=mal["key"])
+    answer = await api_server.ask("DELETE", "/v1/account", key=mal["key"])
 
-    left = {table: set(each) for table, each in (await rows(door)).items()}
+    left = {table: set(each) for table, each in (await rows(api_server)).items()}
     gone = [row for table, each in whole.items() for row in each - left[table]]
     assert 200 == answer.status
     assert gone
     assert [] == [row for row in gone if any(ana[each] in row for each in ana if each != "index")]
-    assert 200 == (await door.get("/v1/me", key=ana["key"])).status
+    assert 200 == (await api_server.get("/v1/me", key=ana["key"])).status

@@ -26,8 +26,8 @@ JSON = {"Content-Type": "application/json"}
         ("BREW", "/v1/me", "GET"),
     ],
 )
-async def test_a_method_that_a_path_has_not_is_told_with_those_it_has(still_door, method, path, allowed):
-    answer = await still_door.ask(method, path)
+async def test_a_method_that_a_path_has_not_is_told_with_those_it_has(shared_api, method, path, allowed):
+    answer = await shared_api.ask(method, path)
 
     assert (405, allowed) == (answer.status, answer.headers["Allow"])
     assert method == "HEAD" or (405, "method_not_allowed") == answer.problem
@@ -59,56 +59,56 @@ async def test_a_method_that_a_path_has_not_is_told_with_those_it_has(still_door
         ((404, "agent_not_found"), "/v1/agents/%FF%40agents.example/messages"),
     ],
 )
-async def test_a_path_or_query_that_cannot_be_is_a_problem(still_door, problem, path):
-    assert problem == (await still_door.get(path)).problem
+async def test_a_path_or_query_that_cannot_be_is_a_problem(shared_api, problem, path):
+    assert problem == (await shared_api.get(path)).problem
 
 
 @pytest.mark.parametrize("path", [messages("/%FF"), messages("?cursor=%ED%A0%80"), "/v1/agents/%ED%A0%80%40x.example/messages"])  # fmt: skip
-async def test_what_no_database_takes_is_a_problem_with_both(door, path):
-    await door.agent()
+async def test_what_no_database_takes_is_a_problem_with_both(api_server, path):
+    await api_server.agent()
 
-    assert (await door.get(path)).problem[0] in {404, 422}
+    assert (await api_server.get(path)).problem[0] in {404, 422}
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", ";"]
 )  # fmt: skip
-async def test_a_body_that_is_not_said_to_be_json_is_told_so(still_door, kind):
+async def test_a_body_that_is_not_said_to_be_json_is_told_so(shared_api, kind):
     headers = {} if kind is None else {"Content-Type": kind}
 
-    answer = await still_door.ask("POST", ACK, data=b'{"receipts": ["x"]}', headers=headers)
+    answer = await shared_api.ask("POST", ACK, data=b'{"receipts": ["x"]}', headers=headers)
 
     assert (415, "unsupported_media_type") == answer.problem
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8", "application/vnd.x+json"])
-async def test_json_by_any_of_its_names_is_read(still_door, kind):
-    answer = await still_door.ask("POST", ACK, data=b'{"receipts": ["x"]}', headers={"Content-Type": kind})
+async def test_json_by_any_of_its_names_is_read(shared_api, kind):
+    answer = await shared_api.ask("POST", ACK, data=b'{"receipts": ["x"]}', headers={"Content-Type": kind})
 
     assert 409 == answer.status
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_malformed_json_is_told_with_its_place(still_door):
-    answer = await still_door.ask("POST", ACK, data=b'{"receipts": ]', headers=JSON)
+async def test_malformed_json_is_told_with_its_place(shared_api):
+    answer = await shared_api.ask("POST", ACK, data=b'{"receipts": ]', headers=JSON)
 
     assert (400, "malformed_json") == answer.problem
     assert [{"at": "body/13", "problem": "Expecting value"}] == answer.json["errors"]
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_unknown_fields_and_wrong_types_are_told_with_their_places(still_door):
-    answer = await still_door.post(queue("lease"), {"max": "many", "colour": 1})
+async def test_unknown_fields_and_wrong_types_are_told_with_their_places(shared_api):
+    answer = await shared_api.post(queue("lease"), {"max": "many", "colour": 1})
 
     assert (422, "invalid_request") == answer.problem
     assert {"body/max", "body/colour"} == {each["at"] for each in answer.json["errors"]}
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_client_s_own_words_are_not_said_back_without_end(still_door):
-    answer = await still_door.post(queue("lease"), {"x" * 300 + str(number): 1 for number in range(150)})
+async def test_a_client_s_own_words_are_not_said_back_without_end(shared_api):
+    answer = await shared_api.post(queue("lease"), {"x" * 300 + str(number): 1 for number in range(150)})
 
     assert (422, 20, 200) == (answer.status, len(answer.json["errors"]), len(answer.json["errors"][0]["at"]))
 
@@ -117,36 +117,36 @@ async def test_a_client_s_own_words_are_not_said_back_without_end(still_door):
 @pytest.mark.parametrize(
     "field", ["Cookie: \x80\xff", "X-A: " + "b" * 8000, "Accept: nonsense;;;", "Accept-Encoding: "]
 )
-async def test_junk_in_fields_that_nobody_reads_disturbs_nobody(still_door, field):
-    async with line(still_door) as client:
-        await client.say(head(still_door, "/v1/me", field))
+async def test_junk_in_fields_that_nobody_reads_disturbs_nobody(shared_api, field):
+    async with line(shared_api) as client:
+        await client.say(head(shared_api, "/v1/me", field))
 
         assert 200 == (await client.reply()).status
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("target", ["*", "http://relay.example/v1/me", "relay.example:443", "?", "/../v1/me"])
-async def test_a_target_of_another_form_leads_nowhere(still_door, target):
-    async with line(still_door) as client:
-        await client.say(head(still_door, target))
+async def test_a_target_of_another_form_leads_nowhere(shared_api, target):
+    async with line(shared_api) as client:
+        await client.say(head(shared_api, target))
 
         assert (404, "not_found") == (await client.reply()).problem
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_every_code_is_in_the_description(still_door):
-    document = (await still_door.get("/openapi.json", key=None)).json
+async def test_every_code_is_in_the_description(shared_api):
+    document = (await shared_api.get("/openapi.json", key=None)).json
 
     assert list(CODES) == document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
     assert len(CODES) == len(set(CODES))
 
 
-async def test_an_error_that_nobody_expected_tells_nothing(sqlite_door):
-    await sqlite_door.agent()
-    sqlite_door.store.read = None
+async def test_an_error_that_nobody_expected_tells_nothing(sqlite_api):
+    await sqlite_api.agent()
+    sqlite_api.store.read = None
 
     with capture_logs() as logged:
-        answer = await sqlite_door.get(messages())
+        answer = await sqlite_api.get(messages())
 
     assert (500, "internal_error") == answer.problem
     assert ["request failed"] == [each["event"] for each in logged]

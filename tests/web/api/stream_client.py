@@ -10,7 +10,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from relay.bridge.sse import Mark, Parser
+from relay.bridge.sse import Parser, ResumeMark
 from tests.web.client import BOT
 
 PATIENCE_SECONDS = 20
@@ -83,7 +83,7 @@ class Stream:
         part = await self.answer.content.readany()
         self.raw += part
         for message in self._parser.feed(part):
-            if isinstance(message, Mark):
+            if isinstance(message, ResumeMark):
                 continue
             data = json.loads(message.data)
             self._pending.append(Event(message.id or "", message.type, data["headers"], data["body"].encode()))
@@ -96,10 +96,10 @@ def events(query: str = "", agent: str = BOT) -> str:
 
 
 @asynccontextmanager
-async def following(door: Any, query: str = "", *, agent: str = BOT, last_id: str | None = None, key: str = ""):
+async def following(api_server: Any, query: str = "", *, agent: str = BOT, last_id: str | None = None, key: str = ""):
     """A stream of *door* that has begun."""
-    headers = {"Authorization": f"Bearer {key or door.key}"} | ({"Last-Event-ID": last_id} if last_id else {})
-    host, port = door.server.addresses[0]
+    headers = {"Authorization": f"Bearer {key or api_server.key}"} | ({"Last-Event-ID": last_id} if last_id else {})
+    host, port = api_server.server.addresses[0]
     url = URL(f"http://{host}:{port}{events(query, agent)}", encoded=True)
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
         assert answer.status == 200, await answer.read()

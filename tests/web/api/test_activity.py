@@ -10,20 +10,20 @@ ROOT = f"/v1/agents/{BOT.replace('@', '%40')}"
 
 
 @pytest.fixture
-async def both(door):
+async def both(api_server):
     """The ids of a mail, its answer and another mail; the first two are one conversation."""
-    await door.agent()
-    asked = await door.message(email_message_id="1@a", subject="question")
-    new = new_outbound(BOT, at=door.clock.now(), parent_ids=("1@a",))
-    answer = await door.store.write(lambda tx: create_outbound_message(tx, new))
-    other = await door.message(subject="other")
+    await api_server.agent()
+    asked = await api_server.message(email_message_id="1@a", subject="question")
+    new = new_outbound(BOT, at=api_server.clock.now(), parent_ids=("1@a",))
+    answer = await api_server.store.write(lambda tx: create_outbound_message(tx, new))
+    other = await api_server.message(subject="other")
     return asked, answer, other
 
 
-async def test_both_directions_are_told_newest_first(door, both):
+async def test_both_directions_are_told_newest_first(api_server, both):
     asked, answer, other = both
 
-    found = await door.get(f"{ROOT}/activity")
+    found = await api_server.get(f"{ROOT}/activity")
 
     assert [other.id, answer.id, asked.id] == [item["message_id"] for item in found.json["items"]]
     written = found.json["items"][1]
@@ -36,9 +36,9 @@ async def test_both_directions_are_told_newest_first(door, both):
     assert {"name": "Bo", "address": "bo@sender.example"} == found.json["items"][2]["from"]
 
 
-async def test_a_list_goes_on_behind_its_cursor(door, both):
-    first = await door.get(f"{ROOT}/activity?limit=2")
-    second = await door.get(f"{ROOT}/activity?limit=2&cursor={first.json['next_cursor']}")
+async def test_a_list_goes_on_behind_its_cursor(api_server, both):
+    first = await api_server.get(f"{ROOT}/activity?limit=2")
+    second = await api_server.get(f"{ROOT}/activity?limit=2&cursor={first.json['next_cursor']}")
 
     assert ([both[0].id], None) == (
         [item["message_id"] for item in second.json["items"]],
@@ -46,10 +46,10 @@ async def test_a_list_goes_on_behind_its_cursor(door, both):
     )
 
 
-async def test_conversations_are_told_with_their_newest_message(door, both):
+async def test_conversations_are_told_with_their_newest_message(api_server, both):
     asked, answer, other = both
 
-    found = (await door.get(f"{ROOT}/conversations")).json["items"]
+    found = (await api_server.get(f"{ROOT}/conversations")).json["items"]
 
     assert [(other.conversation_id, 1), (asked.conversation_id, 2)] == [
         (item["conversation_id"], item["messages"]) for item in found
@@ -59,17 +59,17 @@ async def test_conversations_are_told_with_their_newest_message(door, both):
     )
 
 
-async def test_a_conversation_is_its_messages_of_both_directions(door, both):
+async def test_a_conversation_is_its_messages_of_both_directions(api_server, both):
     asked, answer, _ = both
 
-    found = await door.get(f"{ROOT}/conversations/{asked.conversation_id}")
+    found = await api_server.get(f"{ROOT}/conversations/{asked.conversation_id}")
 
     assert [answer.id, asked.id] == [item["message_id"] for item in found.json["items"]]
 
 
 @pytest.mark.parametrize("conversation", ["conv_404", "%00", "%", "a" * 1000])
-async def test_a_conversation_that_is_not_there_is_not_found(door, both, conversation):
-    answer = await door.get(f"{ROOT}/conversations/{conversation}")
+async def test_a_conversation_that_is_not_there_is_not_found(api_server, both, conversation):
+    answer = await api_server.get(f"{ROOT}/conversations/{conversation}")
 
     assert answer.status in {400, 404}
     assert answer.json["code"] in {"conversation_not_found", "not_found", "malformed_request", "malformed_path"}
@@ -77,16 +77,16 @@ async def test_a_conversation_that_is_not_there_is_not_found(door, both, convers
 
 @pytest.mark.parametrize("path", ["/activity", "/conversations", "/conversations/{}"])
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=-1"])
-async def test_what_does_not_fit_is_refused(door, both, path, query):
-    answer = await door.get(f"{ROOT}{path.format(both[0].conversation_id)}?{query}")
+async def test_what_does_not_fit_is_refused(api_server, both, path, query):
+    answer = await api_server.get(f"{ROOT}{path.format(both[0].conversation_id)}?{query}")
 
     assert 422 == answer.problem[0]
 
 
 @pytest.mark.parametrize("path", ["/activity", "/conversations", "/conversations/{}"])
-async def test_another_s_agent_is_not_found(door, both, path):
-    key = await door.new_key("eve@stranger.example")
+async def test_another_s_agent_is_not_found(api_server, both, path):
+    key = await api_server.new_key("eve@stranger.example")
 
-    answer = await door.get(f"{ROOT}{path.format(both[0].conversation_id)}", key=key)
+    answer = await api_server.get(f"{ROOT}{path.format(both[0].conversation_id)}", key=key)
 
     assert (404, "agent_not_found") == answer.problem

@@ -25,35 +25,35 @@ def at(address=BOT, rest=""):
     return f"{AGENTS}/{quote(address, safe='')}{rest}"
 
 
-async def key_with(door, scopes, agent=None):
-    return (await door.post("/v1/keys", {"scopes": scopes, "agent": agent})).json["api_key"]
+async def key_with(api_server, scopes, agent=None):
+    return (await api_server.post("/v1/keys", {"scopes": scopes, "agent": agent})).json["api_key"]
 
 
 @pytest.fixture
-async def owned(door):
+async def owned(api_server):
     """A door whose owner has proved agents.example, and claimed claimed.example; with a shared domain."""
-    await settle(door)
-    return door
+    await settle(api_server)
+    return api_server
 
 
 @pytest.fixture
-async def sqlite_owned(sqlite_door):
-    await settle(sqlite_door)
-    return sqlite_door
+async def sqlite_owned(sqlite_api):
+    await settle(sqlite_api)
+    return sqlite_api
 
 
-async def settle(door):
+async def settle(api_server):
     def unit(tx):
-        user = bootstrap_user(tx, OWNER, now=door.clock.now())
-        door.places.domain(tx, user)
-        claim(tx, user.id, "claimed.example", now=door.clock.now())
-        ensure_shared_domain(tx, "shared.example", now=door.clock.now())
+        user = bootstrap_user(tx, OWNER, now=api_server.clock.now())
+        api_server.places.domain(tx, user)
+        claim(tx, user.id, "claimed.example", now=api_server.clock.now())
+        ensure_shared_domain(tx, "shared.example", now=api_server.clock.now())
 
-    await door.store.write(unit)
+    await api_server.store.write(unit)
 
 
-async def made(door, address=BOT, **more):
-    answer = await door.post(AGENTS, {"address": address, **more})
+async def made(api_server, address=BOT, **more):
+    answer = await api_server.post(AGENTS, {"address": address, **more})
     assert 201 == answer.status, answer.body
     return answer.json
 
@@ -160,7 +160,7 @@ async def test_a_slug_has_up_to_64_letters(sqlite_owned, slug):
 
 async def test_without_a_shared_domain_there_are_no_slugs(sqlite_owned):
     gate = sqlite_owned.entrance.gate
-    gate.house = replace(gate.house, shared_domain=None)
+    gate.ctx = replace(gate.ctx, shared_domain=None)
 
     assert (422, "no_shared_domain") == (await sqlite_owned.post(AGENTS, {"slug": "bot"})).problem
     assert not (await made(sqlite_owned, "bot@shared.example"))["is_shared"]
@@ -261,8 +261,8 @@ async def test_agents_are_listed_by_address_a_page_at_a_time(owned):
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=", "cursor=nonsense", "cursor=a%00b", "cursor=%FF"])  # fmt: skip
-async def test_a_list_that_does_not_fit_is_refused(door, query):
-    assert 422 == (await door.get(f"{AGENTS}?{query}")).problem[0]
+async def test_a_list_that_does_not_fit_is_refused(api_server, query):
+    assert 422 == (await api_server.get(f"{AGENTS}?{query}")).problem[0]
 
 
 async def test_a_key_for_one_agent_sees_that_one(owned):
@@ -588,8 +588,8 @@ async def test_a_key_for_one_agent_administers_that_one(owned):
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", AGENTS), ("POST", AGENTS), *[(m, at(rest=r)) for m, r, _ in CALLS]]
 )
-async def test_nobody_asks_without_a_key(sqlite_door, method, path):
-    assert (401, "unauthorized") == (await sqlite_door.ask(method, path, key=None)).problem
+async def test_nobody_asks_without_a_key(sqlite_api, method, path):
+    assert (401, "unauthorized") == (await sqlite_api.ask(method, path, key=None)).problem
 
 
 @pytest.mark.parametrize(
@@ -602,8 +602,8 @@ async def test_nobody_asks_without_a_key(sqlite_door, method, path):
         ("GET", at(rest="/secret/rotate"), "POST"),
     ],
 )
-async def test_another_method_is_told_which_there_are(sqlite_door, method, path, allowed):
-    answer = await sqlite_door.ask(method, path)
+async def test_another_method_is_told_which_there_are(sqlite_api, method, path, allowed):
+    answer = await sqlite_api.ask(method, path)
 
     assert ((405, "method_not_allowed"), allowed) == (answer.problem, answer.headers["Allow"])
 

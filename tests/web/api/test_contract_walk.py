@@ -14,7 +14,7 @@ import pytest
 from yarl import URL
 
 from store.directory.domains import ensure_shared_domain
-from tests.web.client import OWNER, WITH_FILES, Door
+from tests.web.client import OWNER, WITH_FILES, ApiServer
 from tests.web.world import AUTHENTICATION, dead_delivery, suppressed
 
 DOMAIN = "agents.example"
@@ -60,30 +60,30 @@ class Client:
 
 
 @pytest.fixture
-async def client(sqlite_door):
-    host, port = sqlite_door.server.addresses[0]
+async def client(sqlite_api):
+    host, port = sqlite_api.server.addresses[0]
     async with aiohttp.ClientSession() as session:
-        yield Client(session, f"http://{host}:{port}", sqlite_door.key)
+        yield Client(session, f"http://{host}:{port}", sqlite_api.key)
 
 
 @pytest.fixture
-async def housed(sqlite_door, client):
+async def housed(sqlite_api, client):
     """A client with a verified domain, an agent that polls, and one with a webhook."""
     claimed = await client.ask("POST", "/v1/domains", {"domain": DOMAIN}, status=201)
-    publish(sqlite_door, claimed["records"])
+    publish(sqlite_api, claimed["records"])
     await client.ask("POST", f"/v1/domains/{DOMAIN}/verify")
     await client.ask("POST", "/v1/agents", {"address": BOT, "name": "Bot", "mode": "poll"}, status=201)
     await client.ask("POST", "/v1/agents", {"address": HOOK, "webhook_url": "https://hooks.example/in"}, status=201)
     return client
 
 
-def publish(door: Door, records: list[dict]) -> None:
+def publish(api_server: ApiServer, records: list[dict]) -> None:
     for each in records:
-        door.dns.zone[each["name"], each["type"]] = (each["value"],)
+        api_server.dns.zone[each["name"], each["type"]] = (each["value"],)
 
 
-async def arrives(door: Door, agent: str = BOT, raw: bytes = WITH_FILES, **more: Any) -> str:
-    return (await door.message(raw, agent=agent, authentication=AUTHENTICATION, **more)).id
+async def arrives(api_server: ApiServer, agent: str = BOT, raw: bytes = WITH_FILES, **more: Any) -> str:
+    return (await api_server.message(raw, agent=agent, authentication=AUTHENTICATION, **more)).id
 
 
 async def test_a_caller_learns_who_they_are(client):
@@ -115,13 +115,13 @@ async def test_the_same_request_twice_is_done_once(client):
     assert first == again
 
 
-async def test_a_domain_is_claimed_proved_and_given_up(sqlite_door, client):
+async def test_a_domain_is_claimed_proved_and_given_up(sqlite_api, client):
     claimed = await client.ask("POST", "/v1/domains", {"domain": DOMAIN}, status=201)
     (proof,) = [each for each in claimed["records"] if each["name"] == f"_mailseal.{DOMAIN}"]
     assert ("TXT", True, True) == (proof["type"], proof["value"].startswith("mailseal-verify="), RECORD <= proof.keys())
     assert 409 == (await client.ask("POST", f"/v1/domains/{DOMAIN}/verify", status=409))["status"]
 
-    publish(sqlite_door, claimed["records"])
+    publish(sqlite_api, claimed["records"])
     assert (await client.ask("POST", f"/v1/domains/{DOMAIN}/verify"))["verified"]
     assert (await client.ask("GET", f"/v1/domains/{DOMAIN}"))["verified"]
     assert [DOMAIN] == [each["domain"] for each in (await client.ask("GET", "/v1/domains"))["items"]]
@@ -146,9 +146,9 @@ async def test_an_agent_is_made_changed_and_deleted(housed):
     assert "agent_not_found" == (await housed.ask("GET", one, status=404))["code"]
 
 
-async def test_an_agent_is_made_from_a_slug(sqlite_door, client):
-    now = sqlite_door.clock.now()
-    await sqlite_door.store.write(lambda tx: ensure_shared_domain(tx, "shared.example", now=now))
+async def test_an_agent_is_made_from_a_slug(sqlite_api, client):
+    now = sqlite_api.clock.now()
+    await sqlite_api.store.write(lambda tx: ensure_shared_domain(tx, "shared.example", now=now))
 
     made = await client.ask("POST", "/v1/agents", {"slug": "my-bot"}, status=201)
 
@@ -164,8 +164,8 @@ async def test_a_signing_secret_is_read_and_rotated(housed):
     assert 32 == len(base64.b64decode(first["secret"].removeprefix("whsec_")))
 
 
-async def test_messages_are_listed_read_and_fetched(sqlite_door, housed):
-    ids = [await arrives(sqlite_door), await arrives(sqlite_door)]
+async def test_messages_are_listed_read_and_fetched(sqlite_api, housed):
+    ids = [await arrives(sqlite_api), await arrives(sqlite_api)]
 
     page = await housed.ask("GET", f"{AGENT}/messages?status=unread&limit=1")
     more = await housed.ask("GET", f"{AGENT}/messages?status=unread&limit=1&cursor={page['next_cursor']}")
@@ -184,8 +184,8 @@ async def test_messages_are_listed_read_and_fetched(sqlite_door, housed):
     assert ids == [each["message_id"] for each in (await housed.ask("GET", f"{AGENT}/messages"))["items"]]
 
 
-async def test_the_bytes_are_those_that_the_message_tells_of(sqlite_door, housed):
-    one = f"{AGENT}/messages/{await arrives(sqlite_door)}"
+async def test_the_bytes_are_those_that_the_message_tells_of(sqlite_api, housed):
+    one = f"{AGENT}/messages/{await arrives(sqlite_api)}"
     whole = await housed.ask("GET", one)
 
     raw = await housed.ask("GET", f"{one}/raw")
@@ -198,17 +198,17 @@ async def test_the_bytes_are_those_that_the_message_tells_of(sqlite_door, housed
     assert f"https://relay.example{one}/raw" == whole["raw_url"]
 
 
-async def test_a_long_poll_answers_with_the_first_new_message(sqlite_door, housed):
+async def test_a_long_poll_answers_with_the_first_new_message(sqlite_api, housed):
     waiting = asyncio.create_task(housed.ask("GET", f"{AGENT}/messages?wait=60"))
-    await sqlite_door.somebody_waits()
+    await sqlite_api.has_waiter()
 
-    arrived = await arrives(sqlite_door)
+    arrived = await arrives(sqlite_api)
 
     assert [arrived] == [each["message_id"] for each in (await waiting)["items"]]
 
 
-async def test_messages_are_leased_kept_given_back_and_acked(sqlite_door, housed):
-    arrived = await arrives(sqlite_door)
+async def test_messages_are_leased_kept_given_back_and_acked(sqlite_api, housed):
+    arrived = await arrives(sqlite_api)
 
     (first,) = (await housed.ask("POST", f"{AGENT}/queue/lease", {"max": 1, "lease_seconds": 60, "wait": 0}))["items"]
     assert (LEASED, arrived, 1) == (first.keys(), first["message"]["message_id"], first["attempt"])
@@ -224,9 +224,9 @@ async def test_messages_are_leased_kept_given_back_and_acked(sqlite_door, housed
     assert [] == (await housed.ask("POST", f"{AGENT}/queue/lease", {"max": 1}))["items"]
 
 
-async def test_what_went_on_is_told_newest_first_and_by_conversation(sqlite_door, housed):
-    first = await arrives(sqlite_door, email_message_id="1@sender")
-    second = await arrives(sqlite_door, parent_ids=("1@sender",))
+async def test_what_went_on_is_told_newest_first_and_by_conversation(sqlite_api, housed):
+    first = await arrives(sqlite_api, email_message_id="1@sender")
+    second = await arrives(sqlite_api, parent_ids=("1@sender",))
 
     page = await housed.ask("GET", f"{AGENT}/activity")
     (conversation,) = (await housed.ask("GET", f"{AGENT}/conversations"))["items"]
@@ -237,8 +237,8 @@ async def test_what_went_on_is_told_newest_first_and_by_conversation(sqlite_door
     assert [second, first] == [each["message_id"] for each in told["items"]]
 
 
-async def test_deliveries_are_listed_told_with_attempts_and_replayed(sqlite_door, housed):
-    dead = await dead_delivery(sqlite_door, HOOK)
+async def test_deliveries_are_listed_told_with_attempts_and_replayed(sqlite_api, housed):
+    dead = await dead_delivery(sqlite_api, HOOK)
 
     page = await housed.ask("GET", f"/v1/deliveries?agent={quote(HOOK, safe='')}&status=dead")
     assert [dead] == [each["delivery_id"] for each in page["items"]]
@@ -247,8 +247,8 @@ async def test_deliveries_are_listed_told_with_attempts_and_replayed(sqlite_door
     assert "pending" == (await housed.ask("POST", f"/v1/deliveries/{dead}/replay", status=202))["status"]
 
 
-async def test_addresses_that_bounced_are_listed_and_written_to_again(sqlite_door, housed):
-    gone = await suppressed(sqlite_door, OWNER, "gone@reader.example")
+async def test_addresses_that_bounced_are_listed_and_written_to_again(sqlite_api, housed):
+    gone = await suppressed(sqlite_api, OWNER, "gone@reader.example")
 
     page = await housed.ask("GET", "/v1/suppressions?limit=200")
     assert LIST == page.keys()
@@ -258,16 +258,16 @@ async def test_addresses_that_bounced_are_listed_and_written_to_again(sqlite_doo
     assert [] == (await housed.ask("GET", "/v1/suppressions"))["items"]
 
 
-async def test_usage_is_told_by_day(sqlite_door, housed):
-    await arrives(sqlite_door)
+async def test_usage_is_told_by_day(sqlite_api, housed):
+    await arrives(sqlite_api)
 
     told = await housed.ask("GET", "/v1/usage?from=2026-11-01&to=2026-11-30")
 
     assert [("2026-11-23", 1)] == [(each["day"], each["received"]["count"]) for each in told["items"]]
 
 
-async def test_an_account_is_taken_along_and_taken_away(sqlite_door, housed):
-    await arrives(sqlite_door)
+async def test_an_account_is_taken_along_and_taken_away(sqlite_api, housed):
+    await arrives(sqlite_api)
 
     export = zipfile.ZipFile(io.BytesIO(await housed.ask("GET", "/v1/account/export")))
     counts = await housed.ask("DELETE", "/v1/account")

@@ -19,23 +19,23 @@ TEST = "/v1/agents/hook%40agents.example/test"
 
 
 @pytest.fixture
-async def hooked(door):
+async def hooked(api_server):
     """A door with an agent that has a webhook nobody listens at."""
-    await door.agent(HOOK, webhook="https://hooks.example/in")
-    return door
+    await api_server.agent(HOOK, webhook="https://hooks.example/in")
+    return api_server
 
 
-async def settled(door, how, *, status=500, agent=HOOK):
+async def settled(api_server, how, *, status=500, agent=HOOK):
     """Has a mail arrive and its delivery settled; answers the delivery's id."""
-    await door.message(agent=agent)
+    await api_server.message(agent=agent)
 
     def unit(tx):
-        now = door.clock.now()
+        now = api_server.clock.now()
         (claim,) = claim_due(tx, agent, limit=1, lease=LEASE, now=now)
         how(tx, claim, Attempt(at=now, duration_ms=7, status=status, error=None), now=now)
         return claim.delivery.id
 
-    return await door.store.write(unit)
+    return await api_server.store.write(unit)
 
 
 # Looked at
@@ -144,11 +144,11 @@ async def sink():
 
 
 @pytest.fixture
-async def tried(door, sink):
+async def tried(api_server, sink):
     """A door with an agent whose webhook is the sink."""
-    door.places.allow = (ip_network("127.0.0.0/8"),)
-    await door.agent(HOOK, webhook=sink.url())
-    return door
+    api_server.places.allow = (ip_network("127.0.0.0/8"),)
+    await api_server.agent(HOOK, webhook=sink.url())
+    return api_server
 
 
 async def test_a_sample_event_is_posted_as_a_real_one_is(tried, sink):
@@ -184,16 +184,16 @@ async def test_what_came_back_is_told_and_nothing_follows_from_it(tried, sink, s
     assert 200 == (await tried.post(TEST)).status
 
 
-async def test_an_address_that_must_not_be_asked_is_not_asked_for_a_test_either(door):
-    await door.agent(HOOK, webhook="https://localhost/in")
+async def test_an_address_that_must_not_be_asked_is_not_asked_for_a_test_either(api_server):
+    await api_server.agent(HOOK, webhook="https://localhost/in")
 
-    answer = await door.post(TEST)
+    answer = await api_server.post(TEST)
 
     assert (False, None) == (answer.json["delivered"], answer.json["status"])
     assert answer.json["error"]
 
 
-async def test_an_agent_that_polls_has_nothing_to_try(door):
-    await door.agent(BOT)
+async def test_an_agent_that_polls_has_nothing_to_try(api_server):
+    await api_server.agent(BOT)
 
-    assert (409, "no_webhook") == (await door.post("/v1/agents/bot%40agents.example/test")).problem
+    assert (409, "no_webhook") == (await api_server.post("/v1/agents/bot%40agents.example/test")).problem

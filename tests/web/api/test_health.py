@@ -10,48 +10,48 @@ from tests.web.client import messages, queue
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_it_is_alive(still_door):
-    answer = await still_door.get("/healthz", key=None)
+async def test_it_is_alive(shared_api):
+    answer = await shared_api.get("/healthz", key=None)
 
     assert (200, {"status": "ok"}) == (answer.status, answer.json)
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_it_is_ready(still_door):
-    answer = await still_door.get("/readyz", key=None)
+async def test_it_is_ready(shared_api):
+    answer = await shared_api.get("/readyz", key=None)
 
     assert (200, {"status": "ok"}) == (answer.status, answer.json)
 
 
-async def test_it_says_when_it_could_take_no_mail(sqlite_door):
-    sqlite_door.ready = False
+async def test_it_says_when_it_could_take_no_mail(sqlite_api):
+    sqlite_api.ready = False
 
-    answer = await sqlite_door.get("/readyz", key=None)
+    answer = await sqlite_api.get("/readyz", key=None)
 
     assert ((503, "not_ready"), "5") == (answer.problem, answer.headers["Retry-After"])
 
 
-async def test_it_is_alive_with_a_broken_store(sqlite_door):
-    lose_table(sqlite_door.store, "api_keys")
+async def test_it_is_alive_with_a_broken_store(sqlite_api):
+    lose_table(sqlite_api.store, "api_keys")
 
-    assert 200 == (await sqlite_door.get("/healthz", key=None)).status
+    assert 200 == (await sqlite_api.get("/healthz", key=None)).status
 
 
-async def test_the_counters_are_there_for_prometheus(sqlite_door):
-    sqlite_door.metrics.count_mail("accepted")
+async def test_the_counters_are_there_for_prometheus(sqlite_api):
+    sqlite_api.metrics.count_mail("accepted")
 
-    answer = await sqlite_door.get("/metrics", key=None)
+    answer = await sqlite_api.get("/metrics", key=None)
 
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
     assert b'mailseal_mails_total{outcome="accepted"} 1.0' in answer.body
 
 
 @pytest.mark.parametrize("table", ["api_keys", "messages"])
-async def test_a_store_that_cannot_answer_is_a_problem_that_passes(door, table):
-    await door.agent()
-    lose_table(door.store, table)
+async def test_a_store_that_cannot_answer_is_a_problem_that_passes(api_server, table):
+    await api_server.agent()
+    lose_table(api_server.store, table)
 
-    for answer in (await door.get(messages()), await door.post(queue("lease"), {})):
+    for answer in (await api_server.get(messages()), await api_server.post(queue("lease"), {})):
         assert ((503, "store_unavailable"), "5") == (answer.problem, answer.headers["Retry-After"])
         assert b"table" not in answer.body
 
@@ -67,21 +67,21 @@ async def test_a_store_that_cannot_answer_is_a_problem_that_passes(door, table):
         ("PUT", messages(), (405, "method_not_allowed")),
     ],
 )
-async def test_what_is_no_route_is_a_problem(still_door, method, path, problem):
-    assert problem == (await still_door.ask(method, path)).problem
+async def test_what_is_no_route_is_a_problem(shared_api, method, path, problem):
+    assert problem == (await shared_api.ask(method, path)).problem
 
 
-async def test_an_error_of_our_own_tells_nothing_of_itself(sqlite_door):
-    sqlite_door.ready = RuntimeError("the password is swordfish")
+async def test_an_error_of_our_own_tells_nothing_of_itself(sqlite_api):
+    sqlite_api.ready = RuntimeError("the password is swordfish")
 
-    answer = await sqlite_door.get("/readyz", key=None)
+    answer = await sqlite_api.get("/readyz", key=None)
 
     assert ((500, "internal_error"), False) == (answer.problem, b"swordfish" in answer.body)
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_api_describes_itself(still_door):
-    answer = await still_door.get("/openapi.json", key=None)
+async def test_the_api_describes_itself(shared_api):
+    answer = await shared_api.get("/openapi.json", key=None)
 
     described = {(method.upper(), path) for path, verbs in answer.json["paths"].items() for method in verbs}
     agent = "/v1/agents/{address}"
@@ -103,19 +103,19 @@ async def test_the_api_describes_itself(still_door):
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_description_names_the_key(still_door):
-    document = (await still_door.get("/openapi.json", key=None)).json
+async def test_the_description_names_the_key(shared_api):
+    document = (await shared_api.get("/openapi.json", key=None)).json
 
     schemes = document["components"]["securitySchemes"]
     used = document["paths"]["/v1/agents/{address}/messages"]["get"]["security"]
     assert ["bearer"] == [schemes[name]["scheme"] for each in used for name in each]
 
 
-async def test_a_long_poll_does_not_hold_up_a_stop(sqlite_door):
-    await sqlite_door.agent()
-    waiting = asyncio.create_task(sqlite_door.get(messages("?wait=60")))
+async def test_a_long_poll_does_not_hold_up_a_stop(sqlite_api):
+    await sqlite_api.agent()
+    waiting = asyncio.create_task(sqlite_api.get(messages("?wait=60")))
     async with asyncio.timeout(10):
-        await sqlite_door.somebody_waits()
+        await sqlite_api.has_waiter()
 
-        await sqlite_door.server.stop(1)
+        await sqlite_api.server.stop(1)
         await asyncio.gather(waiting, return_exceptions=True)

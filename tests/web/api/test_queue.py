@@ -7,29 +7,29 @@ import pytest
 from relay.clock import SystemClock
 from tests.one_database import on_sqlite
 from tests.places import Places
-from tests.web.client import BOT, Door, queue
+from tests.web.client import BOT, ApiServer, queue
 
 OTHER = "other@agents.example"
 LOST = {"status": 409, "code": "lease_lost"}
 
 
-async def lease(door, agent=BOT, **wanted):
-    answer = await door.post(queue("lease", agent), wanted)
+async def lease(api_server, agent=BOT, **wanted):
+    answer = await api_server.post(queue("lease", agent), wanted)
     assert answer.status == 200, answer.body
     return answer.json["items"]
 
 
-async def lease_one(door, **wanted):
-    (item,) = await lease(door, **wanted)
+async def lease_one(api_server, **wanted):
+    (item,) = await lease(api_server, **wanted)
     return item
 
 
 @on_sqlite
-async def test_a_lease_holds_the_whole_message(door):
-    await door.agent()
-    message = await door.message()
+async def test_a_lease_holds_the_whole_message(api_server):
+    await api_server.agent()
+    message = await api_server.message()
 
-    item = await lease_one(door, lease_seconds=30)
+    item = await lease_one(api_server, lease_seconds=30)
 
     assert (1, "2026-11-23T15:17:30Z", message.id, "hello") == (
         item["attempt"], item["lease_expires_at"], item["message"]["message_id"], item["message"]["text"].strip(),
@@ -37,167 +37,167 @@ async def test_a_lease_holds_the_whole_message(door):
 
 
 @on_sqlite
-async def test_a_lease_needs_no_body(door):
-    await door.agent()
-    await door.message()
+async def test_a_lease_needs_no_body(api_server):
+    await api_server.agent()
+    await api_server.message()
 
-    answer = await door.ask("POST", queue("lease"))
+    answer = await api_server.ask("POST", queue("lease"))
 
     assert 1 == len(answer.json["items"])
 
 
-async def test_messages_are_leased_oldest_first_and_as_many_as_asked_for(door):
-    await door.agent()
-    kept = [(await door.message()).id for _ in range(3)]
+async def test_messages_are_leased_oldest_first_and_as_many_as_asked_for(api_server):
+    await api_server.agent()
+    kept = [(await api_server.message()).id for _ in range(3)]
 
-    assert kept[:2] == [item["message"]["message_id"] for item in await lease(door, max=2)]
-    assert kept[2:] == [item["message"]["message_id"] for item in await lease(door, max=100)]
+    assert kept[:2] == [item["message"]["message_id"] for item in await lease(api_server, max=2)]
+    assert kept[2:] == [item["message"]["message_id"] for item in await lease(api_server, max=100)]
 
 
-async def test_two_pollers_at_once_never_get_the_same_message(door):
-    await door.agent()
-    kept = [(await door.message()).id for _ in range(12)]
+async def test_two_pollers_at_once_never_get_the_same_message(api_server):
+    await api_server.agent()
+    kept = [(await api_server.message()).id for _ in range(12)]
 
-    leases = await asyncio.gather(*[lease(door, max=2) for _ in range(8)])
+    leases = await asyncio.gather(*[lease(api_server, max=2) for _ in range(8)])
 
     assert sorted(kept) == sorted(item["message"]["message_id"] for items in leases for item in items)
 
 
-async def test_a_leased_message_is_nobody_elses_until_the_lease_ends(door):
-    await door.agent()
-    await door.message()
-    await lease_one(door, lease_seconds=60)
+async def test_a_leased_message_is_nobody_elses_until_the_lease_ends(api_server):
+    await api_server.agent()
+    await api_server.message()
+    await lease_one(api_server, lease_seconds=60)
 
-    door.clock.advance(seconds=59)
-    assert [] == await lease(door)
-    door.clock.advance(seconds=1)
-    assert 2 == (await lease_one(door))["attempt"]
+    api_server.clock.advance(seconds=59)
+    assert [] == await lease(api_server)
+    api_server.clock.advance(seconds=1)
+    assert 2 == (await lease_one(api_server))["attempt"]
 
 
-async def test_an_acked_message_never_comes_back(door):
-    await door.agent()
-    await door.message()
-    receipt = (await lease_one(door))["receipt"]
+async def test_an_acked_message_never_comes_back(api_server):
+    await api_server.agent()
+    await api_server.message()
+    receipt = (await lease_one(api_server))["receipt"]
 
-    answer = await door.post(queue("ack"), {"receipts": [receipt]})
+    answer = await api_server.post(queue("ack"), {"receipts": [receipt]})
 
     assert (200, [{"receipt": receipt, "status": 200, "code": None}]) == (answer.status, answer.json["items"])
-    door.clock.advance(days=1)
-    assert [] == await lease(door)
+    api_server.clock.advance(days=1)
+    assert [] == await lease(api_server)
 
 
 @on_sqlite
-async def test_acking_twice_is_no_error(door):
-    await door.agent()
-    await door.message()
-    receipt = (await lease_one(door))["receipt"]
-    await door.post(queue("ack"), {"receipts": [receipt]})
+async def test_acking_twice_is_no_error(api_server):
+    await api_server.agent()
+    await api_server.message()
+    receipt = (await lease_one(api_server))["receipt"]
+    await api_server.post(queue("ack"), {"receipts": [receipt]})
 
-    assert 200 == (await door.post(queue("ack"), {"receipts": [receipt]})).status
+    assert 200 == (await api_server.post(queue("ack"), {"receipts": [receipt]})).status
 
 
 @pytest.mark.parametrize("delay", [0, 90])
-async def test_a_message_given_back_comes_again_after_its_delay(door, delay):
-    await door.agent()
-    await door.message()
-    receipt = (await lease_one(door))["receipt"]
+async def test_a_message_given_back_comes_again_after_its_delay(api_server, delay):
+    await api_server.agent()
+    await api_server.message()
+    receipt = (await lease_one(api_server))["receipt"]
 
-    answer = await door.post(queue("nack"), {"receipts": [receipt], "delay_seconds": delay})
+    answer = await api_server.post(queue("nack"), {"receipts": [receipt], "delay_seconds": delay})
 
     assert 200 == answer.status
-    door.clock.advance(seconds=delay - 1)
-    assert delay == 0 or await lease(door) == []
-    door.clock.advance(seconds=1)
-    assert 2 == (await lease_one(door))["attempt"]
+    api_server.clock.advance(seconds=delay - 1)
+    assert delay == 0 or await lease(api_server) == []
+    api_server.clock.advance(seconds=1)
+    assert 2 == (await lease_one(api_server))["attempt"]
 
 
-async def test_an_extended_lease_lasts_from_now_on(door):
-    await door.agent()
-    await door.message()
-    receipt = (await lease_one(door, lease_seconds=60))["receipt"]
-    door.clock.advance(seconds=50)
+async def test_an_extended_lease_lasts_from_now_on(api_server):
+    await api_server.agent()
+    await api_server.message()
+    receipt = (await lease_one(api_server, lease_seconds=60))["receipt"]
+    api_server.clock.advance(seconds=50)
 
-    assert 200 == (await door.post(queue("extend"), {"receipts": [receipt], "lease_seconds": 60})).status
+    assert 200 == (await api_server.post(queue("extend"), {"receipts": [receipt], "lease_seconds": 60})).status
 
-    door.clock.advance(seconds=59)
-    assert [] == await lease(door)
-    door.clock.advance(seconds=1)
-    assert 2 == (await lease_one(door))["attempt"]
+    api_server.clock.advance(seconds=59)
+    assert [] == await lease(api_server)
+    api_server.clock.advance(seconds=1)
+    assert 2 == (await lease_one(api_server))["attempt"]
 
 
 @on_sqlite
 @pytest.mark.parametrize("verb", ["ack", "nack", "extend"])
-async def test_an_expired_receipt_changes_nothing(door, verb):
-    await door.agent()
-    await door.message()
-    receipt = (await lease_one(door, lease_seconds=60))["receipt"]
-    door.clock.advance(seconds=60)
+async def test_an_expired_receipt_changes_nothing(api_server, verb):
+    await api_server.agent()
+    await api_server.message()
+    receipt = (await lease_one(api_server, lease_seconds=60))["receipt"]
+    api_server.clock.advance(seconds=60)
 
-    answer = await door.post(queue(verb), {"receipts": [receipt]})
+    answer = await api_server.post(queue(verb), {"receipts": [receipt]})
 
     assert (409, [{"receipt": receipt, **LOST}]) == (answer.status, answer.json["items"])
-    assert 2 == (await lease_one(door))["attempt"]
+    assert 2 == (await lease_one(api_server))["attempt"]
 
 
 @pytest.mark.parametrize("verb", ["ack", "nack", "extend"])
-async def test_a_receipt_of_an_older_lease_changes_nothing(door, verb):
-    await door.agent()
-    await door.message()
-    old = (await lease_one(door, lease_seconds=60))["receipt"]
-    door.clock.advance(seconds=60)
-    new = (await lease_one(door, lease_seconds=60))["receipt"]
+async def test_a_receipt_of_an_older_lease_changes_nothing(api_server, verb):
+    await api_server.agent()
+    await api_server.message()
+    old = (await lease_one(api_server, lease_seconds=60))["receipt"]
+    api_server.clock.advance(seconds=60)
+    new = (await lease_one(api_server, lease_seconds=60))["receipt"]
 
-    assert 409 == (await door.post(queue(verb), {"receipts": [old]})).status
+    assert 409 == (await api_server.post(queue(verb), {"receipts": [old]})).status
 
-    assert [] == await lease(door)
-    assert 200 == (await door.post(queue("ack"), {"receipts": [new]})).status
+    assert [] == await lease(api_server)
+    assert 200 == (await api_server.post(queue("ack"), {"receipts": [new]})).status
 
 
-async def test_a_lost_receipt_does_not_hurt_the_others(door):
-    await door.agent()
-    await door.message()
-    receipt = (await lease_one(door))["receipt"]
+async def test_a_lost_receipt_does_not_hurt_the_others(api_server):
+    await api_server.agent()
+    await api_server.message()
+    receipt = (await lease_one(api_server))["receipt"]
 
-    answer = await door.post(queue("ack"), {"receipts": ["nonsense", receipt, "msg_0.0"]})
+    answer = await api_server.post(queue("ack"), {"receipts": ["nonsense", receipt, "msg_0.0"]})
 
     assert [409, 200, 409] == [item["status"] for item in answer.json["items"]]
-    door.clock.advance(days=1)
-    assert [] == await lease(door)
+    api_server.clock.advance(days=1)
+    assert [] == await lease(api_server)
 
 
 @on_sqlite
 @pytest.mark.parametrize("verb", ["ack", "nack", "extend"])
-async def test_another_agents_receipt_changes_nothing(door, verb):
-    await door.agent()
-    await door.agent(OTHER)
-    await door.message(agent=OTHER)
-    (item,) = await lease(door, OTHER)
+async def test_another_agents_receipt_changes_nothing(api_server, verb):
+    await api_server.agent()
+    await api_server.agent(OTHER)
+    await api_server.message(agent=OTHER)
+    (item,) = await lease(api_server, OTHER)
 
-    assert 409 == (await door.post(queue(verb), {"receipts": [item["receipt"]]})).status
+    assert 409 == (await api_server.post(queue(verb), {"receipts": [item["receipt"]]})).status
 
-    assert 200 == (await door.post(queue("extend", OTHER), {"receipts": [item["receipt"]]})).status
+    assert 200 == (await api_server.post(queue("extend", OTHER), {"receipts": [item["receipt"]]})).status
 
 
-async def test_a_waiting_lease_is_woken_by_the_commit_of_a_message(door):
-    await door.agent()
-    waiting = asyncio.create_task(lease_one(door, wait=60))
-    await door.somebody_waits()
+async def test_a_waiting_lease_is_woken_by_the_commit_of_a_message(api_server):
+    await api_server.agent()
+    waiting = asyncio.create_task(lease_one(api_server, wait=60))
+    await api_server.has_waiter()
 
-    message = await door.message()
+    message = await api_server.message()
 
     async with asyncio.timeout(4):  # less than it would take to look again without being woken
         assert message.id == (await waiting)["message"]["message_id"]
 
 
 @on_sqlite
-async def test_a_waiting_lease_is_woken_by_a_message_given_back(door):
-    await door.agent()
-    message = await door.message()
-    receipt = (await lease_one(door))["receipt"]
-    waiting = asyncio.create_task(lease_one(door, wait=60))
-    await door.somebody_waits()
+async def test_a_waiting_lease_is_woken_by_a_message_given_back(api_server):
+    await api_server.agent()
+    message = await api_server.message()
+    receipt = (await lease_one(api_server))["receipt"]
+    waiting = asyncio.create_task(lease_one(api_server, wait=60))
+    await api_server.has_waiter()
 
-    await door.post(queue("nack"), {"receipts": [receipt]})
+    await api_server.post(queue("nack"), {"receipts": [receipt]})
 
     async with asyncio.timeout(4):
         assert message.id == (await waiting)["message"]["message_id"]
@@ -205,47 +205,47 @@ async def test_a_waiting_lease_is_woken_by_a_message_given_back(door):
 
 async def test_a_waiting_lease_gets_what_another_worker_lets_go_without_a_word(sqlite_store, master):
     clock = SystemClock()
-    door = Door(sqlite_store, clock, Places(clock, master))
-    await door.open()
-    await door.agent()
-    message = await door.message()
-    await lease_one(door, lease_seconds=1)
+    api_server = ApiServer(sqlite_store, clock, Places(clock, master))
+    await api_server.open()
+    await api_server.agent()
+    message = await api_server.message()
+    await lease_one(api_server, lease_seconds=1)
 
     async with asyncio.timeout(4):
-        again = await lease_one(door, wait=60)
-    await door.close()
+        again = await lease_one(api_server, wait=60)
+    await api_server.close()
 
     assert (message.id, 2) == (again["message"]["message_id"], again["attempt"])
 
 
-async def test_one_message_wakes_two_waiting_leases_and_goes_to_one(door):
-    await door.agent()
-    pollers = [asyncio.create_task(lease(door, wait=wait)) for wait in (0.5, 0.5)]
-    await door.somebody_waits()
+async def test_one_message_wakes_two_waiting_leases_and_goes_to_one(api_server):
+    await api_server.agent()
+    pollers = [asyncio.create_task(lease(api_server, wait=wait)) for wait in (0.5, 0.5)]
+    await api_server.has_waiter()
 
-    await door.message()
+    await api_server.message()
 
     assert 1 == sum(map(len, await asyncio.gather(*pollers)))
 
 
-async def test_a_message_marked_unread_can_be_leased_again(door):
-    await door.agent()
-    message = await door.message()
-    await door.post(queue("ack"), {"receipts": [(await lease_one(door))["receipt"]]})
+async def test_a_message_marked_unread_can_be_leased_again(api_server):
+    await api_server.agent()
+    message = await api_server.message()
+    await api_server.post(queue("ack"), {"receipts": [(await lease_one(api_server))["receipt"]]})
 
-    await door.patch(f"/v1/agents/{BOT}/messages/{message.id}", {"status": "unread"})
+    await api_server.patch(f"/v1/agents/{BOT}/messages/{message.id}", {"status": "unread"})
 
-    assert message.id == (await lease_one(door))["message"]["message_id"]
+    assert message.id == (await lease_one(api_server))["message"]["message_id"]
 
 
 @on_sqlite
-async def test_a_message_that_was_read_is_not_leased(door):
-    await door.agent()
-    message = await door.message()
+async def test_a_message_that_was_read_is_not_leased(api_server):
+    await api_server.agent()
+    message = await api_server.message()
 
-    await door.get(f"/v1/agents/{BOT}/messages/{message.id}")
+    await api_server.get(f"/v1/agents/{BOT}/messages/{message.id}")
 
-    assert [] == await lease(door)
+    assert [] == await lease(api_server)
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -275,8 +275,8 @@ async def test_a_message_that_was_read_is_not_leased(door):
         ("extend", None),
     ],
 )
-async def test_a_body_that_does_not_fit_is_a_problem(still_door, verb, body):
-    answer = await still_door.post(queue(verb), body)
+async def test_a_body_that_does_not_fit_is_a_problem(shared_api, verb, body):
+    answer = await shared_api.post(queue(verb), body)
 
     assert (422, "invalid_request") == answer.problem
     assert all(each["at"].startswith("body") and each["problem"] for each in answer.json["errors"])
@@ -297,28 +297,28 @@ async def test_a_body_that_does_not_fit_is_a_problem(still_door, verb, body):
     ],
     ids=["open", "no UTF-8", "trailing", "deep", "long number", "empty", "surrogate", "surrogate's name"],
 )
-async def test_a_body_that_is_no_json_is_a_problem(still_door, problem, body):
-    answer = await still_door.ask("POST", queue("ack"), data=body, headers={"Content-Type": "application/json"})
+async def test_a_body_that_is_no_json_is_a_problem(shared_api, problem, body):
+    answer = await shared_api.ask("POST", queue("ack"), data=body, headers={"Content-Type": "application/json"})
 
     assert problem == answer.problem
 
 
-async def test_a_receipt_with_a_nul_is_a_problem_or_lost(door):
-    await door.agent()
+async def test_a_receipt_with_a_nul_is_a_problem_or_lost(api_server):
+    await api_server.agent()
 
-    answer = await door.post(queue("ack"), {"receipts": ["msg_\0.x"]})
+    answer = await api_server.post(queue("ack"), {"receipts": ["msg_\0.x"]})
 
     assert answer.status in {409, 422}
 
 
-async def test_a_client_that_hung_up_takes_no_message_with_it(door):
-    await door.agent()
-    waiter = asyncio.create_task(door.post(queue("lease"), {"max": 1, "wait": 30}))
-    await door.somebody_waits()
+async def test_a_client_that_hung_up_takes_no_message_with_it(api_server):
+    await api_server.agent()
+    waiter = asyncio.create_task(api_server.post(queue("lease"), {"max": 1, "wait": 30}))
+    await api_server.has_waiter()
     waiter.cancel()
     await asyncio.gather(waiter, return_exceptions=True)
-    await door.message()
+    await api_server.message()
 
-    leased = await lease_one(door, wait=5)
+    leased = await lease_one(api_server, wait=5)
 
     assert 1 == leased["attempt"]

@@ -21,7 +21,7 @@ from store.outbound.outbound import get_outbound_message
 from store.outbound.suppression import keep_suppression
 from store.schema.outbound import notifications
 from tests.fakes import FakeCourier
-from tests.web.client import BOT, OWNER, open_door
+from tests.web.client import BOT, OWNER, serve_api
 
 ANA, BO = "ana@customer.example", "bo@customer.example"
 OTHER = "other@agents.example"
@@ -41,31 +41,31 @@ def courier() -> FakeCourier:
 @pytest.fixture
 async def post(sqlite_store, clock, places, courier):
     """A door whose daemon sends, with two agents; one of them has a webhook that wants every event."""
-    async with open_door(sqlite_store, clock, places, courier=courier) as door:
-        await door.agent()
+    async with serve_api(sqlite_store, clock, places, courier=courier) as api_server:
+        await api_server.agent()
         events = ["email.received", "email.sent", "email.failed", "email.approved", "email.rejected", "email.expired"]
-        await door.agent(OTHER, webhook="https://hooks.example/in", events=[*events, "email.pending_approval"])
-        sending = Sending(door.office)
+        await api_server.agent(OTHER, webhook="https://hooks.example/in", events=[*events, "email.pending_approval"])
+        sending = Sending(api_server.send_context)
         sending.start()
-        yield door
+        yield api_server
         await sending.stop(1)
 
 
-async def hold(door, agent=BOT, *, action="reject", ttl=600):
+async def hold(api_server, agent=BOT, *, action="reject", ttl=600):
     wanted = {"enabled": True, "ttl_seconds": ttl, "expiration_action": action}
-    assert 200 == (await door.ask("PUT", f"/v1/agents/{agent}/hitl", json=wanted)).status
+    assert 200 == (await api_server.ask("PUT", f"/v1/agents/{agent}/hitl", json=wanted)).status
 
 
-async def sent(door, body=MAIL, path=f"{AGENT}/send", **more):
-    answer = await door.post(path, body, **more)
+async def sent(api_server, body=MAIL, path=f"{AGENT}/send", **more):
+    answer = await api_server.post(path, body, **more)
     assert 202 == answer.status, answer.body
     return answer.json["message_id"]
 
 
-async def reached(door, message_id, status, agent=BOT):
+async def reached(api_server, message_id, status, agent=BOT):
     """The message, once it has come to *status*."""
     for _ in range(200):
-        found = (await door.get(f"/v1/agents/{agent}/messages/{message_id}")).json
+        found = (await api_server.get(f"/v1/agents/{agent}/messages/{message_id}")).json
         if found["status"] == status:
             return found
         await asyncio.sleep(0.01)
@@ -208,11 +208,11 @@ async def test_an_agent_here_gets_it_without_a_provider_and_under_the_seal(post,
     assert "delivered" == found["recipients"][0]["status"]
 
 
-async def test_without_a_provider_only_agents_here_are_written_to(sqlite_door):
-    await sqlite_door.agent()
+async def test_without_a_provider_only_agents_here_are_written_to(sqlite_api):
+    await sqlite_api.agent()
 
-    assert (409, "outbound_off") == (await sqlite_door.post(f"{AGENT}/send", MAIL)).problem
-    assert [] == (await sqlite_door.get(f"{AGENT}/activity")).json["items"]
+    assert (409, "outbound_off") == (await sqlite_api.post(f"{AGENT}/send", MAIL)).problem
+    assert [] == (await sqlite_api.get(f"{AGENT}/activity")).json["items"]
 
 
 async def test_a_mail_waits_for_a_person_who_approves_those_very_bytes(post, courier):
@@ -361,7 +361,7 @@ async def test_a_hold_that_nobody_decides_ends_as_its_owner_wants(  # noqa: PLR0
     message_id = await sent(post, path=f"/v1/agents/{OTHER}/send")
     clock.advance(seconds=61)
 
-    await asyncio.gather(*[Holds(post.office).expire_due(asyncio.Event()) for _ in range(3)])
+    await asyncio.gather(*[Holds(post.send_context).expire_due(asyncio.Event()) for _ in range(3)])
 
     found = (await post.get(f"/v1/reviews/{message_id}")).json
     assert (status, taken, None) == (found["status"], len(courier.taken), found["text"])
@@ -377,7 +377,7 @@ async def test_a_cap_holds_for_a_person_and_its_hold_ends_in_no(post, courier, c
     held = (await post.get(f"/v1/reviews/{ids[-1]}")).json
     assert ("pending_approval", "recipients") == (held["status"], held["hold_reason"])
     clock.advance(days=1, seconds=1)
-    await Holds(post.office).expire_due(asyncio.Event())
+    await Holds(post.send_context).expire_due(asyncio.Event())
     assert "expired_rejected" == (await post.get(f"/v1/reviews/{ids[-1]}")).json["status"]
 
 

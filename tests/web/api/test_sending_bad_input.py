@@ -13,7 +13,7 @@ from relay.outbound.send import send_queued
 from store.outbound.sending import claim_queued
 from store.schema.inbound import bodies, messages
 from tests.fakes import FakeCourier
-from tests.web.client import BOT, open_door
+from tests.web.client import BOT, serve_api
 
 SEND = f"/v1/agents/{BOT}/send"
 MAIL = {"to": ["ana@customer.example"], "subject": "hello", "text": "hello"}
@@ -27,18 +27,18 @@ def courier() -> FakeCourier:
 
 
 @pytest.fixture
-async def desk(sqlite_store, clock, places, courier):
+async def scenario(sqlite_store, clock, places, courier):
     """A door with one agent, and a courier that must never be asked."""
-    async with open_door(sqlite_store, clock, places, courier=courier) as door:
-        await door.agent()
-        yield door
+    async with serve_api(sqlite_store, clock, places, courier=courier) as api_server:
+        await api_server.agent()
+        yield api_server
 
 
-async def refused(desk, path=SEND, **changes):
+async def refused(scenario, path=SEND, **changes):
     """The problem's code and field, of a mail that leaves nothing behind."""
-    before = await kept(desk)
-    answer = await desk.post(path, MAIL | changes)
-    assert before == await kept(desk)
+    before = await kept(scenario)
+    answer = await scenario.post(path, MAIL | changes)
+    assert before == await kept(scenario)
     status, code = answer.problem
     assert 400 <= status < 500, answer.json
     return code, answer.json
@@ -55,13 +55,13 @@ def field_of(problem):
     return place_of(problem).split("/")[0]
 
 
-async def kept(desk):
+async def kept(scenario):
     """How many messages and bodies there are."""
 
     def unit(tx):
         return [tx.execute(select(func.count()).select_from(table)).scalar() for table in (messages, bodies)]
 
-    return await desk.store.read(unit)
+    return await scenario.store.read(unit)
 
 
 def odd_values():
@@ -79,27 +79,27 @@ def odd_values():
         yield "attachments", {"attachments": [FILE | {"data": f"{sign}aGVsbG8="}]}
 
 
-async def test_a_line_end_or_another_control_is_refused_in_every_field_of_one_line(desk, courier):
+async def test_a_line_end_or_another_control_is_refused_in_every_field_of_one_line(scenario, courier):
     for field, changes in odd_values():
-        code, problem = await refused(desk, **changes)
+        code, problem = await refused(scenario, **changes)
 
         assert ("bad_draft", field) == (code, field_of(problem)), (changes, problem)
     assert [] == courier.taken
 
 
-async def test_a_text_with_a_sign_that_no_mail_has_is_refused(desk):
+async def test_a_text_with_a_sign_that_no_mail_has_is_refused(scenario):
     for field, sign in itertools.product(("text", "html"), ("\0", "\ud800", "\udfff\ud800")):
-        code, problem = await refused(desk, **{field: f"hello {sign}"})
+        code, problem = await refused(scenario, **{field: f"hello {sign}"})
 
         assert ("bad_draft", field) == (code, field_of(problem))
 
 
-async def test_a_conversation_that_is_none_is_not_found(desk):
+async def test_a_conversation_that_is_none_is_not_found(scenario):
     for sign in ("\r\nX: y", "\0", "' OR 1=1", "x" * 5000):
-        code, _ = await refused(desk, conversation_id=f"conv_{sign}")
+        code, _ = await refused(scenario, conversation_id=f"conv_{sign}")
 
         assert "conversation_not_found" == code, sign
-    assert "invalid_value" == (await refused(desk, conversation_id="conv_\ud800"))[0]
+    assert "invalid_value" == (await refused(scenario, conversation_id="conv_\ud800"))[0]
 
 
 NO_MAILS = [
@@ -137,9 +137,9 @@ NO_MAILS = [
 ]
 
 
-async def test_a_mail_that_cannot_be_is_refused_with_its_place(desk, courier):
+async def test_a_mail_that_cannot_be_is_refused_with_its_place(scenario, courier):
     for place, changes in NO_MAILS:
-        code, problem = await refused(desk, **changes)
+        code, problem = await refused(scenario, **changes)
 
         assert ("bad_draft", place) == (code, place_of(problem)), problem
     assert [] == courier.taken
@@ -164,37 +164,37 @@ NO_FIELDS = [
 ]
 
 
-async def test_a_field_of_another_shape_is_named(desk):
+async def test_a_field_of_another_shape_is_named(scenario):
     for changes in NO_FIELDS:
-        code, problem = await refused(desk, **changes)
+        code, problem = await refused(scenario, **changes)
 
         assert ("invalid_request", next(iter(changes))) == (code, field_of(problem))
 
 
-async def test_null_is_as_good_as_a_field_left_out(desk, courier):
+async def test_null_is_as_good_as_a_field_left_out(scenario, courier):
     nulls = dict.fromkeys(("cc", "bcc", "html", "attachments", "headers", "conversation_id"))
     file = FILE | {"content_type": None}
     wanted = {"enabled": True, "ttl_seconds": 600, "expiration_action": "approve"}
-    await desk.ask("PUT", f"/v1/agents/{BOT}/hitl", json=wanted)
+    await scenario.ask("PUT", f"/v1/agents/{BOT}/hitl", json=wanted)
 
-    message_id = (await desk.post(SEND, MAIL | nulls | {"attachments": [file]})).json["message_id"]
-    before = (await desk.get(f"/v1/reviews/{message_id}")).json
+    message_id = (await scenario.post(SEND, MAIL | nulls | {"attachments": [file]})).json["message_id"]
+    before = (await scenario.get(f"/v1/reviews/{message_id}")).json
     changes = dict.fromkeys(("subject", "text", "html", "to", "cc", "bcc", "attachments", "revision"))
-    answer = await desk.ask("PATCH", f"/v1/reviews/{message_id}", json=changes)
+    answer = await scenario.ask("PATCH", f"/v1/reviews/{message_id}", json=changes)
 
-    assert (200, before) == (answer.status, (await desk.get(f"/v1/reviews/{message_id}")).json)
+    assert (200, before) == (answer.status, (await scenario.get(f"/v1/reviews/{message_id}")).json)
     assert ["application/octet-stream"] == [each["content_type"] for each in before["attachments"]]
 
 
-async def test_a_mail_over_the_limit_is_too_large_however_it_comes_to_be(desk):
+async def test_a_mail_over_the_limit_is_too_large_however_it_comes_to_be(scenario):
     large = base64.b64encode(b"x" * 8_000_000).decode()
-    before = await kept(desk)
+    before = await kept(scenario)
     for changes in ({"attachments": [FILE | {"data": large}]}, {"text": "x" * 11_000_000}):
         body = io.BytesIO(json.dumps(MAIL | changes).encode())
-        answer = await desk.ask("POST", SEND, data=body, headers={"Content-Type": "application/json"})
+        answer = await scenario.ask("POST", SEND, data=body, headers={"Content-Type": "application/json"})
 
         assert (413, "mail_too_large") == answer.problem
-    assert before == await kept(desk)
+    assert before == await kept(scenario)
 
 
 @pytest.mark.parametrize(
@@ -209,38 +209,38 @@ async def test_a_mail_over_the_limit_is_too_large_however_it_comes_to_be(desk):
     ],
     ids=["nested", "unclosed", "tables", "comments", "long", "entities"],
 )
-async def test_a_bomb_of_html_goes_as_the_bytes_it_is(desk, courier, html):
-    assert 202 == (await desk.post(SEND, MAIL | {"html": html})).status
+async def test_a_bomb_of_html_goes_as_the_bytes_it_is(scenario, courier, html):
+    assert 202 == (await scenario.post(SEND, MAIL | {"html": html})).status
 
-    (raw,) = await sent(desk, courier)
+    (raw,) = await sent(scenario, courier)
     part = message_from_bytes(raw, policy=policy.default).get_body(["html"])
     assert html == part.get_content().removesuffix("\n")
 
 
 @pytest.mark.parametrize("charset", ["x-unknown", "utf-7", "idna", "rot13"])
-async def test_a_file_of_an_unknown_charset_goes_as_the_bytes_it_is(desk, courier, charset):
+async def test_a_file_of_an_unknown_charset_goes_as_the_bytes_it_is(scenario, courier, charset):
     odd = FILE | {"content_type": f"text/plain; charset={charset}"}
-    assert 202 == (await desk.post(SEND, MAIL | {"attachments": [odd]})).status
+    assert 202 == (await scenario.post(SEND, MAIL | {"attachments": [odd]})).status
 
-    (raw,) = await sent(desk, courier)
+    (raw,) = await sent(scenario, courier)
     _, file = message_from_bytes(raw, policy=policy.compat32).get_payload()
     assert b"hello" == file.get_payload(decode=True)
 
 
-async def test_an_edit_that_no_mail_could_be_leaves_the_mail_as_it_was(desk, courier):
+async def test_an_edit_that_no_mail_could_be_leaves_the_mail_as_it_was(scenario, courier):
     wanted = {"enabled": True, "ttl_seconds": 600, "expiration_action": "approve"}
-    await desk.ask("PUT", f"/v1/agents/{BOT}/hitl", json=wanted)
-    message_id = (await desk.post(SEND, MAIL)).json["message_id"]
-    before = (await desk.get(f"/v1/reviews/{message_id}")).json
+    await scenario.ask("PUT", f"/v1/agents/{BOT}/hitl", json=wanted)
+    message_id = (await scenario.post(SEND, MAIL)).json["message_id"]
+    before = (await scenario.get(f"/v1/reviews/{message_id}")).json
 
     for field, changes in odd_values():
         if field != "headers":
             for method, rest in (("PATCH", ""), ("POST", "/approve")):
-                answer = await desk.ask(method, f"/v1/reviews/{message_id}{rest}", json=changes)
+                answer = await scenario.ask(method, f"/v1/reviews/{message_id}{rest}", json=changes)
                 assert (422, "bad_draft") == answer.problem, (changes, answer.json)
                 assert field == field_of(answer.json)
 
-    assert before == (await desk.get(f"/v1/reviews/{message_id}")).json
+    assert before == (await scenario.get(f"/v1/reviews/{message_id}")).json
     assert [] == courier.taken
 
 
@@ -267,14 +267,14 @@ HOSTILE = (
         ("forward", {"to": ["bo@customer.example"], "text": "see below", "whole": True}),
     ],
 )
-async def test_an_answer_to_a_hostile_mail_has_no_line_of_its_writer(desk, courier, verb, body):
+async def test_an_answer_to_a_hostile_mail_has_no_line_of_its_writer(scenario, courier, verb, body):
     about = {"from_name": "x", "subject": "hi", "email_message_id": None}
-    message = await desk.message(HOSTILE, mail_from="ana@customer.example", **about)
+    message = await scenario.message(HOSTILE, mail_from="ana@customer.example", **about)
 
-    answer = await desk.post(f"/v1/agents/{BOT}/messages/{message.id}/{verb}", body)
+    answer = await scenario.post(f"/v1/agents/{BOT}/messages/{message.id}/{verb}", body)
 
     assert 202 == answer.status, answer.json
-    (raw,) = await sent(desk, courier)
+    (raw,) = await sent(scenario, courier)
     head, _, _ = raw.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     names = [line.partition(b":")[0].lower() for line in lines if line[:1] not in b" \t"]
@@ -292,9 +292,9 @@ OURS = {
 }
 
 
-async def sent(desk, courier):
+async def sent(scenario, courier):
     """The bytes of everything that has gone out, once all that is queued has."""
-    now, lease = desk.clock.now(), desk.office.lease
-    for outgoing in await desk.store.write(lambda tx: claim_queued(tx, limit=10, lease=lease, now=now)):
-        await send_queued(outgoing, by=desk.office)
+    now, lease = scenario.clock.now(), scenario.send_context.lease
+    for outgoing in await scenario.store.write(lambda tx: claim_queued(tx, limit=10, lease=lease, now=now)):
+        await send_queued(outgoing, ctx=scenario.send_context)
     return [raw for raw, *_ in courier.taken]

@@ -35,46 +35,46 @@ TEXT = {"Content-Type": "text/plain; charset=UTF-8", "x-amz-sns-message-type": "
 class Listening:
     """A door that listens to a topic, and a mail that is being sent."""
 
-    def __init__(self, door):
-        self.door = door
+    def __init__(self, api_server):
+        self.api_server = api_server
         self.sns = FakeSns()
-        gate = door.entrance.gate
-        events = SesEvents(office=door.office, sns=self.sns, topic_arn=ARN, secret=SECRET)
-        gate.house = replace(gate.house, ses_events=events)
+        gate = api_server.entrance.gate
+        events = SesEvents(send_context=api_server.send_context, sns=self.sns, topic_arn=ARN, secret=SECRET)
+        gate.ctx = replace(gate.ctx, ses_events=events)
 
     async def send(self):
-        await self.door.agent()
-        now = self.door.clock.now()
+        await self.api_server.agent()
+        now = self.api_server.clock.now()
 
         def unit(tx):
             message = create_outbound_message(tx, new_outbound(BOT, at=now))
             (outgoing,) = claim_queued(tx, limit=1, lease=LEASE, now=now)
             return message.id, outgoing.attempt
 
-        self.message_id, self.attempt = await self.door.store.write(unit)
+        self.message_id, self.attempt = await self.api_server.store.write(unit)
 
     async def post(self, body, path=PATH, headers=TEXT):
-        return await self.door.ask("POST", path, key=None, data=body, headers=headers)
+        return await self.api_server.ask("POST", path, key=None, data=body, headers=headers)
 
     async def hear(self, make=bounce, **more):
         return await self.post(posted(message=text(make(attempt=self.attempt)), **more))
 
     async def kept(self):
-        return [each.kind for each in await self.door.store.read(lambda tx: list_feedback(tx, self.message_id))]
+        return [each.kind for each in await self.api_server.store.read(lambda tx: list_feedback(tx, self.message_id))]
 
     async def status(self):
-        return (await self.door.store.read(lambda tx: get_outbound_message(tx, self.message_id))).status
+        return (await self.api_server.store.read(lambda tx: get_outbound_message(tx, self.message_id))).status
 
     async def suppressed(self):
         def unit(tx):
-            return [each.address for each in list_suppressions(tx, self.door.places.user(tx, OWNER).id).items]
+            return [each.address for each in list_suppressions(tx, self.api_server.places.user(tx, OWNER).id).items]
 
-        return await self.door.store.write(unit)
+        return await self.api_server.store.write(unit)
 
 
 @pytest.fixture
-async def listening(sqlite_door):
-    found = Listening(sqlite_door)
+async def listening(sqlite_api):
+    found = Listening(sqlite_api)
     await found.send()
     return found
 
@@ -145,13 +145,13 @@ async def test_another_topic_s_event_is_refused_before_anything_is_asked(listeni
 
 
 async def test_an_old_event_is_refused(listening):
-    listening.door.clock.advance(hours=3)
+    listening.api_server.clock.advance(hours=3)
 
     await refuses(listening, posted(message=text(bounce(attempt=listening.attempt))), "too old")
 
 
 async def test_an_expired_certificate_proves_nothing(listening):
-    now = listening.door.clock.now()
+    now = listening.api_server.clock.now()
     listening.sns.known[CERTIFICATE_URL] = certificate(begins=now.replace(year=2024), ends=now.replace(year=2025))
 
     await refuses(listening, posted(message=text(bounce(attempt=listening.attempt))), "certificate")
@@ -205,9 +205,9 @@ async def test_without_the_secret_there_is_nothing(listening, path):
     assert [] == listening.sns.asked
 
 
-async def test_where_no_topic_is_listened_to_there_is_nothing(sqlite_door):
-    unknown = await sqlite_door.post("/ses/nothing", {}, key=None)
-    answer = await sqlite_door.post(PATH, {}, key=None)
+async def test_where_no_topic_is_listened_to_there_is_nothing(sqlite_api):
+    unknown = await sqlite_api.post("/ses/nothing", {}, key=None)
+    answer = await sqlite_api.post(PATH, {}, key=None)
 
     assert ((404, "not_found"), unknown.body) == (answer.problem, answer.body)
 
@@ -253,17 +253,17 @@ async def test_sns_is_asked_to_come_again_while_its_certificate_cannot_be_had(li
 
 
 async def test_sns_is_asked_to_come_again_while_the_store_cannot_keep_it(listening):
-    lose_table(listening.door.store, "feedback")
+    lose_table(listening.api_server.store, "feedback")
     assert (503, "store_unavailable") == (await listening.hear()).problem
 
-    give_back_table(listening.door.store, "feedback")
+    give_back_table(listening.api_server.store, "feedback")
     assert 200 == (await listening.hear()).status
     assert ["bounced"] == await listening.kept()
 
 
 async def test_who_hangs_up_in_the_middle_is_no_mistake_of_ours(listening):
     with capture_logs() as logs:
-        with socket.create_connection(listening.door.server.addresses[0]) as line:
+        with socket.create_connection(listening.api_server.server.addresses[0]) as line:
             line.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
             await listening.post(b"", "/ses/nothing")  # by now the door waits for the rest
         await listening.post(b"", "/ses/nothing")
@@ -272,4 +272,4 @@ async def test_who_hangs_up_in_the_middle_is_no_mistake_of_ours(listening):
 
 
 async def test_the_place_is_not_told_of_in_the_description(listening):
-    assert b"/ses/events" not in (await listening.door.get("/openapi.json", key=None)).body
+    assert b"/ses/events" not in (await listening.api_server.get("/openapi.json", key=None)).body

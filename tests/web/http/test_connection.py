@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from relay.web.http.limits import ApiLimits
-from tests.web.client import Door, messages, queue
+from tests.web.client import ApiServer, messages, queue
 from tests.web.http.wire import head, line
 
 SHORT = 0.5  # seconds for a request to arrive
@@ -18,29 +18,29 @@ def opened(sqlite_store, clock, places):
     """Opens a door within limits of the test's own."""
     doors = []
 
-    async def open_door(**limits):
-        door = Door(sqlite_store, clock, places, ApiLimits(**{"request_seconds": SHORT} | limits))
-        await door.open()
-        doors.append(door)
-        return door
+    async def serve_api(**limits):
+        api_server = ApiServer(sqlite_store, clock, places, ApiLimits(**{"request_seconds": SHORT} | limits))
+        await api_server.open()
+        doors.append(api_server)
+        return api_server
 
-    yield open_door
+    yield serve_api
     assert doors
 
 
 @pytest.fixture
 async def hasty(opened):
-    door = await opened()
-    yield door
-    await door.close()
+    api_server = await opened()
+    yield api_server
+    await api_server.close()
 
 
 @pytest.fixture
 async def patient(opened):
     """A door that waits long enough for anybody."""
-    door = await opened(request_seconds=60)
-    yield door
-    await door.close()
+    api_server = await opened(request_seconds=60)
+    yield api_server
+    await api_server.close()
 
 
 # Slow
@@ -176,16 +176,16 @@ async def test_a_client_that_sends_ten_megabytes_all_the_same_hears_why_not(pati
 
 
 async def test_a_body_in_chunks_without_end_is_refused_when_it_is_too_much(opened):
-    door = await opened(request_seconds=4 * SHORT)
-    await door.agent()
-    async with line(door) as client:
-        await client.say(head(door, queue("lease"), JSON, "Transfer-Encoding: chunked", method="POST"))
+    api_server = await opened(request_seconds=4 * SHORT)
+    await api_server.agent()
+    async with line(api_server) as client:
+        await client.say(head(api_server, queue("lease"), JSON, "Transfer-Encoding: chunked", method="POST"))
         endless = asyncio.create_task(client.trickle(b"1000\r\n" + b" " * 4096 + b"\r\n", every=0.001))
 
         assert (413, "body_too_large") == (await client.reply()).problem
         await client.ends()
         await endless
-    await door.close()
+    await api_server.close()
 
 
 async def test_a_body_in_chunks_without_end_that_nobody_reads_is_ended_too(hasty):
@@ -277,28 +277,28 @@ async def test_an_upgrade_is_not_taken_up(patient):
 
 
 async def test_over_the_bound_a_connection_is_sent_off(opened):
-    door = await opened(max_connections=3, request_seconds=60)
-    async with line(door) as first, line(door), line(door):
-        await first.say(head(door, "/healthz"))
+    api_server = await opened(max_connections=3, request_seconds=60)
+    async with line(api_server) as first, line(api_server), line(api_server):
+        await first.say(head(api_server, "/healthz"))
         await first.reply()
 
-        async with line(door) as fourth:
+        async with line(api_server) as fourth:
             reply = await fourth.reply()
             assert (503, "too_many_connections") == reply.problem
             assert reply.headers["retry-after"]
 
-    await door.close()
+    await api_server.close()
 
 
 async def test_a_place_that_is_left_is_free_again(opened):
-    door = await opened(max_connections=1, request_seconds=60)
-    async with line(door) as first:
-        await first.say(head(door, "/healthz", "Connection: close"))
+    api_server = await opened(max_connections=1, request_seconds=60)
+    async with line(api_server) as first:
+        await first.say(head(api_server, "/healthz", "Connection: close"))
         await first.reply()
         await first.ends()
 
-    async with line(door) as second:
-        await second.say(head(door, "/healthz"))
+    async with line(api_server) as second:
+        await second.say(head(api_server, "/healthz"))
         assert 200 == (await second.reply()).status
 
-    await door.close()
+    await api_server.close()

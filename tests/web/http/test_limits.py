@@ -14,7 +14,7 @@ from relay.signing.keys import new_key
 from relay.web.answers.bodies import bounded, takes_a_mail
 from relay.web.http.limits import ApiLimits
 from store.directory.keys import delete_api_key
-from tests.web.client import OWNER, Door, messages, queue
+from tests.web.client import OWNER, ApiServer, messages, queue
 
 ME = "/v1/me"
 
@@ -27,14 +27,14 @@ def wrong_key(number: int) -> str:
 async def strict(sqlite_store, clock, places):
     """A door that takes three requests a minute with one key, five of one user, and two wrong keys."""
     limits = ApiLimits(rate_per_key=3, rate_per_user=5, failed_keys_per_peer=2)
-    opened = Door(sqlite_store, clock, places, limits)
+    opened = ApiServer(sqlite_store, clock, places, limits)
     await opened.open()
     yield opened
     await opened.close()
 
 
-async def statuses(door, times, **more):
-    return [(await door.get(ME, **more)).status for _ in range(times)]
+async def statuses(api_server, times, **more):
+    return [(await api_server.get(ME, **more)).status for _ in range(times)]
 
 
 def test_what_the_operator_sets_is_what_holds():
@@ -121,8 +121,8 @@ async def test_what_breaks_here_is_a_problem_that_says_how_its_asker_stands(stri
 async def test_a_long_poll_costs_one_request(strict):
     await strict.agent()
     waiting = asyncio.create_task(strict.get(messages("?wait=30")))
-    await strict.somebody_waits()
-    strict.store.bell.wake_all()
+    await strict.has_waiter()
+    strict.store.notifier.wake_all()
     await strict.message()
 
     assert '"key";r=2;t=20, "user";r=4;t=12' == (await waiting).headers["RateLimit"]
@@ -135,9 +135,9 @@ async def test_health_is_not_counted(strict):
     assert {(200, False)} == {(each.status, "RateLimit" in each.headers) for each in answers}
 
 
-async def test_a_rate_of_nothing_is_no_bound(sqlite_door):
-    assert {200} == set(await statuses(sqlite_door, 50))
-    assert not {"RateLimit", "RateLimit-Policy"} & set((await sqlite_door.get(ME)).headers)
+async def test_a_rate_of_nothing_is_no_bound(sqlite_api):
+    assert {200} == set(await statuses(sqlite_api, 50))
+    assert not {"RateLimit", "RateLimit-Policy"} & set((await sqlite_api.get(ME)).headers)
 
 
 # Guesses
@@ -249,36 +249,38 @@ async def test_a_body_that_says_it_is_too_large_is_not_read_at_all(endpoint, dec
 
 
 async def test_a_route_that_takes_mails_has_more_room(sqlite_store, clock, places):
-    door = Door(sqlite_store, clock, places, ApiLimits(max_body_bytes=100_000))
-    api = door.own_api()
+    api_server = ApiServer(sqlite_store, clock, places, ApiLimits(max_body_bytes=100_000))
+    api = api_server.own_api()
     api.post("/v1/large")(large)
     api.post("/v1/small")(small)
-    await door.open()
+    await api_server.open()
 
     answers = [
-        await door.ask("POST", path, data=b"x" * size)
+        await api_server.ask("POST", path, data=b"x" * size)
         for path, size in (("/v1/large", 100_000), ("/v1/large", 100_001), ("/v1/small", 65_536), ("/v1/small", 65_537))
     ]
 
     assert [200, 413, 200, 413] == [each.status for each in answers]
-    await door.close()
+    await api_server.close()
 
 
-async def test_a_body_that_nobody_reads_does_not_break_an_answer_off(sqlite_door):
-    await sqlite_door.agent()
-    message = await sqlite_door.message(b"Subject: big\r\n\r\n" + b"x" * 3_000_000)
+async def test_a_body_that_nobody_reads_does_not_break_an_answer_off(sqlite_api):
+    await sqlite_api.agent()
+    message = await sqlite_api.message(b"Subject: big\r\n\r\n" + b"x" * 3_000_000)
 
-    answer = await sqlite_door.ask("GET", messages(f"/{message.id}/raw"), data=b"x" * 1_000_000)
+    answer = await sqlite_api.ask("GET", messages(f"/{message.id}/raw"), data=b"x" * 1_000_000)
 
     assert (200, message.raw_size) == (answer.status, len(answer.body))
 
 
-async def test_a_body_within_bounds_changes_something_and_one_over_them_nothing(door):
-    await door.agent()
+async def test_a_body_within_bounds_changes_something_and_one_over_them_nothing(api_server):
+    await api_server.agent()
     padded = b'{"wait": 0' + b" " * 65_525 + b"}"
 
-    fits = await door.ask("POST", queue("lease"), data=padded, headers={"Content-Type": "application/json"})
-    over = await door.ask("POST", queue("lease"), data=padded + b" ", headers={"Content-Type": "application/json"})
+    fits = await api_server.ask("POST", queue("lease"), data=padded, headers={"Content-Type": "application/json"})
+    over = await api_server.ask(
+        "POST", queue("lease"), data=padded + b" ", headers={"Content-Type": "application/json"}
+    )
 
     assert 200 == fits.status
     assert (413, "body_too_large") == over.problem

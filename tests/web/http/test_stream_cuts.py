@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from relay.bridge.sse import Message, Parser
+from relay.bridge.sse import Parser, SseEvent
 from relay.clock import SystemClock
 from relay.web.http.limits import ApiLimits
 from store.database.connect import open_store
 from tests.places import Places
 from tests.web.api.stream_client import PATIENCE_SECONDS, events
-from tests.web.client import Door
+from tests.web.client import ApiServer
 
 UNLIMITED = ApiLimits(rate_per_key=0, rate_per_user=0)
 NUMBERS = count()
@@ -40,9 +40,9 @@ class Follower:
     last_id: str = "0"
     had: list[str] = field(default_factory=list)
 
-    async def follow(self, door, *, most_bytes, until):
+    async def follow(self, api_server, *, most_bytes, until):
         """Read until so many bytes have come, or so many events are had in all; then hang up."""
-        host, port = door.server.addresses[0]
+        host, port = api_server.server.addresses[0]
         headers = {"Authorization": f"Bearer {self.key}", "Last-Event-ID": self.last_id}
         parser, left = Parser(), most_bytes
         async with (
@@ -61,7 +61,7 @@ class Follower:
     def take(self, told):
         for each in told:
             self.last_id = each.id
-            if isinstance(each, Message):
+            if isinstance(each, SseEvent):
                 self.had.append(each.data.partition('message_id\\":\\"')[2][:33])
 
 
@@ -76,17 +76,17 @@ class Relay:
     async def start(self):
         self.store = open_store(self.url)
         self.store.start()
-        self.door = Door(self.store, self.clock, self.places, UNLIMITED)
-        await self.door.open()
+        self.api_server = ApiServer(self.store, self.clock, self.places, UNLIMITED)
+        await self.api_server.open()
 
     async def stop(self):
-        await self.door.close()
+        await self.api_server.close()
         await self.store.stop()
 
     async def mails(self, agent, number):
         for each in range(number):
             raw = b"Subject: hi\r\n\r\n" + b"x" * (each * 317 % 5000)
-            self.kept.append((await self.door.message(raw, agent=agent)).id)
+            self.kept.append((await self.api_server.message(raw, agent=agent)).id)
 
 
 async def played(url, master, steps):
@@ -94,8 +94,8 @@ async def played(url, master, steps):
     relay = Relay(url, master)
     await relay.start()
     agent = f"bot{next(NUMBERS)}@agents.example"
-    await relay.door.agent(agent)
-    client = Follower(agent, relay.door.key)
+    await relay.api_server.agent(agent)
+    client = Follower(agent, relay.api_server.key)
     for verb, number in steps:
         if verb == "restart":
             await relay.stop()
@@ -104,8 +104,10 @@ async def played(url, master, steps):
             await relay.mails(agent, number)
         if "cut" in verb:
             mails = relay.mails(agent, number % 20 if "mails" in verb else 0)
-            await asyncio.gather(mails, client.follow(relay.door, most_bytes=number, until=lambda: len(relay.kept)))
-    await client.follow(relay.door, most_bytes=100_000_000, until=lambda: len(relay.kept))
+            await asyncio.gather(
+                mails, client.follow(relay.api_server, most_bytes=number, until=lambda: len(relay.kept))
+            )
+    await client.follow(relay.api_server, most_bytes=100_000_000, until=lambda: len(relay.kept))
     await relay.stop()
     return relay.kept, client.had
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tests.web.client import Door
+from tests.web.client import ApiServer
 
 PATIENCE = 10.0  # seconds, for what must happen
 
@@ -70,9 +70,9 @@ class Line:
 
 
 @asynccontextmanager
-async def line(door: Door) -> AsyncIterator[Line]:
+async def line(api_server: ApiServer) -> AsyncIterator[Line]:
     """A connection to *door*."""
-    host, port = door.server.addresses[0]
+    host, port = api_server.server.addresses[0]
     reader, writer = await asyncio.open_connection(host, port)
     try:
         yield Line(reader, writer)
@@ -80,7 +80,7 @@ async def line(door: Door) -> AsyncIterator[Line]:
         writer.transport.abort()
 
 
-def head(door: Door, path: str, *fields: str, method: str = "GET", key: str | None = "") -> bytes:
+def head(api_server: ApiServer, path: str, *fields: str, method: str = "GET", key: str | None = "") -> bytes:
     """A request's head; with the door's key unless another, or None for none, is given."""
-    known = [] if key is None else [f"Authorization: Bearer {key or door.key}"]
+    known = [] if key is None else [f"Authorization: Bearer {key or api_server.key}"]
     return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: relay.example", *known, *fields, "", ""]).encode("latin-1")

@@ -17,7 +17,7 @@ from store.outbound.outbound import create_outbound_message, get_outbound_messag
 from store.records.outbound import Draft
 from store.schema.inbound import messages
 from tests.places import new_outbound
-from tests.web.client import BOT, OWNER, PAGE, WITH_FILES, open_door
+from tests.web.client import BOT, OWNER, PAGE, WITH_FILES, serve_api
 from tests.web.person import DRAFT, Person, PostOffice, busy, hold
 from tests.web.world import AUTHENTICATION, dead_delivery
 
@@ -41,61 +41,61 @@ HOSTILE = (
 
 
 @pytest.fixture
-def office():
+def send_context():
     return PostOffice()
 
 
 @pytest.fixture
-async def door(sqlite_store, clock, places, office):
-    async with open_door(sqlite_store, clock, places, courier=office) as opened:
+async def api_server(sqlite_store, clock, places, send_context):
+    async with serve_api(sqlite_store, clock, places, courier=send_context) as opened:
         await opened.agent(name="Bot")
         await opened.agent(HOOK, webhook="https://hooks.example/in")
         yield opened
 
 
 @pytest.fixture
-async def ana(door):
-    return await Person(door).sign_in()
+async def ana(api_server):
+    return await Person(api_server).sign_in()
 
 
 @pytest.fixture
-async def eve(door):
-    return await Person(door).sign_in(EVE)
+async def eve(api_server):
+    return await Person(api_server).sign_in(EVE)
 
 
 @pytest.fixture
-async def held(door):
-    return await hold(door)
+async def held(api_server):
+    return await hold(api_server)
 
 
 @pytest.fixture
-def now_of(door):
-    return lambda message: door.store.read(lambda tx: get_outbound_message(tx, message.id))
+def now_of(api_server):
+    return lambda message: api_server.store.read(lambda tx: get_outbound_message(tx, message.id))
 
 
 def mail(message_id, agent="bot%40agents.example"):
     return f"/agents/{agent}/messages/{message_id}"
 
 
-async def troubled(door, status, **more):
+async def troubled(api_server, status, **more):
     """A mail of the bot that has come to *status*."""
 
     def unit(tx):
-        made = create_outbound_message(tx, new_outbound(BOT, at=door.clock.now(), **more))
+        made = create_outbound_message(tx, new_outbound(BOT, at=api_server.clock.now(), **more))
         tx.execute(messages.update().where(messages.c.id == made.id).values(status=status))
         return made
 
-    return await door.store.write(unit)
+    return await api_server.store.write(unit)
 
 
 # Whose it is
 
 
-async def furnished(door):
+async def furnished(api_server):
     """Paths of pages about what is Ana's."""
-    held = await hold(door)
-    came = await door.message(HOSTILE, authentication=AUTHENTICATION)
-    wrote = await troubled(door, "failed")
+    held = await hold(api_server)
+    came = await api_server.message(HOSTILE, authentication=AUTHENTICATION)
+    wrote = await troubled(api_server, "failed")
     return [
         f"/approvals/{held.id}",
         f"/approvals/{held.id}/html",
@@ -106,8 +106,8 @@ async def furnished(door):
     ]
 
 
-async def test_what_is_another_s_is_as_if_it_were_not_there(door, ana, eve):
-    for path in await furnished(door):
+async def test_what_is_another_s_is_as_if_it_were_not_there(api_server, ana, eve):
+    for path in await furnished(api_server):
         own, another, nothing = [await who.ask("GET", at) for who, at in ((ana, path), (eve, path), (eve, gone(path)))]
         assert (200, 404, 404) == (own.status, another.status, nothing.status), path
         assert another.html == nothing.html, path
@@ -117,24 +117,24 @@ def gone(path):
     return path.replace("bot%40", "nobody%40").replace("msg_", "msg_x")
 
 
-async def test_whoever_is_not_signed_in_is_sent_to_sign_in(door):
-    for path in [*await furnished(door), "/agents", "/domains", "/keys"]:
-        answer = await Person(door).ask("GET", path)
+async def test_whoever_is_not_signed_in_is_sent_to_sign_in(api_server):
+    for path in [*await furnished(api_server), "/agents", "/domains", "/keys"]:
+        answer = await Person(api_server).ask("GET", path)
         assert (303, f"/login?next={path.replace('%40', '@').replace('@', '%40')}") == (
             answer.status,
             answer.headers["Location"],
         )
 
 
-async def test_an_api_key_opens_no_page(door):
-    answer = await door.get("/keys", allow_redirects=False)
+async def test_an_api_key_opens_no_page(api_server):
+    answer = await api_server.get("/keys", allow_redirects=False)
 
     assert 303 == answer.status
 
 
-async def test_another_s_buttons_do_nothing(door, ana, eve, held, now_of, office):
-    dead = await dead_delivery(door, HOOK)
-    failed = await troubled(door, "failed")
+async def test_another_s_buttons_do_nothing(api_server, ana, eve, held, now_of, send_context):
+    dead = await dead_delivery(api_server, HOOK)
+    failed = await troubled(api_server, "failed")
     form = (await eve.get("/keys")).form("Sign out").fields[0]
     was = await now_of(held)
 
@@ -150,18 +150,18 @@ async def test_another_s_buttons_do_nothing(door, ana, eve, held, now_of, office
     assert was == await now_of(held)
     assert ("failed", "dead", []) == (
         (await now_of(failed)).status,
-        (await delivery(door, dead)).status,
-        office.carried,
+        (await delivery(api_server, dead)).status,
+        send_context.carried,
     )
 
 
-async def delivery(door, delivery_id):
-    return await door.store.read(lambda tx: get_delivery(tx, delivery_id))
+async def delivery(api_server, delivery_id):
+    return await api_server.store.read(lambda tx: get_delivery(tx, delivery_id))
 
 
-async def test_no_button_works_without_its_form(door, ana, eve, held, now_of, office):
-    dead = await dead_delivery(door, HOOK)
-    failed = await troubled(door, "failed")
+async def test_no_button_works_without_its_form(api_server, ana, eve, held, now_of, send_context):
+    dead = await dead_delivery(api_server, HOOK)
+    failed = await troubled(api_server, "failed")
     strange = (await eve.get("/keys")).form("Sign out").fields[0]
 
     for form in ([], [("form", "x")], [strange]):
@@ -176,16 +176,16 @@ async def test_no_button_works_without_its_form(door, ana, eve, held, now_of, of
     assert ("pending_approval", 1) == ((message := await now_of(held)).status, message.revision)
     assert ("failed", "dead", []) == (
         (await now_of(failed)).status,
-        (await delivery(door, dead)).status,
-        office.carried,
+        (await delivery(api_server, dead)).status,
+        send_context.carried,
     )
 
 
 @pytest.mark.parametrize("path", POSTS)
-async def test_no_post_of_the_console_is_done_without_a_session_or_without_its_form(door, ana, path):
+async def test_no_post_of_the_console_is_done_without_a_session_or_without_its_form(api_server, ana, path):
     path = path.format(**IDS)
 
-    nobodys, without = await Person(door).post(path, []), await ana.post(path, [])
+    nobodys, without = await Person(api_server).post(path, []), await ana.post(path, [])
 
     assert (303, "/login") == (nobodys.status, nobodys.headers["Location"])
     assert without.status in {403, 404}
@@ -194,8 +194,8 @@ async def test_no_post_of_the_console_is_done_without_a_session_or_without_its_f
 # Every page
 
 
-async def test_every_page_is_strict_and_nobody_keeps_it(door, ana):
-    paths = [path for path in await furnished(door) if not path.endswith("/html") and "attachments" not in path]
+async def test_every_page_is_strict_and_nobody_keeps_it(api_server, ana):
+    paths = [path for path in await furnished(api_server) if not path.endswith("/html") and "attachments" not in path]
 
     for path in [*paths, "/", "/agents", "/domains", "/keys", "/approvals/msg_404"]:
         page = await ana.get(path)
@@ -221,11 +221,11 @@ async def test_a_cursor_that_is_none_is_a_page_that_says_so(ana, path):
 # The first page and the lists
 
 
-async def test_the_first_page_shows_what_wants_a_person_soonest_first(door, ana, held):
-    door.clock.advance(minutes=1)
-    later = await hold(door, replace(DRAFT, subject="Later"))
-    failed, unconfirmed = await troubled(door, "failed"), await troubled(door, "unconfirmed")
-    await dead_delivery(door, HOOK)
+async def test_the_first_page_shows_what_wants_a_person_soonest_first(api_server, ana, held):
+    api_server.clock.advance(minutes=1)
+    later = await hold(api_server, replace(DRAFT, subject="Later"))
+    failed, unconfirmed = await troubled(api_server, "failed"), await troubled(api_server, "unconfirmed")
+    await dead_delivery(api_server, HOOK)
 
     page = await ana.get("/")
 
@@ -243,7 +243,7 @@ async def test_the_first_page_of_somebody_who_has_nothing(eve):
     assert (200, True, False) == (page.status, "Nothing does." in page.text, "in trouble" in page.text)
 
 
-async def test_lists_show_agents_domains_with_records_and_keys_without_secrets(door, ana):
+async def test_lists_show_agents_domains_with_records_and_keys_without_secrets(api_server, ana):
     agents, domains, keys = [await ana.get(path) for path in ("/agents", "/domains", "/keys")]
 
     assert "bot@agents.example Bot polling" in agents.text
@@ -251,17 +251,17 @@ async def test_lists_show_agents_domains_with_records_and_keys_without_secrets(d
     assert "agents.example verified" in domains.text
     assert "mailseal-verify=" in domains.text
     assert "pending" in domains.text
-    assert door.key[:12] in keys.text
-    assert door.key not in keys.html
+    assert api_server.key[:12] in keys.text
+    assert api_server.key not in keys.html
     assert "read, send, admin" in keys.text
 
 
-async def test_a_key_is_made_shown_once_and_works(door, ana):
+async def test_a_key_is_made_shown_once_and_works(api_server, ana):
     told = await ana.press(await ana.get("/keys"), "Make a key", name="from <the> console")
 
     (key,) = re.findall(r"mk_[A-Za-z0-9_-]{40,}", told.text)
     assert 201 == told.status
-    me = (await door.get("/v1/me", key=key)).json
+    me = (await api_server.get("/v1/me", key=key)).json
     assert (OWNER, "from <the> console") == (me["user"]["email"], me["key"]["name"])
     assert key not in (await ana.get("/keys")).html
 
@@ -272,25 +272,25 @@ async def test_a_name_that_no_key_can_have_is_told_and_kept(ana):
     assert (422, True) == (told.status, ("name", "x" * 201) in told.form("Make a key").fields)
 
 
-async def test_a_key_is_revoked_at_once_and_only_one_s_own(door, ana, eve):
+async def test_a_key_is_revoked_at_once_and_only_one_s_own(api_server, ana, eve):
     page = await ana.get("/keys")
     revoke = page.form("Revoke").action
     theirs = (await eve.get("/keys")).form("Make a key").fields[0]
 
     assert 404 == (await eve.post(revoke, [theirs])).status
     assert 403 == (await ana.post(revoke, [])).status
-    assert 200 == (await door.get("/v1/me")).status
+    assert 200 == (await api_server.get("/v1/me")).status
     await ana.press(page, "Revoke")
 
-    assert 401 == (await door.get("/v1/me")).status
+    assert 401 == (await api_server.get("/v1/me")).status
     assert 404 == (await ana.press(page, "Revoke")).status
 
 
 # One mail
 
 
-async def test_a_mail_that_came_is_shown_with_its_verdict_and_its_html_in_a_frame(door, ana):
-    came = await door.message(HOSTILE, subject="<script>alert(1)</script>", authentication=AUTHENTICATION)
+async def test_a_mail_that_came_is_shown_with_its_verdict_and_its_html_in_a_frame(api_server, ana):
+    came = await api_server.message(HOSTILE, subject="<script>alert(1)</script>", authentication=AUTHENTICATION)
 
     page = await ana.get(mail(came.id))
 
@@ -302,16 +302,16 @@ async def test_a_mail_that_came_is_shown_with_its_verdict_and_its_html_in_a_fram
     frame = await ana.get(f"{mail(came.id)}/html")
     assert "evil.example/x.gif" in frame.html
     assert frame.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
-    assert "unread" == (await door.get(f"/v1/agents/{BOT}/messages/{came.id}?peek=true")).json["status"]
+    assert "unread" == (await api_server.get(f"/v1/agents/{BOT}/messages/{came.id}?peek=true")).json["status"]
 
 
-async def test_a_mail_whose_sender_nobody_vouches_for_says_so(door, ana):
+async def test_a_mail_whose_sender_nobody_vouches_for_says_so(api_server, ana):
     unproved = {
         **AUTHENTICATION,
         "verified": False,
         "dmarc": {"result": "fail", "detail": "no alignment", "domain": None},
     }
-    came = await door.message(verified=False, verified_domain=None, authentication=unproved)
+    came = await api_server.message(verified=False, verified_domain=None, authentication=unproved)
 
     page = await ana.get(mail(came.id))
 
@@ -319,8 +319,8 @@ async def test_a_mail_whose_sender_nobody_vouches_for_says_so(door, ana):
     assert "DMARC fail no alignment" in page.text
 
 
-async def test_a_file_of_a_mail_can_be_saved(door, ana):
-    came = await door.message(WITH_FILES)
+async def test_a_file_of_a_mail_can_be_saved(api_server, ana):
+    came = await api_server.message(WITH_FILES)
     page = await ana.get(mail(came.id))
     assert f"{mail(came.id)}/attachments/0" in page.links
 
@@ -330,9 +330,9 @@ async def test_a_file_of_a_mail_can_be_saved(door, ana):
     assert answer.headers["Content-Disposition"].startswith("attachment;")
 
 
-async def test_an_agent_s_mail_of_both_directions_is_listed_newest_first(door, ana):
-    came = await door.message(subject="question")
-    wrote = await troubled(door, "sent")
+async def test_an_agent_s_mail_of_both_directions_is_listed_newest_first(api_server, ana):
+    came = await api_server.message(subject="question")
+    wrote = await troubled(api_server, "sent")
 
     page = await ana.get("/agents/bot%40agents.example")
 
@@ -341,9 +341,9 @@ async def test_an_agent_s_mail_of_both_directions_is_listed_newest_first(door, a
     assert "to bo@reader.example and 3 more" in page.text
 
 
-async def test_a_list_that_is_longer_goes_on(door, ana):
+async def test_a_list_that_is_longer_goes_on(api_server, ana):
     for _ in range(51):
-        await door.message()
+        await api_server.message()
 
     first = await ana.get("/agents/bot%40agents.example")
     (older,) = [link for link in first.links if link.startswith("?cursor=")]
@@ -352,22 +352,22 @@ async def test_a_list_that_is_longer_goes_on(door, ana):
     assert (50, 1) == tuple(len([link for link in page.links if "/messages/" in link]) for page in (first, second))
 
 
-async def test_a_dead_delivery_is_shown_with_its_attempts_and_delivered_again_by_a_press(door, ana):
-    dead = await dead_delivery(door, HOOK)
-    path = mail((await delivery(door, dead)).message_id, "hook%40agents.example")
+async def test_a_dead_delivery_is_shown_with_its_attempts_and_delivered_again_by_a_press(api_server, ana):
+    dead = await dead_delivery(api_server, HOOK)
+    path = mail((await delivery(api_server, dead)).message_id, "hook%40agents.example")
     page = await ana.get(path)
     assert "email.received: given up" in page.text
     assert "500 7 ms" in page.text
 
     told = await ana.press(page, "Deliver again")
 
-    assert ("pending", path, True) == ((await delivery(door, dead)).status, told.path, "under way" in told.text)
+    assert ("pending", path, True) == ((await delivery(api_server, dead)).status, told.path, "under way" in told.text)
     again = await ana.press(page, "Deliver again")
     assert (409, True) == (again.status, "still under way" in again.text)
 
 
-async def test_an_uncertain_mail_is_settled_by_its_owner(door, ana, office, held, now_of):
-    office.trouble = SendUnconfirmed("the line was cut")
+async def test_an_uncertain_mail_is_settled_by_its_owner(api_server, ana, send_context, held, now_of):
+    send_context.trouble = SendUnconfirmed("the line was cut")
     await ana.press(await ana.get(f"/approvals/{held.id}"), "Approve and send")
     page = await ana.get(mail(held.id))
     assert "It may have been sent" in page.text
@@ -380,9 +380,9 @@ async def test_an_uncertain_mail_is_settled_by_its_owner(door, ana, office, held
     assert 409 == (await ana.press(page, "It went out")).status
 
 
-async def test_what_went_out_after_all_is_there_for_agents_of_this_relay_too(door, ana, office):
-    held = await hold(door, replace(DRAFT, cc=(HOOK,)))
-    office.trouble = SendUnconfirmed("the line was cut")
+async def test_what_went_out_after_all_is_there_for_agents_of_this_relay_too(api_server, ana, send_context):
+    held = await hold(api_server, replace(DRAFT, cc=(HOOK,)))
+    send_context.trouble = SendUnconfirmed("the line was cut")
     await ana.press(await ana.get(f"/approvals/{held.id}"), "Approve and send")
 
     await ana.press(await ana.get(mail(held.id)), "It went out")
@@ -390,8 +390,8 @@ async def test_what_went_out_after_all_is_there_for_agents_of_this_relay_too(doo
     assert f"from {BOT} verified" in (await ana.get("/agents/hook%40agents.example")).text
 
 
-async def test_a_press_without_a_word_settles_nothing(ana, door, now_of):
-    wrote = await troubled(door, "unconfirmed")
+async def test_a_press_without_a_word_settles_nothing(ana, api_server, now_of):
+    wrote = await troubled(api_server, "unconfirmed")
     form = (await ana.get(mail(wrote.id))).form("It went out")
 
     assert 403 == (await ana.post(form.action, form.fields)).status
@@ -399,8 +399,8 @@ async def test_a_press_without_a_word_settles_nothing(ana, door, now_of):
 
 
 @pytest.mark.parametrize("status", ["failed", "unconfirmed"])
-async def test_a_mail_that_did_not_go_out_is_queued_again_by_a_press(door, ana, now_of, status):
-    wrote = await troubled(door, status)
+async def test_a_mail_that_did_not_go_out_is_queued_again_by_a_press(api_server, ana, now_of, status):
+    wrote = await troubled(api_server, status)
     page = await ana.get(mail(wrote.id))
     assert (status == "unconfirmed") == any("It went out" in [b[0] for b in form.buttons] for form in page.forms)
 
@@ -413,11 +413,11 @@ async def test_a_mail_that_did_not_go_out_is_queued_again_by_a_press(door, ana, 
 # Deciding, and changing
 
 
-async def test_a_held_mail_is_approved_once(ana, held, now_of, office):
+async def test_a_held_mail_is_approved_once(ana, held, now_of, send_context):
     page = await ana.get(f"/approvals/{held.id}")
     told = [await ana.press(page, "Approve and send") for _ in range(2)]
 
-    assert ("sent", 1) == ((await now_of(held)).status, len(office.carried))
+    assert ("sent", 1) == ((await now_of(held)).status, len(send_context.carried))
     assert [True, True] == [f"{OWNER} approved it" in each.text for each in told]
 
 
@@ -428,8 +428,8 @@ async def test_a_held_mail_is_rejected_with_a_reason(ana, held, now_of):
     assert "They said: no never" in told.text
 
 
-async def test_a_provider_that_does_not_take_it_is_quoted(ana, held, now_of, office):
-    office.trouble = busy("454 throttled")
+async def test_a_provider_that_does_not_take_it_is_quoted(ana, held, now_of, send_context):
+    send_context.trouble = busy("454 throttled")
 
     told = await ana.press(await ana.get(f"/approvals/{held.id}"), "Approve and send")
 
@@ -442,7 +442,7 @@ async def test_a_form_that_comes_back_as_it_was_changes_nothing(ana, held, now_o
     assert held == await now_of(held)
 
 
-async def test_a_draft_is_changed_field_by_field_and_waits_on(door, ana, held, now_of):
+async def test_a_draft_is_changed_field_by_field_and_waits_on(api_server, ana, held, now_of):
     page = await ana.get(f"/approvals/{held.id}")
 
     told = await ana.press(
@@ -450,7 +450,7 @@ async def test_a_draft_is_changed_field_by_field_and_waits_on(door, ana, held, n
         cc="", keep="1"
     )  # fmt: skip
 
-    draft = await draft_of(door, held)
+    draft = await draft_of(api_server, held)
     assert (
         Draft(
             to=("x@reader.example", "y@reader.example"),
@@ -466,15 +466,15 @@ async def test_a_draft_is_changed_field_by_field_and_waits_on(door, ana, held, n
     assert "draft 2" in told.text
 
 
-async def test_names_are_shown_beside_their_addresses_changed_and_taken_out(door, ana):
+async def test_names_are_shown_beside_their_addresses_changed_and_taken_out(api_server, ana):
     held = await hold(
-        door, replace(DRAFT, names=(("bo@reader.example", 'Bo, "the" <boss>'), ("cy@other.example", "Cy")))
+        api_server, replace(DRAFT, names=(("bo@reader.example", 'Bo, "the" <boss>'), ("cy@other.example", "Cy")))
     )
     page = await ana.get(f"/approvals/{held.id}")
     assert 'To bo@reader.example new domain Bo, "the" <boss> Cc' in page.text
     fields = dict(page.form("Save the changes").fields)
     assert (r'"Bo, \"the\" <boss>" <bo@reader.example>', "Cy <cy@other.example>") == (fields["to"], fields["cc"])
-    assert held.names == (await draft_of(door, held)).names
+    assert held.names == (await draft_of(api_server, held)).names
 
     await ana.press(
         page,
@@ -483,7 +483,7 @@ async def test_names_are_shown_beside_their_addresses_changed_and_taken_out(door
         bcc="Di <di@reader.example>, ed@reader.example\nFo <fo@reader.example>",
     )
 
-    draft = await draft_of(door, held)
+    draft = await draft_of(api_server, held)
     assert (("cy@other.example",), ("di@reader.example", "ed@reader.example", "fo@reader.example")) == (
         draft.cc,
         draft.bcc,
@@ -491,14 +491,14 @@ async def test_names_are_shown_beside_their_addresses_changed_and_taken_out(door
     assert ['Bo, "the" <boss>', "", "Di", "", "Fo"] == [draft.name_of(each) for each in draft.everybody]
 
 
-async def draft_of(door, held):
-    return await door.store.read(lambda tx: read_draft(tx, get_outbound_message(tx, held.id)))
+async def draft_of(api_server, held):
+    return await api_server.store.read(lambda tx: read_draft(tx, get_outbound_message(tx, held.id)))
 
 
-async def test_an_open_page_of_an_older_draft_decides_and_changes_nothing(door, ana, held, now_of, office):
+async def test_an_open_page_of_an_older_draft_decides_and_changes_nothing(api_server, ana, held, now_of, send_context):
     page = await ana.get(f"/approvals/{held.id}")
-    user = await door.store.write(door.places.user)
-    await amend(user.id, held.id, PendingApprovalEdit(text="changed"), by=door.office)
+    user = await api_server.store.write(api_server.places.user)
+    await amend(user.id, held.id, PendingApprovalEdit(text="changed"), ctx=api_server.send_context)
 
     for told in (
         await ana.press(page, "Approve and send"),
@@ -508,7 +508,11 @@ async def test_an_open_page_of_an_older_draft_decides_and_changes_nothing(door, 
         assert (409, True) == (told.status, "changed meanwhile" in told.text)
         assert "changed" in told.text
     assert ("subject", "mine") in told.form("Save the changes").fields
-    assert ("pending_approval", 2, []) == ((message := await now_of(held)).status, message.revision, office.carried)
+    assert ("pending_approval", 2, []) == (
+        (message := await now_of(held)).status,
+        message.revision,
+        send_context.carried,
+    )
 
 
 @pytest.mark.parametrize(
@@ -534,8 +538,8 @@ async def test_an_edit_that_no_mail_could_be_is_told_and_loses_nothing(ana, held
     assert "notice bad" in told.html
 
 
-async def test_a_large_draft_can_be_changed(door, ana):
-    held = await hold(door, replace(DRAFT, text="line\n" * 30_000))
+async def test_a_large_draft_can_be_changed(api_server, ana):
+    held = await hold(api_server, replace(DRAFT, text="line\n" * 30_000))
     page = await ana.get(f"/approvals/{held.id}")
 
     told = await ana.press(page, "Save the changes", subject="Shorter")
@@ -543,10 +547,10 @@ async def test_a_large_draft_can_be_changed(door, ana):
     assert (200, True) == (told.status, "draft 2" in told.text)
 
 
-async def test_an_edit_of_a_decided_mail_changes_nothing(door, ana, held, now_of):
+async def test_an_edit_of_a_decided_mail_changes_nothing(api_server, ana, held, now_of):
     page = await ana.get(f"/approvals/{held.id}")
-    user = await door.store.write(door.places.user)
-    await approve(user.id, held.id, by=door.office)
+    user = await api_server.store.write(api_server.places.user)
+    await approve(user.id, held.id, ctx=api_server.send_context)
 
     told = await ana.press(page, "Save the changes", subject="late")
 

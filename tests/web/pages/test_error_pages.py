@@ -20,7 +20,7 @@ from tests.web.person import Person
 
 
 @pytest.fixture
-def fails(sqlite_door):
+def fails(sqlite_api):
     """The page of a route that raises."""
     router = APIRouter(route_class=PageRoute)
     raised: list[Exception] = []
@@ -29,11 +29,11 @@ def fails(sqlite_door):
     async def fail():
         raise raised[0]
 
-    sqlite_door.own_api().include_router(router)
+    sqlite_api.own_api().include_router(router)
 
     async def ask(error):
         raised[:] = [error]
-        return await Person(sqlite_door).get("/fails")
+        return await Person(sqlite_api).get("/fails")
 
     return ask
 
@@ -77,9 +77,9 @@ async def test_a_suppressed_recipient_is_told(fails):
 
 
 @pytest.mark.parametrize("path", ["/", "/keys", "/login/x"])
-async def test_a_database_that_does_not_answer_is_a_page(sqlite_door, path):
-    person = await Person(sqlite_door).sign_in()
-    lose_table(sqlite_door.store, "user_sessions")
+async def test_a_database_that_does_not_answer_is_a_page(sqlite_api, path):
+    person = await Person(sqlite_api).sign_in()
+    lose_table(sqlite_api.store, "user_sessions")
 
     page = await person.ask("GET", path)
 

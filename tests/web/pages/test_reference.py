@@ -54,16 +54,16 @@ def tree() -> Tree:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_reference_is_had_without_a_key(still_door):
-    answer = await still_door.get("/docs", key=None)
+async def test_the_reference_is_had_without_a_key(shared_api):
+    answer = await shared_api.get("/docs", key=None)
 
     assert (200, "text/html; charset=utf-8") == (answer.status, answer.headers["Content-Type"])
     assert HTML == answer.body.decode()
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_browser_may_use_the_page_s_own_style_and_nothing_else(still_door):
-    answer = await still_door.get("/docs", key=None)
+async def test_the_browser_may_use_the_page_s_own_style_and_nothing_else(shared_api):
+    answer = await shared_api.get("/docs", key=None)
 
     style = re.search(rb"<style>(.*?)</style>", answer.body, re.DOTALL)
     digest = base64.b64encode(sha256(style[1]).digest()).decode()

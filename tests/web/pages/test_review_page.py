@@ -17,37 +17,37 @@ from store.outbound.edit import PendingApprovalEdit
 from store.outbound.outbound import get_outbound_message
 from store.outbound.sending import list_send_attempts
 from tests.broken_store import lose_table
-from tests.web.client import OWNER, Door, open_door
+from tests.web.client import OWNER, ApiServer, serve_api
 from tests.web.person import DRAFT, Person, PostOffice, busy, hold, link_to
 
 APPROVE = "Approve and send"
 
 
 @pytest.fixture
-def office():
+def send_context():
     return PostOffice()
 
 
 @pytest.fixture
-async def door(sqlite_store, clock, places, office):
-    async with open_door(sqlite_store, clock, places, courier=office) as opened:
+async def api_server(sqlite_store, clock, places, send_context):
+    async with serve_api(sqlite_store, clock, places, courier=send_context) as opened:
         await opened.agent(name="Bot")
         yield opened
 
 
 @pytest.fixture
-def person(door):
-    return Person(door)
+def person(api_server):
+    return Person(api_server)
 
 
 @pytest.fixture
-async def held(door):
-    return await hold(door)
+async def held(api_server):
+    return await hold(api_server)
 
 
 @pytest.fixture
-async def link(door, held):
-    return await link_to(door, held)
+async def link(api_server, held):
+    return await link_to(api_server, held)
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ async def page(person, link):
 
 
 @pytest.fixture
-def now_of(door, held):
+def now_of(api_server, held):
     """The mail as it is now."""
-    return lambda: door.store.read(lambda tx: get_outbound_message(tx, held.id))
+    return lambda: api_server.store.read(lambda tx: get_outbound_message(tx, held.id))
 
 
 # What is shown
@@ -77,22 +77,22 @@ def test_the_page_shows_the_whole_draft_and_recipients_first(page, held):
     assert f"draft 1, digest {held.digest[:4]} {held.digest[4:8]} " in page.text
 
 
-async def test_what_happens_at_the_end_is_what_the_agent_s_owner_chose(door, person):
-    held = await hold(door, ends="approve")
+async def test_what_happens_at_the_end_is_what_the_agent_s_owner_chose(api_server, person):
+    held = await hold(api_server, ends="approve")
 
-    assert "it is sent, as the agent's owner has chosen" in (await person.get(await link_to(door, held))).text
+    assert "it is sent, as the agent's owner has chosen" in (await person.get(await link_to(api_server, held))).text
 
 
 def test_recipients_of_a_new_domain_are_marked(page):
     assert "cy@other.example new domain" in page.text
 
 
-async def test_a_recipient_whom_the_agent_has_written_to_is_not_marked(door, person, held):
-    await approve((await owner(door)).id, held.id, by=door.office)
-    door.clock.advance(minutes=1)
-    again = await hold(door, replace(DRAFT, cc=("new@third.example",), bcc=()))
+async def test_a_recipient_whom_the_agent_has_written_to_is_not_marked(api_server, person, held):
+    await approve((await owner(api_server)).id, held.id, ctx=api_server.send_context)
+    api_server.clock.advance(minutes=1)
+    again = await hold(api_server, replace(DRAFT, cc=("new@third.example",), bcc=()))
 
-    page = await person.get(await link_to(door, again))
+    page = await person.get(await link_to(api_server, again))
 
     assert "To bo@reader.example Cc new@third.example new domain From" in page.text
 
@@ -147,10 +147,10 @@ async def test_a_file_that_is_not_there_is_a_page_that_says_so(person, link, num
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("query", ["", "?decision=approve", "?action=approve&form=x&approve=1"])
-async def test_looking_decides_nothing_whatever_the_query(person, link, now_of, office, method, query):
+async def test_looking_decides_nothing_whatever_the_query(person, link, now_of, send_context, method, query):
     answer = await person.ask(method, link + query)
 
-    assert (200, "pending_approval", []) == (answer.status, (await now_of()).status, office.carried)
+    assert (200, "pending_approval", []) == (answer.status, (await now_of()).status, send_context.carried)
     assert (method == "HEAD") == (answer.html == "")
 
 
@@ -164,39 +164,39 @@ async def test_other_methods_are_not_taken(person, link, now_of, method):
 # Deciding
 
 
-async def test_a_press_approves_exactly_what_was_shown_and_the_page_tells_it(person, page, now_of, office, held):
+async def test_a_press_approves_exactly_what_was_shown_and_the_page_tells_it(person, page, now_of, send_context, held):
     told = await person.press(page, APPROVE)
 
     assert (200, "sent", page.path) == (told.status, (await now_of()).status, told.path)
     assert f"{OWNER} approved it on 23 November 2026, 15:17 UTC. It was sent." in told.text
     assert [] == [form for form in told.forms if form.buttons]
-    ((raw, recipients),) = office.carried
+    ((raw, recipients),) = send_context.carried
     assert held.raw_size == len(raw)
     assert {"bo@reader.example", "cy@other.example", "di@reader.example"} == set(recipients)
     assert b"di@reader.example" not in raw
 
 
-async def test_a_press_rejects_with_what_the_person_said(person, page, now_of, office):
+async def test_a_press_rejects_with_what_the_person_said(person, page, now_of, send_context):
     told = await person.press(page, "Reject", reason="Not <now>,\nplease")
 
     message = await now_of()
-    assert ("rejected", "Not <now>,\nplease", []) == (message.status, message.reason, office.carried)
+    assert ("rejected", "Not <now>,\nplease", []) == (message.status, message.reason, send_context.carried)
     assert (
         f"{OWNER} rejected it on 23 November 2026, 15:17 UTC. It was not sent. They said: Not <now>, please"
         in told.text
     )
 
 
-async def test_the_same_press_twice_decides_once(person, page, office):
+async def test_the_same_press_twice_decides_once(person, page, send_context):
     form = page.form(APPROVE)
     first = await person.post(form.action, form.fields)
     second = await person.post(form.action, form.fields)
 
-    assert ([303, 303], 1) == ([first.status, second.status], len(office.carried))
+    assert ([303, 303], 1) == ([first.status, second.status], len(send_context.carried))
 
 
-async def test_of_two_people_one_decides_and_both_are_told_the_same(door, person, page, office, now_of):
-    other = Person(door)
+async def test_of_two_people_one_decides_and_both_are_told_the_same(api_server, person, page, send_context, now_of):
+    other = Person(api_server)
     theirs = await other.get(page.path)
 
     told = await asyncio.gather(person.press(page, APPROVE), other.press(theirs, "Reject", reason="no"))
@@ -204,14 +204,14 @@ async def test_of_two_people_one_decides_and_both_are_told_the_same(door, person
 
     status = (await now_of()).status
     assert status in {"sent", "rejected"}
-    assert len(office.carried) == (1 if status == "sent" else 0)
+    assert len(send_context.carried) == (1 if status == "sent" else 0)
     assert [200, 200] == [each.status for each in told]
     assert ("approved it" if status == "sent" else "rejected it") in after.text
 
 
-async def test_a_mail_that_was_decided_says_so_after_the_link_s_time_too(door, person, page):
+async def test_a_mail_that_was_decided_says_so_after_the_link_s_time_too(api_server, person, page):
     await person.press(page, "Reject", reason="no")
-    door.clock.advance(days=2)
+    api_server.clock.advance(days=2)
 
     assert (200, True) == ((told := await person.get(page.path)).status, "rejected it" in told.text)
 
@@ -224,12 +224,12 @@ def without(fields, name):
 
 
 @pytest.mark.parametrize("name", ["form", "decision"])
-async def test_a_post_without_the_form_s_own_fields_decides_nothing(person, page, now_of, office, name):
+async def test_a_post_without_the_form_s_own_fields_decides_nothing(person, page, now_of, send_context, name):
     form = page.form(APPROVE)
 
     told = await person.post(form.action, without(form.fields, name))
 
-    assert (409, "pending_approval", []) == (told.status, (await now_of()).status, office.carried)
+    assert (409, "pending_approval", []) == (told.status, (await now_of()).status, send_context.carried)
     assert "Please look again, and press once more" in told.text
     assert "sent" == (await decided(person, told, now_of)).status
 
@@ -239,9 +239,9 @@ async def decided(person, page, now_of):
     return await now_of()
 
 
-async def test_a_form_of_more_than_an_hour_ago_decides_nothing(door, clock, person, now_of):
-    held = await hold(door)
-    link = await link_to(door, held, expires_at=clock.now() + timedelta(days=1))
+async def test_a_form_of_more_than_an_hour_ago_decides_nothing(api_server, clock, person, now_of):
+    held = await hold(api_server)
+    link = await link_to(api_server, held, expires_at=clock.now() + timedelta(days=1))
     page = await person.get(link)
     clock.advance(minutes=61)
 
@@ -250,9 +250,11 @@ async def test_a_form_of_more_than_an_hour_ago_decides_nothing(door, clock, pers
     assert (409, "pending_approval") == (told.status, (await now_of()).status)
 
 
-async def test_a_form_for_another_page_decides_nothing(door, person, page, now_of):
+async def test_a_form_for_another_page_decides_nothing(api_server, person, page, now_of):
     form = page.form(APPROVE)
-    other = form_token("console\nx", until=door.clock.now() + timedelta(hours=1), key=door.places.master.links)
+    other = form_token(
+        "console\nx", until=api_server.clock.now() + timedelta(hours=1), key=api_server.places.master.links
+    )
 
     told = await person.post(form.action, [*without(form.fields, "form"), ("form", other)])
 
@@ -333,37 +335,37 @@ async def test_a_changed_token_is_none(person, link, now_of):
     assert "pending_approval" == (await now_of()).status
 
 
-async def test_a_link_to_sign_in_is_no_link_to_review(door, person):
-    user = await owner(door)
-    link = SignInLink(user_id=user.id, nonce="n", expires_at=door.clock.now() + timedelta(hours=1))
+async def test_a_link_to_sign_in_is_no_link_to_review(api_server, person):
+    user = await owner(api_server)
+    link = SignInLink(user_id=user.id, nonce="n", expires_at=api_server.clock.now() + timedelta(hours=1))
 
-    assert 404 == (await person.ask("GET", f"/review/{sign_in_token(link, key=door.places.master.links)}")).status
+    assert 404 == (await person.ask("GET", f"/review/{sign_in_token(link, key=api_server.places.master.links)}")).status
 
 
-async def test_a_link_whose_time_is_over_shows_nothing_and_decides_nothing(clock, person, page, now_of, office):
+async def test_a_link_whose_time_is_over_shows_nothing_and_decides_nothing(clock, person, page, now_of, send_context):
     clock.advance(hours=1)
 
     for told in (await person.get(page.path), await person.press(page, APPROVE)):
         assert (410, True, []) == (told.status, "Its time is over" in told.text, told.forms)
         assert "Hello Bo" not in told.text
-    assert ("pending_approval", []) == ((await now_of()).status, office.carried)
+    assert ("pending_approval", []) == ((await now_of()).status, send_context.carried)
     assert 404 == (await person.get(f"{page.path}/html")).status
 
 
-async def test_an_edit_kills_the_old_link_and_its_open_page(door, person, page, now_of, office, held):
-    user = await owner(door)
-    await amend(user.id, held.id, PendingApprovalEdit(text="changed"), by=door.office)
+async def test_an_edit_kills_the_old_link_and_its_open_page(api_server, person, page, now_of, send_context, held):
+    user = await owner(api_server)
+    await amend(user.id, held.id, PendingApprovalEdit(text="changed"), ctx=api_server.send_context)
 
     for told in (await person.get(page.path), await person.press(page, APPROVE)):
         assert (410, True, []) == (told.status, "The draft was changed since" in told.text, told.forms)
         assert not [each for each in told.links if each.startswith("/review")]
-    assert ("pending_approval", 2, []) == ((message := await now_of()).status, message.revision, office.carried)
+    assert ("pending_approval", 2, []) == ((message := await now_of()).status, message.revision, send_context.carried)
 
 
-async def test_another_s_mail_is_not_shown_by_a_link_with_their_id(door, person, held):
-    eve = await door.store.write(lambda tx: door.places.user(tx, "eve@stranger.example"))
+async def test_another_s_mail_is_not_shown_by_a_link_with_their_id(api_server, person, held):
+    eve = await api_server.store.write(lambda tx: api_server.places.user(tx, "eve@stranger.example"))
 
-    told = await person.get(await link_to(door, held, user_id=eve.id))
+    told = await person.get(await link_to(api_server, held, user_id=eve.id))
 
     assert (410, False) == (told.status, "Hello" in told.text)
 
@@ -381,21 +383,23 @@ async def test_a_mail_that_is_not_kept_any_more_says_so(clock, person, link):
     ("status", "trouble"), [(503, busy("the account is throttled")), (502, CourierRefused("554 the account is closed"))]
 )
 async def test_a_provider_that_does_not_take_it_leaves_it_pending_and_is_quoted(
-    person, page, now_of, office, status, trouble
+    person, page, now_of, send_context, status, trouble
 ):
-    office.trouble = trouble
+    send_context.trouble = trouble
 
     told = await person.press(page, APPROVE)
 
     assert (status, "pending_approval") == (told.status, (await now_of()).status)
     assert str(trouble) in told.text
-    office.trouble = None
+    send_context.trouble = None
     await person.press(told, APPROVE)
     assert "sent" == (await now_of()).status
 
 
-async def test_a_provider_whose_answer_is_lost_leaves_it_uncertain_and_the_page_says_so(person, page, now_of, office):
-    office.trouble = SendUnconfirmed("the line was cut")
+async def test_a_provider_whose_answer_is_lost_leaves_it_uncertain_and_the_page_says_so(
+    person, page, now_of, send_context
+):
+    send_context.trouble = SendUnconfirmed("the line was cut")
 
     told = await person.press(page, APPROVE)
 
@@ -404,8 +408,8 @@ async def test_a_provider_whose_answer_is_lost_leaves_it_uncertain_and_the_page_
     assert "the line was cut" in told.text
 
 
-async def test_while_sending_is_paused_nothing_is_decided(door, person, page, now_of):
-    await door.store.write(lambda tx: pause_sending(tx, reason="", now=door.clock.now()))
+async def test_while_sending_is_paused_nothing_is_decided(api_server, person, page, now_of):
+    await api_server.store.write(lambda tx: pause_sending(tx, reason="", now=api_server.clock.now()))
 
     told = await person.press(page, APPROVE)
 
@@ -413,20 +417,20 @@ async def test_while_sending_is_paused_nothing_is_decided(door, person, page, no
     assert "mailseal resume" in told.text
 
 
-async def test_a_database_that_does_not_answer_is_a_page(door, person, link):
-    lose_table(door.store, "outbound")
+async def test_a_database_that_does_not_answer_is_a_page(api_server, person, link):
+    lose_table(api_server.store, "outbound")
 
     told = await person.get(link)
 
     assert (503, True) == (told.status, "The database does not answer" in told.text)
 
 
-async def test_every_try_is_written_down(door, person, page, held):
+async def test_every_try_is_written_down(api_server, person, page, held):
     await person.press(page, APPROVE)
 
-    (attempt,) = await door.store.read(lambda tx: list_send_attempts(tx, held.id))
+    (attempt,) = await api_server.store.read(lambda tx: list_send_attempts(tx, held.id))
     assert ("approval", "sent") == (attempt.origin, attempt.outcome)
 
 
-async def owner(door: Door):
-    return await door.store.write(door.places.user)
+async def owner(api_server: ApiServer):
+    return await api_server.store.write(api_server.places.user)

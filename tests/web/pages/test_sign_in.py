@@ -13,36 +13,36 @@ from relay.web.pages.sign_in import safe_path
 from relay.web.pages.template import templates
 from store.schema.inbound import user_sessions
 from store.schema.outbound import notifications
-from tests.web.client import BASE_URL, OWNER, open_door
+from tests.web.client import BASE_URL, OWNER, serve_api
 from tests.web.person import COOKIE, Person, PostOffice
 
 SENT = "a letter with a link is on its way"
 
 
 @pytest.fixture
-async def door(sqlite_store, clock, places):
+async def api_server(sqlite_store, clock, places):
     limits = ApiLimits(sign_ins_per_peer=6)
-    async with open_door(sqlite_store, clock, places, limits, courier=PostOffice()) as opened:
+    async with serve_api(sqlite_store, clock, places, limits, courier=PostOffice()) as opened:
         yield opened
 
 
 @pytest.fixture
-def person(door):
-    return Person(door)
+def person(api_server):
+    return Person(api_server)
 
 
 @pytest.fixture
-def letters(door):
+def letters(api_server):
     """Whom letters with links wait for."""
-    return lambda: door.store.read(
+    return lambda: api_server.store.read(
         lambda tx: tx.execute(select(notifications.c.user_id).where(notifications.c.kind == "sign_in")).scalars().all()
     )
 
 
 @pytest.fixture
-async def link(door):
-    user = await door.store.write(door.places.user)
-    key, now = door.places.master.links, door.clock.now()
+async def link(api_server):
+    user = await api_server.store.write(api_server.places.user)
+    key, now = api_server.places.master.links, api_server.clock.now()
     return sign_in_link(user.id, base_url=BASE_URL, key=key, nonce="n-1", now=now).removeprefix(BASE_URL)
 
 
@@ -53,10 +53,10 @@ async def ask_for_link(person, email):
 # The letter
 
 
-async def test_a_user_is_sent_a_letter(door, person, letters):
+async def test_a_user_is_sent_a_letter(api_server, person, letters):
     told = await ask_for_link(person, f" {OWNER.upper()} ")
 
-    user = await door.store.write(door.places.user)
+    user = await api_server.store.write(api_server.places.user)
     assert (200, True, [user.id]) == (told.status, SENT in told.text, await letters())
 
 
@@ -76,7 +76,7 @@ async def test_a_form_that_is_not_ours_sends_no_letter(person, letters):
     assert SENT in (await person.press(told, "Send me a link", email=OWNER)).text
 
 
-async def test_whoever_asks_too_often_is_told_to_wait(door, person, letters):
+async def test_whoever_asks_too_often_is_told_to_wait(api_server, person, letters):
     for _ in range(6):
         await ask_for_link(person, "nobody@nowhere.example")
 
@@ -85,12 +85,12 @@ async def test_whoever_asks_too_often_is_told_to_wait(door, person, letters):
     assert (429, []) == (told.status, await letters())
     assert "Please wait a minute" in told.text
     assert int(told.headers["Retry-After"]) > 0
-    door.clock.advance(minutes=1)
+    api_server.clock.advance(minutes=1)
     assert 200 == (await ask_for_link(person, OWNER)).status
 
 
-async def test_a_relay_that_sends_nothing_says_who_has_a_link(sqlite_door):
-    told = await ask_for_link(Person(sqlite_door), OWNER)
+async def test_a_relay_that_sends_nothing_says_who_has_a_link(sqlite_api):
+    told = await ask_for_link(Person(sqlite_api), OWNER)
 
     assert "mailseal login-link" in told.text
 
@@ -109,14 +109,14 @@ async def test_a_link_shows_a_button_and_a_press_of_it_signs_in(person, link):
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
-async def test_looking_at_a_link_signs_nobody_in(door, person, link, method):
+async def test_looking_at_a_link_signs_nobody_in(api_server, person, link, method):
     await person.ask(method, link)
 
-    assert [] == await door.store.read(lambda tx: tx.execute(select(user_sessions)).all())
+    assert [] == await api_server.store.read(lambda tx: tx.execute(select(user_sessions)).all())
     assert 200 == (await person.get(link)).status
 
 
-async def test_the_cookie_is_for_this_host_over_https_and_no_script_reads_it(door, person, link):
+async def test_the_cookie_is_for_this_host_over_https_and_no_script_reads_it(api_server, person, link):
     page = await person.get(link)
     form = page.forms[0]
 
@@ -128,9 +128,9 @@ async def test_the_cookie_is_for_this_host_over_https_and_no_script_reads_it(doo
     assert (303, "/") == (answer.status, answer.headers["Location"])
 
 
-async def test_a_link_signs_in_once(door, person, link):
+async def test_a_link_signs_in_once(api_server, person, link):
     page = await person.get(link)
-    other = Person(door)
+    other = Person(api_server)
 
     told = await asyncio.gather(*[each.press(page, f"Sign in as {OWNER}") for each in (person, other)])
 
@@ -165,19 +165,19 @@ async def test_a_press_without_the_form_s_proof_signs_nobody_in(person, link):
     assert {} == person.cookies
 
 
-async def test_whoever_signs_in_again_has_one_session(door, person, link):
+async def test_whoever_signs_in_again_has_one_session(api_server, person, link):
     await person.sign_in("eve@stranger.example")
 
     await person.press(await person.get(link), f"Sign in as {OWNER}")
 
-    assert 1 == len(await door.store.read(lambda tx: tx.execute(select(user_sessions)).all()))
+    assert 1 == len(await api_server.store.read(lambda tx: tx.execute(select(user_sessions)).all()))
     assert OWNER in (await person.get("/keys")).text
 
 
 # Where to
 
 
-async def test_signing_in_leads_to_the_page_that_was_asked_for(door, person, link):
+async def test_signing_in_leads_to_the_page_that_was_asked_for(api_server, person, link):
     login = await person.get("/agents/bot%40agents.example")
     assert "/login?next=/agents/bot%40agents.example" == login.path
 
@@ -220,7 +220,7 @@ async def test_whoever_is_signed_in_is_not_asked_again(person):
 # Out
 
 
-async def test_signing_out_ends_the_session(door, person):
+async def test_signing_out_ends_the_session(api_server, person):
     await person.sign_in()
     session = dict(person.cookies)
 

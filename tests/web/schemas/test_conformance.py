@@ -96,14 +96,14 @@ class Asking:
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - ENDLESS))
-async def test_every_answer_is_as_described(still_door, name):
+async def test_every_answer_is_as_described(shared_api, name):
     short = name.replace("_", "-")
-    world = await furnish(still_door, owner=f"{short}@owner.example", domain=f"{short}.example")
+    world = await furnish(shared_api, owner=f"{short}@owner.example", domain=f"{short}.example")
     asking = Asking(name, as_asked(name, world))
 
     found, seen = [], set()
     for url, more in asking.requests():
-        answer = await still_door.ask(asking.method, url, **{"key": asking.world["key"], **more})
+        answer = await shared_api.ask(asking.method, url, **{"key": asking.world["key"], **more})
         found += [(url[:120], str(more)[:200], answer.status, each) for each in asking.misfits(answer)]
         seen.add(answer.status)
 
@@ -112,7 +112,7 @@ async def test_every_answer_is_as_described(still_door, name):
     assert seen & {200, 201, 202, 204, 409}
 
 
-async def test_an_answer_is_not_held_back_until_the_client_has_said_that_its_head_came(still_door):
-    (listening,) = still_door.server._server.servers[0].sockets
+async def test_an_answer_is_not_held_back_until_the_client_has_said_that_its_head_came(shared_api):
+    (listening,) = shared_api.server._server.servers[0].sockets
 
     assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -153,5 +153,5 @@ def test_nothing_refers_to_what_is_not_there():
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_document_is_had_without_a_key(still_door):
-    assert DOCUMENT == (await still_door.get("/openapi.json", key=None)).json
+async def test_the_document_is_had_without_a_key(shared_api):
+    assert DOCUMENT == (await shared_api.get("/openapi.json", key=None)).json

@@ -20,7 +20,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from relay.errors import CourierBusy
-from relay.outbound.couriers.lease_guard import InTime
+from relay.outbound.couriers.lease_guard import LeaseCheck
 from relay.outbound.couriers.quota import Allowance, Quota
 from relay.outbound.couriers.ses.client import ses_client
 from relay.outbound.couriers.ses.errors import meaning
@@ -65,7 +65,7 @@ class SesCourier:
         mail_from: str,  # noqa: ARG002
         recipients: Sequence[str],
         attempt_id: str,
-        in_time: InTime,
+        check_lease: LeaseCheck,
     ) -> str:
         """As Courier says. *mail_from* is not sent: SES takes From, and the envelope's sender is its own."""
         await self._keep_to_quota(len(recipients))
@@ -76,7 +76,7 @@ class SesCourier:
         }
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, request, in_time)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, request, check_lease)
 
     async def close(self) -> None:
         """Wait for what is being carried."""
@@ -106,8 +106,8 @@ class SesCourier:
         except BotoCoreError as error:
             raise CourierBusy(f"SES: {error}") from error
 
-    def _send(self, request: dict[str, Any], in_time: InTime) -> str:
-        in_time()  # not before: the mail has stood in line for the quota, and for a thread
+    def _send(self, request: dict[str, Any], check_lease: LeaseCheck) -> str:
+        check_lease()  # not before: the mail has stood in line for the quota, and for a thread
         try:
             answer = self._client.send_email(**request)
         except ClientError as error:

@@ -26,7 +26,7 @@ _MESSAGE: Final = re.compile(r"msg_[0-9a-z]{1,60}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class RecipientFeedback:
     """What was told of one recipient."""
 
     recipient: str  # the address as rows are found by, or the provider's words where they are none
@@ -44,7 +44,7 @@ class SesEvent:
     attempt_id: str | None  # which of our attempts to send it was; an identity's notifications do not say
     message_id: str | None  # ours, where the mail's header is told
     is_permanent: bool
-    recipients: tuple[Told, ...]  # each once, in order
+    recipients: tuple[RecipientFeedback, ...]  # each once, in order
     at: datetime | None
 
 
@@ -187,7 +187,7 @@ _READERS: Final[Mapping[str, Callable[[_Event], SesEvent | None]]] = {
 def _event(
     event: _Event,
     kind: FeedbackKind | Literal["accepted"],
-    recipients: Iterable[Told],
+    recipients: Iterable[RecipientFeedback],
     *,
     at: datetime | None = None,
     event_id: str | None = None,
@@ -207,9 +207,9 @@ def _event(
     )
 
 
-def _told(written: str, words: str | None) -> Told:
+def _told(written: str, words: str | None) -> RecipientFeedback:
     address = _address(written)
-    return Told(
+    return RecipientFeedback(
         recipient=address or _line(written, MAX_RECIPIENT), address=address, detail=_line(words or "", MAX_DETAIL)
     )
 

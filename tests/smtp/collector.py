@@ -12,7 +12,7 @@ from relay.mail.envelope import Envelope
 from relay.spool import Spool
 
 
-class Desk:
+class MailCollector:
     """Knows everybody but those called nobody, and remembers every mail."""
 
     def __init__(self) -> None:
