@@ -119,7 +119,8 @@ def _document(tx: Tx, program: Program, message_id: str) -> dict[str, Any]:
     document |= {"review_url": None, "marks": {}}
     if message.status == "pending_approval":
         known = known_recipients_of(tx, message)
-        document["marks"] = {address: found for address in message.everybody if (found := marks_of(address, known))}
+        marks = {address: marks_of(address, known) for address in message.all_recipients}
+        document["marks"] = {address: found for address, found in marks.items() if found}
         document["review_url"] = review_link(message, owner, base_url=base_url, key=program.master.links)
     return document
 

@@ -66,7 +66,7 @@ def deliver_locally(tx: Tx, message: OutboundMessage, *, ctx: SendContext) -> No
     """
     if message.digest is None or not get_agent_by_email(tx, message.agent).domain_verified:
         return
-    recipients = [parse_mailbox(address) for address in message.everybody]
+    recipients = [parse_mailbox(address) for address in message.all_recipients]
     found = [(address, _recipient(tx, address, ctx=ctx)) for address in recipients]
     here = [(address, recipient) for address, recipient in found if recipient is not None]
     if not here:

@@ -70,7 +70,7 @@ async def reject(
     message = await ctx.store.write(
         lambda tx: reject_pending(tx, user_id, message_id, reason=reason or "", seen=seen, now=now)
     )
-    log.info("rejected", message_id=message_id, agent=message.agent, by=user_id)
+    log.info("hold_rejected", message_id=message_id, agent=message.agent, user_id=user_id)
     return message
 
 
@@ -90,7 +90,7 @@ async def amend(
         return amended
 
     message = await ctx.store.write(unit)
-    log.info("amended", message_id=message_id, agent=message.agent, by=user_id, revision=message.revision)
+    log.info("hold_amended", message_id=message_id, agent=message.agent, user_id=user_id, revision=message.revision)
     return message
 
 
@@ -101,7 +101,7 @@ async def expire(hold: ExpiredHold, *, ctx: SendContext) -> OutboundMessage:
         message = await ctx.store.write(lambda tx: expire_reject(tx, hold.message_id, now=now))
     else:
         message = await _to_the_end(_expire_approve(hold.message_id, ctx=ctx))
-    log.info("expired", message_id=hold.message_id, agent=hold.agent, action=hold.action, status=message.status)
+    log.info("hold_expired", message_id=hold.message_id, agent=hold.agent, action=hold.action, status=message.status)
     return message
 
 
@@ -118,7 +118,7 @@ async def _approve(
         seen=composed.seen,
         wire=composed.wire,
         reason=reason,
-        also=partial(deliver_locally, ctx=ctx),
+        on_sent=partial(deliver_locally, ctx=ctx),
         lease=ctx.lease,
     )
     try:
@@ -127,7 +127,7 @@ async def _approve(
         if composed.wire is not None:
             await _write_anew(user_id, message_id, composed.wire, ctx=ctx)
         raise
-    log.info("approved", message_id=message_id, agent=message.agent, by=user_id, status=message.status)
+    log.info("hold_approved", message_id=message_id, agent=message.agent, user_id=user_id, status=message.status)
     return message
 
 
@@ -149,7 +149,7 @@ async def _expire_approve(message_id: str, *, ctx: SendContext) -> OutboundMessa
         message_id,
         partial(hand_over, ctx=ctx),
         clock=ctx.clock.now,
-        also=partial(deliver_locally, ctx=ctx),
+        on_sent=partial(deliver_locally, ctx=ctx),
         lease=ctx.lease,
     )
     return await _sent_or_in_doubt(sending, message_id, ctx=ctx)
@@ -182,7 +182,7 @@ async def _composed(
     draft = settle_draft(apply(edit, before)[0], agent=message.agent)
     if draft == before:
         return _Edit(seen=seen)
-    await ctx.store.read(lambda tx: require_not_suppressed(tx, user_id, draft.everybody))
+    await ctx.store.read(lambda tx: require_not_suppressed(tx, user_id, draft.all_recipients))
     composed = await compose_again(message, draft, ctx=ctx)
     wire = await keep_ahead(composed, ctx=ctx, now=now)
     return _Edit(edit=_whole(draft), wire=wire, seen=Version(message.revision, message.digest))

@@ -3,7 +3,7 @@
 import random
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -11,7 +11,7 @@ from relay.backoff import wait
 from relay.errors import Deferred, OutboundOff
 from relay.metrics import SendOutcome
 from relay.outbound.context import SendContext
-from relay.outbound.couriers.lease_guard import in_time_until
+from relay.outbound.couriers.lease_guard import make_lease_check
 from relay.outbound.local_delivery import deliver_locally, outside
 from relay.outbound.sender_checks import require_verified_domain
 from relay.outbound.suppressed import require_not_suppressed
@@ -55,7 +55,7 @@ async def _carried(outgoing: Outgoing, *, ctx: SendContext) -> str:
         mail_from=message.mail_from,
         recipients=elsewhere,
         attempt_id=outgoing.attempt,
-        check_lease=in_time_until(outgoing.until, clock=ctx.clock),
+        check_lease=make_lease_check(outgoing.until, clock=ctx.clock),
     )
 
 
@@ -63,8 +63,8 @@ def _allowed(tx: Tx, message: OutboundMessage, *, ctx: SendContext) -> list[str]
     """Who of *message* a provider has to be asked for. Raises what forbids by now that it goes, as submit does."""
     agent = require_verified_domain(tx, message.agent)
     assert agent.user_id is not None, "the operator's own agent writes nothing"
-    require_not_suppressed(tx, agent.user_id, message.everybody)
-    return outside(tx, message.everybody, ctx=ctx)
+    require_not_suppressed(tx, agent.user_id, message.all_recipients)
+    return outside(tx, message.all_recipients, ctx=ctx)
 
 
 async def send_queued(outgoing: Outgoing, *, ctx: SendContext) -> None:
@@ -75,17 +75,20 @@ async def send_queued(outgoing: Outgoing, *, ctx: SendContext) -> None:
             partial(hand_over, ctx=ctx),
             store=ctx.store,
             clock=ctx.clock.now,
-            also=partial(deliver_locally, ctx=ctx),
+            on_sent=partial(deliver_locally, ctx=ctx),
             failed=lambda tx, error: _failed(tx, outgoing, error, ctx=ctx),
         )
     except SendUnconfirmed as error:
-        _tell("unconfirmed", outgoing, error)
+        log.warning("send_unconfirmed", **_facts(outgoing, error))
     except Exception as error:
-        _tell("not sent", outgoing, error)
+        if _seconds_to_retry(outgoing, error) is None:
+            log.warning("send_failed", **_facts(outgoing, error))
+        else:
+            log.warning("send_deferred", **_facts(outgoing, error))
         if isinstance(error, Unavailable):
             raise
     else:
-        log.info("sent", message_id=outgoing.message.id, agent=outgoing.message.agent, attempt=outgoing.attempt)
+        log.info("send_succeeded", message_id=outgoing.message.id, agent=outgoing.message.agent, attempt=outgoing.attempt)
 
 
 def _outcome(error: Exception) -> SendOutcome:
@@ -97,21 +100,27 @@ def _outcome(error: Exception) -> SendOutcome:
 def _failed(tx: Tx, outgoing: Outgoing, error: Exception, *, ctx: SendContext) -> OutboundMessage:
     """Try again what a later time can mend, as often as there are waits."""
     now, told = ctx.clock.now(), str(error) or type(error).__name__
-    # Whoever has it tried again after it failed begins with the waits anew.
+    seconds = _seconds_to_retry(outgoing, error)
+    if seconds is None:
+        return settle_failed(tx, outgoing, told, now=now)
+    return settle_deferred(tx, outgoing, told, until=now + timedelta(seconds=seconds), now=now)
+
+
+def _seconds_to_retry(outgoing: Outgoing, error: Exception) -> float | None:
+    """Seconds until the next attempt; None where *error* is final or the retries are used up."""
+    if not isinstance(error, Deferred | Unavailable):
+        return None
+    # A user who retries a failed message starts the list of waits again.
     made = (outgoing.tries - 1) % (len(AGAIN_SECONDS) + 1) + 1
     seconds = wait(made, AGAIN_SECONDS, jitter=random.random())  # noqa: S311 (spreads load, keeps no secret)
-    if seconds is None or not isinstance(error, Deferred | Unavailable):
-        return settle_failed(tx, outgoing, told, now=now)
-    until = now + timedelta(seconds=max(seconds, getattr(error, "seconds", 0)))
-    return settle_deferred(tx, outgoing, told, until=until, now=now)
+    return None if seconds is None else max(seconds, getattr(error, "seconds", 0))
 
 
-def _tell(event: str, outgoing: Outgoing, error: Exception) -> None:
-    log.warning(
-        event,
-        message_id=outgoing.message.id,
-        agent=outgoing.message.agent,
-        attempt=outgoing.attempt,
-        tries=outgoing.tries,
-        error=str(error) or type(error).__name__,
-    )
+def _facts(outgoing: Outgoing, error: Exception) -> dict[str, Any]:
+    return {
+        "message_id": outgoing.message.id,
+        "agent": outgoing.message.agent,
+        "attempt": outgoing.attempt,
+        "tries": outgoing.tries,
+        "error": str(error) or type(error).__name__,
+    }

@@ -77,13 +77,13 @@ async def submit(
         return message
 
     message = await ctx.store.write(unit)
-    log.info("written", message_id=message.id, agent=agent.address, status=message.status, hold=message.hold_reason)
+    log.info("outbound_created", message_id=message.id, agent=agent.address, status=message.status, hold=message.hold_reason)
     return message
 
 
 async def _goes_out(request: OutboundRequest, *, ctx: SendContext) -> bool:
     """Whether anybody of it is no agent of this relay. Raises OutboundOff where they cannot be reached."""
-    elsewhere = await ctx.store.read(lambda tx: outside(tx, request.draft.everybody, ctx=ctx))
+    elsewhere = await ctx.store.read(lambda tx: outside(tx, request.draft.all_recipients, ctx=ctx))
     if elsewhere and ctx.courier is None:
         raise OutboundOff
     return bool(elsewhere)
@@ -124,15 +124,15 @@ async def _composed(
 def _keep(
     tx: Tx, agent: Agent, request: OutboundRequest, new: NewOutbound, wire: WireBytes, *, ctx: SendContext
 ) -> OutboundMessage:
-    everybody, now = request.draft.everybody, new.created_at
+    all_recipients, now = request.draft.all_recipients, new.created_at
     hold_agent(tx, agent.address)
     agent = require_verified_domain(tx, agent.address)
     assert agent.user_id is not None, "the operator's own agent has no key to send with"
-    require_not_suppressed(tx, agent.user_id, everybody)
+    require_not_suppressed(tx, agent.user_id, all_recipients)
     reason = hold_reason(_standing(tx, agent, request, ctx.caps, now=now), ctx.caps)
     keep_body(tx, wire.sha256, size=wire.size, content=wire.content, now=now)
     if reason is None:
-        record_recipients(tx, agent.address, everybody, now=now)  # of one that is held, once it is sent
+        record_recipients(tx, agent.address, all_recipients, now=now)  # of one that is held, once it is sent
         return create_outbound_message(tx, new)
     held = create_pending_outbound_message(tx, replace(new, hold_reason=reason), ttl_seconds=agent.hitl_ttl_seconds)
     enqueue_review(tx, agent.user_id, held.id, held.revision, now=now)
@@ -142,7 +142,7 @@ def _keep(
 def _standing(tx: Tx, agent: Agent, request: OutboundRequest, caps: Caps, *, now: datetime) -> SendCounts:
     """Counted no further than *caps* go."""
     address, lately, replies = agent.address, now - _HOUR, 0
-    strangers = [each for each in request.draft.everybody if each not in request.familiar]
+    strangers = [each for each in request.draft.all_recipients if each not in request.familiar]
     new = len(find_new_recipients(tx, address, strangers))
     if new:
         new += count_new_recipients(tx, address, since=now - _DAY, most=caps.new_recipients_per_day)

@@ -29,7 +29,7 @@ async def resolve(user_id: str, message_id: str, word: Resolution, *, agent: str
         return apply_resolution(tx, user_id, message_id, word, ctx=ctx, now=now)
 
     message = await ctx.store.write(unit)
-    log.info("resolved", message_id=message_id, agent=message.agent, by=user_id, status=message.status)
+    log.info("message_resolved", message_id=message_id, agent=message.agent, user_id=user_id, status=message.status)
     return message
 
 
@@ -41,4 +41,4 @@ def apply_resolution(
     if found.status == "failed" and word == "send_again":
         return send_failed_again(tx, user_id, message_id, now=now)
     inside = partial(deliver_locally, ctx=ctx)  # what has gone out goes to the agents here, too
-    return resolve_unconfirmed(tx, user_id, message_id, word, now=now, also=inside)
+    return resolve_unconfirmed(tx, user_id, message_id, word, now=now, on_sent=inside)

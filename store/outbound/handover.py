@@ -51,12 +51,12 @@ async def approve_and_send(
     seen: Version | None = None,
     wire: WireBytes | None = None,
     reason: str | None = None,
-    also: OnSent | None = None,
+    on_sent: OnSent | None = None,
     lease: timedelta = LEASE,
 ) -> OutboundMessage:
     """Approve a pending message of this user, changed by *edit*, and send it; it is ``sent`` when this returns.
 
-    With *seen*, only what the reviewer looked at; *wire* is what the edited draft was composed to. *also* is done
+    With *seen*, only what the reviewer looked at; *wire* is what the edited draft was composed to. *on_sent* is done
     in the transaction that makes it sent.
 
     Raises MessageNotFound, NotPendingApproval for everybody but the first, Outdated, SendingPaused, InvalidValue
@@ -68,7 +68,7 @@ async def approve_and_send(
             tx, user_id, message_id, edit=edit, seen=seen, wire=wire, reason=reason, lease=lease, now=clock()
         )
     )
-    return await carry_out(outgoing, send, store=store, clock=clock, also=also)
+    return await carry_out(outgoing, send, store=store, clock=clock, on_sent=on_sent)
 
 
 async def expire_approve_and_send(
@@ -77,7 +77,7 @@ async def expire_approve_and_send(
     send: Send,
     *,
     clock: Callable[[], datetime],
-    also: OnSent | None = None,
+    on_sent: OnSent | None = None,
     lease: timedelta = LEASE,
 ) -> OutboundMessage:
     """Send a hold whose time is over; it is ``expired_approved`` when this returns.
@@ -85,7 +85,7 @@ async def expire_approve_and_send(
     Raises like approve_and_send. After a failed send it is pending a little longer, and ``failed`` after the last.
     """
     outgoing = await store.write(lambda tx: claim_expired(tx, message_id, lease=lease, now=clock()))
-    return await carry_out(outgoing, send, store=store, clock=clock, also=also)
+    return await carry_out(outgoing, send, store=store, clock=clock, on_sent=on_sent)
 
 
 async def carry_out(
@@ -94,7 +94,7 @@ async def carry_out(
     *,
     store: Store,
     clock: Callable[[], datetime],
-    also: OnSent | None = None,
+    on_sent: OnSent | None = None,
     failed: Failed | None = None,
 ) -> OutboundMessage:
     """Send what was claimed and write down what became of it; raises on what *send* raised.
@@ -116,7 +116,9 @@ async def carry_out(
         await _settle(store, lambda tx: settle(tx, cause))
         raise
     try:
-        return await _settle(store, lambda tx: settle_sent(tx, outgoing, provider_message_id, now=clock(), also=also))
+        return await _settle(
+            store, lambda tx: settle_sent(tx, outgoing, provider_message_id, now=clock(), on_sent=on_sent)
+        )
     except StoreError as error:
         raise SendUnconfirmed(f"it was sent, which could not be written down: {error}") from error
 

@@ -44,7 +44,7 @@ class KnownRecipients:
 
 def known_recipients_of(tx: Tx, message: OutboundMessage) -> KnownRecipients:
     """How the agent stood to the recipients before it wrote *message*. Whoever it answers is no stranger."""
-    named = {address: _key(address) for address in message.everybody}
+    named = {address: _key(address) for address in message.all_recipients}
     answered = _answered(tx, message)
     known = _known(tx, message.agent, list(named.values()), before=message.created_at)
     known |= {_key(answered)} if answered else set()

@@ -139,7 +139,7 @@ def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: WireBytes | No
     _forget_wire(tx, message_id)
     if wire is not None:
         keep_body(tx, wire.sha256, size=wire.size, content=wire.content, now=now)
-    shown: dict[str, Any] = {"subject": draft.subject, "recipient": draft.everybody[0]}
+    shown: dict[str, Any] = {"subject": draft.subject, "recipient": draft.all_recipients[0]}
     shown |= {"raw_sha256": wire.sha256 if wire else None, "raw_size": wire.size if wire else 0}
     tx.execute(update(messages).where(messages.c.id == message_id).values(shown))
     revised = _content(draft) | {"revision": outbound.c.revision + 1, "digest": wire.sha256 if wire else None}
@@ -170,7 +170,7 @@ def scrub(tx: Tx, message_id: str, *, now: datetime) -> None:
 
 def check_draft(draft: Draft) -> None:
     """Refuse what the schema, or a mail, could not hold. Raises InvalidValue."""
-    recipients = draft.everybody
+    recipients = draft.all_recipients
     if not 1 <= len(recipients) <= MAX_RECIPIENTS:
         raise InvalidValue(f"a mail has 1 to {MAX_RECIPIENTS} recipients")
     for address in recipients:
@@ -198,7 +198,7 @@ def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: 
         "direction": "outbound",
         "status": status,
         "conversation_id": conversation,
-        "recipient": new.draft.everybody[0],
+        "recipient": new.draft.all_recipients[0],
         "mail_from": new.mail_from or new.agent,
         "from_address": new.agent,
         "subject": new.draft.subject,

@@ -144,11 +144,11 @@ def next_to_send_at(tx: Tx) -> datetime | None:
 
 
 def settle_sent(
-    tx: Tx, outgoing: Outgoing, provider_message_id: str, *, now: datetime, also: OnSent | None = None
+    tx: Tx, outgoing: Outgoing, provider_message_id: str, *, now: datetime, on_sent: OnSent | None = None
 ) -> OutboundMessage:
     """The provider has it. True even if the lease was over meanwhile, unless its owner resolved it otherwise.
 
-    *also* is done with the message before its content goes, if it was this that made it sent.
+    *on_sent* is done with the message before its content goes, if it was this that made it sent.
     """
     status: OutboundStatus = "expired_approved" if outgoing.origin == "expiry" else "sent"
     known = normalise_message_id(provider_message_id)
@@ -157,7 +157,7 @@ def settle_sent(
         write_beside(tx, outgoing.message.id, error=None)
         if outgoing.origin != "queue":  # nobody decided about it, and most mail is that
             tell_decision(tx, outgoing.attempt, now=now)
-        finish_sent(tx, outgoing.message.id, now=now, also=also)
+        finish_sent(tx, outgoing.message.id, now=now, on_sent=on_sent)
     settle_attempt(tx, outgoing.attempt, "sent", now=now, provider_message_id=provider_message_id)
     return get_outbound_message(tx, outgoing.message.id)
 
@@ -220,12 +220,12 @@ def _after_failure(tx: Tx, outgoing: Outgoing, *, now: datetime) -> tuple[Outbou
     return "pending_approval", now + EXPIRY_RETRIES[tries - 1]
 
 
-def finish_sent(tx: Tx, message_id: str, *, now: datetime, also: OnSent | None = None) -> None:
+def finish_sent(tx: Tx, message_id: str, *, now: datetime, on_sent: OnSent | None = None) -> None:
     """What follows once a message is sent, by whichever way that became known: told, counted, and its content gone."""
     message = get_outbound_message(tx, message_id)
-    if also is not None:
-        also(tx, message)
-    record_recipients(tx, message.agent, message.everybody, now=now)
+    if on_sent is not None:
+        on_sent(tx, message)
+    record_recipients(tx, message.agent, message.all_recipients, now=now)
     scrub(tx, message_id, now=now)
     _count(tx, "sent", message, now=now)
     tell(tx, message.agent, "email.sent", message_id, now=now)

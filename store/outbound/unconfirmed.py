@@ -46,11 +46,11 @@ def resolve_unconfirmed(
     verdict: Literal["sent", "send_again"],
     *,
     now: datetime,
-    also: OnSent | None = None,
+    on_sent: OnSent | None = None,
 ) -> OutboundMessage:
     """What its owner found out: it went out, or it did not and is to be sent again.
 
-    *also* is done with a message that is found to be sent, before its content goes.
+    *on_sent* is done with a message that is found to be sent, before its content goes.
 
     Raises MessageNotFound, NotUnconfirmed.
     """
@@ -63,7 +63,7 @@ def resolve_unconfirmed(
         raise NotUnconfirmed
     _end_doubt(tx, row.send_attempt, now=now)
     if status == "sent":
-        finish_sent(tx, message_id, now=now, also=also)
+        finish_sent(tx, message_id, now=now, on_sent=on_sent)
     else:
         _queue_now(tx, message_id, now=now)
     return get_outbound_message(tx, message_id)
@@ -86,12 +86,12 @@ def confirm_sent(
     provider_message_id: str,
     *,
     now: datetime,
-    also: OnSent | None = None,
+    on_sent: OnSent | None = None,
 ) -> bool:
     """The provider tells of a mail that attempt *attempt_id* handed over, so it has it: whether that made it sent.
 
     Of one that its owner has put back to be sent again, too, as long as nobody has begun to. The attempt is
-    settled in any case. *also* is as for settle_sent.
+    settled in any case. *on_sent* is as for settle_sent.
     """
     ours = and_(messages.c.id == message_id, messages.c.send_attempt == attempt_id)
     doubtful = messages.c.status.in_(("sending", "unconfirmed", "queued"))
@@ -104,7 +104,7 @@ def confirm_sent(
     settled = {"outcome": "sent", "settled_at": now, "provider_message_id": provider_message_id, "error": None}
     tx.execute(update(send_attempts).where(open_still).values(settled))
     if has_moved:
-        finish_sent(tx, message_id, now=now, also=also)
+        finish_sent(tx, message_id, now=now, on_sent=on_sent)
     return has_moved
 
 

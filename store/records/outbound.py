@@ -53,7 +53,7 @@ class RecipientSet:
     names: tuple[tuple[str, str], ...] = ()  # an address as it stands in its field, and its display name
 
     @property
-    def everybody(self) -> tuple[str, ...]:
+    def all_recipients(self) -> tuple[str, ...]:
         """All recipients, in the order of the fields."""
         return self.to + self.cc + self.bcc
 

@@ -348,7 +348,7 @@ async def test_a_mail_whose_agent_went_while_the_provider_had_it_is_not_logged_a
         courier.gate.set()
         await sending
 
-    assert ["unconfirmed"] == [line["event"] for line in lines]
+    assert ["send_unconfirmed"] == [line["event"] for line in lines]
 
 
 async def test_an_approver_who_hangs_up_has_decided_all_the_same(scenario):

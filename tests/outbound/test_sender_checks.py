@@ -101,8 +101,8 @@ async def test_a_stranger_s_word_that_a_mail_went_out_makes_it_verified_for_nobo
     def unit(tx):
         (outgoing,) = claim_queued(tx, limit=1, lease=LEASE, now=now)
         settle_unconfirmed(tx, outgoing, "no answer", now=now)
-        also = partial(deliver_locally, ctx=scene.send_context)
-        resolve_unconfirmed(tx, scene.eve.id, message_id, "sent", now=now, also=also)
+        on_sent = partial(deliver_locally, ctx=scene.send_context)
+        resolve_unconfirmed(tx, scene.eve.id, message_id, "sent", now=now, on_sent=on_sent)
 
     await scene.store.write(unit)
 

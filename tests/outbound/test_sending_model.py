@@ -360,8 +360,8 @@ class Sending(RuleBasedStateMachine):
             return
         attempt = self.ask(list_send_attempts, message_id)[-1].id
         is_open = mail.status in {"sending", "unconfirmed", "queued"}
-        also = lambda tx, message: deliver_locally(tx, message, ctx=self.send_context)  # noqa: E731
-        told = self.write(confirm_sent, message_id, attempt, "0100-x", now=self.clock.now(), also=also)
+        on_sent = lambda tx, message: deliver_locally(tx, message, ctx=self.send_context)  # noqa: E731
+        told = self.write(confirm_sent, message_id, attempt, "0100-x", now=self.clock.now(), on_sent=on_sent)
         assert is_open == told
         if is_open:
             mail.status, mail.by_word = "sent", True

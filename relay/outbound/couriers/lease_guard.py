@@ -11,17 +11,17 @@ from relay.clock import Clock
 from relay.errors import CourierBusy
 
 # More than a courier takes from the moment at which it asks: to connect, and one answer.
-HANDING_OVER: Final = timedelta(minutes=2)
+HANDOVER_TIME: Final = timedelta(minutes=2)
 
 LeaseCheck = Callable[[], None]
 """Return while a mail may go. Raises CourierBusy. It may be asked on any thread."""
 
 
-def in_time_until(until: datetime, *, clock: Clock) -> LeaseCheck:
+def make_lease_check(until: datetime, *, clock: Clock) -> LeaseCheck:
     """The question for a mail whose claim ends at *until*."""
 
     def check_lease() -> None:
-        if until - clock.now() < HANDING_OVER:
+        if until - clock.now() < HANDOVER_TIME:
             raise CourierBusy("the mail was not handed over: it had waited until its claim was nearly over")
 
     return check_lease

@@ -43,13 +43,13 @@ async def take_feedback(text: str, *, ctx: SendContext) -> None:
     """Act on what SES published. What is no event of a mail of ours is passed over. Raises Unavailable."""
     event = parse_event(text)
     if event is None:
-        log.info("event passed over", why="it tells nothing of a mail's way")
+        log.info("feedback_ignored", reason="the event is about no message")
         return
     message_id = await ctx.store.write(lambda tx: settle_event(tx, event, ctx=ctx))
     if message_id is None:
-        log.info("event passed over", why="no mail of this relay", kind=event.kind)
+        log.info("feedback_ignored", reason="no message of this relay", kind=event.kind)
         return
-    log.info("event taken", kind=event.kind, message_id=message_id, recipients=len(event.recipients))
+    log.info("feedback_recorded", kind=event.kind, message_id=message_id, recipients=len(event.recipients))
 
 
 def settle_event(tx: Tx, event: SesEvent, *, ctx: SendContext) -> str | None:
@@ -99,7 +99,7 @@ def _settle_doubt(tx: Tx, message_id: str, event: SesEvent, *, ctx: SendContext)
         words = next((f"SES rejected it: {told.detail}" for told in event.recipients if told.detail), "SES rejected it")
         return deny_sent(tx, message_id, event.attempt_id, words, now=now)
     inside = partial(deliver_locally, ctx=ctx)  # agents here had to wait for this
-    confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now, also=inside)
+    confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now, on_sent=inside)
     return False
 
 
@@ -118,7 +118,7 @@ def _hold_back(
     Only whom the mail went to: the rest of a report is the word of whoever wrote it, which may be any reader of the
     mail's who would have somebody else cut off.
     """
-    wrote_to = {known_as(address) for address in message.everybody}
+    wrote_to = {known_as(address) for address in message.all_recipients}
     about = {"agent": message.agent, "message_id": message.id}
     for told in recipients:
         record_usage(tx, user_id=owner, kind=kind, size=message.raw_size, at=now, **about)

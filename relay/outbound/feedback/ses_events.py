@@ -42,6 +42,6 @@ async def take_event(body: bytes, *, ctx: SesEvents) -> None:
         await take_feedback(message.message, ctx=ctx.send_context)
     elif message.kind == CONFIRMATION:
         await ctx.sns.confirm(confirmation_url(message))
-        log.info("subscription confirmed", topic=message.topic_arn)
+        log.info("sns_subscription_confirmed", topic=message.topic_arn)
     else:
-        log.warning("subscription ended", topic=message.topic_arn)
+        log.warning("sns_subscription_ended", topic=message.topic_arn)

@@ -17,7 +17,7 @@ from relay.backoff import wait
 from relay.errors import BadAddress, BadDraft, CourierBusy, CourierRefused
 from relay.outbound.compose.compose import Author, compose
 from relay.outbound.context import SendContext
-from relay.outbound.couriers.lease_guard import in_time_until
+from relay.outbound.couriers.lease_guard import make_lease_check
 from relay.outbound.letters.letter import Link, Paragraph, letter_draft
 from relay.outbound.letters.review_letter import ReviewRequest, review_letter
 from relay.outbound.letters.review_link import review_link
@@ -65,10 +65,22 @@ async def notify(letter: Letter, *, ctx: SendContext, sign_in: SignInLink, jitte
     ready = await ctx.store.read(lambda tx: _ready(tx, letter, ctx=ctx, sign_in=sign_in))
     told = ready if isinstance(ready, LetterOutcome) else await _send(letter, ready, ctx=ctx, jitter=jitter)
     await ctx.store.write(lambda tx: _settle(tx, letter, told, now=ctx.clock.now()))
-    if told.why != NO_COURIER:  # which whoever calls says once
-        say = log.info if told.status in {"sent", "dropped"} else log.warning
-        say(f"letter {told.status}", letter_id=letter.id, kind=letter.kind, message_id=letter.message_id, why=told.why)
+    if told.why != NO_COURIER:  # the worker logs that once
+        _log(letter, told)
     return told
+
+
+def _log(letter: Letter, told: LetterOutcome) -> None:
+    facts = {"letter_id": letter.id, "kind": letter.kind, "message_id": letter.message_id, "reason": told.why}
+    match told.status:
+        case "sent":
+            log.info("letter_sent", **facts)
+        case "dropped":
+            log.info("letter_dropped", **facts)
+        case "later":
+            log.warning("letter_deferred", **facts)
+        case "failed":
+            log.warning("letter_failed", **facts)
 
 
 def _ready(tx: Tx, letter: Letter, *, ctx: SendContext, sign_in: SignInLink) -> _Ready | LetterOutcome:
@@ -133,7 +145,7 @@ async def _send(letter: Letter, ready: _Ready, *, ctx: SendContext, jitter: floa
             mail_from=ready.mail_from,
             recipients=ready.draft.to,
             attempt_id=letter.id,
-            check_lease=in_time_until(ctx.clock.now() + ctx.lease, clock=ctx.clock),  # it was claimed just now
+            check_lease=make_lease_check(ctx.clock.now() + ctx.lease, clock=ctx.clock),  # it was claimed just now
         )
     except SendUnconfirmed as error:
         return LetterOutcome("sent", str(error))

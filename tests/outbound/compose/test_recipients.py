@@ -24,12 +24,12 @@ def test_a_mailbox_is_written_to_once_where_it_is_named_first():
     )
 
     assert (("ana@example.com",), ("bo@example.com",), ("ana+x@example.com",)) == (settled.to, settled.cc, settled.bcc)
-    assert ("ana@example.com", "bo@example.com", "ana+x@example.com") == settled.everybody
+    assert ("ana@example.com", "bo@example.com", "ana+x@example.com") == settled.all_recipients
 
 
 @pytest.mark.parametrize("own", [AGENT, "BOT@Agents.Example", "bot+tag@agents.example"])
 def test_an_agent_does_not_write_to_itself(own):
-    assert ("ana@example.com",) == settle_recipients(to=[own], cc=["ana@example.com"], agent=AGENT).everybody
+    assert ("ana@example.com",) == settle_recipients(to=[own], cc=["ana@example.com"], agent=AGENT).all_recipients
 
     with pytest.raises(BadDraft, match="other than the agent") as caught:
         settle_recipients(to=[own], agent=AGENT)
@@ -38,7 +38,7 @@ def test_an_agent_does_not_write_to_itself(own):
 
 def test_fifty_recipients_are_the_most():
     people = [f"p{number}@example.com" for number in range(50)]
-    assert 50 == len(settle_recipients(to=people[:20], cc=people[20:], bcc=people, agent=AGENT).everybody)
+    assert 50 == len(settle_recipients(to=people[:20], cc=people[20:], bcc=people, agent=AGENT).all_recipients)
 
     with pytest.raises(BadDraft, match="at most 50") as caught:
         settle_recipients(to=people, bcc=["one@example.com"] * 10_000, agent=AGENT)

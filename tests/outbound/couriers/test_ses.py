@@ -10,7 +10,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from relay.errors import CourierBusy, CourierRefused, Misconfigured
-from relay.outbound.couriers.lease_guard import in_time_until
+from relay.outbound.couriers.lease_guard import make_lease_check
 from relay.outbound.couriers.ses.courier import SesCourier
 from store.errors import SendUnconfirmed
 from store.outbound.sending import LEASE
@@ -143,7 +143,7 @@ async def test_a_request_cut_off_is_in_doubt_too(courier):
 
 async def test_a_mail_whose_turn_comes_when_its_claim_is_over_is_kept_back(courier, clock):
     async with SpokenSes(quota=OPEN) as ses, Cut(ses.port, hold=b"MessageId") as line:
-        one, check_lease = courier(line.port, seconds=2), in_time_until(clock.now() + LEASE, clock=clock)
+        one, check_lease = courier(line.port, seconds=2), make_lease_check(clock.now() + LEASE, clock=clock)
         # As many as there are threads hang there; one more stands in line.
         hanging = [asyncio.ensure_future(carry(one, check_lease=check_lease)) for _ in range(8)]
         async with asyncio.timeout(20):

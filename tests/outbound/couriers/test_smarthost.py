@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from relay.errors import CourierBusy, CourierRefused
-from relay.outbound.couriers.lease_guard import in_time_until
+from relay.outbound.couriers.lease_guard import make_lease_check
 from relay.outbound.couriers.smarthost import Smarthost, SmarthostCourier, connect
 from store.errors import SendUnconfirmed
 from store.outbound.sending import LEASE
@@ -138,7 +138,7 @@ async def test_a_line_cut_before_the_dot_is_certainly_not_sent(host, carry, up):
 
 @pytest.mark.parametrize("slow", ["before the line", "before the dot"])
 async def test_a_mail_that_takes_longer_than_its_claim_is_kept_back(host, carry, clock, slow):
-    check_lease = in_time_until(clock.now() + LEASE, clock=clock)
+    check_lease = make_lease_check(clock.now() + LEASE, clock=clock)
 
     async def think(server, session, envelope, address, options):
         clock.advance(minutes=4)

@@ -315,7 +315,7 @@ def test_agents_here_get_their_copy_with_the_news_and_only_once(store, clock, ma
 
     for make in (send, delivery, delivery):
         scenario.hear_of(make)
-    scenario.settle(settle_sent, also=lambda tx, message: deliver_locally(tx, message, ctx=scenario.send_context))
+    scenario.settle(settle_sent, on_sent=lambda tx, message: deliver_locally(tx, message, ctx=scenario.send_context))
 
     assert ([HOOK], "sent") == (scenario.arrived(), scenario.state.status)
     assert [("delivered", INSIDE), ("delivered", BO)] == scenario.kept
@@ -452,8 +452,8 @@ async def test_what_is_taken_and_what_is_passed_over_is_logged(sqlite_store, clo
         for each in told:
             await take_feedback(each, ctx=scenario.send_context)
 
-    assert ["it tells nothing of a mail's way", "no mail of this relay", None] == [each.get("why") for each in logs]
-    assert ("event taken", scenario.message.id, "bounced") == (
+    assert ["the event is about no message", "no message of this relay", None] == [each.get("reason") for each in logs]
+    assert ("feedback_recorded", scenario.message.id, "bounced") == (
         logs[-1]["event"], logs[-1]["message_id"], logs[-1]["kind"],
     )  # fmt: skip
 

@@ -553,7 +553,7 @@ def test_what_belongs_to_sending_is_done_once_and_sees_the_content(store, compos
 
     for _ in range(2):
         store.run(
-            lambda tx: settle_sent(tx, outgoing, "0100-1", now=clock.now(), also=lambda _tx, m: seen.append(m.text))
+            lambda tx: settle_sent(tx, outgoing, "0100-1", now=clock.now(), on_sent=lambda _tx, m: seen.append(m.text))
         )
 
     assert ["hello"] == seen
@@ -567,7 +567,7 @@ def test_what_fails_with_it_leaves_the_mail_as_it_was(store, compose, take, stat
         raise MessageNotFound
 
     with pytest.raises(MessageNotFound):
-        store.run(lambda tx: settle_sent(tx, outgoing, "0100-1", now=clock.now(), also=fail))
+        store.run(lambda tx: settle_sent(tx, outgoing, "0100-1", now=clock.now(), on_sent=fail))
 
     assert ("sending", queued.text) == (state(queued).status, state(queued).text)
     assert ["sending"] == [each.outcome for each in attempts(queued)]

@@ -98,7 +98,7 @@ def test_a_provider_that_tells_of_it_makes_it_sent(compose, take, settle, confir
     WAYS[way](settle, outgoing, clock.now())
     assert way == state(written).status
 
-    assert confirm(written, outgoing.attempt, also=lambda _tx, message: done.append(message.text))
+    assert confirm(written, outgoing.attempt, on_sent=lambda _tx, message: done.append(message.text))
 
     sent = state(written)
     assert ("sent", "0100-9", None, ["hello"]) == (sent.status, sent.provider_message_id, sent.text, done)
@@ -120,7 +120,7 @@ def test_a_provider_that_tells_twice_changes_nothing_the_second_time(compose, ta
     confirm(written, outgoing.attempt)
     sent = state(written)
 
-    assert not confirm(written, outgoing.attempt, also=lambda *_: done.append(1))
+    assert not confirm(written, outgoing.attempt, on_sent=lambda *_: done.append(1))
 
     assert (sent, []) == (state(written), done)
 
@@ -268,8 +268,8 @@ def test_the_owner_s_word_that_it_went_out_does_what_belongs_to_that_once(
     settle(settle_unconfirmed, take(), "cut")
 
     def say(tx):
-        also = lambda _tx, message: done.append(message.text)  # noqa: E731
-        return resolve_unconfirmed(tx, poll.user_id, written.id, "sent", now=clock.now(), also=also)
+        on_sent = lambda _tx, message: done.append(message.text)  # noqa: E731
+        return resolve_unconfirmed(tx, poll.user_id, written.id, "sent", now=clock.now(), on_sent=on_sent)
 
     store.run(say)
     with pytest.raises(NotUnconfirmed):

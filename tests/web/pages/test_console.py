@@ -488,7 +488,7 @@ async def test_names_are_shown_beside_their_addresses_changed_and_taken_out(api_
         draft.cc,
         draft.bcc,
     )
-    assert ['Bo, "the" <boss>', "", "Di", "", "Fo"] == [draft.name_of(each) for each in draft.everybody]
+    assert ['Bo, "the" <boss>', "", "Di", "", "Fo"] == [draft.name_of(each) for each in draft.all_recipients]
 
 
 async def draft_of(api_server, held):
