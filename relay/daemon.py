@@ -125,7 +125,7 @@ class Daemon:
             spool_directory=settings.spool_dir,
         )
         ctx = self._ctx()
-        self._web = WebServer(make_app(ctx), _api_limits(settings), on_stop=ctx.close)
+        self._web = WebServer(make_app(ctx), _api_limits(settings), base_url=ctx.base_url, on_stop=ctx.close)
         self._stack = contextlib.AsyncExitStack()
         self._open = False
 
@@ -147,15 +147,15 @@ class Daemon:
             self._stack = stack.pop_all()
         self._open = True
         addresses = Addresses(smtp=self._smtp.addresses, http=self._web.addresses)
-        log.info("started", smtp=_shown(addresses.smtp), http=_shown(addresses.http), hostname=self._settings.hostname)
+        log.info("daemon_started", smtp=_shown(addresses.smtp), http=_shown(addresses.http), hostname=self._settings.hostname)
         return addresses
 
     async def stop(self) -> None:
         """No new mail; finish what is under way; close everything."""
         self._open = False
-        log.info("stopping")
+        log.info("daemon_stopping")
         await self._stack.aclose()
-        log.info("stopped")
+        log.info("daemon_stopped")
 
     def _end_what_was_cut_off(self) -> None:
         """Where no other process can be sending, say so: the sweep need not wait for the leases of a dead one."""

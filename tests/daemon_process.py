@@ -56,7 +56,7 @@ class DaemonProcess:
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
-        started = self.wait_for("started", since=since, seconds=START_SECONDS)
+        started = self.wait_for("daemon_started", since=since, seconds=START_SECONDS)
         self.smtp, self.http = _address(started["smtp"][0]), _address(started["http"][0])
         return self
 

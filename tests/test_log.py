@@ -45,18 +45,18 @@ def lines(stream):
 def test_a_line_is_json_with_event_time_and_level(configured):
     stream, logger = configured()
 
-    logger.info("accepted", message_id="msg_1", size=7)
+    logger.info("message_accepted", message_id="msg_1", size=7)
 
     (line,) = lines(stream)
     assert datetime.fromisoformat(line.pop("timestamp")).utcoffset().total_seconds() == 0
-    assert {"event": "accepted", "level": "info", "message_id": "msg_1", "size": 7} == line
+    assert {"event": "message_accepted", "level": "info", "message_id": "msg_1", "size": 7} == line
 
 
 @pytest.mark.parametrize(("length", "kept"), [(500, 500), (501, 501), (100_000, 501)])
 def test_a_long_value_is_cut(configured, length, kept):
     stream, logger = configured()
 
-    logger.info("accepted", mail_from="x" * length)
+    logger.info("message_accepted", mail_from="x" * length)
 
     (line,) = lines(stream)
     assert (kept, length > 500) == (len(line["mail_from"]), line["mail_from"].endswith("…"))
@@ -73,7 +73,7 @@ def test_a_long_event_is_cut(configured):
 def test_a_value_with_line_ends_is_one_line(configured):
     stream, logger = configured()
 
-    logger.info("accepted", helo='a\r\n{"event": "forged"}')
+    logger.info("message_accepted", helo='a\r\n{"event": "forged"}')
 
     assert 1 == len(lines(stream))
 
@@ -81,7 +81,7 @@ def test_a_value_with_line_ends_is_one_line(configured):
 def test_what_json_cannot_hold_is_written_as_text(configured):
     stream, logger = configured()
 
-    logger.info("accepted", what=pytest, raw=b"\xff")
+    logger.info("message_accepted", what=pytest, raw=b"\xff")
 
     assert "b'\\xff'" == lines(stream)[0]["raw"]
 
@@ -105,7 +105,7 @@ def test_a_failure_is_told_with_its_exception(configured):
     stream, logger = configured()
     error = ValueError("what went wrong")
 
-    logger.error("request failed", exc_info=error)
+    logger.error("request_failed", exc_info=error)
 
     assert "ValueError: what went wrong" in lines(stream)[0]["exception"]
 
@@ -130,6 +130,6 @@ def test_a_failure_of_the_database_tells_no_value_that_was_written(configured, s
 def test_a_terminal_gets_columns_and_a_pipe_gets_json_unless_told_otherwise(configured, stream, form, is_json):
     written, logger = configured(stream(), form=form)
 
-    logger.info("accepted")
+    logger.info("message_accepted")
 
     assert is_json == written.getvalue().startswith("{")

@@ -21,7 +21,7 @@ from relay.threads import OFF_LOOP_BYTES
 from store.directory.agents import get_agent_by_email, list_secrets, switch_webhook_off
 from store.engine import Store
 from store.mail.bodies import read_bodies, read_body
-from store.mail.deliveries import settle_dead, settle_delivered, settle_later
+from store.mail.deliveries import settle_dead, settle_delivered, settle_retry
 from store.mail.messages import get_messages
 from store.outbound.outbound import get_outbound_messages
 from store.records.mail import Attempt, Claim, Delivery, Message
@@ -185,7 +185,7 @@ def _settle(tx: Tx, claim: Claim, tried: Attempt, decided: Outcome, *, url: str,
         case Delivered():
             settle_delivered(tx, claim, tried, now=now)
         case Retry(at=due_at):
-            settle_later(tx, claim, tried, due_at=due_at)
+            settle_retry(tx, claim, tried, due_at=due_at)
         case Dead():
             settle_dead(tx, claim, tried, now=now)
         case EndpointGone():
@@ -206,10 +206,10 @@ def _tell(claim: Claim, tried: Attempt, decided: Outcome) -> None:
     }
     match decided:
         case Delivered():
-            log.info("delivered", **facts)
+            log.info("delivery_succeeded", **facts)
         case Retry(at=due_at):
-            log.info("put off", until=due_at.isoformat(), **facts)
+            log.info("delivery_deferred", until=due_at.isoformat(), **facts)
         case Dead():
-            log.warning("dead", **facts)
+            log.warning("delivery_dead", **facts)
         case EndpointGone():
-            log.warning("dead", webhook="switched off", **facts)
+            log.warning("delivery_dead", webhook="disabled", **facts)

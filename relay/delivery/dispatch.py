@@ -55,7 +55,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin: what is due already is found at once."""
-        self._ctx.store.notifier.listen(self._on_commit)
+        self._ctx.store.notifier.subscribe(self._on_commit)
         self._sweeper = asyncio.ensure_future(self._sweep())
 
     async def stop(self, grace_seconds: float) -> None:
@@ -98,7 +98,7 @@ class Dispatcher:
                     await self._work_off(queue, claims)
         except (StoreError, RelayError) as error:
             # The claims that were taken fall due again; the sweep opens the lane again.
-            log.warning("lane stopped", agent=queue.agent, error=type(error).__name__)
+            log.warning("delivery_queue_stopped", agent=queue.agent, error=type(error).__name__)
         finally:
             queue.open = False
 
@@ -132,7 +132,7 @@ class Dispatcher:
             queue.gone = queue.gone or isinstance(decided, EndpointGone)
         except (StoreError, RelayError) as error:
             # Not recorded, so the lease ends and it is tried again: at least once, never lost.
-            log.warning("attempt lost", delivery_id=claim.delivery.id, error=type(error).__name__)
+            log.warning("delivery_attempt_lost", delivery_id=claim.delivery.id, error=type(error).__name__)
         finally:
             queue.slots.release()
 
@@ -161,7 +161,7 @@ class Dispatcher:
         try:
             await step()
         except StoreError as error:
-            log.warning("sweep failed", error=type(error).__name__)
+            log.warning("delivery_sweep_failed", error=type(error).__name__)
             await asyncio.sleep(SWEEP_SECONDS)
 
     def _spawn(self, work: Awaitable[None]) -> None:

@@ -99,7 +99,7 @@ def require_proof(listing: DomainWithRecords) -> None:
 def warn(listing: DomainWithRecords) -> None:
     """Tell the operator once of each record that has gone: mail may stop to come."""
     for state in listing.gone:
-        log.warning("record missing", domain=listing.domain.domain, purpose=state.purpose, status=state.status)
+        log.warning("dns_record_missing", domain=listing.domain.domain, purpose=state.purpose, status=state.status)
 
 
 def accept(tx: Tx, user_id: str, name: str, *, master: MasterKey, now: datetime) -> Domain:

@@ -200,7 +200,7 @@ async def _keep(mail: StoredMail, letters: Sequence[NewMessage], *, store: Store
 def _tell(letters: Iterable[NewMessage], verdict: Verdict) -> None:
     for letter in letters:
         log.info(
-            "accepted",
+            "message_accepted",
             message_id=letter.id,
             agent=letter.agent,
             mail_from=letter.mail_from,

@@ -70,4 +70,4 @@ class DomainWatch:
     def _tell(self, before: Domain, listing: DomainWithRecords) -> None:
         warn(listing)
         if listing.domain.verified and not before.verified:
-            log.info("domain verified", domain=before.domain, user_id=before.user_id)
+            log.info("domain_verified", domain=before.domain, user_id=before.user_id)

@@ -40,7 +40,7 @@ class Holds:
             now = self._ctx.clock.now()
             swept = await self._ctx.store.write(lambda tx: sweep_unconfirmed(tx, limit=MOST, now=now))  # noqa: B023
             for message_id in swept:
-                log.warning("unconfirmed", message_id=message_id, error="its sender died, or lost the answer")
+                log.warning("send_unconfirmed", message_id=message_id, error="its sender died, or lost the answer")
             if not swept:
                 return
 
@@ -56,6 +56,6 @@ class Holds:
             except Unavailable:
                 raise
             except (SendingPaused, RelayError, StoreError) as error:
-                log.warning("hold not sent", message_id=hold.message_id, error=str(error))
+                log.warning("hold_send_failed", message_id=hold.message_id, error=str(error))
                 return False
         return True

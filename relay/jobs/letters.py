@@ -52,12 +52,12 @@ class LetterRound(Worker[Letter]):
             told = await notify(item, ctx=self._ctx, sign_in=self._sign_in, jitter=self._chance())
             if told.why == NO_COURIER and not self._has_told:
                 self._has_told = True
-                log.warning("letters off", why=NO_COURIER)
+                log.warning("letters_disabled", reason=NO_COURIER)
         except StoreError as error:
             # Not settled, so the lease ends and it is sent again.
-            log.warning("letter lost", letter_id=item.id, error=type(error).__name__)
+            log.warning("letter_failed", letter_id=item.id, error=type(error).__name__)
         except Exception:
-            log.exception("letter lost", letter_id=item.id)
+            log.exception("letter_failed", letter_id=item.id)
 
     def _sign_in(self, user_id: str, now: datetime) -> str:
         return sign_in_link(

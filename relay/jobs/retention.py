@@ -77,7 +77,7 @@ class Cleaning:
     async def remove_expired(self, stop: asyncio.Event) -> None:
         """A round: everything whose time was over when it began. Raises Unavailable."""
         now = self._clock.now()
-        with self._told("removed") as removed:
+        with self._told(_tell_rows) as removed:
             await self._remove_messages(partial(delete_expired_messages, now=now), stop, removed)
             for kind, ask in _OLD_ROWS.items():
                 await self._remove(kind, partial(ask, now=now), stop, removed)
@@ -85,7 +85,7 @@ class Cleaning:
     async def collect_leftovers(self, stop: asyncio.Event) -> None:
         """A round: what mails that died on their way, and agents that were deleted, have left. Raises Unavailable."""
         before = self._clock.now() - LEFT_OVER
-        with self._told("collected") as removed:
+        with self._told(_tell_leftovers) as removed:
             for kind, ask in _WALKS.items():
                 await self._walk(kind, partial(ask, before=before), stop, removed)
 
@@ -117,7 +117,7 @@ class Cleaning:
         """Steps until one has come to the end."""
         after: str | None = ""
         while after is not None and not stop.is_set():
-            step = await self._batch(kind, partial(ask, after=after), stop, filled=lambda step: step.looked_at)
+            step = await self._batch(kind, partial(ask, after=after), stop, filled=lambda step: step.scanned)
             removed[kind] += step.removed
             after = step.after
 
@@ -143,7 +143,7 @@ class Cleaning:
         return answer
 
     @contextmanager
-    def _told(self, event: str) -> Iterator[Counter[RemovedKind]]:
+    def _told(self, tell: Callable[[Mapping[str, int]], None]) -> Iterator[Counter[RemovedKind]]:
         """What a round counts, for the log and the metrics; a round that fails has removed something too."""
         removed: Counter[RemovedKind] = Counter()
         try:
@@ -153,4 +153,12 @@ class Cleaning:
             for kind, rows in found.items():
                 self._count(kind, rows)
             if found:
-                log.info(event, **found)
+                tell({str(kind): rows for kind, rows in found.items()})
+
+
+def _tell_rows(removed: Mapping[str, int]) -> None:
+    log.info("rows_removed", **removed)
+
+
+def _tell_leftovers(removed: Mapping[str, int]) -> None:
+    log.info("leftovers_removed", **removed)

@@ -95,6 +95,6 @@ class Scheduler:
         try:
             await job.run(self._stop)
         except StoreError as error:
-            log.warning("job failed", job=job.name, error=type(error).__name__)
+            log.warning("job_failed", job=job.name, error=type(error).__name__)
         except Exception:
-            log.exception("job failed", job=job.name)
+            log.exception("job_failed", job=job.name)

@@ -55,7 +55,7 @@ class Worker(ABC, Generic[T]):
     def start(self) -> None:
         """Begin: what is due already is found at once."""
         # Not by waiting(), which on SQLite would have the file looked at all the time for other processes' commits.
-        self._ctx.store.notifier.listen(self._on_commit)
+        self._ctx.store.notifier.subscribe(self._on_commit)
         self._worker = asyncio.ensure_future(self._work())
 
     async def stop(self, grace_seconds: float) -> None:
@@ -93,10 +93,10 @@ class Worker(ABC, Generic[T]):
                 return self._look_seconds  # whatever ends calls
             claimed = () if self._stop else await self._claim(room)
         except StoreError as error:
-            log.warning("nothing looked for", what=type(self).__name__.lower(), error=type(error).__name__)
+            log.warning("worker_poll_failed", worker=type(self).__name__.lower(), error=type(error).__name__)
             return min(AFTER_TROUBLE_SECONDS, self._look_seconds)
         except Exception:  # whatever it was, mail is not to lie until somebody starts this anew
-            log.exception("worker failed", what=type(self).__name__.lower())
+            log.exception("worker_failed", worker=type(self).__name__.lower())
             return min(AFTER_TROUBLE_SECONDS, self._look_seconds)
         for item in claimed:
             task = asyncio.ensure_future(self.send(item))

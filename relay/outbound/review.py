@@ -13,7 +13,7 @@ from relay.outbound.compose.recipients import settle_draft
 from relay.outbound.context import SendContext
 from relay.outbound.local_delivery import deliver_locally
 from relay.outbound.send import hand_over
-from relay.outbound.suppressed import require_not_suppressed
+from relay.outbound.sender_checks import require_not_suppressed
 from relay.outbound.wire import compose_again, keep_ahead
 from store.errors import SendUnconfirmed, StoreError
 from store.outbound.decision import require_seen

@@ -13,8 +13,7 @@ from relay.metrics import SendOutcome
 from relay.outbound.context import SendContext
 from relay.outbound.couriers.lease_guard import make_lease_check
 from relay.outbound.local_delivery import deliver_locally, outside
-from relay.outbound.sender_checks import require_verified_domain
-from relay.outbound.suppressed import require_not_suppressed
+from relay.outbound.sender_checks import require_not_suppressed, require_verified_domain
 from relay.outbound.wire import with_bytes
 from store.errors import SendUnconfirmed, Unavailable
 from store.outbound.handover import carry_out
@@ -88,7 +87,8 @@ async def send_queued(outgoing: Outgoing, *, ctx: SendContext) -> None:
         if isinstance(error, Unavailable):
             raise
     else:
-        log.info("send_succeeded", message_id=outgoing.message.id, agent=outgoing.message.agent, attempt=outgoing.attempt)
+        message = outgoing.message
+        log.info("send_succeeded", message_id=message.id, agent=message.agent, attempt=outgoing.attempt)
 
 
 def _outcome(error: Exception) -> SendOutcome:

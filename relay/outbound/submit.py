@@ -10,8 +10,7 @@ from relay.errors import OutboundOff
 from relay.outbound.context import SendContext
 from relay.outbound.local_delivery import outside
 from relay.outbound.policy import Caps, SendCounts, hold_reason
-from relay.outbound.sender_checks import require_verified_domain
-from relay.outbound.suppressed import require_not_suppressed
+from relay.outbound.sender_checks import require_not_suppressed, require_verified_domain
 from relay.outbound.wire import author_of, compose_draft, keep_ahead
 from store.ids import new_message_id
 from store.mail.bodies import keep_body
@@ -21,7 +20,7 @@ from store.outbound.send_limits import (
     count_new_recipients,
     count_sent_since,
     find_new_recipients,
-    hold_agent,
+    lock_agent,
     record_recipients,
 )
 from store.records.mail import Agent
@@ -125,7 +124,7 @@ def _keep(
     tx: Tx, agent: Agent, request: OutboundRequest, new: NewOutbound, wire: WireBytes, *, ctx: SendContext
 ) -> OutboundMessage:
     all_recipients, now = request.draft.all_recipients, new.created_at
-    hold_agent(tx, agent.address)
+    lock_agent(tx, agent.address)
     agent = require_verified_domain(tx, agent.address)
     assert agent.user_id is not None, "the operator's own agent has no key to send with"
     require_not_suppressed(tx, agent.user_id, all_recipients)

@@ -72,7 +72,7 @@ class SmtpConnection(Wire):
         except CancelledError:
             self._reply(replies.SHUTTING_DOWN, self._state.transaction)
         except (ClientGone, OSError, TlsFailed) as reason:
-            self._ctx.log.debug("left", peer=str(self._ip), reason=type(reason).__name__)
+            self._ctx.log.debug("session_ended", peer=str(self._ip), reason=type(reason).__name__)
         except Exception:  # one session's trouble is never another's, and nothing for a client to see
             self._ctx.log.exception("session_failed", peer=str(self._ip))
             self._say(replies.BROKEN)
@@ -224,9 +224,9 @@ class SmtpConnection(Wire):
     def _answer_to(self, error: Exception) -> Reply:
         where = {"peer": str(self._ip), "phase": self._phase.name.lower()}
         if isinstance(error, Unavailable):
-            self._ctx.log.warning("database_failed", **where, reason=str(error.__cause__ or error))
+            self._ctx.log.warning("database_failed", **where, error=str(error.__cause__ or error))
         elif not isinstance(error, (Refused, Deferred)):
-            self._ctx.log.error("hook_failed", **where, exc_info=error)
+            self._ctx.log.error("handler_failed", **where, exc_info=error)
         return reply_to(error)
 
     def _drop_intake(self) -> None:
@@ -237,7 +237,7 @@ class SmtpConnection(Wire):
     def _log_refusal(self, reply: Reply, transaction: Transaction | None, recipient: Address | None = None) -> None:
         recipients = [recipient] if recipient else transaction.recipients if transaction else []
         self._ctx.log.info(
-            "refused",
+            "message_refused",
             peer=str(self._ip),
             helo=self._state.helo or None,
             mail_from=_plain(transaction.sender) if transaction else None,

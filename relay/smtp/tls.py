@@ -50,7 +50,7 @@ class Certificates:
         try:
             self._context = self._load()
         except (OSError, ssl.SSLError) as error:
-            self._log.error("certificate_not_renewed", file=str(self._files[0]), reason=str(error))
+            self._log.error("certificate_renewal_failed", file=str(self._files[0]), error=str(error))
         else:
             self._log.info("certificate_renewed", file=str(self._files[0]))
 

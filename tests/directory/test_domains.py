@@ -241,7 +241,7 @@ async def test_a_record_that_goes_is_told_once_and_says_since_when(claimed, sett
         tellings.append(told)
         clock.advance(days=1)
 
-    event = {"event": "record missing", "domain": NAME, "purpose": "ownership", "status": "missing"}
+    event = {"event": "dns_record_missing", "domain": NAME, "purpose": "ownership", "status": "missing"}
     assert [[event | {"log_level": "warning"}], [], [], []] == tellings
     assert {gone_at} == {state.missing_since for state in reread(ana).states if state.purpose == "ownership"}
 

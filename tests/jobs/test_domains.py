@@ -79,7 +79,7 @@ async def test_a_claim_whose_proof_is_seen_becomes_verified_by_itself(relay):
         listing.domain.next_check_at,
     )
     assert {"ownership": "verified", "receiving": "verified"} == await relay.statuses(domain)
-    assert ["domain verified"] == [each["event"] for each in told]
+    assert ["domain_verified"] == [each["event"] for each in told]
     assert domain.user_id == ((await relay.store.read(lambda tx: get_agent_by_email(tx, f"postmaster@{NAME}"))).user_id)
 
 
@@ -124,7 +124,7 @@ async def test_a_verified_domain_is_looked_at_daily_and_never_taken_away(relay):
     assert (True, verified_at) == (listing.domain.verified, listing.domain.verified_at)
     assert {"ownership": "missing", "receiving": "missing"} == await relay.statuses(domain)
     assert {relay.clock.now()} == {state.missing_since for state in listing.states}
-    assert [("warning", "record missing", "ownership"), ("warning", "record missing", "receiving")] == sorted(
+    assert [("warning", "dns_record_missing", "ownership"), ("warning", "dns_record_missing", "receiving")] == sorted(
         (each["log_level"], each["event"], each["purpose"]) for each in told
     )
     relay.clock.advance(days=1)

@@ -221,7 +221,7 @@ async def test_a_bug_does_not_end_the_looking(make, ask, statuses):
 
         await until(lambda: done(statuses, ["sent"]))
 
-    assert ["worker failed"] == [line["event"] for line in lines if line["log_level"] == "error"]
+    assert ["worker_failed"] == [line["event"] for line in lines if line["log_level"] == "error"]
 
 
 async def test_one_letter_that_breaks_does_not_keep_the_others(make, ask, statuses):
@@ -231,7 +231,7 @@ async def test_one_letter_that_breaks_does_not_keep_the_others(make, ask, status
 
         await until(lambda: done(statuses, ["pending", "sent"]))
 
-    assert ["letter lost"] == [line["event"] for line in lines if line["log_level"] == "error"]
+    assert ["letter_failed"] == [line["event"] for line in lines if line["log_level"] == "error"]
 
 
 async def test_a_relay_that_sends_nothing_says_so_once(make, ask, statuses):
@@ -240,7 +240,7 @@ async def test_a_relay_that_sends_nothing_says_so_once(make, ask, statuses):
         make(None, look_seconds=60)
         await until(lambda: done(statuses, ["failed"] * 3))
 
-    assert ["letters off"] == [line["event"] for line in lines]
+    assert ["letters_disabled"] == [line["event"] for line in lines]
 
 
 async def done(statuses, wanted):

@@ -149,7 +149,7 @@ async def test_a_round_removes_whatever_is_past_its_time_and_says_so_in_one_line
         "usage_events": 3,
         "used_links": 1,
     }
-    assert [gone | {"event": "removed", "log_level": "info"}] == lines
+    assert [gone | {"event": "rows_removed", "log_level": "info"}] == lines
     assert gone == removed
     left = [await count_of(table) for table in (messages, bodies, deliveries, usage_events)]
     assert [1, 1, 1, 1] == left
@@ -232,7 +232,7 @@ async def test_what_mails_that_died_and_agents_that_went_have_left_is_collected(
         clock.advance(microseconds=1)
         await cleaning.collect_leftovers(asyncio.Event())
 
-    assert [("collected", 1, 1)] == [(line["event"], line["bodies"], line["chunks"]) for line in lines]
+    assert [("leftovers_removed", 1, 1)] == [(line["event"], line["bodies"], line["chunks"]) for line in lines]
     assert {"bodies": 1, "chunks": 1} == removed
     assert (2, 0) == (await count_of(bodies), await count_of(body_chunks))
 

@@ -109,7 +109,7 @@ async def test_a_job_that_fails_is_told_and_run_again_at_its_next_time(clock, er
         await run(clock, job, times=4)
 
     assert [HOUR, HOUR] == gaps(job)
-    assert [("job failed", "job 0")] * 3 == [(line["event"], line["job"]) for line in lines]
+    assert [("job_failed", "job 0")] * 3 == [(line["event"], line["job"]) for line in lines]
 
 
 async def test_a_job_that_fails_hurts_no_other(clock):

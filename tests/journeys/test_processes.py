@@ -99,12 +99,12 @@ async def test_a_letter_that_waits_for_a_retry_is_delivered_by_the_next_daemon(h
     sink.answers("/hook", 500)
     daemon = await started(home)
     (message_id,) = await sent(daemon.smtp, letter(), HOOK)
-    await asyncio.to_thread(daemon.wait_for, "put off")
+    await asyncio.to_thread(daemon.wait_for, "delivery_deferred")
     daemon.kill()
     sink.answers("/hook", 204)
 
     await asyncio.to_thread(daemon.start)
-    told = await asyncio.to_thread(daemon.wait_for, "delivered", seconds=30)
+    told = await asyncio.to_thread(daemon.wait_for, "delivery_succeeded", seconds=30)
 
     assert message_id == told["message_id"]
 
@@ -115,7 +115,7 @@ async def test_nothing_delivered_is_sent_again_after_a_death(sqlite_home, sink, 
     before = [(await sent(daemon.smtp, letter(number), HOOK))[0] for number in range(5)]
     for message_id in before:
         await asyncio.to_thread(
-            daemon.wait_for, "delivered", where=lambda line, wanted=message_id: line["message_id"] == wanted
+            daemon.wait_for, "delivery_succeeded", where=lambda line, wanted=message_id: line["message_id"] == wanted
         )
     daemon.kill()
 
@@ -154,7 +154,7 @@ async def test_a_session_that_waits_for_nothing_is_told_that_the_daemon_stops(sq
         assert (await asyncio.to_thread(lines.readline)).startswith(b"421 4.3.2 ")
 
     assert 0 == await asyncio.to_thread(daemon.ended)
-    assert "stopped" == daemon.log[-1]["event"]
+    assert "daemon_stopped" == daemon.log[-1]["event"]
 
 
 def begin(client: smtplib.SMTP) -> None:
@@ -213,5 +213,5 @@ async def test_two_daemons_share_the_deliveries_and_make_each_once(postgres_home
     assert sorted(ids) == sorted(posted.message_id for posted in sink.posted)
     assert {"delivered"} == {delivery.status for delivery in postgres_home.deliveries()}
     assert sorted(ids) == sorted(
-        line["message_id"] for daemon in daemons for line in daemon.log if line["event"] == "delivered"
+        line["message_id"] for daemon in daemons for line in daemon.log if line["event"] == "delivery_succeeded"
     )

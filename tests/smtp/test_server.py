@@ -100,7 +100,7 @@ async def test_only_an_unforeseen_error_is_logged_as_one(open_door, connect, col
         collector.admit_error = Deferred("secret")
         await client.say("RCPT TO:<bot@here.example>")
 
-    assert ["hook_failed", "refused", "refused"] == [line["event"] for line in logs]
+    assert ["handler_failed", "message_refused", "message_refused"] == [line["event"] for line in logs]
     assert ("error", "asking") == (logs[0]["log_level"], logs[0]["phase"])
 
 
@@ -113,8 +113,8 @@ async def test_a_database_that_does_not_answer_is_one_line_a_mail_with_its_words
     with capture_logs() as logs:
         assert (await client.say("RCPT TO:<bot@here.example>")).startswith("451 4.3.0 ")
 
-    found = {name: logs[0][name] for name in ("event", "log_level", "phase", "reason")}
-    assert {"event": "database_failed", "log_level": "warning", "phase": "asking", "reason": "disk I/O error"} == found
+    found = {name: logs[0][name] for name in ("event", "log_level", "phase", "error")}
+    assert {"event": "database_failed", "log_level": "warning", "phase": "asking", "error": "disk I/O error"} == found
     assert "exc_info" not in logs[0]
 
 
@@ -127,7 +127,7 @@ async def test_every_refusal_is_one_line_that_says_who_and_why_and_nothing_that_
 
     assert [
         {
-            "event": "refused",
+            "event": "message_refused",
             "log_level": "info",
             "peer": "127.0.0.1",
             "helo": "client.example",

@@ -47,7 +47,7 @@ def test_a_broken_certificate_keeps_the_old_context_and_is_told_once(certificate
         assert before is certificates.current()
         assert before is certificates.current()
 
-    assert [("certificate_not_renewed", "error")] == [(line["event"], line["log_level"]) for line in logs]
+    assert [("certificate_renewal_failed", "error")] == [(line["event"], line["log_level"]) for line in logs]
 
 
 def test_a_key_of_another_certificate_keeps_the_old_context(authority, tmp_path, pem):

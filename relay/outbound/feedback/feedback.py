@@ -18,9 +18,9 @@ from relay.outbound.couriers.ses.events import RecipientFeedback, SesEvent, pars
 from relay.outbound.local_delivery import deliver_locally
 from store.errors import MessageNotFound
 from store.mail.conversations import normalise_message_id
-from store.mail.outbound_events import tell
+from store.mail.outbound_events import enqueue_outbound_event
 from store.mail.usage import record_usage
-from store.names import known_as
+from store.names import normalise_or_none
 from store.outbound.feedback import find_message_of_attempt, record_feedback
 from store.outbound.outbound import get_outbound_message, resolve_outbound_owner
 from store.outbound.suppression import keep_suppression
@@ -67,7 +67,7 @@ def settle_event(tx: Tx, event: SesEvent, *, ctx: SendContext) -> str | None:
     if kind == "bounced" or kind == "complained":  # noqa: PLR1714 (mypy narrows by each alone)
         _hold_back(tx, owner, message, new, kind=kind, for_good=event.is_permanent, now=now)
     if new and kind in _EVENTS and not has_failed:
-        tell(tx, message.agent, _EVENTS[kind], message.id, details=_details(event, new, now=now), now=now)
+        enqueue_outbound_event(tx, message.agent, _EVENTS[kind], message.id, details=_details(event, new, now=now), now=now)
     return message.id
 
 
@@ -118,7 +118,7 @@ def _hold_back(
     Only whom the mail went to: the rest of a report is the word of whoever wrote it, which may be any reader of the
     mail's who would have somebody else cut off.
     """
-    wrote_to = {known_as(address) for address in message.all_recipients}
+    wrote_to = {normalise_or_none(address) for address in message.all_recipients}
     about = {"agent": message.agent, "message_id": message.id}
     for told in recipients:
         record_usage(tx, user_id=owner, kind=kind, size=message.raw_size, at=now, **about)

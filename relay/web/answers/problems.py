@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 documents: one table from what was raised to what a client is told."""
+"""Errors as RFC 9457 problem documents: one table from an exception to its status, code and text.
+
+``type`` of each document is the address of the code's entry in docs/errors.md, which the relay serves itself.
+"""
 
 import json
 from collections.abc import Mapping
@@ -19,24 +22,26 @@ from relay.web.answers import errors as web_errors
 from store import errors as store_errors
 
 MEDIA_TYPE: Final = "application/problem+json"
+EXAMPLE_URL: Final = "https://mx.example.net"  # where links begin in examples of the description
+_ERRORS_PAGE: Final = "/help/errors"
 _RETRY_SECONDS: Final = "5"
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_MOST_FAULTS: Final = 20  # of one request that are named
-_MOST_SIGNS: Final = 200  # of a client's own words that are said back
+_MOST_FAULTS: Final = 20  # faults named per request
+_MOST_SIGNS: Final = 200  # characters of a client's own text in an answer
 log = structlog.get_logger("relay.web")
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A sort of problem: its code never changes."""
+    """A kind of problem; its code never changes."""
 
     status: int
     code: str
-    tells: bool = False  # the error's own message is written for the client
-    says: str = ""  # where there is no error with a word of its own
+    tells: bool = False  # the exception's message is written for the client
+    says: str = ""  # the sentence for a client where no exception supplies one
 
 
-# The first that fits speaks, so the narrow ones stand first.
+# The first match counts, so subclasses come before their bases.
 _KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (web_errors.Unauthorized, Kind(401, "unauthorized", tells=True)),
     (web_errors.InsufficientScope, Kind(403, "insufficient_scope", tells=True)),
@@ -81,12 +86,12 @@ _KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (errors.UnprovenEvent, Kind(403, "unproven_event", tells=True)),
     (errors.Refused, Kind(422, "refused")),
 )
-_INTERNAL: Final = Kind(500, "internal_error", says="something went wrong here")
+_INTERNAL: Final = Kind(500, "internal_error", says="the relay failed to answer: its log has the cause")
 
-# What goes wrong before a route is asked.
+# Errors found before a route is called.
 BAD_REQUEST: Final = Kind(400, "bad_request", says="this is not HTTP/1.1")
 MALFORMED_JSON: Final = Kind(400, "malformed_json", says="the body cannot be read as JSON")
-NOT_FOUND: Final = Kind(404, "not_found", says="there is nothing at this path")
+NOT_FOUND: Final = Kind(404, "not_found", says="this relay has no such path")
 METHOD_NOT_ALLOWED: Final = Kind(405, "method_not_allowed", says="this path does not have that method: see Allow")
 REQUEST_TIMEOUT: Final = Kind(408, "request_timeout", says="the request did not arrive in time")
 BODY_TOO_LARGE: Final = Kind(413, "body_too_large", says="the body is larger than this path takes")
@@ -98,28 +103,28 @@ _EARLY: Final = (
     *(BAD_REQUEST, MALFORMED_JSON, NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT, BODY_TOO_LARGE, NOT_JSON),
     *(INVALID_REQUEST, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS),
 )
-# What the framework says by a status alone; of a 400 it says nothing but that a body could not be parsed.
+# Errors the framework raises with a status alone; its only 400 is a body that cannot be parsed.
 _BY_STATUS: Final = {kind.status: kind for kind in (MALFORMED_JSON, NOT_FOUND, METHOD_NOT_ALLOWED, BODY_TOO_LARGE)}
 
-_OTHER: Final = "http_error"  # a status that the framework may come to give, and we have no word for
+_OTHER: Final = "http_error"  # a status of the framework's that has no code in the tables
 
 CODES: Final = tuple(sorted({_OTHER, *(kind.code for kind in (*(kind for _, kind in _KINDS), *_EARLY, _INTERNAL))}))
-"""Every code there is, as /openapi.json lists them."""
+"""All codes, as /openapi.json lists them."""
 
 
 def catalogue() -> dict[str, Kind]:
-    """Every code but the one for what we have no word for, with what it says of itself in general."""
+    """All codes but ``http_error``, each with its general sentence."""
     raised = {kind.code: replace(kind, says=_sentence(error)) for error, kind in reversed(_KINDS)}
     return {kind.code: kind for kind in (*raised.values(), *_EARLY, _INTERNAL)}
 
 
 def kind_of(raised: type[Exception]) -> Kind:
-    """What a client is told of errors of this type."""
+    """The kind of problem that exceptions of this type become."""
     return next((kind for known, kind in _KINDS if issubclass(raised, known)), _INTERNAL)
 
 
 def install(app: FastAPI) -> None:
-    """Have *app* answer every error as a problem document."""
+    """Make *app* answer each error with a problem document."""
     app.add_exception_handler(Exception, _any)
     for kind, _ in _KINDS:
         app.add_exception_handler(kind, _any)
@@ -127,55 +132,70 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
 
 
-def problem(status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
-    """A problem document."""
-    document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code}
+def problem_type(code: str, base_url: str) -> str:
+    """The address of the entry for *code* in the errors page; *base_url* is where the relay's links begin."""
+    return f"{base_url}{_ERRORS_PAGE}#{code}"
+
+
+def problem(
+    status: int, code: str, detail: str, *, base_url: str, headers: Mapping[str, str] | None = None, **more: Any
+) -> Response:
+    """A problem document; *more* are its extension members."""
+    title = HTTPStatus(status).phrase
+    document = {"type": problem_type(code, base_url), "title": title, "status": status, "code": code}
     body = _written(document | {"detail": detail} | more)
     return Response(body, status, headers, MEDIA_TYPE)
 
 
-def early_problem(kind: Kind, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
-    """A problem of a kind that says its own sentence."""
+def early_problem(kind: Kind, *, base_url: str, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
+    """The problem document of a *kind* that has a sentence of its own."""
     known = {"Retry-After": _RETRY_SECONDS} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return problem(kind.status, kind.code, kind.says, headers={**known, **(headers or {})}, **more)
+    headers = {**known, **(headers or {})}
+    return problem(kind.status, kind.code, kind.says, base_url=base_url, headers=headers, **more)
 
 
-def problem_of(error: Exception) -> Response:
-    """What a client is told of *error*; one that nobody expected is logged."""
+def problem_of(error: Exception, *, base_url: str) -> Response:
+    """The problem document of *error*; an exception that is in no table is a bug, and is logged."""
     kind = kind_of(type(error))
     if kind is _INTERNAL:
-        log.error("request failed", exc_info=error)
-        return early_problem(kind)
+        log.error("request_failed", exc_info=error)
+        return early_problem(kind, base_url=base_url)
     headers = dict(getattr(error, "headers", {}))
     if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = _RETRY_SECONDS
     told = str(error) if kind.tells else _sentence(type(error))
-    return problem(kind.status, kind.code, told, headers=headers, **_faults(error))
+    return problem(kind.status, kind.code, told, base_url=base_url, headers=headers, **_faults(error))
 
 
 def _faults(error: Exception) -> dict[str, Any]:
-    """Where in the request it is that a draft cannot be a mail."""
+    """The field of the request that a BadDraft is about, as ``errors``."""
     if not isinstance(error, errors.BadDraft) or not error.field:
         return {}
     at = ("body", error.field) if error.index is None else ("body", error.field, error.index)
     return {"errors": [{"at": _place(at), "problem": str(error)[:_MOST_SIGNS]}]}
 
 
-async def _any(_request: Request, error: Exception) -> Response:
-    return problem_of(error)
+async def _any(request: Request, error: Exception) -> Response:
+    return problem_of(error, base_url=_base_url(request))
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = _BY_STATUS.get(error.status_code)
     if kind is None:
-        return problem(error.status_code, _OTHER, str(error.detail), headers=error.headers)
+        detail = str(error.detail)
+        return problem(error.status_code, _OTHER, detail, base_url=_base_url(request), headers=error.headers)
     headers = {"Allow": ", ".join(_allowed(request))} if kind is METHOD_NOT_ALLOWED else {}
-    return early_problem(kind, headers={**(error.headers or {}), **headers})
+    return early_problem(kind, base_url=_base_url(request), headers={**(error.headers or {}), **headers})
+
+
+def _base_url(request: Request) -> str:
+    base_url: str = request.state.ctx.base_url
+    return base_url
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods of a path: several routes share it, and the framework names those of the first alone."""
+    """The methods of a path, of all routes that share it: the framework names those of the first route only."""
     scopes = [{**request.scope, "method": method} for method in _METHODS]
     routes = request.app.router.routes
     return [scope["method"] for scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)]
@@ -183,15 +203,14 @@ def _allowed(request: Request) -> list[str]:
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = error.errors()
+    faults, base_url = error.errors(), _base_url(request)
     if faults and faults[0]["type"] == "json_invalid":
-        return early_problem(
-            MALFORMED_JSON, errors=[{"at": _place(faults[0]["loc"]), "problem": faults[0]["ctx"]["error"]}]
-        )
+        found = [{"at": _place(faults[0]["loc"]), "problem": faults[0]["ctx"]["error"]}]
+        return early_problem(MALFORMED_JSON, base_url=base_url, errors=found)
     if any(each["loc"] == ("body",) and each["type"] != "missing" for each in faults) and not _claims_json(request):
-        return early_problem(NOT_JSON)
+        return early_problem(NOT_JSON, base_url=base_url)
     found = [{"at": _place(each["loc"]), "problem": each["msg"]} for each in faults[:_MOST_FAULTS]]
-    return early_problem(INVALID_REQUEST, errors=found)
+    return early_problem(INVALID_REQUEST, base_url=base_url, errors=found)
 
 
 def _place(steps: tuple[str | int, ...]) -> str:
@@ -204,12 +223,12 @@ def _claims_json(request: Request) -> bool:
 
 
 def _sentence(error: type[Exception]) -> str:
-    """What the kind of error says of itself in general, never what one says in particular."""
+    """The general sentence of an error type: the first line of its docstring."""
     return (error.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
 def _written(document: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(document)
-    except TypeError:  # a client's own word, said back, that UTF-8 cannot hold
+    except TypeError:  # a client's text, quoted in the answer, that UTF-8 cannot hold
         return json.dumps(document).encode("ascii")

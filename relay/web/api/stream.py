@@ -125,7 +125,7 @@ async def _frames(follower: Follower, place: int, *, ctx: StreamContext) -> Asyn
                 yield SIGN_OF_LIFE if event is None else _frame(event)
                 del event
     except (StoreError, RelayError) as error:
-        log.warning("stream ended", agent=follower.agent, error=type(error).__name__)
+        log.warning("stream_failed", agent=follower.agent, error=type(error).__name__)
 
 
 def _frame(event: Event) -> bytes:

@@ -80,7 +80,7 @@ def failure(error: Exception) -> Response:
         return tell(error.status_code, _OF_HTTP.get(error.status_code, "This did not work"), "Nothing was changed.")
     found = next((each for each in _TITLES if isinstance(error, each[0])), None)
     if found is None:
-        log.error("page failed", exc_info=error)
+        log.error("page_failed", exc_info=error)
         return tell(500, "Something went wrong here", "It was written down for whoever runs this relay.")
     _, title, words = found
     answer = tell(status_of(error), title, words or str(error))

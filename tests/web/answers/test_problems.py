@@ -149,6 +149,6 @@ async def test_an_error_that_nobody_expected_tells_nothing(sqlite_api):
         answer = await sqlite_api.get(messages())
 
     assert (500, "internal_error") == answer.problem
-    assert ["request failed"] == [each["event"] for each in logged]
+    assert ["request_failed"] == [each["event"] for each in logged]
     assert b"None" not in answer.body
     assert BOT not in answer.body.decode()

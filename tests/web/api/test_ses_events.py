@@ -217,7 +217,7 @@ async def test_a_subscription_of_the_topic_begins(listening):
         answer = await listening.post(posted("SubscriptionConfirmation"))
 
     assert (200, [subscribe_url()]) == (answer.status, listening.sns.begun)
-    assert [("subscription confirmed", ARN)] == [(each["event"], each["topic"]) for each in logs]
+    assert [("sns_subscription_confirmed", ARN)] == [(each["event"], each["topic"]) for each in logs]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ async def test_the_end_of_a_subscription_is_logged_and_begins_nothing(listening)
         answer = await listening.post(posted("UnsubscribeConfirmation"))
 
     assert (200, []) == (answer.status, listening.sns.begun)
-    assert ["subscription ended"] == [each["event"] for each in logs]
+    assert ["sns_subscription_ended"] == [each["event"] for each in logs]
 
 
 @pytest.mark.parametrize("kind", ["Notification", "SubscriptionConfirmation"])

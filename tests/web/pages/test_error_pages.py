@@ -67,7 +67,7 @@ async def test_what_nobody_expected_is_logged_and_its_words_are_not_told(fails):
         page = await fails(RuntimeError("secret words"))
 
     assert (500, False) == (page.status, "secret" in page.html)
-    assert ["page failed"] == [line["event"] for line in lines if line["log_level"] == "error"]
+    assert ["page_failed"] == [line["event"] for line in lines if line["log_level"] == "error"]
 
 
 async def test_a_suppressed_recipient_is_told(fails):
