@@ -64,6 +64,7 @@ class Answer:
         assert self.headers["Content-Type"] == "application/problem+json"
         assert self.json.keys() >= {"type", "title", "status", "code", "detail"}
         assert self.json["status"] == self.status
+        assert f"{BASE_URL}/help/errors#{self.json['code']}" == self.json["type"]
         return self.status, self.json["code"]
 
 
@@ -105,7 +106,7 @@ class ApiServer:
             limits=limits,
         )
         self.entrance = make_app(ctx)
-        self.server = WebServer(self.entrance, limits, on_stop=ctx.close)
+        self.server = WebServer(self.entrance, limits, base_url=BASE_URL, on_stop=ctx.close)
         self.session: aiohttp.ClientSession
         self.key = ""
         self.message_id = ""  # of the one message, where a door is only looked at

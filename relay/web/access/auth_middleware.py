@@ -82,7 +82,7 @@ class Authenticator:
         except Exception as error:
             if answer.has_begun:
                 raise
-            await problem_of(error)(scope, receive, answer.send)
+            await problem_of(error, base_url=self.ctx.base_url)(scope, receive, answer.send)
 
     async def _identify(self, scope: Scope, answer: _Answer) -> None:
         """Leave the asker where guards find them. Raises Unauthorized, RateLimited."""
@@ -94,7 +94,7 @@ class Authenticator:
         self.rates.check_peer(peer, key_hash, now.timestamp())
         named = _AGENT.match(scope["path"])
         address = named[1] if named else None
-        auth = await self.ctx.store.glance(lambda tx: find_request_auth(tx, plaintext, address))
+        auth = await self.ctx.store.read_on_loop(lambda tx: find_request_auth(tx, plaintext, address))
         if auth is None:
             answer.fields = self.rates.count_failure(peer, key_hash, now.timestamp())
             raise Unauthorized

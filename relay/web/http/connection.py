@@ -45,6 +45,7 @@ class HttpConnection(H11Protocol):
     """A client, from its first byte to its last."""
 
     limits: ApiLimits
+    base_url: str  # where the relay's links begin; "" makes a problem's type a relative reference
 
     def __init__(self, *args: Any, **given: Any) -> None:
         super().__init__(*args, **given)
@@ -139,7 +140,7 @@ class HttpConnection(H11Protocol):
         self._refused = True
         self._give_up(self._arriving)
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            self._write(early_problem(kind, headers={"Connection": "close"}))
+            self._write(early_problem(kind, base_url=self.base_url, headers={"Connection": "close"}))
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -173,11 +174,12 @@ class HttpConnection(H11Protocol):
             timer.cancel()
 
 
-def connections_within(limits: ApiLimits) -> type[HttpConnection]:
+def connections_within(limits: ApiLimits, *, base_url: str) -> type[HttpConnection]:
     """The class of connections that uvicorn makes, bounded by *limits*."""
 
     class Bounded(HttpConnection):
         pass
 
     Bounded.limits = limits
+    Bounded.base_url = base_url
     return Bounded

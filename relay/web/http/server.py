@@ -68,11 +68,16 @@ class WebServer:
     """Serves *app* from start() to stop(); *on_stop* has what waits inside the app end."""
 
     def __init__(
-        self, app: ASGIApp, limits: ApiLimits = DEFAULTS, *, on_stop: Callable[[], None] = lambda: None
+        self,
+        app: ASGIApp,
+        limits: ApiLimits = DEFAULTS,
+        *,
+        base_url: str = "",
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         config = uvicorn.Config(
             app,
-            http=connections_within(limits),
+            http=connections_within(limits, base_url=base_url),
             ws="none",
             access_log=False,
             log_config=None,

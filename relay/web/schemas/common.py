@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from relay.web.answers.problems import CODES
+from relay.web.answers.problems import CODES, EXAMPLE_URL, problem_type
 from relay.web.schemas.fields import ID_BODY, Time
 from relay.web.schemas.messages import MessageData
 
@@ -98,7 +98,10 @@ class Fault(BaseModel):
 class Problem(BaseModel):
     """RFC 9457, with a stable code."""
 
-    type: str = Field(description="Always this: `code` tells them apart.", examples=["about:blank"])
+    type: str = Field(
+        description="The address of the code's entry in the help pages.",
+        examples=[problem_type("agent_not_found", EXAMPLE_URL)],
+    )
     title: str = Field(description="What the status says.", examples=["Not Found"])
     status: int = Field(description="The same as the answer's own.", examples=[404])
     code: str = Field(

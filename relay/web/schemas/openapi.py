@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from relay.web.access.dependencies import request_auth
 from relay.web.access.idempotency import REPLAYED, IdempotentRoute
 from relay.web.answers.error_responses import raised_by
-from relay.web.answers.problems import MEDIA_TYPE, Kind, catalogue, kind_of
+from relay.web.answers.problems import EXAMPLE_URL, MEDIA_TYPE, Kind, catalogue, kind_of, problem_type
 from relay.web.schemas.examples import referred, sample
 
 Json: TypeAlias = dict[str, Any]
@@ -175,5 +175,6 @@ def _tell_headers(operation: Json, route: APIRoute) -> None:
 
 
 def _example(kind: Kind) -> Json:
-    problem = {"type": "about:blank", "title": HTTPStatus(kind.status).phrase, "status": kind.status}
+    title = HTTPStatus(kind.status).phrase
+    problem = {"type": problem_type(kind.code, EXAMPLE_URL), "title": title, "status": kind.status}
     return {"summary": kind.says, "value": {**problem, "code": kind.code, "detail": kind.says}}
