@@ -3,7 +3,7 @@
 from store.errors import InvalidValue
 
 
-def position(cursor: str | None) -> int:
+def parse_cursor(cursor: str | None) -> int:
     """The number that *cursor* stands at, 0 for None. Raises InvalidValue for no cursor of ours."""
     if cursor is None:
         return 0

@@ -111,7 +111,7 @@ class Store:
         """Run *unit* on one snapshot, beside the writer. Raises like write."""
         return await self._ask(self._reading, unit)
 
-    async def glance(self, unit: Unit[T]) -> T:
+    async def read_on_loop(self, unit: Unit[T]) -> T:
         """Run *unit*, one look-up by key, in the shortest way there is. Raises like write.
 
         On SQLite that is right here: a reader never waits for a writer, and handing so little over
@@ -196,7 +196,7 @@ class Store:
                 if ticket.has_lost_a_race:
                     topics |= self._alone(ticket)
         if topics and self._loop is not None:
-            self._on_loop(self.notifier.ring, topics)
+            self._on_loop(self.notifier.notify, topics)
 
     def _try_plain(self, group: Sequence[_Ticket]) -> set[str]:
         with self._begun() as connection:

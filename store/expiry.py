@@ -18,7 +18,7 @@ SLACK: Final = timedelta(minutes=15)
 _before: Final = messages.alias("before")
 
 
-def living(agent: str, *, behind: int = 0, now: datetime) -> ColumnElement[bool]:
+def unexpired(agent: str, *, behind: int = 0, now: datetime) -> ColumnElement[bool]:
     """A condition: a message of *agent*, with a place behind *behind*, whose time is not over."""
     over: Any = select(case((_before.c.seq > behind, _before.c.seq)))
     over = over.where(_before.c.agent == agent, _before.c.received_at <= now - KEPT_FOR - SLACK)

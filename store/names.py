@@ -50,7 +50,7 @@ def normalise_address(address: str) -> str:
     return f"{normalise_local(local)}@{normalise_domain(domain)}"
 
 
-def known_as(address: str) -> str | None:
+def normalise_or_none(address: str) -> str | None:
     """The form that rows about *address* are found under; None for what is no address."""
     try:
         return normalise_address(address)

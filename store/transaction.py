@@ -28,11 +28,11 @@ class Tx:
         self.flush()
         return self.connection.execute(statement, parameters)
 
-    def ahead(self, statement: Any, parameters: Any = None) -> Any:
+    def execute_before_deferred(self, statement: Any, parameters: Any = None) -> Any:
         """Run a statement that does not care about rows put off: it neither sees nor touches them."""
         return self.connection.execute(statement, parameters)
 
-    def later(
+    def defer(
         self, statement: Any, values: dict[str, Any], *, order: Callable[[dict[str, Any]], Any] | None = None
     ) -> None:
         """Run *statement* with *values* before the next execute, or at the end, together with all of its kind.

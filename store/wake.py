@@ -28,7 +28,7 @@ class Notifier:
         self._listeners: list[OnNotify] = []
         self._occupied = asyncio.Event()  # somebody waits
 
-    def ring(self, topics: Iterable[str]) -> None:
+    def notify(self, topics: Iterable[str]) -> None:
         """Wake everybody who waits for one of *topics*. To be called on the loop."""
         found = frozenset(topics)
         for topic in found & self._waiting.keys():
@@ -39,9 +39,9 @@ class Notifier:
 
     def wake_all(self) -> None:
         """Wake everybody who waits, for whatever it is: something may have been missed, or all must end."""
-        self.ring(self.topics())
+        self.notify(self.topics())
 
-    def listen(self, listener: OnNotify) -> None:
+    def subscribe(self, listener: OnNotify) -> None:
         """Call *listener* with the topics of every commit from now on; it must be quick."""
         self._listeners.append(listener)
 
@@ -49,7 +49,7 @@ class Notifier:
         """What is waited for now."""
         return frozenset(self._waiting)
 
-    async def has_waiter(self) -> None:
+    async def wait_for_waiter(self) -> None:
         """Return once anybody waits for anything."""
         await self._occupied.wait()
 

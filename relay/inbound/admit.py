@@ -15,7 +15,7 @@ async def admit(address: Address, *, store: Store, routes: Routes) -> Recipient:
     apart), and the store's Unavailable.
     """
     candidates = routes.candidates(address)
-    recipient = await store.glance(lambda tx: lookup_recipient(tx, candidates))
+    recipient = await store.read_on_loop(lambda tx: lookup_recipient(tx, candidates))
     if recipient is None:
         raise UnknownRecipient
     return recipient

@@ -22,7 +22,7 @@ UNFINISHED: Final = "mailseal_copy"  # a table that stands in a database while a
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(7230911502)")  # any number, the same in every process
 
 
-def chain() -> Path:
+def migrations_folder() -> Path:
     """The folder of the chain. Raises Unavailable when the installation lacks it."""
     for folder in (_HERE / "_alembic", _HERE.parent / "alembic"):
         if (folder / "env.py").is_file():
@@ -48,7 +48,7 @@ def state(engine: Engine) -> State:
     """Where the database of *engine* stands. Raises Unavailable when it does not answer, or is half a store."""
     try:
         with engine.connect() as connection:
-            found = standing(connection)
+            found = read_state(connection)
             is_unfinished = engine.dialect.has_table(connection, UNFINISHED)
     except SQLAlchemyError as error:
         raise Unavailable("the database cannot be opened") from error
@@ -57,9 +57,9 @@ def state(engine: Engine) -> State:
     return found
 
 
-def standing(connection: Connection) -> State:
+def read_state(connection: Connection) -> State:
     """Where a database stands, be it half a store: for whoever copies one. Raises what SQLAlchemy raises."""
-    script = ScriptDirectory(str(chain()))
+    script = ScriptDirectory(str(migrations_folder()))
     wanted = script.get_current_head()
     assert wanted is not None, "the chain has at least one revision"
     found = MigrationContext.configure(connection).get_current_revision()
@@ -73,7 +73,7 @@ def upgrade(engine: Engine, *, to: str = "head") -> None:
     Raises Unavailable when the database lets nothing be made.
     """
     config = Config()
-    config.set_main_option("script_location", str(chain()).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     try:
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":

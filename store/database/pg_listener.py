@@ -85,7 +85,7 @@ class PgListener:
             while not self._stopped.is_set():
                 topics = [notice.payload for notice in connection.notifies(timeout=_LOOK_UP_SECONDS, stop_after=1)]
                 if topics:
-                    self._on_loop(self._notifier.ring, topics)
+                    self._on_loop(self._notifier.notify, topics)
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         assert self._loop is not None

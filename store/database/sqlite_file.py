@@ -18,12 +18,12 @@ def connect(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(file, isolation_level=None, timeout=BUSY_SECONDS)
 
 
-def logs(file: Path) -> list[Path]:
+def pending_logs(file: Path) -> list[Path]:
     """What of *file* is not in it yet."""
-    return [path for rest in _LOGS if (path := beside(file, rest)).exists() and path.stat().st_size]
+    return [path for rest in _LOGS if (path := sibling(file, rest)).exists() and path.stat().st_size]
 
 
-def beside(file: Path, rest: str) -> Path:
+def sibling(file: Path, rest: str) -> Path:
     """The name of *file* with more at its end."""
     return file.with_name(file.name + rest)
 
@@ -31,18 +31,18 @@ def beside(file: Path, rest: str) -> Path:
 def remove(file: Path) -> None:
     """Remove *file* with all that SQLite keeps beside it."""
     for rest in ("", *_BESIDE):
-        beside(file, rest).unlink(missing_ok=True)
+        sibling(file, rest).unlink(missing_ok=True)
 
 
-def set_logs_aside(file: Path, aside: Path) -> None:
+def move_logs_aside(file: Path, aside: Path) -> None:
     """Leave nothing beside *file* that another content of it would meet, without losing what can be needed."""
     for rest in _LOGS:
-        if beside(file, rest).exists():
-            beside(file, rest).rename(beside(aside, rest))
-    beside(file, "-shm").unlink(missing_ok=True)
+        if sibling(file, rest).exists():
+            sibling(file, rest).rename(sibling(aside, rest))
+    sibling(file, "-shm").unlink(missing_ok=True)
 
 
-def require_whole(file: Path) -> None:
+def require_intact(file: Path) -> None:
     """Raises InvalidValue for what is damaged, or no SQLite database at all; leaves nothing beside *file*."""
     try:
         with closing(connect(file)) as connection:
@@ -65,7 +65,7 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def into_place(unfinished: Path, file: Path) -> None:
+def move_into_place(unfinished: Path, file: Path) -> None:
     """Give *unfinished* the name of *file*, for good. Raises Unavailable."""
     try:
         sync(unfinished)

@@ -22,7 +22,7 @@ from store.schema.inbound import agents, api_keys
 from store.transaction import Tx
 from store.wake import INBOX, KEYS
 
-LOOK_SECONDS: Final = 0.05
+POLL_SECONDS: Final = 0.05
 _UNSEEN: Final = -1  # the place of an agent that nobody has waited for until now
 
 _place: Final = func.json_each(bindparam("places")).table_valued("key", "value")
@@ -39,13 +39,13 @@ _REVOKED: Final = (
 )
 
 
-def list_moved(tx: Tx, places: Mapping[str, int | None]) -> dict[str, int | None]:
+def list_changed_agents(tx: Tx, places: Mapping[str, int | None]) -> dict[str, int | None]:
     """The agents whose last place is another now than in *places*, by address; None for one that is gone."""
     rows = tx.execute(_MOVED, {"places": json.dumps(dict(places))})
     return {row.key: row.last_seq for row in rows}
 
 
-def list_revoked(tx: Tx, key_ids: Collection[str]) -> list[str]:
+def list_revoked_keys(tx: Tx, key_ids: Collection[str]) -> list[str]:
     """Those of *key_ids* that are no API key any more."""
     return list(tx.execute(_REVOKED, {"keys": json.dumps(list(key_ids))}).scalars())
 
@@ -73,8 +73,8 @@ class SqliteWatcher:
 
     async def _watch(self) -> None:
         while True:
-            await self._store.notifier.has_waiter()
-            await asyncio.sleep(LOOK_SECONDS)
+            await self._store.notifier.wait_for_waiter()
+            await asyncio.sleep(POLL_SECONDS)
             with suppress(StoreError):  # it is looked at again
                 await self._look()
 
@@ -85,10 +85,10 @@ class SqliteWatcher:
         topics = self._store.notifier.topics()
         keys = _named(topics, KEYS)
         places = {address: self._places.get(address, _UNSEEN) for address in _named(topics, INBOX)}
-        moved, revoked = await self._store.read(lambda tx: (list_moved(tx, places), list_revoked(tx, keys)))
+        moved, revoked = await self._store.read(lambda tx: (list_changed_agents(tx, places), list_revoked_keys(tx, keys)))
         self._version = version
         self._places = places | moved
-        self._store.notifier.ring([INBOX + address for address in moved] + [KEYS + key for key in revoked])
+        self._store.notifier.notify([INBOX + address for address in moved] + [KEYS + key for key in revoked])
 
     def _read_version(self) -> int | None:
         """The number that another connection's commit changes; None when the file cannot say."""

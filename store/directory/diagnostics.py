@@ -12,7 +12,7 @@ from store.records.mail import Domain
 from store.schema.inbound import DEAD, PENDING, agents, deliveries, domain_claims, domains
 from store.transaction import Tx
 
-LOOKED_AT: Final = 1000  # deliveries of each kind
+SCAN_LIMIT: Final = 1000  # deliveries of each kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +48,13 @@ def list_failing_webhooks(tx: Tx, *, since: datetime) -> list[FailingWebhook]:
         *(deliveries.c.agent, deliveries.c.attempts, deliveries.c.created_at),
         *(deliveries.c.last_error, deliveries.c.last_status),
     )
-    newest = columns.where(DEAD).order_by(deliveries.c.id.desc()).limit(LOOKED_AT)
-    oldest = columns.where(PENDING).order_by(deliveries.c.id).limit(LOOKED_AT)
+    newest = columns.where(DEAD).order_by(deliveries.c.id.desc()).limit(SCAN_LIMIT)
+    oldest = columns.where(PENDING).order_by(deliveries.c.id).limit(SCAN_LIMIT)
     off = select(agents.c.address, agents.c.webhook_off_at).where(agents.c.webhook_off_at.is_not(None))
     found: dict[str, FailingWebhook] = {}
     _count(found, (row for row in tx.execute(newest) if row.created_at >= since), "dead")
     _count(found, (row for row in tx.execute(oldest) if row.attempts), "waiting")
-    for row in tx.execute(off.where(agents.c.mode == "webhook").order_by(agents.c.address).limit(LOOKED_AT)):
+    for row in tx.execute(off.where(agents.c.mode == "webhook").order_by(agents.c.address).limit(SCAN_LIMIT)):
         found[row.address] = replace(
             found.get(row.address, FailingWebhook(agent=row.address)), off_at=row.webhook_off_at
         )

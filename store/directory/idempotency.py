@@ -16,7 +16,7 @@ from store.records.people import BegunRequest
 from store.schema.inbound import idempotency_keys
 from store.transaction import Tx
 
-LASTS: Final = timedelta(hours=24)
+LIFETIME: Final = timedelta(hours=24)
 MAX_KEY: Final = 255
 _HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -50,7 +50,7 @@ def begin_request(tx: Tx, user_id: str, key: str, request_hash: str, *, now: dat
     if not _HASH.fullmatch(request_hash):
         raise InvalidValue("a request is known by its hex SHA-256")
     named = {"user_id": user_id, "key": key}
-    taken = {**named, "request_hash": request_hash, "created_at": now, "long_ago": now - LASTS}
+    taken = {**named, "request_hash": request_hash, "created_at": now, "long_ago": now - LIFETIME}
     if tx.execute(_BEGIN[tx.connection.dialect.name], taken).first() is not None:
         return BegunRequest("new")
     # Still there: the insert that was refused has locked it.

@@ -11,7 +11,7 @@ from store.records.people import Session
 from store.schema.inbound import user_sessions, users
 from store.transaction import Tx
 
-LASTS: Final = timedelta(days=7)
+LIFETIME: Final = timedelta(days=7)
 
 _USER: Final = [users.c[field.name].label(f"user_{field.name}") for field in fields(User)]
 _SESSION: Final = [user_sessions.c[field.name] for field in fields(Session) if field.name != "user_id"]
@@ -37,7 +37,7 @@ _END_OVER: Final = (
 
 def create_user_session(tx: Tx, user_id: str, *, token_hash: str, now: datetime) -> Session:
     """A session of seven days under *token_hash* (hex SHA-256). Raises InvalidValue for nobody, or no such hash."""
-    made = Session(user_id=user_id, created_at=now, expires_at=now + LASTS)
+    made = Session(user_id=user_id, created_at=now, expires_at=now + LIFETIME)
     values = {field.name: getattr(made, field.name) for field in fields(Session)}
     tx.execute(insert(user_sessions), {**values, "token_hash": token_hash})
     return made

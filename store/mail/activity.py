@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import select
 
-from store.cursors import position
-from store.expiry import living
+from store.cursors import parse_cursor
+from store.expiry import unexpired
 from store.mail.messages import MAX_PAGE
 from store.records.mail import DeliveryStatus, Page
 from store.schema.inbound import deliveries, messages
@@ -68,11 +68,11 @@ def list_activity_by_agent(
     query = (
         select(*_COLUMNS, messages.c.recipient, messages.c.received_at, outbound.c.to, outbound.c.cc, outbound.c.bcc)
         .outerjoin_from(messages, outbound)
-        .where(living(agent, now=now))
+        .where(unexpired(agent, now=now))
         .order_by(messages.c.seq.desc())
     )
     if cursor is not None:
-        query = query.where(messages.c.seq < position(cursor))
+        query = query.where(messages.c.seq < parse_cursor(cursor))
     if conversation_id is not None:
         query = query.where(messages.c.conversation_id == conversation_id)
     count = max(1, min(limit, MAX_PAGE))

@@ -63,7 +63,7 @@ def keep_body(tx: Tx, sha256: str, *, size: int, content: bytes | None, now: dat
         return
     tx.notes["body", sha256] = size
     values = {"sha256": sha256, "size": size, "content": content, "created_at": now}
-    tx.later(_KEEP_BODY[tx.connection.dialect.name], values, order=_BY_CONTENT)
+    tx.defer(_KEEP_BODY[tx.connection.dialect.name], values, order=_BY_CONTENT)
 
 
 def keep_chunk(tx: Tx, sha256: str, number: int, content: bytes, *, now: datetime) -> None:
@@ -99,7 +99,7 @@ def read_chunk(tx: Tx, sha256: str, number: int) -> bytes | None:
 
 def _require_chunks(tx: Tx, sha256: str, size: int) -> None:
     """Hold all chunks of a content, so that none is removed before its row is there."""
-    if sum(tx.ahead(_LENGTHS, {"sha256": sha256}).scalars()) != size:
+    if sum(tx.execute_before_deferred(_LENGTHS, {"sha256": sha256}).scalars()) != size:
         raise Unavailable("a part of the content is missing: send it again")
 
 

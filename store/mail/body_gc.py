@@ -78,7 +78,7 @@ class ForgottenBody:
 class WalkPosition:
     """How far a walk over everything has come."""
 
-    looked_at: int  # what the step's limit bounds
+    scanned: int  # what the step's limit bounds
     removed: int  # rows
     after: str | None  # where the next step goes on; None at the end
 
@@ -124,8 +124,8 @@ def collect_bodies(tx: Tx, *, after: str, limit: int, before: datetime) -> WalkP
     old = tx.execute(_OLD, {"contents": bounded, "before": before}).scalars().all() if bounded else []
     removed = len(forget_bodies(tx, old))
     if len(bounded) < len(there):
-        return WalkPosition(looked_at=len(bounded), removed=removed, after=bounded[-1])
-    return WalkPosition(looked_at=len(page), removed=removed, after=page[-1].sha256 if len(page) == limit else None)
+        return WalkPosition(scanned=len(bounded), removed=removed, after=bounded[-1])
+    return WalkPosition(scanned=len(page), removed=removed, after=page[-1].sha256 if len(page) == limit else None)
 
 
 def collect_chunks(tx: Tx, *, after: str, limit: int, before: datetime) -> WalkPosition:
@@ -140,9 +140,9 @@ def collect_chunks(tx: Tx, *, after: str, limit: int, before: datetime) -> WalkP
         if not row.real:
             removed += forget_chunks(tx, row.sha256, until=before, limit=limit - removed)
         if removed == limit:
-            return WalkPosition(looked_at=removed, removed=removed, after=reached)  # there may be more of this one
+            return WalkPosition(scanned=removed, removed=removed, after=reached)  # there may be more of this one
         reached = row.sha256
-    return WalkPosition(looked_at=removed, removed=removed, after=reached if len(page) == _WALKED else None)
+    return WalkPosition(scanned=removed, removed=removed, after=reached if len(page) == _WALKED else None)
 
 
 def _sizes(tx: Tx, contents: Sequence[str]) -> list[tuple[str, int]]:

@@ -82,7 +82,7 @@ def enqueue(
         "created_at": now,
         "details": details,
     }
-    tx.later(_INSERT, values)
+    tx.defer(_INSERT, values)
     tx.wake(DELIVERIES + agent)
     return delivery_id
 
@@ -116,19 +116,19 @@ def list_due_agents(tx: Tx) -> dict[str, datetime]:
 
 def settle_delivered(tx: Tx, claim: Claim, attempt: Attempt, *, now: datetime) -> None:
     """It has arrived: true even if the lease was over meanwhile, so it is not fenced by the claim's number."""
-    tx.later(_ARRIVED, {**_told(claim, attempt), "settled": now})
+    tx.defer(_ARRIVED, {**_told(claim, attempt), "settled": now})
     _note_attempt(tx, claim, attempt)
 
 
-def settle_later(tx: Tx, claim: Claim, attempt: Attempt, *, due_at: datetime) -> None:
+def settle_retry(tx: Tx, claim: Claim, attempt: Attempt, *, due_at: datetime) -> None:
     """It has not arrived, and is tried again at *due_at*; unless another worker has it by now."""
-    tx.later(_PUT_OFF, {**_told(claim, attempt), "claim": claim.number, "due": due_at})
+    tx.defer(_PUT_OFF, {**_told(claim, attempt), "claim": claim.number, "due": due_at})
     _note_attempt(tx, claim, attempt)
 
 
 def settle_dead(tx: Tx, claim: Claim, attempt: Attempt, *, now: datetime) -> None:
     """It has not arrived and is not tried again by itself; kept and replayable."""
-    tx.later(_GIVEN_UP, {**_told(claim, attempt), "claim": claim.number, "settled": now})
+    tx.defer(_GIVEN_UP, {**_told(claim, attempt), "claim": claim.number, "settled": now})
     _note_attempt(tx, claim, attempt)
 
 
@@ -243,7 +243,7 @@ def _told(claim: Claim, attempt: Attempt) -> dict[str, Any]:
 def _note_attempt(tx: Tx, claim: Claim, attempt: Attempt) -> None:
     """Write the attempt down, whoever has the delivery by now: it was made."""
     tried = {"at": attempt.at, "duration_ms": attempt.duration_ms, "status": attempt.status}
-    tx.later(_TRIED, {"delivery_id": claim.delivery.id, **tried, "error": _bounded(attempt.error)})
+    tx.defer(_TRIED, {"delivery_id": claim.delivery.id, **tried, "error": _bounded(attempt.error)})
 
 
 def _bounded(error: str | None) -> str | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import and_, bindparam, select
 
-from store.cursors import position
+from store.cursors import parse_cursor
 from store.errors import AgentNotFound, InvalidValue
 from store.ids import event_id_of
 from store.mail.messages import get_messages_by_agent
@@ -70,7 +70,7 @@ def resumed_place(tx: Tx, agent: str, event_id: str) -> int:
 
     Raises InvalidValue for what is no place of this agent's, AgentNotFound.
     """
-    place = position(event_id)
+    place = parse_cursor(event_id)
     if place > last_place(tx, agent):
         raise InvalidValue("no event of this agent has had this id")
     return place

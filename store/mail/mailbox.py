@@ -39,11 +39,11 @@ def next_place(tx: Tx, address: str) -> MailboxPlace:
     """The agent's mailbox with its next sequence number taken. Raises AgentNotFound."""
     mailbox: MailboxPlace | None = tx.notes.get(("mailbox", address))
     if mailbox is None:
-        row = tx.ahead(_MAILBOX, {"address": address}).first()
+        row = tx.execute_before_deferred(_MAILBOX, {"address": address}).first()
         if row is None:
             raise AgentNotFound
         mailbox = MailboxPlace(row.user_id, row.mode, row.events, {"mailbox": address, "seq": row.last_seq})
         tx.notes["mailbox", address] = mailbox
-        tx.later(_COUNT_UP, mailbox.counted)
+        tx.defer(_COUNT_UP, mailbox.counted)
     mailbox.counted["seq"] += 1
     return mailbox

@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import CompoundSelect, Row, Select, and_, case, insert, select, union_all, update
 
-from store.cursors import position
+from store.cursors import parse_cursor
 from store.errors import MessageNotFound
-from store.expiry import KEPT_FOR, living
+from store.expiry import KEPT_FOR, unexpired
 from store.ids import new_conversation_id
 from store.mail.bodies import read_body
 from store.mail.conversations import lookup_conversation_id, provider_id
@@ -49,7 +49,7 @@ def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
     }
     provider = provider_id(new.email_message_id or "")
     queue = {"queued": mailbox.mode == "poll", "visible_at": new.received_at, "expires_at": new.received_at + KEPT_FOR}
-    tx.later(_INSERT, values | queue | {"provider_message_id": provider})
+    tx.defer(_INSERT, values | queue | {"provider_message_id": provider})
     if mailbox.mode == "webhook" and "email.received" in mailbox.events:
         enqueue(tx, agent=new.agent, event_type="email.received", message_id=new.id, now=new.received_at)
     if mailbox.user_id is not None:
@@ -124,7 +124,7 @@ def get_messages_by_agent(
 ) -> Page[Message]:
     """Inbound messages in order of arrival, from behind *cursor* on. Raises InvalidValue for no cursor of ours."""
     count = max(1, min(limit, MAX_PAGE))
-    rows = tx.execute(inbound_behind(tx, agent, position(cursor), status=status, limit=count + 1, now=now)).all()
+    rows = tx.execute(inbound_behind(tx, agent, parse_cursor(cursor), status=status, limit=count + 1, now=now)).all()
     items = [message_of(row) for row in rows[:count]]
     return Page(items, str(items[-1].seq) if len(rows) > count else None)
 
@@ -145,7 +145,7 @@ def inbound_behind(
     reads through the rows of another kind, however many there are.
     """
     kinds = {"unread": [UNREAD], "read": [READ], "all": [UNREAD, READ]}[status]
-    behind = living(agent, behind=seq, now=now)
+    behind = unexpired(agent, behind=seq, now=now)
     if conversation_id is not None:
         behind = and_(behind, messages.c.conversation_id == conversation_id)
     parts = [select(*_COLUMNS).where(behind, kind) for kind in kinds]

@@ -12,7 +12,7 @@ from store.transaction import Tx
 _CHOICE: Final = select(agents.c.mode, agents.c.events).where(agents.c.address == bindparam("address"))
 
 
-def tell(
+def enqueue_outbound_event(
     tx: Tx, agent: str, event_type: str, message_id: str, *, now: datetime, details: dict[str, Any] | None = None
 ) -> None:
     """Promise the event to the agent's webhook, if it has one and chose the type; *details* go into the event."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, false, func, or_, select, update
 
 from store.errors import LeaseLost
-from store.expiry import living
+from store.expiry import unexpired
 from store.mail.messages import message_of
 from store.records.mail import Lease, Message
 from store.schema.inbound import QUEUED, messages
@@ -28,7 +28,7 @@ def lease_messages(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: dat
     until, token = now + lease, secrets.token_hex(8)
     free = (
         select(messages.c.id)
-        .where(living(agent, now=now), QUEUED, messages.c.visible_at <= now)
+        .where(unexpired(agent, now=now), QUEUED, messages.c.visible_at <= now)
         .order_by(messages.c.seq)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -52,7 +52,7 @@ def next_visible_at(tx: Tx, agent: str, *, now: datetime) -> datetime | None:
 
     Only the oldest are looked at: who waits for a lease looks again before long anyhow.
     """
-    taken = select(messages.c.visible_at).where(living(agent, now=now), QUEUED)
+    taken = select(messages.c.visible_at).where(unexpired(agent, now=now), QUEUED)
     oldest = taken.order_by(messages.c.seq).limit(_LOOKED_AT).subquery()
     return tx.execute(select(func.min(oldest.c.visible_at))).scalar()  # type: ignore[no-any-return]
 

@@ -10,14 +10,14 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, Subquery, and_, func, select
 
-from store.cursors import position
-from store.expiry import living
+from store.cursors import parse_cursor
+from store.expiry import unexpired
 from store.mail.messages import MAX_PAGE, ReadStatus, inbound_behind, message_of
 from store.records.mail import Message, Page
 from store.schema.inbound import agents, messages
 from store.transaction import Tx
 
-MAX_LOOKED_AT: Final = 2000  # messages, for one page
+SCAN_LIMIT: Final = 2000  # messages, for one page
 # A mail is given its place when it is kept and its time when it came: DNS may lie between them.
 _SLACK: Final = timedelta(minutes=15)
 
@@ -55,11 +55,11 @@ def search_messages(
     tx: Tx, agent: str, wanted: MessageFilter, *, limit: int, cursor: str | None, now: datetime
 ) -> Page[Message]:
     """Inbound messages that are as *wanted*, in order of arrival. Raises InvalidValue for no cursor of ours."""
-    behind = position(cursor)
+    behind = parse_cursor(cursor)
     if wanted.since is not None:
         behind = max(behind, _last_before(tx, agent, wanted.since - _SLACK))
     found = inbound_behind(
-        tx, agent, behind, status=wanted.status, limit=MAX_LOOKED_AT, now=now, conversation_id=wanted.conversation_id
+        tx, agent, behind, status=wanted.status, limit=SCAN_LIMIT, now=now, conversation_id=wanted.conversation_id
     )
     window = found.subquery()
     count = max(1, min(limit, MAX_PAGE))
@@ -73,10 +73,10 @@ def search_messages(
 
 def list_conversations(tx: Tx, agent: str, *, limit: int, cursor: str | None, now: datetime) -> Page[Conversation]:
     """An agent's conversations, the one with the newest message first. Raises InvalidValue for no cursor of ours."""
-    all_living = living(agent, now=now)
-    ahead = and_(all_living, messages.c.seq < position(cursor)) if cursor is not None else all_living
+    all_living = unexpired(agent, now=now)
+    ahead = and_(all_living, messages.c.seq < parse_cursor(cursor)) if cursor is not None else all_living
     newest = messages.c.seq.desc()
-    window = select(messages).where(ahead).order_by(newest).limit(MAX_LOOKED_AT).subquery()
+    window = select(messages).where(ahead).order_by(newest).limit(SCAN_LIMIT).subquery()
     of_it = and_(messages.c.agent == agent, messages.c.conversation_id == window.c.conversation_id)
     last = select(func.max(messages.c.seq)).where(of_it).correlate(window).scalar_subquery()
     count = max(1, min(limit, MAX_PAGE))
@@ -104,7 +104,7 @@ def _end_of(tx: Tx, window: Subquery, *, descending: bool = False) -> str | None
     """Where a list goes on that found too little in its window; None when there is nothing behind it."""
     edge = func.min(window.c.seq) if descending else func.max(window.c.seq)
     looked_at, last = tx.execute(select(func.count(), edge).select_from(window)).one()
-    return str(last) if looked_at == MAX_LOOKED_AT else None
+    return str(last) if looked_at == SCAN_LIMIT else None
 
 
 def _last_before(tx: Tx, agent: str, at: datetime) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store.cursors import position
+from store.cursors import parse_cursor
 from store.errors import InvalidValue
 from store.records.mail import Page
 from store.records.people import DayUsage, UsageAmount, UsageEvent, UsageKind
@@ -50,7 +50,7 @@ def record_usage(
     if kind not in KINDS or size < 0:
         raise InvalidValue(f"no usage: {kind} of {size} bytes")
     event = {"user_id": user_id, "kind": kind, "agent": agent, "message_id": message_id, "bytes": size, "at": at}
-    tx.later(_EVENT, event)
+    tx.defer(_EVENT, event)
     sums = _sums(tx, user_id, at.astimezone(UTC).date(), kind)
     sums["count"] += 1
     sums["bytes"] += size
@@ -75,7 +75,7 @@ def list_usage_events(tx: Tx, user_id: str, *, limit: int = 50, cursor: str | No
     count = max(1, min(limit, MAX_PAGE))
     query = select(*_COLUMNS).where(usage_events.c.user_id == user_id)
     if cursor is not None:
-        query = query.where(usage_events.c.number < position(cursor))
+        query = query.where(usage_events.c.number < parse_cursor(cursor))
     rows = tx.execute(query.order_by(usage_events.c.number.desc()).limit(count + 1)).all()
     items = [UsageEvent(**row._mapping) for row in rows[:count]]
     return Page(items, str(items[-1].number) if len(rows) > count else None)
@@ -87,5 +87,5 @@ def _sums(tx: Tx, user_id: str, day: date, kind: UsageKind) -> dict[str, Any]:
     sums: dict[str, Any] | None = tx.notes.get(key)
     if sums is None:
         sums = tx.notes[key] = {"user_id": user_id, "day": day, "kind": kind, "count": 0, "bytes": 0}
-        tx.later(_ADD_UP[tx.connection.dialect.name], sums, order=_KEY_OF)
+        tx.defer(_ADD_UP[tx.connection.dialect.name], sums, order=_KEY_OF)
     return sums

@@ -10,7 +10,7 @@ from store.records.outbound import OutboundSummary
 from store.schema.inbound import WRITTEN, agents, messages
 from store.transaction import Tx
 
-LOOKED_AT: Final = 200  # of the newest that an agent wrote
+SCAN_LIMIT: Final = 200  # of the newest that an agent wrote
 _TROUBLED: Final = ("failed", "unconfirmed")
 
 
@@ -29,6 +29,6 @@ def list_failed_for_user(tx: Tx, user_id: str, *, limit: int, now: datetime) -> 
 def _troubled(tx: Tx, agent: str, *, now: datetime) -> list[str]:
     columns = (messages.c.id, messages.c.status, messages.c.expires_at)
     written = select(*columns).where(messages.c.agent == agent, WRITTEN).order_by(messages.c.received_at.desc())
-    newest = written.limit(LOOKED_AT).subquery()
+    newest = written.limit(SCAN_LIMIT).subquery()
     troubled = or_(*(newest.c.status == status for status in _TROUBLED))
     return list(tx.execute(select(newest.c.id).where(troubled, newest.c.expires_at > now)).scalars())

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, TextClause, and_, case, func, or_, select,
 
 from store.directory.sending_pause import read_pause
 from store.errors import InvalidValue, NotPendingApproval
-from store.mail.outbound_events import tell
+from store.mail.outbound_events import enqueue_outbound_event
 from store.names import is_text
 from store.outbound.decision import check_reason, require_seen
 from store.outbound.edit import PendingApprovalEdit, apply
@@ -80,7 +80,7 @@ def reject_pending(
     tx.execute(update(outbound).where(outbound.c.message_id == message_id).values(decided))
     message = get_outbound_message(tx, message_id)
     details = {"reviewed_by": user_id, "reason": reason or None}
-    tell(tx, message.agent, "email.rejected", message_id, now=now, details=details)
+    enqueue_outbound_event(tx, message.agent, "email.rejected", message_id, now=now, details=details)
     return message
 
 
@@ -89,7 +89,7 @@ def expire_reject(tx: Tx, message_id: str, *, now: datetime) -> OutboundMessage:
     get_outbound_message(tx, message_id)
     _end(tx, message_id, and_(HELD, messages.c.hold_expires_at <= now), "expired_rejected", now=now)
     message = get_outbound_message(tx, message_id)
-    tell(tx, message.agent, "email.expired", message_id, now=now, details={"action": "reject"})
+    enqueue_outbound_event(tx, message.agent, "email.expired", message_id, now=now, details={"action": "reject"})
     return message
 
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from sqlalchemy import literal, select
 
-from store.names import known_as
+from store.names import normalise_or_none
 from store.records.outbound import OutboundMessage
 from store.schema.inbound import messages
 from store.schema.outbound import known_recipients
@@ -87,4 +87,4 @@ def _answered(tx: Tx, message: OutboundMessage) -> str | None:
 
 def _key(address: str) -> str:
     """*address* as it is kept in known_recipients, or as it is where it has no such form."""
-    return known_as(address) or address
+    return normalise_or_none(address) or address

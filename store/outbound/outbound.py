@@ -18,7 +18,7 @@ from store.mail.bodies import keep_body
 from store.mail.body_gc import MAX_CHUNKS, forget_bodies, forget_chunks
 from store.mail.conversations import lookup_conversation_id
 from store.mail.mailbox import next_place
-from store.mail.outbound_events import tell
+from store.mail.outbound_events import enqueue_outbound_event
 from store.names import is_text
 from store.outbound.rows import WHOLE, one_message
 from store.records.outbound import (
@@ -225,7 +225,7 @@ def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: 
         tx.wake(SENDING)
     else:
         details = {"hold_reason": beside["hold_reason"]}
-        tell(tx, new.agent, "email.pending_approval", new.id, now=new.created_at, details=details)
+        enqueue_outbound_event(tx, new.agent, "email.pending_approval", new.id, now=new.created_at, details=details)
     return get_outbound_message(tx, new.id)
 
 

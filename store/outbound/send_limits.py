@@ -12,7 +12,7 @@ from sqlalchemy import Column, ColumnElement, TextClause, bindparam, func, selec
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.errors import AgentNotFound
-from store.names import known_as
+from store.names import normalise_or_none
 from store.schema.inbound import WRITTEN, agents, messages
 from store.schema.outbound import known_recipients
 from store.transaction import Tx
@@ -45,7 +45,7 @@ _NOTE: Final[dict[str, Any]] = {
 }
 
 
-def hold_agent(tx: Tx, agent: str) -> None:
+def lock_agent(tx: Tx, agent: str) -> None:
     """Lock an agent's row until the transaction ends. Raises AgentNotFound."""
     if tx.execute(_HOLD, {"address": agent}).first() is None:
         raise AgentNotFound
@@ -79,7 +79,7 @@ def record_recipients(tx: Tx, agent: str, addresses: Sequence[str], *, now: date
 
 def _normalised(addresses: Sequence[str]) -> list[str]:
     """Each once, in the form and order in which rows are kept; what is no address is nobody's."""
-    return sorted({known for address in addresses if (known := known_as(address)) is not None})
+    return sorted({known for address in addresses if (known := normalise_or_none(address)) is not None})
 
 
 def _count(tx: Tx, counted: Any, agent: str, since: datetime, most: int, **more: str) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, func, select
 
 from store.directory.sending_pause import read_pause, require_sending
 from store.mail.conversations import normalise_message_id
-from store.mail.outbound_events import tell
+from store.mail.outbound_events import enqueue_outbound_event
 from store.mail.usage import record_usage
 from store.outbound.attempts import (
     MAX_ERROR,
@@ -228,7 +228,7 @@ def finish_sent(tx: Tx, message_id: str, *, now: datetime, on_sent: OnSent | Non
     record_recipients(tx, message.agent, message.all_recipients, now=now)
     scrub(tx, message_id, now=now)
     _count(tx, "sent", message, now=now)
-    tell(tx, message.agent, "email.sent", message_id, now=now)
+    enqueue_outbound_event(tx, message.agent, "email.sent", message_id, now=now)
 
 
 def tell_decision(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
@@ -242,15 +242,15 @@ def tell_decision(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
     message = get_outbound_message(tx, row.message_id)
     if row.origin == "approval":
         details = {"reviewed_by": message.reviewed_by, "reason": message.reason}
-        tell(tx, message.agent, "email.approved", message.id, now=now, details=details)
+        enqueue_outbound_event(tx, message.agent, "email.approved", message.id, now=now, details=details)
     else:
-        tell(tx, message.agent, "email.expired", message.id, now=now, details={"action": "approve"})
+        enqueue_outbound_event(tx, message.agent, "email.expired", message.id, now=now, details={"action": "approve"})
 
 
 def finish_failed(tx: Tx, message: OutboundMessage, error: str, *, now: datetime) -> None:
     """What follows once it is certain that a message did not go out: told and counted."""
     _count(tx, "failed", message, now=now)
-    tell(tx, message.agent, "email.failed", message.id, now=now, details={"error": error[:MAX_ERROR]})
+    enqueue_outbound_event(tx, message.agent, "email.failed", message.id, now=now, details={"error": error[:MAX_ERROR]})
 
 
 def _count(tx: Tx, kind: UsageKind, message: OutboundMessage, *, now: datetime) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.errors import InvalidValue, SuppressionNotFound
-from store.names import is_text, known_as, normalise_address
+from store.names import is_text, normalise_or_none, normalise_address
 from store.records.feedback import Suppression, SuppressionReason
 from store.records.mail import Page
 from store.schema.outbound import suppressions
@@ -70,7 +70,7 @@ def list_suppressions(tx: Tx, user_id: str, *, limit: int = 50, cursor: str | No
 
 def lift_suppression(tx: Tx, user_id: str, address: str) -> None:
     """Let this user's agents write to *address* again. Raises SuppressionNotFound, for what is no address too."""
-    normal = known_as(address)
+    normal = normalise_or_none(address)
     mine = delete(suppressions).where(suppressions.c.user_id == user_id, suppressions.c.address == normal)
     if normal is None or tx.execute(mine).rowcount == 0:
         raise SuppressionNotFound
@@ -78,7 +78,7 @@ def lift_suppression(tx: Tx, user_id: str, address: str) -> None:
 
 def find_suppressed(tx: Tx, user_id: str, addresses: Iterable[str]) -> dict[str, Suppression]:
     """Those of *addresses*, each as it was given, that this user's agents do not write to any more."""
-    asked = {address: known_as(address) for address in addresses}
+    asked = {address: normalise_or_none(address) for address in addresses}
     wanted = sorted({normal for normal in asked.values() if normal is not None})
     rows = tx.execute(_LISTED, {"user": user_id, "addresses": wanted})
     found = {row.address: Suppression(**row._mapping) for row in rows}

@@ -17,7 +17,7 @@ from typing import Final
 from sqlalchemy import URL, make_url
 
 from store.database.migrate import UNFINISHED
-from store.database.sqlite_file import connect, into_place, logs, remove, require_whole
+from store.database.sqlite_file import connect, move_into_place, pending_logs, remove, require_intact
 from store.errors import FileExists, InvalidValue, Unavailable
 
 _COUNTED: Final = ("users", "agents", "messages")
@@ -47,13 +47,13 @@ def back_up(database: Path, target: Path, *, overwrite: bool = False) -> Backup:
     _require_free(target, database, overwrite=overwrite)
     with _under_another_name(target) as unfinished:
         _copy(database, unfinished)
-        require_whole(unfinished)
-        found = look(unfinished)
-        into_place(unfinished, target)
+        require_intact(unfinished)
+        found = inspect_copy(unfinished)
+        move_into_place(unfinished, target)
     return Backup(file=target, size=target.stat().st_size, revision=found.revision, rows=found.rows)
 
 
-def look(file: Path) -> Backup:
+def inspect_copy(file: Path) -> Backup:
     """What a copy holds. Raises InvalidValue when it is no store of ours, or only half of one."""
     try:
         with closing(connect(file)) as connection:
@@ -89,7 +89,7 @@ def _require_free(target: Path, database: Path, *, overwrite: bool) -> None:
         raise FileExists(f"{target} exists already")
     if target.exists() and target.samefile(database):
         raise FileExists(f"{target} is the store itself")
-    if log := logs(target):
+    if log := pending_logs(target):
         raise FileExists(f"{log[0]} belongs to another {target.name}, and would be played into the new one")
 
 

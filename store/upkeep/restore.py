@@ -18,10 +18,10 @@ from sqlalchemy import inspect
 
 from store.database.connect import open_engine, sqlite_url
 from store.database.migrate import state, upgrade
-from store.database.sqlite_file import beside, connect, into_place, logs, remove, require_whole, set_logs_aside
+from store.database.sqlite_file import sibling, connect, move_into_place, pending_logs, remove, require_intact, move_logs_aside
 from store.errors import InvalidValue, Unavailable
 from store.schema.base import metadata
-from store.upkeep.backup import look
+from store.upkeep.backup import inspect_copy
 
 _UNFINISHED: Final = ".restoring"
 _IN_USE: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -44,12 +44,12 @@ def restore(source: Path, database: Path, *, now: datetime) -> Restored:
     somebody has the old one open or a file cannot be written. Then the old one is as it was.
     """
     _require_file(source, database)
-    unfinished = beside(database, _UNFINISHED)
+    unfinished = sibling(database, _UNFINISHED)
     remove(unfinished)  # of a restore that was killed
     try:
         _copy(source, unfinished, like=database)
         _make_ready(unfinished)
-        found = look(unfinished)
+        found = inspect_copy(unfinished)
         aside = _put_in_place(unfinished, database, now)
     finally:
         remove(unfinished)
@@ -61,7 +61,7 @@ def _require_file(source: Path, database: Path) -> None:
         raise InvalidValue(f"there is no file {source}")
     if database.exists() and source.samefile(database):
         raise InvalidValue(f"{source} is the store itself")
-    if log := logs(source):
+    if log := pending_logs(source):
         raise InvalidValue(f"{log[0]} holds a part of {source.name}: make a backup with `mailseal backup`")
 
 
@@ -80,7 +80,7 @@ def _copy(source: Path, unfinished: Path, *, like: Path) -> None:
 
 def _make_ready(unfinished: Path) -> None:
     """Bring the copy to the newest revision. Raises InvalidValue for what is no store of this program's."""
-    require_whole(unfinished)
+    require_intact(unfinished)
     engine = open_engine(sqlite_url(unfinished))
     try:
         found = state(engine)
@@ -93,22 +93,22 @@ def _make_ready(unfinished: Path) -> None:
             raise InvalidValue(f"not a Mailseal store: it has no {min(missing)}")
     finally:
         engine.dispose()
-    require_whole(unfinished)
+    require_intact(unfinished)
 
 
 def _put_in_place(unfinished: Path, database: Path, now: datetime) -> Path | None:
-    name = beside(database, f".before-restore-{now:%Y%m%dT%H%M%SZ}")
+    name = sibling(database, f".before-restore-{now:%Y%m%dT%H%M%SZ}")
     if not database.exists():
-        set_logs_aside(database, name)
-        into_place(unfinished, database)
+        move_logs_aside(database, name)
+        move_into_place(unfinished, database)
         return None
     with _at_rest(database):
         try:
             os.link(database, name)
         except OSError as error:
             raise Unavailable(f"{database} cannot be kept as {name.name}: {error.strerror}") from error
-        set_logs_aside(database, name)  # a damaged one may have them still
-        into_place(unfinished, database)
+        move_logs_aside(database, name)  # a damaged one may have them still
+        move_into_place(unfinished, database)
     return name
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, tuple_
 
-from store.directory.idempotency import LASTS as KEYS_LAST
+from store.directory.idempotency import LIFETIME as KEYS_LAST
 from store.mail.body_gc import MAX_BYTES, ForgottenBody, forget_bodies
 from store.schema.inbound import deliveries, delivery_attempts, idempotency_keys, messages, usage_events
 from store.schema.outbound import notifications, outbound_attachments

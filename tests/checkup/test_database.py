@@ -7,7 +7,7 @@ import pytest
 from relay.checkup.database import check_database, check_webhooks, verified_domains
 from relay.settings import Settings
 from store.directory.diagnostics import FailingWebhook, database_time, list_failing_webhooks
-from store.mail.deliveries import claim_due, enqueue, settle_dead, settle_later
+from store.mail.deliveries import claim_due, enqueue, settle_dead, settle_retry
 from store.records.mail import Attempt
 from tests.places import Places
 
@@ -34,7 +34,7 @@ def hook(store, clock, master):
             enqueue(tx, agent=HOOK, event_type="email.received", message_id=None, now=now)
         first, second = claim_due(tx, HOOK, limit=2, lease=MINUTE, now=now)
         attempt = Attempt(at=now, duration_ms=5, status=500, error="HTTP 500")
-        settle_later(tx, first, attempt, due_at=now + MINUTE)
+        settle_retry(tx, first, attempt, due_at=now + MINUTE)
         settle_dead(tx, second, attempt, now=now)
 
     store.run(deliver)

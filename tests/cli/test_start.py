@@ -8,10 +8,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 
 from store.database.connect import open_engine, sqlite_url
-from store.database.migrate import chain
+from store.database.migrate import migrations_folder
 from tests.cli.conftest import OWNER
 
-HEAD = ScriptDirectory(str(chain())).get_current_head()
+HEAD = ScriptDirectory(str(migrations_folder())).get_current_head()
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ class WayOut:
 
     def wake(self, address: str = HOOK) -> None:
         """Have dispatchers look now, instead of at their next sweep."""
-        self.store.notifier.ring({f"deliveries:{address}"})
+        self.store.notifier.notify({f"deliveries:{address}"})
 
     def hide(self, table: str) -> None:
         """Take a table away for a while: who needs it finds a database that cannot answer."""

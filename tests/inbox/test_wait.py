@@ -48,7 +48,7 @@ async def test_a_ring_makes_it_look_again():
     await look.asked.wait()
     await asyncio.sleep(0)
 
-    notifier.ring([INBOX + AGENT])
+    notifier.notify([INBOX + AGENT])
 
     async with asyncio.timeout(4):
         assert [1] == await waiter
@@ -56,7 +56,7 @@ async def test_a_ring_makes_it_look_again():
 
 async def test_a_ring_while_looking_is_not_slept_through():
     notifier = Notifier()
-    look = Looks([], [1], ring=lambda: notifier.ring([INBOX + AGENT]))
+    look = Looks([], [1], ring=lambda: notifier.notify([INBOX + AGENT]))
 
     async with asyncio.timeout(4):
         assert [1] == await waiting(look, notifier)
@@ -67,7 +67,7 @@ async def test_a_ring_for_another_agent_does_not_wake():
     waiter = waiting(look, notifier, 0.2)
     await look.asked.wait()
 
-    notifier.ring([INBOX + "other@agents.example"])
+    notifier.notify([INBOX + "other@agents.example"])
     await asyncio.sleep(0)
 
     assert 1 == look.count
@@ -79,7 +79,7 @@ async def test_a_ring_without_anything_found_goes_on_waiting():
     waiter = waiting(look, notifier)
     async with asyncio.timeout(PATIENCE):
         while look.count < 3 and not waiter.done():
-            notifier.ring([INBOX + AGENT])
+            notifier.notify([INBOX + AGENT])
             await asyncio.sleep(0)
 
         assert [1] == await waiter
@@ -126,7 +126,7 @@ async def test_nothing_is_looked_at_for_somebody_who_left():
     )
     await look.asked.wait()
     await asyncio.sleep(0)
-    notifier.ring([INBOX + AGENT])
+    notifier.notify([INBOX + AGENT])
 
     assert [] == await waiter
     assert 1 == look.count

@@ -13,7 +13,7 @@ from store.directory.idempotency import begin_request
 from store.directory.keys import create_api_key
 from store.directory.sessions import create_user_session
 from store.mail.bodies import CHUNK_BYTES, keep_body, keep_chunk
-from store.mail.deliveries import claim_due, enqueue, settle_later
+from store.mail.deliveries import claim_due, enqueue, settle_retry
 from store.mail.messages import create_inbound_message
 from store.mail.queue import lease_messages
 from store.outbound.outbound import create_outbound_message, create_pending_outbound_message
@@ -86,7 +86,7 @@ def _deliver(tx, places, _user, _poll, hook):
     now = places.clock.now()
     enqueue(tx, agent=hook, event_type="email.complained", message_id=None, now=now)
     for claim in claim_due(tx, hook, limit=2, lease=MINUTE, now=now):
-        settle_later(tx, claim, Attempt(at=now, duration_ms=5, status=500, error="no"), due_at=now + MINUTE)
+        settle_retry(tx, claim, Attempt(at=now, duration_ms=5, status=500, error="no"), due_at=now + MINUTE)
 
 
 def _write(tx, places, user, poll, _hook):

@@ -92,7 +92,7 @@ async def test_a_row_that_the_database_refuses_hurts_only_its_unit(notes):
 
 async def test_a_row_put_off_that_the_database_refuses_hurts_only_its_unit(notes):
     def put_off(n):
-        return lambda tx: tx.later(ADD, {"n": n, "parent": None})
+        return lambda tx: tx.defer(ADD, {"n": n, "parent": None})
 
     answers = await in_one_group(notes.write, put_off(1), put_off(1), put_off(2))
 
@@ -102,7 +102,7 @@ async def test_a_row_put_off_that_the_database_refuses_hurts_only_its_unit(notes
 
 async def test_the_rows_put_off_by_a_failing_unit_are_left_out(notes):
     def put_off_and_fail(tx):
-        tx.later(ADD, {"n": 9, "parent": None})
+        tx.defer(ADD, {"n": 9, "parent": None})
         raise Mishap
 
     await in_one_group(notes.write, note(1), put_off_and_fail)
@@ -290,7 +290,7 @@ async def test_a_glance_sees_what_was_written_before_every_time(notes):
     seen = []
     for n in (1, 2):
         await notes.write(note(n))
-        seen.append(await notes.glance(noted))
+        seen.append(await notes.read_on_loop(noted))
 
     assert [[1], [1, 2]] == seen
 
@@ -300,7 +300,7 @@ async def test_a_glance_does_not_see_what_is_not_committed(notes):
     writing = asyncio.ensure_future(notes.write(gate.unit))
     await gate.is_reached()
 
-    assert [] == await notes.glance(noted)
+    assert [] == await notes.read_on_loop(noted)
 
     gate.open()
     await writing
@@ -308,14 +308,14 @@ async def test_a_glance_does_not_see_what_is_not_committed(notes):
 
 async def test_a_glance_raises_what_its_unit_raised(notes):
     with pytest.raises(Mishap):
-        await notes.glance(fails)
+        await notes.read_on_loop(fails)
 
 
 async def test_a_glance_works_again_after_a_database_error(notes):
     with pytest.raises(Exception, match="cannot answer"):
-        await notes.glance(lambda tx: tx.execute(text("SELECT 1 FROM no_such_table")))
+        await notes.read_on_loop(lambda tx: tx.execute(text("SELECT 1 FROM no_such_table")))
 
-    assert [] == await notes.glance(noted)
+    assert [] == await notes.read_on_loop(noted)
 
 
 # Errors
@@ -335,7 +335,7 @@ UNWANTED = [
 ]
 
 
-@pytest.mark.parametrize("way", ["write", "read", "glance", "run"])
+@pytest.mark.parametrize("way", ["write", "read", "read_on_loop", "run"])
 @pytest.mark.parametrize(("unit", "error"), UNWANTED)
 async def test_callers_see_errors_of_the_store_alone(sqlite_notes, way, unit, error):
     ask = getattr(sqlite_notes, way)
@@ -423,7 +423,7 @@ async def test_stopping_finishes_what_is_in_line(database_url):
     await holder
 
 
-@pytest.mark.parametrize("way", ["write", "read", "glance"])
+@pytest.mark.parametrize("way", ["write", "read", "read_on_loop"])
 async def test_a_store_that_was_stopped_answers_that_it_is_closed(database_url, way):
     store = open_store(database_url)
     store.start()
@@ -438,7 +438,7 @@ async def test_stopping_leaves_no_connection_open(database_url):
     store.start()
     await store.write(lambda tx: 1)
     await store.read(lambda tx: 1)
-    await store.glance(lambda tx: 1)
+    await store.read_on_loop(lambda tx: 1)
 
     await store.stop()
 
@@ -468,7 +468,7 @@ def test_what_a_failing_program_did_is_undone(store, clock):
 
 async def test_rows_put_off_are_seen_by_the_next_statement(notes):
     def unit(tx):
-        tx.later(ADD, {"n": 1, "parent": None})
+        tx.defer(ADD, {"n": 1, "parent": None})
         return noted(tx)
 
     assert [1] == await notes.write(unit)
@@ -476,8 +476,8 @@ async def test_rows_put_off_are_seen_by_the_next_statement(notes):
 
 async def test_a_statement_run_ahead_does_not_see_rows_put_off(notes):
     def unit(tx):
-        tx.later(ADD, {"n": 1, "parent": None})
-        return list(tx.ahead(select(NOTES.c.n)).scalars())
+        tx.defer(ADD, {"n": 1, "parent": None})
+        return list(tx.execute_before_deferred(select(NOTES.c.n)).scalars())
 
     assert [] == await notes.write(unit)
     assert [1] == await notes.read(noted)
@@ -486,7 +486,7 @@ async def test_a_statement_run_ahead_does_not_see_rows_put_off(notes):
 async def test_values_put_off_may_be_changed_until_they_are_needed(notes):
     def unit(tx):
         values = {"n": 1, "parent": None}
-        tx.later(ADD, values)
+        tx.defer(ADD, values)
         values["n"] = 2
 
     await notes.write(unit)
@@ -497,7 +497,7 @@ async def test_values_put_off_may_be_changed_until_they_are_needed(notes):
 async def test_notes_are_forgotten_when_what_was_put_off_is_run(notes):
     def unit(tx):
         tx.notes["seen"] = True
-        tx.later(ADD, {"n": 1, "parent": None})
+        tx.defer(ADD, {"n": 1, "parent": None})
         tx.flush()
         return tx.notes
 
@@ -508,6 +508,6 @@ async def test_rows_put_off_by_a_group_go_in_by_one_statement(notes):
     statements = []
     event.listen(notes.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
 
-    await in_one_group(notes.write, *[lambda tx, n=n: tx.later(ADD, {"n": n, "parent": None}) for n in range(10)])
+    await in_one_group(notes.write, *[lambda tx, n=n: tx.defer(ADD, {"n": n, "parent": None}) for n in range(10)])
 
     assert 1 == sum("INTO notes" in statement for statement in statements)

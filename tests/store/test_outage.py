@@ -80,7 +80,7 @@ async def test_a_database_locked_for_writing_can_be_read(impatient, sqlite_path)
     with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
 
-        assert [[1], [1]] == [await impatient.read(noted), await impatient.glance(noted)]
+        assert [[1], [1]] == [await impatient.read(noted), await impatient.read_on_loop(noted)]
 
 
 async def test_a_database_that_was_locked_is_written_again(impatient, sqlite_path):
@@ -135,7 +135,7 @@ async def test_a_file_that_is_no_database_is_unavailable(tmp_path):
     store.start()
 
     answers = await asyncio.gather(
-        *[ask(noted) for ask in (store.write, store.read, store.glance)], return_exceptions=True
+        *[ask(noted) for ask in (store.write, store.read, store.read_on_loop)], return_exceptions=True
     )
     await store.stop()
 
@@ -158,7 +158,7 @@ async def test_a_database_that_is_gone_is_unavailable_and_answers_when_it_is_bac
     assert [1] == await sqlite_notes.read(noted)
 
 
-@pytest.mark.parametrize("way", ["write", "read", "glance"])
+@pytest.mark.parametrize("way", ["write", "read", "read_on_loop"])
 async def test_a_connection_cut_while_idle_is_not_even_noticed(postgres_notes, postgres_url, way):
     await postgres_notes.write(note(1))
     await postgres_notes.read(noted)
@@ -171,13 +171,13 @@ async def test_a_connection_cut_while_idle_is_not_even_noticed(postgres_notes, p
     assert [1] == await getattr(postgres_notes, way)(noted)
 
 
-@pytest.mark.parametrize("way", ["write", "read", "glance"])
+@pytest.mark.parametrize("way", ["write", "read", "read_on_loop"])
 async def test_a_connection_cut_at_work_is_unavailable(postgres_notes, way):
     with pytest.raises(Unavailable):
         await getattr(postgres_notes, way)(cut_off)
 
 
-@pytest.mark.parametrize("way", ["write", "read", "glance"])
+@pytest.mark.parametrize("way", ["write", "read", "read_on_loop"])
 async def test_the_store_works_again_after_a_connection_was_cut(postgres_notes, way):
     await postgres_notes.write(note(1))
     ask = getattr(postgres_notes, way)
@@ -212,7 +212,7 @@ async def test_a_server_that_does_not_answer_is_unavailable(unused_tcp_port):
     store.start()
 
     answers = await asyncio.gather(
-        *[ask(noted) for ask in (store.write, store.read, store.glance)], return_exceptions=True
+        *[ask(noted) for ask in (store.write, store.read, store.read_on_loop)], return_exceptions=True
     )
     await store.stop()
 

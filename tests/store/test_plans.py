@@ -28,7 +28,7 @@ from store.mail.deliveries import (
     release,
     settle_dead,
     settle_delivered,
-    settle_later,
+    settle_retry,
 )
 from store.mail.messages import (
     KEPT_FOR,
@@ -179,7 +179,7 @@ QUESTIONS = {
     "claim": lambda tx, now: claim_due(tx, AGENT, limit=10, lease=MINUTE, now=now),
     "due agents": lambda tx, now: list_due_agents(tx),
     "delivered": settle(settle_delivered, now=None),
-    "later": settle(settle_later, due_at=None),
+    "later": settle(settle_retry, due_at=None),
     "dead": settle(settle_dead, now=None),
     "release": lambda tx, now: [
         release(tx, claim, now=now) for claim in claim_due(tx, AGENT, limit=3, lease=MINUTE, now=now)

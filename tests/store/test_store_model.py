@@ -8,7 +8,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from store.errors import DeliveryNotFound, LeaseLost, MessageNotFound, NotReplayable
 from store.mail.activity import list_activity_by_agent
-from store.mail.deliveries import claim_due, list_attempts, release, replay, settle_dead, settle_delivered, settle_later
+from store.mail.deliveries import claim_due, list_attempts, release, replay, settle_dead, settle_delivered, settle_retry
 from store.mail.messages import get_message_with_content, get_messages_by_agent, update_message_delivery_status
 from store.mail.queue import ack, extend, lease_messages, nack
 from store.outbound.outbound import create_pending_outbound_message
@@ -239,7 +239,7 @@ class Mail(Twin):
         status, error = (204, None) if how == "delivered" else (500, "no" * 150)
         attempt = Attempt(at=self.now, duration_ms=5, status=status, error=error)
         due_at = self.now + timedelta(seconds=60)
-        query = {"delivered": settle_delivered, "later": settle_later, "dead": settle_dead}[how]
+        query = {"delivered": settle_delivered, "later": settle_retry, "dead": settle_dead}[how]
         assert self.ask(query, claim, attempt, **({"due_at": due_at} if how == "later" else {"now": self.now})) is None
         promise.settle(claim.number, how, status, error, due_at=due_at)
         assert promise.tried == len(self.ask(list_attempts, promise.id))

@@ -35,21 +35,21 @@ async def rung(event):
 def heard(notes):
     """Every topic that rings, in order."""
     topics = []
-    notes.notifier.listen(lambda found: topics.extend(sorted(found)))
+    notes.notifier.subscribe(lambda found: topics.extend(sorted(found)))
     return topics
 
 
 def test_a_bell_wakes_everybody_who_waits_for_the_topic_and_nobody_else():
     notifier = Notifier()
     with notifier.waiting("a") as one, notifier.waiting("a") as two, notifier.waiting("b") as other:
-        notifier.ring(["a", "c"])
+        notifier.notify(["a", "c"])
 
         assert [True, True, False] == [one.is_set(), two.is_set(), other.is_set()]
 
 
 def test_a_bell_rung_before_anybody_waits_wakes_nobody():
     notifier = Notifier()
-    notifier.ring(["a"])
+    notifier.notify(["a"])
 
     with notifier.waiting("a") as event:
         assert not event.is_set()
@@ -60,7 +60,7 @@ def test_a_bell_rung_after_the_waiting_wakes_nobody():
     with notifier.waiting("a") as event:
         pass
 
-    notifier.ring(["a"])
+    notifier.notify(["a"])
 
     assert not event.is_set()
 
@@ -76,7 +76,7 @@ def test_a_bell_remembers_no_topic_that_nobody_waits_for():
 def test_who_waits_for_several_topics_is_woken_by_any_of_them():
     notifier = Notifier()
     with notifier.waiting("a", "b") as both, notifier.waiting("a") as one:
-        notifier.ring(["b"])
+        notifier.notify(["b"])
 
         assert [True, False] == [both.is_set(), one.is_set()]
     assert {} == notifier._waiting
@@ -100,7 +100,7 @@ def test_a_bell_says_what_is_waited_for():
 
 async def test_a_bell_says_whether_anybody_waits():
     notifier = Notifier()
-    asking = asyncio.create_task(notifier.has_waiter())
+    asking = asyncio.create_task(notifier.wait_for_waiter())
     await asyncio.sleep(0)
     assert not asking.done()
 
@@ -113,9 +113,9 @@ async def test_a_bell_says_whether_anybody_waits():
 
 def test_a_bell_tells_listeners_all_topics_at_once():
     notifier, heard = Notifier(), []
-    notifier.listen(heard.append)
+    notifier.subscribe(heard.append)
 
-    notifier.ring(["a", "b"])
+    notifier.notify(["a", "b"])
 
     assert [{"a", "b"}] == heard
 

@@ -107,7 +107,7 @@ async def has_left(request: Request, auth: InjectedAuth, ctx: InjectedContext) -
     async def look() -> bool:
         if ctx.closing.is_set() or await request.is_disconnected():
             return True
-        now = await ctx.store.glance(lambda tx: find_request_auth(tx, auth.plaintext, auth.address))
+        now = await ctx.store.read_on_loop(lambda tx: find_request_auth(tx, auth.plaintext, auth.address))
         if now is None:
             raise Unauthorized
         if isinstance(now.agent, StoreError):

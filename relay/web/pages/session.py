@@ -13,7 +13,7 @@ from relay.web.access.dependencies import InjectedContext
 from relay.web.answers.errors import NotSignedIn, StrangeForm
 from relay.web.pages.forms import Form, is_fresh, new_token, read_form
 from relay.web.pages.template import page, private_answer
-from store.directory.sessions import LASTS
+from store.directory.sessions import LIFETIME
 from store.records.mail import User
 
 _NAME: Final = "mailseal_session"
@@ -45,7 +45,7 @@ async def find_visitor(request: Request, ctx: WebContext) -> ConsoleUser | None:
     if token is None:
         return None
     now = ctx.clock.now()
-    found = await ctx.store.glance(lambda tx: find_session(tx, token, now=now))
+    found = await ctx.store.read_on_loop(lambda tx: find_session(tx, token, now=now))
     return found and ConsoleUser(user=found[0], token=token, form=new_token(_page_of(token), ctx))
 
 
@@ -69,7 +69,7 @@ def show(name: str, user_session: ConsoleUser, /, *, status: int = 200, **given:
 
 def keep_session(answer: Response, token: str, ctx: WebContext) -> None:
     """Have the browser keep the session of *token*."""
-    set_cookie(answer, cookie_name(ctx), token, seconds=int(LASTS.total_seconds()), ctx=ctx)
+    set_cookie(answer, cookie_name(ctx), token, seconds=int(LIFETIME.total_seconds()), ctx=ctx)
 
 
 def set_cookie(answer: Response, name: str, value: str, *, seconds: int, ctx: WebContext) -> None:

@@ -15,17 +15,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import store.schema.inbound  # noqa: F401 (registers every table)
 from store.database.error_translation import translated
-from store.database.migrate import standing, state, upgrade
+from store.database.migrate import read_state, state, upgrade
 from store.engine import Store
 from store.errors import CopyDiffers, InvalidValue, NotCopyable, TargetNotEmpty, Unavailable
 from store.schema.base import metadata
 from store.upkeep.copy.digest import digest_of
-from store.upkeep.copy.marker import is_marked, mark, move, place, unmark
+from store.upkeep.copy.marker import is_marked, create_marker, advance, read_position, drop_marker
 from store.upkeep.copy.parts import PartLimits, in_parts, key_of
 
 _VERSION_TABLE: Final = "alembic_version"
 
-Tell = Callable[[str, int], None]
+OnProgress = Callable[[str, int], None]
 """Told after each part: the table, and how many of its rows are there."""
 
 
@@ -39,7 +39,7 @@ class CopiedTable:
 
 
 def copy_store(
-    source: Engine, target: Engine, *, tell: Tell = lambda _table, _rows: None, bounds: PartLimits | None = None
+    source: Engine, target: Engine, *, tell: OnProgress = lambda _table, _rows: None, bounds: PartLimits | None = None
 ) -> list[CopiedTable]:
     """Copy everything of *source* to the empty *target*; nobody may write to either meanwhile.
 
@@ -57,7 +57,7 @@ def copy_store(
             _require_no_nul(origin)
         upgrade(target)
         with target.begin() as connection:
-            mark(connection, metadata.sorted_tables)
+            create_marker(connection, metadata.sorted_tables)
         for each in metadata.sorted_tables:
             _copy_table(origin, target, each, tell, bounds)
         copied = [_compare(origin, target, each, bounds) for each in metadata.sorted_tables]
@@ -77,7 +77,7 @@ def _told() -> Iterator[None]:
 def _require_room(target: Engine) -> None:
     """Have *target* empty, or half full of a copy of ours. Raises TargetNotEmpty, and then has changed nothing."""
     with target.connect() as connection:
-        if standing(connection).is_newer:
+        if read_state(connection).is_newer:
             raise InvalidValue("the database to copy into was made by a later release, or by another program")
         if is_marked(connection):
             return
@@ -98,9 +98,9 @@ def _require_no_nul(origin: Connection) -> None:
                 raise NotCopyable(f"{_named(each, row)}: {name} holds U+0000, which PostgreSQL's text cannot")
 
 
-def _copy_table(origin: Connection, target: Engine, each: Table, tell: Tell, bounds: PartLimits) -> None:
+def _copy_table(origin: Connection, target: Engine, each: Table, tell: OnProgress, bounds: PartLimits) -> None:
     with target.connect() as connection:
-        behind, count = place(connection, each)
+        behind, count = read_position(connection, each)
     with _naming(each):
         for rows in in_parts(origin, each, behind=behind, bounds=bounds):
             _keep(target, each, rows, count)
@@ -111,7 +111,7 @@ def _copy_table(origin: Connection, target: Engine, each: Table, tell: Tell, bou
 def _keep(target: Engine, each: Table, rows: Sequence[Row[Any]], before: int) -> None:
     try:
         with target.begin() as connection:
-            move(connection, each, key=key_of(each, rows[-1]), before=before, rows=before + len(rows))
+            advance(connection, each, key=key_of(each, rows[-1]), before=before, rows=before + len(rows))
             connection.execute(insert(each), [dict(row._mapping) for row in rows])
     except (SQLAlchemyError, UnicodeError) as error:
         told = translated(error)
@@ -154,7 +154,7 @@ def _finish(target: Engine) -> None:
             _count_on(connection)
             # Or its planner would take every table for an empty one until it has looked by itself.
             connection.execute(text("ANALYZE " + ", ".join(each.name for each in metadata.sorted_tables)))
-        unmark(connection)
+        drop_marker(connection)
 
 
 def _count_on(connection: Connection) -> None:

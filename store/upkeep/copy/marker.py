@@ -30,7 +30,7 @@ def is_marked(connection: Connection) -> bool:
     return connection.dialect.has_table(connection, UNFINISHED)
 
 
-def mark(connection: Connection, tables: Iterable[Table]) -> None:
+def create_marker(connection: Connection, tables: Iterable[Table]) -> None:
     """Say that a copy of *tables* begins here, or goes on."""
     _marker.create(connection, checkfirst=True)
     known = set(connection.execute(select(_marker.c.name)).scalars())
@@ -39,18 +39,18 @@ def mark(connection: Connection, tables: Iterable[Table]) -> None:
         connection.execute(insert(_marker), missing)
 
 
-def unmark(connection: Connection) -> None:
+def drop_marker(connection: Connection) -> None:
     """Say that the copy is whole."""
     _marker.drop(connection)
 
 
-def place(connection: Connection, table: Table) -> tuple[Key | None, int]:
+def read_position(connection: Connection, table: Table) -> tuple[Key | None, int]:
     """The key of the last row of *table* that has arrived, and how many have."""
     found = connection.execute(select(_marker).where(_marker.c.name == table.name)).one()
     return None if found.position is None else _key(table, orjson.loads(found.position)), found.rows
 
 
-def move(connection: Connection, table: Table, *, key: Key, before: int, rows: int) -> None:
+def advance(connection: Connection, table: Table, *, key: Key, before: int, rows: int) -> None:
     """Say that *rows* of *table* have arrived, up to *key*. Raises TargetNotEmpty when another copy did since."""
     as_it_was = (_marker.c.name == table.name) & (_marker.c.rows == before)
     here = {"position": orjson.dumps(key).decode(), "rows": rows}

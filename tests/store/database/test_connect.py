@@ -27,7 +27,7 @@ async def test_every_connection_to_sqlite_is_told(sqlite_store, pragma, value):
 
 
 async def test_a_glance_at_sqlite_waits_for_nobody(sqlite_store):
-    assert 0 == await sqlite_store.glance(lambda tx: tx.execute(text("PRAGMA busy_timeout")).scalar_one())
+    assert 0 == await sqlite_store.read_on_loop(lambda tx: tx.execute(text("PRAGMA busy_timeout")).scalar_one())
 
 
 async def test_a_writer_of_sqlite_has_the_lock_from_its_beginning(sqlite_store, sqlite_file_url):

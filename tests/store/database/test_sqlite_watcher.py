@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from store.database.connect import open_store
-from store.database.sqlite_watcher import LOOK_SECONDS, SqliteWatcher, list_moved, list_revoked
+from store.database.sqlite_watcher import POLL_SECONDS, SqliteWatcher, list_changed_agents, list_revoked_keys
 from store.directory.agents import delete_agent
 from store.directory.keys import create_api_key, delete_api_key
 from store.wake import INBOX, KEYS
@@ -53,7 +53,7 @@ async def settled(store, *waiting):
     while True:
         for changed in waiting:
             changed.clear()
-        await asyncio.sleep(LOOK_SECONDS * 3)
+        await asyncio.sleep(POLL_SECONDS * 3)
         if not any(changed.is_set() for changed in waiting):
             return
 
@@ -117,10 +117,10 @@ async def test_a_thousand_who_wait_ask_the_database_nothing(here):
     waiting = [here.notifier.waiting(f"{INBOX}{number}@agents.example") for number in range(1000)]
     for each in waiting:
         each.__enter__()
-    await asyncio.sleep(LOOK_SECONDS * 3)  # one look at what was committed before
+    await asyncio.sleep(POLL_SECONDS * 3)  # one look at what was committed before
     asked.clear()
     here.watcher._connection.connection.dbapi_connection.set_trace_callback(asked.append)
-    await asyncio.sleep(LOOK_SECONDS * 5)
+    await asyncio.sleep(POLL_SECONDS * 5)
 
     assert {"PRAGMA data_version"} == set(asked)
     assert len(asked) <= 6
@@ -133,9 +133,9 @@ async def test_nobody_is_looked_for_while_nobody_waits(here):
     with here.notifier.waiting(INBOX + BOT) as changed:
         await settled(here, changed)
         here.watcher._connection.connection.dbapi_connection.set_trace_callback(asked.append)
-    await asyncio.sleep(LOOK_SECONDS)  # a look that had begun
+    await asyncio.sleep(POLL_SECONDS)  # a look that had begun
     asked.clear()
-    await asyncio.sleep(LOOK_SECONDS * 3)
+    await asyncio.sleep(POLL_SECONDS * 3)
 
     assert [] == asked
 
@@ -158,7 +158,7 @@ async def test_a_watcher_outlives_a_store_that_does_not_answer(sqlite_store, pla
     watcher = SqliteWatcher(sqlite_store)
     watcher.start()
     with sqlite_store.notifier.waiting(INBOX + BOT) as changed:
-        await asyncio.sleep(LOOK_SECONDS * 3)
+        await asyncio.sleep(POLL_SECONDS * 3)
         with open_store(sqlite_file_url).engine.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO agents")
 
@@ -170,10 +170,10 @@ async def test_moved_are_those_whose_place_is_another_and_those_that_are_gone(he
     await here.write(lambda tx: [places.message(tx, BOT) for _ in range(2)])
 
     def unit(tx):
-        return [list_moved(tx, known) for known in ({BOT: 2, OTHER: 0}, {BOT: 1, OTHER: -1, "x": 1, "y": None}, {})]
+        return [list_changed_agents(tx, known) for known in ({BOT: 2, OTHER: 0}, {BOT: 1, OTHER: -1, "x": 1, "y": None}, {})]
 
     assert [{}, {BOT: 2, OTHER: 0, "x": None}, {}] == await here.read(unit)
 
 
 async def test_revoked_are_ids_that_no_key_has(here):
-    assert [["key_0"], []] == await here.read(lambda tx: [list_revoked(tx, ["key_0"]), list_revoked(tx, [])])
+    assert [["key_0"], []] == await here.read(lambda tx: [list_revoked_keys(tx, ["key_0"]), list_revoked_keys(tx, [])])

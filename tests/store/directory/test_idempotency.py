@@ -3,7 +3,7 @@ from hashlib import sha256
 
 import pytest
 
-from store.directory.idempotency import LASTS, begin_request, forget_request, keep_answer
+from store.directory.idempotency import LIFETIME, begin_request, forget_request, keep_answer
 from store.directory.users import bootstrap_user
 from store.errors import IdempotencyMismatch, InvalidValue
 from store.records.people import BegunRequest
@@ -122,7 +122,7 @@ def test_after_a_day_a_key_is_new_again(begin, answer, clock, answered, asked):
     begin()
     if answered:
         answer()
-    clock.advance(seconds=(LASTS - SECOND).total_seconds())
+    clock.advance(seconds=(LIFETIME - SECOND).total_seconds())
     assert begin().state == ("answered" if answered else "under way")
 
     clock.advance(seconds=1)

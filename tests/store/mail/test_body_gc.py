@@ -420,7 +420,7 @@ def test_bytes_that_nothing_points_to_are_found_wherever_they_are(store, arrive,
 
     assert 5 == removed(steps)
     assert 5 == store.run(rows(bodies))
-    assert all(step.looked_at <= limit for step in steps)
+    assert all(step.scanned <= limit for step in steps)
 
 
 def test_bytes_are_left_behind_when_they_are_older_than_that_to_the_microsecond(store, clock):

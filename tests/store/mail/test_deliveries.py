@@ -26,7 +26,7 @@ from store.mail.deliveries import (
     replay_dead,
     settle_dead,
     settle_delivered,
-    settle_later,
+    settle_retry,
 )
 from store.records.mail import Attempt
 from store.schema.inbound import deliveries, delivery_attempts
@@ -57,7 +57,7 @@ class Outbox:
 
     def later(self, claim, seconds=5, error="HTTP 500"):
         due = self.clock.now() + timedelta(seconds=seconds)
-        self.store.run(lambda tx: settle_later(tx, claim, self.attempt(500, error), due_at=due))
+        self.store.run(lambda tx: settle_retry(tx, claim, self.attempt(500, error), due_at=due))
 
     def dead(self, claim):
         now = self.clock.now()
@@ -315,7 +315,7 @@ def test_every_attempt_is_remembered_in_order(mail, outbox, clock):
         (claim,) = outbox.claim()
         attempt = outbox.attempt(status, error)
         due = clock.now() + timedelta(seconds=5)
-        outbox.store.run(lambda tx, claim=claim, attempt=attempt, due=due: settle_later(tx, claim, attempt, due_at=due))
+        outbox.store.run(lambda tx, claim=claim, attempt=attempt, due=due: settle_retry(tx, claim, attempt, due_at=due))
         made.append(attempt)
         clock.advance(seconds=5)
     (claim,) = outbox.claim()
@@ -349,7 +349,7 @@ def test_settlements_of_several_claims_in_one_transaction_are_each_their_own(sto
 
     def unit(tx):
         settle_delivered(tx, first, outbox.attempt(200), now=now)
-        settle_later(tx, second, outbox.attempt(503, "busy"), due_at=now)
+        settle_retry(tx, second, outbox.attempt(503, "busy"), due_at=now)
         settle_dead(tx, third, outbox.attempt(410, "gone"), now=now)
 
     store.run(unit)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from store.database.sqlite_watcher import list_moved, list_revoked
+from store.database.sqlite_watcher import list_changed_agents, list_revoked_keys
 from store.directory.agents import delete_agent
 from store.directory.keys import create_api_key, delete_api_key
 from store.errors import AgentNotFound, InvalidValue
@@ -228,8 +228,8 @@ QUESTIONS = {
     "events": lambda tx, agent, now: list_events(tx, agent, after=1, limit=16, now=now),
     "pulse": lambda tx, agent, now: read_pulse(tx, Follower(agent=agent, made_at=now, user_id="usr_0", key_id="key_0")),
     "next lease": lambda tx, agent, now: next_visible_at(tx, agent, now=now),
-    "moved": lambda tx, agent, now: list_moved(tx, {agent: 0}),
-    "revoked": lambda tx, agent, now: list_revoked(tx, ["key_0"]),
+    "moved": lambda tx, agent, now: list_changed_agents(tx, {agent: 0}),
+    "revoked": lambda tx, agent, now: list_revoked_keys(tx, ["key_0"]),
 }
 
 

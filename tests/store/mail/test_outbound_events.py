@@ -6,7 +6,7 @@ import pytest
 
 from store.directory.agents import update_agent_mode
 from store.mail.deliveries import get_delivery, list_deliveries
-from store.mail.outbound_events import tell
+from store.mail.outbound_events import enqueue_outbound_event
 from store.outbound.holds import expire_reject, reject_pending
 from store.outbound.sending import (
     LEASE,
@@ -58,7 +58,7 @@ def do(store, clock):
 def test_an_agent_that_polls_is_told_nothing(store, do, poll, compose, told):
     message = compose(ttl=60)
 
-    do(tell, poll.address, "email.sent", message.id)
+    do(enqueue_outbound_event, poll.address, "email.sent", message.id)
 
     assert [] == told()
 
@@ -67,13 +67,13 @@ def test_a_webhook_hears_only_of_the_events_it_chose(do, hook, compose, told):
     message = compose(agent=hook.address)
 
     for event in ALL:
-        do(tell, hook.address, event, message.id)
+        do(enqueue_outbound_event, hook.address, event, message.id)
 
     assert [] == told()
 
 
 def test_an_agent_that_is_gone_is_told_nothing(do, compose, told):
-    do(tell, "no@agents.example", "email.sent", compose().id)
+    do(enqueue_outbound_event, "no@agents.example", "email.sent", compose().id)
 
     assert [] == told()
 
@@ -82,7 +82,7 @@ def test_one_that_polls_from_now_on_hears_no_more(store, do, curious, write, tol
     message = write()
     do(update_agent_mode, curious.user_id, curious.address, "poll")
 
-    do(tell, curious.address, "email.sent", message.id)
+    do(enqueue_outbound_event, curious.address, "email.sent", message.id)
 
     assert [] == told()
 

@@ -7,7 +7,7 @@ import pytest
 from store.errors import InvalidValue
 from store.mail.activity import list_activity_by_agent
 from store.mail.messages import KEPT_FOR, mark_read
-from store.mail.search import MAX_LOOKED_AT, MessageFilter, list_conversations, search_messages
+from store.mail.search import SCAN_LIMIT, MessageFilter, list_conversations, search_messages
 from tests.places import keep_message, new_message
 
 
@@ -118,21 +118,21 @@ def test_pages_of_a_search_follow_one_another(search, letters):
 
 def test_a_search_looks_at_so_many_messages_a_page_and_goes_on(store, search, arrive, poll, places):
     def many(tx):
-        for _ in range(MAX_LOOKED_AT + 5):
+        for _ in range(SCAN_LIMIT + 5):
             places.message(tx, poll.address, from_address="bo@b.example")
 
     store.run(many)
     rare = arrive(poll, from_address="ana@a.example")
 
     first = search(from_address="ana@a.example")
-    assert ([], str(MAX_LOOKED_AT)) == (first.items, first.next_cursor)
+    assert ([], str(SCAN_LIMIT)) == (first.items, first.next_cursor)
     items, pages = walk(search, from_address="ana@a.example")
     assert ([rare.id], 2) == ([item.id for item in items], pages)
 
 
 def test_a_search_finds_the_beginning_without_reading_what_is_before(store, search, arrive, poll, places, clock):
     def many(tx):
-        for _ in range(MAX_LOOKED_AT + 5):
+        for _ in range(SCAN_LIMIT + 5):
             places.message(tx, poll.address)
 
     store.run(many)
@@ -194,13 +194,13 @@ def test_a_long_conversation_hides_no_other(store, arrive, poll, places, convers
     arrive(poll, email_message_id="1@a")
 
     def many(tx):
-        for _ in range(MAX_LOOKED_AT + 5):
+        for _ in range(SCAN_LIMIT + 5):
             places.message(tx, poll.address, parent_ids=("1@a",))
 
     store.run(many)
 
     items, pages = walk(conversations)
-    assert ([MAX_LOOKED_AT + 6, 1], 2) == ([item.messages for item in items], pages)
+    assert ([SCAN_LIMIT + 6, 1], 2) == ([item.messages for item in items], pages)
     assert quiet.conversation_id == items[-1].conversation_id
 
 

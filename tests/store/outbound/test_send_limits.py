@@ -10,7 +10,7 @@ from store.outbound.send_limits import (
     count_new_recipients,
     count_sent_since,
     find_new_recipients,
-    hold_agent,
+    lock_agent,
     record_recipients,
 )
 from store.records.outbound import Draft
@@ -116,7 +116,7 @@ def test_one_agent_s_acquaintances_are_not_another_s(store, met, other):
 
 def test_an_agent_that_is_not_there_is_not_held(store):
     with pytest.raises(AgentNotFound):
-        store.run(lambda tx: hold_agent(tx, "no@agents.example"))
+        store.run(lambda tx: lock_agent(tx, "no@agents.example"))
 
 
 @pytest.fixture
@@ -138,10 +138,10 @@ def in_turn():
 
 
 def test_who_holds_an_agent_is_waited_for_by_who_counts_next(store, beside, poll, clock, in_turn):
-    first = Gate(lambda tx: (hold_agent(tx, poll.address), record_recipients(tx, poll.address, [BO], now=clock.now())))
+    first = Gate(lambda tx: (lock_agent(tx, poll.address), record_recipients(tx, poll.address, [BO], now=clock.now())))
 
     def second(tx):
-        hold_agent(tx, poll.address)
+        lock_agent(tx, poll.address)
         return find_new_recipients(tx, poll.address, [BO])
 
     assert [] == in_turn(lambda: store.run(first.unit), first, lambda: beside.run(second))

@@ -99,12 +99,12 @@ async def asked(api_server, work) -> tuple[Answer, list[str]]:
 
         return counted
 
-    for name in ("read", "write", "glance"):
+    for name in ("read", "write", "read_on_loop"):
         setattr(store, name, counting(name))
     try:
         return await work(), used
     finally:
-        for name in ("read", "write", "glance"):
+        for name in ("read", "write", "read_on_loop"):
             delattr(store, name)
 
 

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic.alias_generators import to_camel
 
 from relay.mail.mailbox import parse_mailboxes
-from store.names import known_as
+from store.names import normalise_or_none
 from store.outbound.feedback import MAX_DETAIL, MAX_EVENT_ID, MAX_RECIPIENT
 from store.records.feedback import FeedbackKind
 
@@ -217,7 +217,7 @@ def _told(written: str, words: str | None) -> RecipientFeedback:
 def _address(written: str) -> str | None:
     """The one address in *written*, which may have a name before it."""
     found = parse_mailboxes(written.encode()) if written.isprintable() else ()
-    return known_as(found[0].address) if len(found) == 1 else None
+    return normalise_or_none(found[0].address) if len(found) == 1 else None
 
 
 def _line(text: str, most: int) -> str:
