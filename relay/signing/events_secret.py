@@ -2,8 +2,7 @@
 
 import base64
 
-from relay.signing.mac import mac
-from relay.signing.secrets import MasterKey
+from relay.signing.secrets import MasterKey, mac
 
 
 def events_secret(master: MasterKey) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from relay.errors import BadLink
-from relay.signing.mac import mac, same
+from relay.signing.secrets import mac, same
 
 MAX_TOKEN: Final = 600
 _REVIEW: Final = "review"

@@ -14,8 +14,7 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from relay.clock import rfc3339
-from relay.signing.mac import mac, same
-from relay.signing.secrets import Secret
+from relay.signing.secrets import Secret, mac, same
 
 VERSION: Final = "1"
 SIGNATURE: Final = "Mailseal-Signature"

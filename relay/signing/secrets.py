@@ -11,6 +11,7 @@ HKDF under a label, so what other purposes derive from it tells nothing about th
 
 import base64
 import binascii
+import hmac
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -112,3 +113,14 @@ def decrypt(blob: bytes, *, master: MasterKey, context: str) -> Secret:
         return Secret(master.aead.decrypt(nonce, sealed, _VERSION + context.encode()))
     except (InvalidTag, ValueError):
         raise BadSecret("the stored secret does not open with this key") from None
+
+
+def mac(key: bytes, message: bytes) -> bytes:
+    """The 32 bytes of HMAC-SHA256 over *message* under *key* (RFC 2104)."""
+    # The one-shot form stays in C: a third of the time of an HMAC object.
+    return hmac.digest(key, message, "sha256")
+
+
+def same(left: str, right: str) -> bool:
+    """Compare two signatures as text, in a time that does not depend on where they differ."""
+    return hmac.compare_digest(left.encode("utf-8", "surrogatepass"), right.encode("utf-8", "surrogatepass"))

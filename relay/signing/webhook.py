@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from relay.signing.mac import mac, same
-from relay.signing.secrets import Secret
+from relay.signing.secrets import Secret, mac, same
 
 ID: Final = "webhook-id"
 TIMESTAMP: Final = "webhook-timestamp"

@@ -67,7 +67,7 @@ async def scene(sqlite_store, clock, master):
 
 async def test_an_agent_on_a_domain_that_is_only_claimed_writes_nothing(scene):
     for to in (BOT, OUTSIDE):
-        with pytest.raises(DomainUnproven, match="is not proved"):
+        with pytest.raises(DomainUnproven, match="is not verified"):
             await submit(
                 scene.boss, OutboundRequest(draft=Draft(to=(to,), subject="hi", text="pay me")), ctx=scene.send_context
             )
@@ -83,7 +83,7 @@ async def test_what_was_queued_before_the_proof_was_another_s_does_not_go(scene)
 
     message = await scene.message(message_id)
     assert ("failed", [], []) == (message.status, scene.courier.taken, list(await scene.arrived()))
-    assert "agents.example is not proved" in message.error
+    assert "agents.example is not verified" in message.error
 
 
 async def test_a_stranger_s_hold_cannot_be_approved_by_themselves(scene):

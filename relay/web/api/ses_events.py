@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from relay.errors import SnsUnreachable, UnprovenEvent
 from relay.outbound.feedback.ses_events import take_event
-from relay.signing.mac import same
+from relay.signing.secrets import same
 from relay.web.access.dependencies import InjectedContext
 from relay.web.answers.bodies import takes_bytes
 from relay.web.answers.error_responses import raises

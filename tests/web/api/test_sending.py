@@ -417,7 +417,7 @@ async def test_who_complains_while_a_mail_waits_does_not_get_it(post, courier, c
     assert (409, "suppressed") == answer.problem
     assert [] == courier.taken
     found = await reached(post, message_id, "pending_approval")
-    assert f"not written to any more: {ANA} (complained)" == found["error"]
+    assert f"suppressed recipients: {ANA} (complained)" == found["error"]
 
 
 async def test_who_complains_while_a_mail_is_put_off_does_not_get_it(post, courier, clock):
