@@ -1,1 +1,1 @@
-"""Who really sent a mail: SPF, DKIM, DMARC, ARC and the one sentence that follows."""
+"""Authenticate the sender of a message: SPF, DKIM, DMARC and ARC, and one verdict."""

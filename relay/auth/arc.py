@@ -1,4 +1,7 @@
-"""ARC: what earlier handlers say they saw (RFC 8617). Reported, and never used to lift a DMARC failure."""
+"""Validate an ARC chain (RFC 8617).
+
+Reported only; never overrides a DMARC failure.
+"""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -17,15 +20,15 @@ NO_CHAIN = ArcResult(result="none", sealer=None, detail="no ARC set")
 
 
 class _Broken(Exception):
-    """The chain does not hold."""
+    """The chain is not valid; the result is ``fail``."""
 
 
 class _Unknown(Exception):
-    """DNS did not answer for a key."""
+    """DNS did not answer for a key of the chain; the result is ``temperror``."""
 
 
 def find_chain(headers: Headers) -> Chain | ArcResult:
-    """The chain to validate, or the result where there is nothing to validate."""
+    """The chain to validate, or the final result if it is missing or malformed."""
     if not any(field.name.startswith("arc-") for field in headers.fields):
         return NO_CHAIN
     try:
@@ -37,7 +40,10 @@ def find_chain(headers: Headers) -> Chain | ArcResult:
 def validate(
     chain: Chain, *, headers: Headers, keys: Mapping[str, Keys], bodies: Mapping[BodyForm, BodyDigest]
 ) -> ArcResult:
-    """Validate *chain* (RFC 8617 §5.2): the newest message signature, then every seal. Never raises."""
+    """Check the newest message signature, then every seal (RFC 8617 §5.2).
+
+    Never raises.
+    """
     sealer = chain.sets[-1].seal.domain
     try:
         _check_message(chain, headers, keys, bodies)
@@ -45,12 +51,12 @@ def validate(
     except _Unknown:
         return ArcResult(result="temperror", sealer=sealer, detail="DNS did not answer for a key of the chain")
     except _Broken as error:
-        return ArcResult(result="fail", sealer=sealer, detail=f"the chain does not hold: {error}")
-    return ArcResult(result="pass", sealer=sealer, detail=f"a chain of {len(chain.sets)} holds")
+        return ArcResult(result="fail", sealer=sealer, detail=f"the chain is not valid: {error}")
+    return ArcResult(result="pass", sealer=sealer, detail=f"a valid chain of {len(chain.sets)} sets")
 
 
 def key_names(chain: Chain) -> set[str]:
-    """Where the keys are that `validate` needs."""
+    """DNS names of the public keys that `validate` needs."""
     return {chain.newest.key_name, *(arc_set.seal.key_name for arc_set in chain.sets)}
 
 
@@ -66,7 +72,10 @@ def _check_message(
 
 
 def _check_seals(chain: Chain, keys: Mapping[str, Keys]) -> None:
-    """Every seal covers all sets up to its own, so one running hash serves them all (RFC 8617 §5.1.1)."""
+    """Check all seals.
+
+    A seal covers all sets up to its own, so one running hash serves all (RFC 8617 §5.1.1).
+    """
     running = sha256()
     for arc_set in chain.sets:
         running.update(relaxed_field(arc_set.results))

@@ -1,4 +1,8 @@
-"""ARC sets: the three fields each handler of a mail adds, put together and checked for form (RFC 8617 §4)."""
+"""Parse ARC header fields into sets and a chain (RFC 8617 §4).
+
+Each intermediary adds one set of three fields with the same instance number. This module
+checks the form of the chain; relay/auth/arc.py checks its signatures.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -32,13 +36,13 @@ class Seal:
 
     @property
     def key_name(self) -> str:
-        """Where the key is published."""
+        """DNS name of the public key."""
         return f"{self.selector}._domainkey.{self.domain}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArcSet:
-    """What one handler added."""
+    """The three fields that one intermediary added (RFC 8617 §4.2)."""
 
     results: Field
     message: Field
@@ -47,14 +51,17 @@ class ArcSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """A complete chain, oldest set first, with the newest message signature read."""
+    """A complete chain, oldest set first, with the newest message signature parsed."""
 
     sets: Sequence[ArcSet]
     newest: Signature
 
 
 def read_chain(headers: Headers) -> Chain | None:
-    """The chain in *headers*; None when there is no ARC field at all. Raises BadTags for one that is out of order."""
+    """The chain in *headers*; None without ARC fields.
+
+    Raises BadTags if the chain is malformed.
+    """
     fields = [field for field in headers.fields if field.name.startswith("arc-")]
     messages = _by_instance(field for field in fields if field.name == MESSAGE)
     seals = _by_instance(field for field in fields if field.name == SEAL)
@@ -74,7 +81,7 @@ def read_chain(headers: Headers) -> Chain | None:
 
 
 def newest_sealer(headers: Headers) -> str | None:
-    """The ``d=`` of the topmost seal, for a report on a chain that is broken."""
+    """The ``d=`` of the topmost seal, to report a broken chain; None if unreadable."""
     field = headers.first(SEAL)
     try:
         return None if field is None else domain(parse_tags(field.value.decode("utf-8", "replace")), "d")
@@ -83,7 +90,10 @@ def newest_sealer(headers: Headers) -> str | None:
 
 
 def _by_instance(fields: Iterable[Field]) -> dict[int, Field]:
-    """*fields* by their ``i=``. Raises BadTags when one has none or two have the same."""
+    """*fields* by instance number (``i=``).
+
+    Raises BadTags if one is missing or occurs twice.
+    """
     found: dict[int, Field] = {}
     for field in fields:
         text = field.value.decode("utf-8", "replace")
@@ -93,7 +103,7 @@ def _by_instance(fields: Iterable[Field]) -> dict[int, Field]:
         else:
             digits = required(parse_tags(text), "i")
         if not _INSTANCE.fullmatch(digits) or int(digits) in found:
-            raise BadTags("an instance is wrong or comes twice")
+            raise BadTags("an instance number is invalid or occurs twice")
         found[int(digits)] = field
     return found
 
@@ -126,16 +136,19 @@ def _state(tags: dict[str, str]) -> Literal["none", "pass", "fail"]:
 
 
 def _check_states(sets: Sequence[ArcSet]) -> None:
-    """RFC 8617 §5.2 step 3: only the first set starts a chain, and a failed one never heals."""
+    """Check ``cv=`` of each seal: ``none`` in the first set, ``pass`` in all others.
+
+    RFC 8617 §5.2 step 3.
+    """
     for place, arc_set in enumerate(sets):
         if arc_set.seal.state != ("pass" if place else "none"):
-            raise BadTags("cv= does not fit its place")
+            raise BadTags("cv= does not fit the seal's position in the chain")
 
 
 def _read_message(field: Field) -> Signature:
     tags = parse_tags(field.value.decode("utf-8", "replace"))
-    tags.pop("i")  # the instance here, not an identity
-    tags.setdefault("c", "relaxed/relaxed")  # what sealers mean where they say nothing; DKIM's default is simple
+    tags.pop("i")  # the instance number in ARC, the signing identity in DKIM
+    tags.setdefault("c", "relaxed/relaxed")  # the default that sealers use; DKIM's default is simple
     signature = build_signature(field, tags)
     if SEAL in signature.names:
         raise BadTags("a message signature covers a seal")

@@ -1,4 +1,4 @@
-"""The one step: who really sent this mail?"""
+"""Authenticate the sender of a message: SPF, DKIM, DMARC and ARC in one verdict."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,8 +21,8 @@ from relay.dns.resolver import Resolver
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers
 
-MAX_QUESTIONS: Final = 300  # SPF at its worst asks 110, a chain of fifty ARC sets 51, five alignments 48
-HASH_INLINE: Final = 256 * 1024  # bytes of body; more are hashed in a thread, off the event loop
+MAX_QUESTIONS: Final = 300  # worst cases: SPF 110 queries, a chain of 50 ARC sets 51, five alignments 48
+HASH_INLINE: Final = 256 * 1024  # bytes of body; a larger body is hashed in a thread, off the event loop
 
 BodyReader = Callable[[], Iterable[bytes]]
 
@@ -38,11 +38,12 @@ async def authenticate(
     body_size: int = 0,
     budget_seconds: float = 20,
 ) -> Verdict:
-    """Judge the sender of a mail by SPF, DKIM, DMARC and ARC (contract §3). Never raises for what a mail holds.
+    """Authenticate the sender by SPF, DKIM, DMARC and ARC (docs/contract.md §3).
 
-    *body* gives a fresh reading of the bytes behind the header section; *body_size* is how many
-    there are. DNS is asked for everything at once; what has no answer after *budget_seconds*
-    is a temperror.
+    Never raises because of the message's content. SPF, the keys and the DMARC policy are looked
+    up concurrently; a check without an answer after *budget_seconds* is a ``temperror``.
+    *body* is called for each pass and returns an iterator over the bytes after the header
+    section; *body_size* is the number of those bytes.
     """
     lookups = BudgetedResolver(resolver, seconds=budget_seconds, questions=MAX_QUESTIONS)
     author = from_address(headers)
@@ -63,7 +64,10 @@ async def authenticate(
 
 
 async def check_spf(envelope: Envelope, *, resolver: Resolver) -> SpfResult:
-    """SPF of MAIL FROM, or of HELO for a null one (RFC 7208 §2.4)."""
+    """Check SPF for the domain of MAIL FROM, or of HELO if MAIL FROM is ``<>``.
+
+    RFC 7208 §2.4.
+    """
     sender, peer = envelope.mail_from, envelope.peer
     domain = (peer.helo if sender is None else sender.domain).lower().rstrip(".")
     local = sender.local if sender is not None and sender.local else "postmaster"
@@ -72,7 +76,7 @@ async def check_spf(envelope: Envelope, *, resolver: Resolver) -> SpfResult:
 
 
 def _wanted(signatures: Sequence[Signature | Unreadable], chain: Chain | ArcResult) -> tuple[set[str], set[BodyForm]]:
-    """The names of all keys, and the forms of the body, that the signatures and the chain need."""
+    """The key names and the body forms that the signatures and the chain need."""
     readable = [signature for signature in signatures if isinstance(signature, Signature)]
     names = {signature.key_name for signature in readable}
     if isinstance(chain, Chain):

@@ -1,4 +1,4 @@
-"""Body hashes: each form a signature asks for is computed once, all in one reading of the body."""
+"""Compute DKIM body hashes (``bh=``): all requested forms in one pass."""
 
 from collections.abc import Collection, Iterable
 from hashlib import sha256
@@ -8,21 +8,21 @@ from relay.auth.canonical import CanonicalBody
 
 
 class BodyForm(NamedTuple):
-    """What of a body a signature covers."""
+    """Which form of the body a signature covers: canonicalization and length limit."""
 
     relaxed: bool
-    limit: int | None  # octets of the canonical body (l=); None for all of it
+    limit: int | None  # l=: octets of the canonical body; None covers the whole body
 
 
 class BodyDigest(NamedTuple):
-    """The SHA-256 of a body in one form."""
+    """The SHA-256 digest of a body in one form."""
 
     digest: bytes
-    length: int  # octets of the whole canonical body, whatever the limit was
+    length: int  # octets of the whole canonical body, not cut by the limit
 
 
 class _Limited:
-    """Hashes the first octets and counts all of them."""
+    """Hashes octets up to a limit and counts all octets."""
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
@@ -41,7 +41,10 @@ class _Limited:
 
 
 def hash_body(chunks: Iterable[bytes], forms: Collection[BodyForm]) -> dict[BodyForm, BodyDigest]:
-    """The digest of the body in each of *forms*; the body is not read when there are none."""
+    """The digest of the body in each of *forms*.
+
+    The body is not read if *forms* is empty.
+    """
     if not forms:
         return {}
     hashes = {form: _Limited(form.limit) for form in forms}

@@ -1,7 +1,7 @@
-"""Canonical forms of header fields and bodies (RFC 6376 §3.4), linear in any input.
+"""DKIM canonicalization, simple and relaxed, of header fields and bodies.
 
-Everything is done by ``bytes.replace`` on pieces of bounded size: regular expressions cost
-fifteen times as much on ordinary text and are quadratic on text made to hurt.
+RFC 6376 §3.4. Linear in the input. Uses ``bytes.replace`` on pieces of bounded size: regular
+expressions take fifteen times as long on ordinary text and quadratic time on crafted text.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,10 @@ _MANY_CRLF: Final = CRLF * (_PIECE // 2)
 
 
 def squeeze(data: bytes) -> bytes:
-    """Every run of blanks as one space. Each pass halves the longest run, so there are few."""
+    """Replace each run of blanks by one space.
+
+    A pass halves the longest run, so few passes are needed.
+    """
     if b"\t" in data:
         data = data.replace(b"\t", b" ")
     while b"  " in data:
@@ -24,31 +27,32 @@ def squeeze(data: bytes) -> bytes:
 
 
 def relaxed_field(field: Field) -> bytes:
-    """*field* by RFC 6376 §3.4.2, with its CRLF."""
+    """*field* in relaxed form (RFC 6376 §3.4.2), including its CRLF."""
     _, _, value = field.raw.partition(b":")
     return field.name.encode("ascii") + b":" + squeeze(value.replace(CRLF, b"")).strip(b" ") + CRLF
 
 
 def simple_field(field: Field) -> bytes:
-    """*field* by RFC 6376 §3.4.1: as it came."""
+    """*field* in simple form (RFC 6376 §3.4.1): unchanged."""
     return field.raw
 
 
 class CanonicalBody:
-    """One body on its way to a canonical form, in chunks of any size, in bounded memory.
+    """Converts a body to canonical form incrementally, in bounded memory.
 
-    What may turn out to be the end (empty lines, blanks, half a CRLF) is counted, not kept.
+    Takes chunks of any size and passes the output to *sink*. Input that may be the end of the
+    body (empty lines, blanks, half a CRLF) is held back; empty lines are counted, not stored.
     """
 
     def __init__(self, sink: Callable[[bytes], object], *, relaxed: bool) -> None:
         self._sink = sink
         self._relaxed = relaxed
-        self._empty_lines = 0  # CRLFs held back: they vanish if nothing follows
-        self._carry = b""  # the start of what the next chunk may complete: " ", "\r" or " \r"
+        self._empty_lines = 0  # CRLFs held back: dropped if the body ends here
+        self._carry = b""  # bytes that the next chunk may complete: " ", "\r" or " \r"
         self._started = False
 
     def update(self, chunk: bytes) -> None:
-        """Take the next bytes of the body."""
+        """Process the next bytes of the body."""
         if len(chunk) <= _PIECE:
             self._take(chunk)
             return
@@ -56,7 +60,7 @@ class CanonicalBody:
             self._take(chunk[start : start + _PIECE])
 
     def finish(self) -> None:
-        """Give out the end: exactly one CRLF, or nothing for an empty relaxed body."""
+        """Write the end of the body: one CRLF, or no byte for an empty relaxed body."""
         if self._carry not in (b"", b" "):
             self._give(self._carry)
         if self._started or not self._relaxed:
@@ -82,7 +86,7 @@ class CanonicalBody:
 
 
 def _split_carry(data: bytes, *, relaxed: bool) -> tuple[bytes, bytes]:
-    """*data* without, and then only, its last bytes that the next chunk may give another meaning."""
+    """Split *data* before the last bytes whose meaning depends on the next chunk."""
     size = len(data) - 1 if data.endswith(b"\r") else len(data)
     if relaxed and data[:size].endswith(b" "):
         size -= 1
@@ -90,7 +94,7 @@ def _split_carry(data: bytes, *, relaxed: bool) -> tuple[bytes, bytes]:
 
 
 def _without_final_crlfs(data: bytes) -> int:
-    """How long *data* is without the CRLFs at its end; a bare CR or LF is content."""
+    """Length of *data* without its final CRLFs. A bare CR or LF is content."""
     if not data.endswith(CRLF):
         return len(data)
     run = data[len(data.rstrip(CRLF)) :]

@@ -1,7 +1,7 @@
-"""DKIM verification (RFC 6376, with RFC 8301, 8463 and 8616).
+"""Verify DKIM signatures (RFC 6376, with RFC 8301, 8463 and 8616).
 
-Split so that waiting and computing can overlap: `read_signatures` says what is there,
-`fetch_keys` waits for DNS, `judge` decides from what was found and touches nothing.
+Three steps, so that DNS queries and hashing can overlap: `read_signatures` parses the header
+fields, `fetch_keys` awaits DNS, `judge` verifies from the collected data without I/O.
 """
 
 import asyncio
@@ -28,9 +28,10 @@ _ORDER: Final[tuple[Result, ...]] = ("pass", "policy", "fail", "permerror")
 
 
 def read_signatures(headers: Headers, from_domain: str | None) -> list[Signature | Unreadable]:
-    """The signatures worth evaluating, topmost first: at most five, those nearest the From domain preferred.
+    """The signatures to evaluate, topmost first, at most five.
 
-    A stranger can put any number of signatures above the one that counts.
+    Signatures whose domain is closest to the From domain are preferred, so an attacker cannot hide
+    the relevant signature below many others.
     """
     found = [read_signature(field) for field in headers.all("dkim-signature")]
     if len(found) > MAX_SIGNATURES:
@@ -41,7 +42,7 @@ def read_signatures(headers: Headers, from_domain: str | None) -> list[Signature
 
 
 async def fetch_keys(names: Collection[str], *, resolver: Resolver, keys: KeyCache) -> Mapping[str, Keys]:
-    """The keys published under each of *names*, asked for at once. Never raises."""
+    """Look up the keys of all *names* concurrently. Never raises."""
     if len(names) == 1:  # the common case, without the cost of a task
         (name,) = names
         return {name: await fetch_key(name, resolver=resolver, keys=keys)}
@@ -50,7 +51,10 @@ async def fetch_keys(names: Collection[str], *, resolver: Resolver, keys: KeyCac
 
 
 async def fetch_key(name: str, *, resolver: Resolver, keys: KeyCache) -> Keys:
-    """The usable keys published under *name*; several records are each a key of their own."""
+    """The usable keys published under *name*, one for each TXT record.
+
+    Returns a KeyProblem if there is no usable key.
+    """
     try:
         answer = await resolver.lookup(name, "TXT")
     except DnsUnavailable:
@@ -70,7 +74,7 @@ def judge(
     bodies: Mapping[BodyForm, BodyDigest],
     now: datetime,
 ) -> DkimResult:
-    """What *signature* is worth. ``aligned`` is left false: it is for DMARC to say."""
+    """Verify *signature*. ``aligned`` stays false here; relay/auth/dmarc.py sets it."""
     if isinstance(signature, Unreadable):
         judgement: Judgement = (signature.result, signature.detail, None)
     else:
@@ -101,7 +105,7 @@ def _evaluate(signature: Signature, headers: Headers, keys: Keys, body: BodyDige
 
 
 def check(signature: Signature, key: PublicKey, digest: bytes, body: BodyDigest) -> Judgement:
-    """*signature* against one key of its type, the digest of its fields and that of its body."""
+    """Verify *signature* with one key of its type and the digests of fields and body."""
     result, detail = _refusal(signature, key) or _match(signature, key, digest, body)
     return result, detail, key.bits
 
@@ -110,9 +114,9 @@ def _refusal(signature: Signature, key: PublicKey) -> tuple[Result, str] | None:
     if key.hashes is not None and "sha256" not in key.hashes:
         return "policy", "the key may not be used with sha256"
     if not key.email:
-        return "policy", "the key is not for mail"
+        return "policy", "the key is not for email (s=)"
     if key.strict and signature.identity != signature.domain:
-        return "policy", "the key does not let i= be below d="
+        return "policy", "the key does not allow i= to be a subdomain of d="
     return None
 
 
@@ -121,9 +125,9 @@ def _match(signature: Signature, key: PublicKey, digest: bytes, body: BodyDigest
     if signed > body.length:
         return "permerror", "l= is longer than the body"
     if body.digest != signature.body_hash:
-        return "fail", "the body is not what was signed"
+        return "fail", "the body hash (bh=) does not match: the body was changed after signing"
     if not key.accepts(signature.signature, digest):
         return "fail", "the signature does not match the header"
     if signed < body.length:
-        return "policy", "l= leaves a part of the body unsigned"
+        return "policy", "l= leaves part of the body unsigned"
     return "pass", "a valid signature" + (" by a key marked as testing" if key.testing else "")

@@ -1,7 +1,7 @@
-"""Public keys as DNS publishes them (RFC 6376 §3.6.1, RFC 8463), read once and kept.
+"""Parse and cache DKIM public key records from DNS (RFC 6376 §3.6.1, RFC 8463).
 
-Every cost is capped before it is paid: a record's length, the length of its base64, the
-modulus and the exponent. A key below RFC 8301's floor is refused by policy, not as broken.
+Each size is limited before it costs time: the record, its base64, the modulus and the
+exponent. A key shorter than the minimum of RFC 8301 is ``policy``, not ``permerror``.
 """
 
 from collections import OrderedDict
@@ -35,13 +35,13 @@ class PublicKey:
     kind: Literal["rsa", "ed25519"]
     key: RSAPublicKey | Ed25519PublicKey
     bits: int
-    hashes: frozenset[str] | None  # h=: the hashes it may be used with; None for any
-    email: bool  # whether s= lets it sign mail
+    hashes: frozenset[str] | None  # h=: hash algorithms the key may be used with; None for any
+    email: bool  # whether s= allows email
     strict: bool  # t=s: i= must be exactly d=
     testing: bool  # t=y
 
     def accepts(self, signature: bytes, digest: bytes) -> bool:
-        """Whether *signature* is this key's over the SHA-256 *digest*."""
+        """Whether *signature* over the SHA-256 *digest* verifies with this key."""
         try:
             if isinstance(self.key, Ed25519PublicKey):
                 self.key.verify(signature, digest)  # RFC 8463 §3: the hash is the message
@@ -54,7 +54,7 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyProblem:
-    """Why there is no key to verify with."""
+    """Why no key is available: the DKIM result and a sentence."""
 
     result: Result
     detail: str
@@ -62,7 +62,7 @@ class KeyProblem:
 
 
 class KeyCache:
-    """Key records already read, the most recently used ones; refused ones are remembered too."""
+    """LRU cache of parsed key records, including refused ones."""
 
     def __init__(self, capacity: int = 4096) -> None:
         self._capacity = capacity
@@ -72,7 +72,7 @@ class KeyCache:
         return len(self._read)
 
     def read(self, record: str) -> PublicKey | KeyProblem:
-        """The key of the TXT *record*, from memory where it was read before."""
+        """The key in the TXT *record*, from the cache if it was parsed before."""
         known = self._read.get(record)
         if known is not None:
             self._read.move_to_end(record)
@@ -86,7 +86,7 @@ class KeyCache:
 
 
 def read_key(record: str) -> PublicKey | KeyProblem:
-    """The key of the TXT *record* (bytes as Latin-1), or why it cannot be used."""
+    """The key in the TXT *record* (bytes as Latin-1), or why it cannot be used."""
     if len(record) > MAX_RECORD:
         return KeyProblem(result="permerror", detail="the key record is too long")
     try:

@@ -1,4 +1,7 @@
-"""The DKIM-Signature field read (RFC 6376 §3.5), and its sister of ARC (RFC 8617 §4.1.2)."""
+"""Parse the fields DKIM-Signature and ARC-Message-Signature.
+
+RFC 6376 §3.5, RFC 8617 §4.1.2.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,14 +22,14 @@ _FORMS: Final = {"simple": False, "relaxed": True}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """What a signature says it covers, and with which key."""
+    """A parsed signature: what it covers, by which algorithm, with which key."""
 
     field: Field
     algorithm: Algorithm
     signature: bytes
     body_hash: bytes
     body: BodyForm
-    relaxed: bool  # canonical form of the header fields
+    relaxed: bool  # whether header fields use relaxed canonicalization
     names: tuple[str, ...]  # h=, lower-case, in order
     domain: str  # d=, A-labels
     selector: str  # s=
@@ -35,13 +38,13 @@ class Signature:
 
     @property
     def key_name(self) -> str:
-        """Where the key is published."""
+        """DNS name of the public key."""
         return f"{self.selector}._domainkey.{self.domain}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A signature that cannot be evaluated, with what it claims as far as that is harmless."""
+    """A signature that cannot be evaluated, with those claims that are safe to show."""
 
     result: Result
     detail: str
@@ -51,7 +54,7 @@ class Unreadable:
 
 
 def read_signature(field: Field) -> Signature | Unreadable:
-    """The DKIM-Signature in *field*."""
+    """Parse the DKIM-Signature *field*. Never raises."""
     tags: dict[str, str] = {}
     try:
         tags = parse_tags(field.value.decode("utf-8", "replace"))
@@ -72,11 +75,11 @@ def _read(field: Field, tags: Mapping[str, str]) -> Signature | Unreadable:
 
 
 def build_signature(field: Field, tags: Mapping[str, str]) -> Signature:
-    """The signature that *tags* describe; ``v=`` is the caller's business. Raises BadTags."""
+    """The signature that *tags* describe. The caller checks ``v=``. Raises BadTags."""
     relaxed, body_relaxed = _forms(tags.get("c"))
     signer = domain(tags, "d")
     if "q" in tags and "dns/txt" not in (method.strip(BLANKS) for method in tags["q"].split(":")):
-        raise BadTags("q= names no method we know")
+        raise BadTags("q= names no supported query method")
     return Signature(
         field=field,
         algorithm=algorithm(tags),
@@ -93,17 +96,20 @@ def build_signature(field: Field, tags: Mapping[str, str]) -> Signature:
 
 
 def algorithm(tags: Mapping[str, str]) -> Algorithm:
-    """``a=``. Raises BadTags for one that is unknown or, as SHA-1, no longer to be used."""
+    """The algorithm in ``a=``. Raises BadTags if it is unknown or obsolete (SHA-1)."""
     match required(tags, "a").lower():
         case "rsa-sha256":
             return "rsa-sha256"
         case "ed25519-sha256":
             return "ed25519-sha256"
-    raise BadTags("a= is not an algorithm we know")
+    raise BadTags("a= is not a supported algorithm")
 
 
 def selector(tags: Mapping[str, str], signer: str) -> str:
-    """``s=``, short enough to be asked for below *signer*. Raises BadTags."""
+    """The selector in ``s=``, short enough for a DNS name under *signer*.
+
+    Raises BadTags.
+    """
     text = required(tags, "s")
     try:
         found = normalise_domain(text) if len(text) <= MAX_DOMAIN else ""
@@ -115,7 +121,7 @@ def selector(tags: Mapping[str, str], signer: str) -> str:
 
 
 def unreadable(tags: Mapping[str, str], detail: str, *, result: Result = "permerror") -> Unreadable:
-    """The report on a signature that is not evaluated, without anything hostile its tags may hold."""
+    """Report a signature that is not evaluated, without unsafe content of its tags."""
     claimed: dict[str, str | None] = {"d": None, "s": None}
     for name in claimed:
         try:
@@ -136,7 +142,7 @@ def _forms(text: str | None) -> tuple[bool, bool]:
     try:
         return _FORMS[header.strip(BLANKS)], _FORMS[body.strip(BLANKS)] if slash else False
     except KeyError as error:
-        raise BadTags("c= is not a canonical form we know") from error
+        raise BadTags("c= is not a supported canonicalization") from error
 
 
 def _names(tags: Mapping[str, str]) -> tuple[str, ...]:
@@ -156,7 +162,7 @@ def _identity(tags: Mapping[str, str], signer: str) -> str:
     except ValueError:
         host = ""
     if host != signer and not host.endswith("." + signer):
-        raise BadTags("i= is not below d=")
+        raise BadTags("i= is not in the domain of d=")
     return host
 
 

@@ -1,10 +1,10 @@
-"""DMARC: whether what passed may speak for the From domain, and what follows (RFC 9989).
+"""Evaluate DMARC alignment and policy, and decide `verified` (RFC 9989).
 
-`verified` is decided here and nowhere else: an SPF or DKIM pass whose domain is aligned with
-the From domain. Where no policy record is published, or the nameservers do not say, only an
-identical domain is aligned: that holds under any policy anybody could have published, so an
-identical pass with an unreachable record is a ``pass`` without a policy. Everything DNS could
-still change is a ``temperror``.
+Only this module sets `verified`: SPF or DKIM passed, and the passing domain is aligned with
+the From domain. If no policy record is published, or DNS does not answer, only an identical
+domain is aligned. An identical domain is aligned under every possible policy, so an identical
+pass with an unreachable record is a ``pass`` without a policy. A result that a later DNS
+answer could change is a ``temperror``.
 """
 
 from collections.abc import Sequence
@@ -22,19 +22,22 @@ _EXISTENCE: Final[tuple[RdType, ...]] = ("A", "AAAA", "MX")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """What is known of the policy for a From domain."""
+    """The result of looking up the DMARC policy of a From domain."""
 
     found: Found | None = None
     reachable: bool = True  # whether DNS answered
 
     @property
     def record(self) -> DmarcRecord | None:
-        """The record if one applies; one without a usable policy does not (RFC 9989 §4.10.1)."""
+        """The record that applies, if any.
+
+        A record without a usable policy does not (RFC 9989 §4.10.1).
+        """
         return self.found.record if self.found is not None and self.found.record.policy is not None else None
 
 
 async def discover(author: str | None, *, walk: TreeWalk) -> Discovery:
-    """Find the record for *author*, the From domain. Never raises."""
+    """Look up the DMARC record for *author*, the From domain. Never raises."""
     if author is None:
         return Discovery()
     try:
@@ -53,7 +56,10 @@ async def conclude(
     walk: TreeWalk,
     resolver: Resolver,
 ) -> Verdict:
-    """Align what was found with *author* and say the one sentence. Never raises."""
+    """Check alignment of the SPF and DKIM results with *author*; return the verdict.
+
+    Never raises.
+    """
     evidence: list[SpfResult | DkimResult] = [spf, *dkim]
     aligned = [await _align(author, one, discovery=discovery, walk=walk) for one in evidence]
     verified = any(holds and one.result == "pass" for one, holds in zip(evidence, aligned, strict=True))
@@ -73,7 +79,7 @@ async def conclude(
 async def _align(
     author: str | None, one: SpfResult | DkimResult, *, discovery: Discovery, walk: TreeWalk
 ) -> bool | None:
-    """Whether *one* is aligned with *author*; None when DNS did not answer."""
+    """Whether *one* is aligned with *author*; None if DNS did not answer."""
     if author is None or one.domain is None:
         return False
     if one.domain == author:
@@ -89,7 +95,10 @@ async def _align(
 
 
 def _is_open(one: SpfResult | DkimResult, *, aligned: bool | None) -> bool:
-    """Whether DNS could still make *one* an aligned pass, by answering for it or for its organisation."""
+    """Whether a later DNS answer could make *one* an aligned pass.
+
+    The missing answer can be for *one* itself or for its organisational domain.
+    """
     if aligned is None:
         return one.result in ("pass", "temperror")
     return aligned and one.result == "temperror"
@@ -108,7 +117,10 @@ async def _policy(author: str | None, discovery: Discovery, resolver: Resolver) 
 
 
 async def _exists(domain: str, resolver: Resolver) -> bool:
-    """Whether *domain* has an address or a mail host (RFC 9989 §3.2.13); yes when DNS does not say."""
+    """Whether *domain* has an A, AAAA or MX record (RFC 9989 §3.2.13).
+
+    True if DNS does not answer.
+    """
     try:
         for rdtype in _EXISTENCE:
             if (await resolver.lookup(domain, rdtype)).records:
@@ -124,7 +136,7 @@ def _result(
     where = discovery.found.domain if discovery.found is not None else None
     result: Result
     if author is None:
-        result, detail = "permerror", "there is not exactly one author"
+        result, detail = "permerror", "the From field does not hold exactly one address"
     elif verified:
         result, detail = _passed(discovery)
     elif undecided or not discovery.reachable:
@@ -138,7 +150,7 @@ def _result(
 
 def _passed(discovery: Discovery) -> tuple[Result, str]:
     if not discovery.reachable:
-        return "pass", "the author's own domain passed; DNS did not answer for its policy"
+        return "pass", "the From domain itself passed; DNS did not answer for its policy"
     if discovery.record is not None:
         return "pass", "an aligned domain passed"
     return _without_policy(discovery.found.domain if discovery.found is not None else None)

@@ -1,4 +1,7 @@
-"""DMARC policy records read (RFC 9989 §4.7). Pure and forgiving: what is not understood is left out."""
+"""Parse DMARC policy records (RFC 9989 §4.7).
+
+Lenient: unknown or invalid tags are ignored.
+"""
 
 import re
 from collections.abc import Sequence
@@ -18,9 +21,9 @@ _MILDER: Final[dict[Policy, Policy]] = {"reject": "quarantine", "quarantine": "n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DmarcRecord:
-    """What a domain wants of receivers."""
+    """The policy a domain publishes for receivers."""
 
-    policy: Policy | None  # p=; None for a record that may not be applied (RFC 9989 §4.10.1)
+    policy: Policy | None  # p=; None if the record must not be applied (RFC 9989 §4.10.1)
     subdomains: Policy | None = None  # sp=
     nonexistent: Policy | None = None  # np=
     strict_dkim: bool = False  # adkim=s
@@ -29,7 +32,12 @@ class DmarcRecord:
     psd: Literal["y", "n", "u"] = "u"
 
     def policy_for(self, *, own: bool, exists: bool = True) -> Policy | None:
-        """The policy for the record's own domain, or for one below it that may not exist; ``t=y`` is applied."""
+        """The effective policy, with ``t=y`` applied.
+
+        Args:
+            own: Whether the From domain is the record's own domain, not a subdomain.
+            exists: Whether the subdomain exists in DNS (``np=`` applies to those that do not).
+        """
         policy = self.policy
         if policy is not None and not own:
             policy = self.subdomains or policy
@@ -38,19 +46,22 @@ class DmarcRecord:
 
 
 def select(records: Sequence[str]) -> DmarcRecord | None:
-    """The DMARC record among the TXT *records*; None for none, and for several (RFC 9989 §4.10)."""
+    """The DMARC record among the TXT *records*; None unless there is exactly one.
+
+    RFC 9989 §4.10.
+    """
     found = [text for text in records if text[:1] in "vV" and is_dmarc(text)]
     return parse_dmarc(found[0]) if len(found) == 1 else None
 
 
 def is_dmarc(text: str) -> bool:
-    """Whether *text* begins with the version, whose value is case-sensitive."""
+    """Whether *text* begins with ``v=DMARC1`` (the value is case-sensitive)."""
     found = _VERSION.match(text)
     return found is not None and "DMARC1" in found[0] and len(text) <= MAX_RECORD
 
 
 def parse_dmarc(text: str) -> DmarcRecord:
-    """The tags of *text*; of a tag that comes twice the first counts."""
+    """Parse *text*. If a tag occurs twice, the first occurrence counts."""
     tags: dict[str, str] = {}
     for part in text.split(";"):
         name, _, value = part.partition("=")
@@ -68,7 +79,10 @@ def parse_dmarc(text: str) -> DmarcRecord:
 
 
 def _policy(tags: dict[str, str]) -> Policy | None:
-    """``p=``; a record with a bad policy tag but somebody to report to counts as ``none`` (RFC 9989 §4.10.1)."""
+    """The value of ``p=``.
+
+    An invalid policy with a report address (``rua=``) is ``none`` (RFC 9989 §4.10.1).
+    """
     valid = tags.get("p") in _POLICIES and all(tags.get(name, "none") in _POLICIES for name in ("sp", "np"))
     if valid:
         return _POLICIES[tags["p"]]

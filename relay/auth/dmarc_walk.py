@@ -1,7 +1,8 @@
-"""The DNS tree walk: which record applies to a domain, and which domain is its organisation's (RFC 9989 §4.10).
+"""DNS tree walk: find the DMARC record and the organisational domain.
 
-Stricter than the RFC in one thing: a name of one label is never an organisational domain,
-whatever is published there, so no registry can make all its customers aligned with each other.
+RFC 9989 §4.10. Stricter than the RFC in one point: a single-label name is never an organisational
+domain, even with a record, so a registry cannot make all domains of its customers aligned with each
+other.
 """
 
 from collections.abc import Sequence
@@ -17,14 +18,17 @@ MAX_QUERIES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record and where it was."""
+    """A DMARC record and the domain that publishes it."""
 
     domain: str
     record: DmarcRecord
 
 
 def walk_names(domain: str) -> Sequence[str]:
-    """The names whose ``_dmarc`` is asked for, nearest first: at most eight, however long *domain* is."""
+    """The domains whose ``_dmarc`` record is queried, nearest first.
+
+    At most eight, for any length of *domain*.
+    """
     labels = domain.split(".")
     names = [domain]
     start = 1 if len(labels) < MAX_QUERIES else len(labels) - MAX_QUERIES + 1
@@ -33,7 +37,10 @@ def walk_names(domain: str) -> Sequence[str]:
 
 
 def organisation(start: str, found: Sequence[Found]) -> str:
-    """The organisational domain of *start*, given the records of its walk, nearest first (RFC 9989 §4.10.2)."""
+    """The organisational domain of *start* (RFC 9989 §4.10.2).
+
+    *found* holds the records of the walk from *start*, nearest first.
+    """
     for place in found:
         single = "." not in place.domain
         if place.record.psd == "n" and not single:
@@ -49,21 +56,27 @@ def _one_below(name: str, domain: str) -> str:
 
 
 class TreeWalk:
-    """The walks of one mail; a name is asked for once. Every method raises DnsUnavailable."""
+    """Tree walks for one message; each name is queried once.
+
+    Every method raises DnsUnavailable.
+    """
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._records: dict[str, DmarcRecord | None] = {}
 
     async def record(self, domain: str) -> DmarcRecord | None:
-        """The record published for *domain* itself."""
+        """The record published at *domain* itself."""
         if domain not in self._records:
             answer = await self._resolver.lookup(f"_dmarc.{domain}", "TXT")
             self._records[domain] = select(answer.records)
         return self._records[domain]
 
     async def walk(self, domain: str) -> list[Found]:
-        """The records at and above *domain*, nearest first; the walk ends at one that says ``psd=y`` or ``psd=n``."""
+        """The records at and above *domain*, nearest first.
+
+        Stops at a record with ``psd=y`` or ``psd=n``.
+        """
         found: list[Found] = []
         for name in walk_names(domain):
             record = await self.record(name)
@@ -74,7 +87,10 @@ class TreeWalk:
         return found
 
     async def policy(self, domain: str) -> Found | None:
-        """The record that applies to *domain*: its own, its organisation's, its public suffix's (RFC 9989 §4.10.1)."""
+        """The record that applies to *domain* (RFC 9989 §4.10.1).
+
+        Its own record, else that of its organisational domain, else that of its public suffix.
+        """
         own = await self.record(domain)
         if own is not None:
             return Found(domain, own)
@@ -84,7 +100,10 @@ class TreeWalk:
         return at_top or next((place for place in found if is_within(top, place.domain)), None)
 
     async def aligned(self, author: str, identifier: str, *, strict: bool) -> bool:
-        """Whether *identifier* may speak for *author*, for which a record is published (RFC 9989 §4.4)."""
+        """Whether *identifier* is aligned with *author*, which has a record.
+
+        RFC 9989 §4.4.
+        """
         if identifier == author:
             return True
         if strict or shared_labels(author, identifier) < 2:

@@ -1,8 +1,8 @@
-"""Whom a mail says it is from: one field with one address, or nobody (RFC 5322 §3.4, §3.6.2).
+"""Read the author address from the From header field, strictly.
 
-DMARC stands on this one reading, so it is strict where lenient readers disagree with each
-other: several fields, several mailboxes, groups, routes, blanks or comments inside the
-address, or anything after it leave no sender at all. One pass, no backtracking.
+RFC 5322 §3.4, §3.6.2. DMARC is evaluated for this address, so the parser rejects all forms on which
+lenient parsers disagree: several fields, several mailboxes, groups, routes, blanks or comments
+inside the address, or text after it. Such a message has no author. One pass, no backtracking.
 """
 
 import re
@@ -13,9 +13,9 @@ from relay.mail.headers import Headers
 from store.names import normalise_domain
 
 MAX_ADDRESS: Final = 320  # characters
-MAX_TOKENS: Final = 512  # words and signs; a name of many kilobytes in one quoted string is one
+MAX_TOKENS: Final = 512  # words and specials; a quoted string of any length is one token
 
-# Possessive throughout, so that no input is looked at twice. "broken" stops the reading where it is met.
+# All quantifiers are possessive, so no input is read twice. A "broken" token ends the parse.
 _TOKEN: Final = re.compile(
     r"""
     (?P<blank>[ \t]++)
@@ -34,7 +34,10 @@ _BLANK: Final = " "
 
 
 def from_address(headers: Headers) -> Address | None:
-    """The one author of the mail, domain as A-labels; None when there is not exactly one."""
+    """The single author of the message; None if there is not exactly one.
+
+    The domain is given as A-labels.
+    """
     fields = headers.all("from")
     if len(fields) != 1:
         return None
@@ -43,7 +46,10 @@ def from_address(headers: Headers) -> Address | None:
 
 
 def _tokens(text: str) -> list[str] | None:
-    """The tokens of *text*, each run of blanks and comments as one blank; None where there can be no address."""
+    """The tokens of *text*, or None if it cannot be an address.
+
+    A run of blanks and comments becomes one blank.
+    """
     tokens: list[str] = [_BLANK]
     position = 0
     while position < len(text):
@@ -63,7 +69,7 @@ def _tokens(text: str) -> list[str] | None:
 
 
 def _comment_end(text: str, position: int) -> int:
-    """Where the comment ends whose parenthesis stands before *position*; -1 when it does not."""
+    """End of the comment that opens before *position*; -1 if it is not closed."""
     depth = 1
     while depth:
         found = _IN_COMMENT.match(text, position)
@@ -84,13 +90,13 @@ def _mailbox(tokens: list[str]) -> Address | None:
     if tokens[-1] != ">" or any(token in ("@", ">") for token in tokens[:start]):
         return None
     inside = tokens[start + 1 : -1]
-    # Blanks just inside the brackets are allowed; anywhere else they make readers disagree.
+    # Blanks next to the brackets are allowed; elsewhere parsers disagree on their meaning.
     inside = inside[1:] if inside[:1] == [_BLANK] else inside
     return _address(inside[:-1] if inside[-1:] == [_BLANK] else inside)
 
 
 def _address(tokens: list[str]) -> Address | None:
-    """The addr-spec that *tokens* are, and nothing else: local part, at sign, domain."""
+    """The address if *tokens* are exactly an addr-spec: local part, at sign, domain."""
     if len(tokens) != 3 or tokens[1] != "@" or sum(map(len, tokens)) > MAX_ADDRESS:
         return None
     local, _, domain = tokens
@@ -98,7 +104,7 @@ def _address(tokens: list[str]) -> Address | None:
         local = _ESCAPED.sub(r"\1", local[1:-1])
     elif not _DOT_ATOM.fullmatch(local):
         return None
-    # Printable leaves out what is not UTF-8 and what hides: controls, zero width, direction marks.
+    # isprintable() rejects invalid UTF-8 and invisible characters: controls, zero width, direction marks.
     if not local or domain.startswith('"') or not (local + domain).isprintable():
         return None
     try:

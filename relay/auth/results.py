@@ -1,7 +1,7 @@
-"""The Authentication-Results field: ours written, and others' recognised that claim to be ours (RFC 8601).
+"""Write the Authentication-Results field, and detect forged ones (RFC 8601).
 
-Nothing a stranger wrote gets out of its place: a value is a token, or a quoted string of
-printable ASCII, and no comment is ever written.
+Untrusted values cannot break the syntax of the field: a value is written as a token or as a
+quoted string of printable ASCII, and comments are never written.
 """
 
 import re
@@ -25,7 +25,7 @@ _MAX_VALUE: Final = 256
 
 
 def authentication_results(verdict: Verdict, *, authserv_id: str, envelope: Envelope) -> bytes:
-    """The whole field for *verdict*, folded, with its CRLF; a line per method."""
+    """The complete field for *verdict*, folded, one line a method, with its CRLF."""
     lines = [f"Authentication-Results: {_value(authserv_id)}"]
     lines.append(_spf(verdict, envelope))
     lines.extend(_dkim(verdict))
@@ -36,7 +36,7 @@ def authentication_results(verdict: Verdict, *, authserv_id: str, envelope: Enve
 
 
 def submitted_results(*, authserv_id: str, submitter: str) -> bytes:
-    """The field for a mail that an agent of ours handed in itself (RFC 8601 §2.7.4), with its CRLF."""
+    """The field for a message submitted by a local agent (RFC 8601 §2.7.4), with CRLF."""
     return (
         f"Authentication-Results: {_value(authserv_id)};\r\n auth=pass{_property('smtp.auth', submitter)}\r\n".encode(
             "ascii"
@@ -45,9 +45,10 @@ def submitted_results(*, authserv_id: str, submitter: str) -> bytes:
 
 
 def claims_to_be(field: Field, authserv_id: str) -> bool:
-    """Whether *field*, an Authentication-Results, says it is *authserv_id*'s; also when it cannot be told.
+    """Whether the Authentication-Results *field* claims *authserv_id*.
 
-    Such a field is to be removed from incoming mail (RFC 8601 §5).
+    Also true if the field cannot be parsed. Such a field is forged and must be removed from
+    incoming mail (RFC 8601 §5).
     """
     text = field.value.decode("utf-8", "replace")
     start = _skip(text, 0)
@@ -62,14 +63,14 @@ def claims_to_be(field: Field, authserv_id: str) -> bool:
 
 
 def _ends_well(text: str, position: int) -> bool:
-    """Whether the authserv-id is followed by what may follow it: a version, a semicolon, the end."""
+    """Whether a version, a semicolon or the end follows the authserv-id."""
     digits = _VERSION.match(text, position)
     behind = _skip(text, digits.end()) if digits else position
     return behind is not None and text[behind : behind + 1] in ("", ";")
 
 
 def _skip(text: str, position: int) -> int | None:
-    """The place behind blanks and comments from *position* on; None where a comment does not end."""
+    """Position after the blanks and comments at *position*; None for an open comment."""
     depth = 0
     while True:
         if depth == 0:

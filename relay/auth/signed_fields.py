@@ -1,4 +1,7 @@
-"""The header fields a signature covers, in the bytes that were signed (RFC 6376 §3.7, RFC 8617 §5.1.1)."""
+"""Select and hash the header fields a signature covers.
+
+RFC 6376 §3.7, RFC 8617 §5.1.1.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,12 +11,12 @@ from typing import Final
 from relay.auth.canonical import relaxed_field, simple_field
 from relay.mail.headers import Field, Headers
 
-# Anchored at a semicolon or the start, so each blank is looked at once.
+# Anchored at a semicolon or the start, so each blank is read once.
 _SIGNATURE_TAG: Final = re.compile(rb"(?:\A|;)[ \t\r\n]*+b[ \t\r\n]*+=")
 
 
 def without_signature(field: Field, *, relaxed: bool) -> bytes:
-    """*field* in canonical form with an empty ``b=`` and without its last CRLF."""
+    """*field* in canonical form, with an empty ``b=`` and without its final CRLF."""
     name, colon, value = field.raw.partition(b":")
     tag = _SIGNATURE_TAG.search(value)
     if tag is not None:
@@ -24,9 +27,10 @@ def without_signature(field: Field, *, relaxed: bool) -> bytes:
 
 
 def choose(headers: Headers, names: Sequence[str], *, but: Field) -> Iterator[Field]:
-    """The fields that *names* mean: of several with one name the lowest first, none twice, absent ones left out.
+    """The header fields for the names in ``h=``, in that order (RFC 6376 §5.4.2).
 
-    The signature's own field (*but*) is never among them.
+    Repeated names select fields from the bottom up; a field is selected once; absent names are
+    skipped. The signature's own field (*but*) is never selected.
     """
     wanted = set(names)
     stacks: dict[str, list[Field]] = {}
@@ -40,7 +44,7 @@ def choose(headers: Headers, names: Sequence[str], *, but: Field) -> Iterator[Fi
 
 
 def header_digest(headers: Headers, names: Sequence[str], field: Field, *, relaxed: bool) -> bytes:
-    """The SHA-256 that the ``b=`` of *field* signs."""
+    """The SHA-256 digest that the ``b=`` of *field* signs."""
     form = relaxed_field if relaxed else simple_field
     signed = [form(chosen) for chosen in choose(headers, names, but=field)]
     signed.append(without_signature(field, relaxed=relaxed))

@@ -1,9 +1,9 @@
-"""SPF, RFC 7208: may this peer send for this domain?
+"""Evaluate SPF: may this client address send mail for this domain (RFC 7208).
 
-An evaluation asks DNS only through the given `Resolver` and ends in one of the seven results,
-whatever a stranger publishes: ten terms that need DNS, two empty answers, ten names per MX and
-PTR, and no more (§4.6.4). Sender and domain are given apart, so no local part, however it is
-quoted, can change which domain is asked.
+DNS is queried only through the given `Resolver`. Every record, also a hostile one, ends in one
+of the seven results: limits are ten terms that need DNS, two void lookups, and ten names for
+an MX or PTR answer (§4.6.4). Local part and domain are separate values, so no quoted local part can
+change which domain is queried.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _MAX_LABEL: Final = 63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Who claims to send: the identity and the connection it came by."""
+    """The identity to check and the SMTP client that claims it."""
 
     local: str  # unquoted; "postmaster" for a HELO identity
     domain: str  # A-labels
@@ -40,22 +40,22 @@ class Sender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpfOutcome:
-    """How an evaluation ended."""
+    """The result of an evaluation."""
 
     result: Result
     detail: str
-    domain: str = ""  # whose record decided; needed to explain
+    domain: str = ""  # the domain whose record decided; needed by `explain`
     explanation: Macros | None = None  # exp= of that record
 
 
 class _Broken(Exception):
-    """The record cannot be evaluated to its end: permerror."""
+    """The record cannot be evaluated completely; the result is ``permerror``."""
 
 
 async def check_host(sender: Sender, *, resolver: Resolver, single_labels: bool = False) -> SpfOutcome:
-    """Evaluate the domain of *sender* (RFC 7208 §4). Never raises.
+    """Evaluate SPF for the domain of *sender* (RFC 7208 §4). Never raises.
 
-    *single_labels* takes names of one label for domains, as a private network may; RFC 7208
+    *single_labels* accepts single-label names as domains, as private networks use them; RFC 7208
     §4.3 does not.
     """
     evaluation = Evaluation(sender, resolver, single_labels=single_labels)
@@ -70,7 +70,10 @@ async def check_host(sender: Sender, *, resolver: Resolver, single_labels: bool 
 async def explain(
     outcome: SpfOutcome, sender: Sender, *, resolver: Resolver, receiver: str, now: datetime
 ) -> str | None:
-    """What the domain wants said about a fail (RFC 7208 §6.2), ASCII but not to be trusted; None without."""
+    """The explanation a domain publishes for a ``fail`` (RFC 7208 §6.2), or None.
+
+    The text is ASCII and untrusted.
+    """
     if outcome.result != "fail" or outcome.explanation is None:
         return None
     evaluation = Evaluation(sender, resolver, text_values={"r": receiver, "t": str(int(now.timestamp()))})
@@ -84,7 +87,7 @@ async def explain(
 
 
 class Evaluation:
-    """One evaluation and what it has used up."""
+    """One evaluation, with its counters of DNS terms and void lookups."""
 
     def __init__(
         self,
@@ -97,7 +100,7 @@ class Evaluation:
         self._sender = sender
         self._resolver = resolver
         self._single_labels = single_labels
-        self._text_values = text_values  # of r and t, which only an explanation may use
+        self._text_values = text_values  # values of the macros r and t, valid only in an explanation
         self._terms = 0
         self._voids = 0
         self._address = sender.ip.packed
@@ -105,7 +108,10 @@ class Evaluation:
         self._validated: list[str] | None = None
 
     async def check(self, domain: str) -> SpfOutcome:
-        """check_host() for *domain*, which may be another than the sender's by include or redirect."""
+        """Evaluate the record of *domain*.
+
+        After an include or a redirect, *domain* differs from the sender's domain.
+        """
         record = await self._record(domain)
         if record is None:
             return SpfOutcome(result="none", detail="no SPF record is published")
@@ -121,7 +127,7 @@ class Evaluation:
     async def _follow(self, target: str) -> SpfOutcome:
         outcome = await self.check(target)
         if outcome.result == "none":
-            raise _Broken("it points to a domain without a record")
+            raise _Broken("include or redirect names a domain without an SPF record")
         return outcome
 
     async def _record(self, domain: str) -> SpfRecord | None:
@@ -156,7 +162,7 @@ class Evaluation:
         hosts = [record.partition(" ")[2] for record in (await self._ask(name, "MX")).records]
         if len(hosts) > MAX_NAMES:
             raise _Broken("an MX answer has more than ten names")
-        # A mail host without an address is not counted as a void lookup: the MX answer was none.
+        # A mail host without an address is not a void lookup: the MX query itself was answered.
         for host in hosts:
             if _can_be_asked(host) and self._any_in_network(
                 await self._resolver.lookup(host, self._host_type), directive
@@ -165,7 +171,10 @@ class Evaluation:
         return False
 
     async def _names_of_peer(self) -> list[str]:
-        """The names of the peer's address that lead back to it (RFC 7208 §5.5): DNS trouble means fewer names."""
+        """Validated names of the peer's address (RFC 7208 §5.5).
+
+        A DNS failure gives fewer names, no error.
+        """
         if self._validated is None:
             self._validated = []
             try:
@@ -189,13 +198,13 @@ class Evaluation:
         if not answer.records:
             self._voids += 1
             if self._voids > MAX_VOIDS:
-                raise _Broken("more than two lookups found nothing")
+                raise _Broken("more than two DNS lookups returned no records")
         return answer
 
     def _count_term(self) -> None:
         self._terms += 1
         if self._terms > MAX_LOOKUPS:
-            raise _Broken("more than ten terms need DNS")
+            raise _Broken("more than ten terms need DNS lookups")
 
     def _any_in_network(self, answer: DnsAnswer, directive: Directive) -> bool:
         return any(self._in_network(_packed(address), directive) for address in answer.records)
@@ -208,12 +217,15 @@ class Evaluation:
         return int.from_bytes(network) >> shift == int.from_bytes(self._address) >> shift
 
     async def target(self, macros: Macros, domain: str) -> str:
-        """*macros* as a name to ask for: without a final dot, cut at the left to 253 characters (RFC 7208 §7.3)."""
+        """Expand *macros* to the DNS name to query (RFC 7208 §7.3).
+
+        Without a final dot, and cut from the left to at most 253 characters.
+        """
         name = (await self.expand(macros, domain)).removesuffix(".")
         return name if len(name) <= _MAX_DOMAIN else name[-_MAX_DOMAIN - 1 :].partition(".")[2]
 
     async def expand(self, macros: Macros, domain: str) -> str:
-        """*macros* with *domain* as the current one (RFC 7208 §7.2)."""
+        """Expand *macros* with *domain* as the current domain (RFC 7208 §7.2)."""
         used = letters(macros)
         if not used:
             return "".join(str(token) for token in macros)
@@ -239,19 +251,22 @@ class Evaluation:
 
 
 def _best_name(names: list[str], domain: str) -> str:
-    """For ``%{p}``: the domain itself, else one below it, else any (RFC 7208 §7.3)."""
+    """Value of the SPF macro ``%{p}`` (RFC 7208 §7.3).
+
+    The domain itself if it is among the validated *names*, else a subdomain of it, else another.
+    """
     domain = domain.lower()
     below = [name for name in names if is_within(name, domain)]
     return domain if domain in below else next(iter(below + names), "unknown")
 
 
 def _can_be_asked(name: str) -> bool:
-    """Whether DNS could hold *name* at all (RFC 1035 §2.3.4)."""
+    """Whether *name* is within the length limits of DNS (RFC 1035 §2.3.4)."""
     return 0 < len(name) <= _MAX_DOMAIN and all(0 < len(label) <= _MAX_LABEL for label in name.split("."))
 
 
 def _packed(address: str) -> bytes:
-    """The octets of a textual address; empty for what is none."""
+    """The octets of an IP address in text form; empty if *address* is invalid."""
     try:
         return inet_pton(AF_INET6 if ":" in address else AF_INET, address)
     except OSError:

@@ -1,4 +1,4 @@
-"""Macro strings of SPF: their grammar and what they stand for (RFC 7208 §7)."""
+"""Parse and expand SPF macro strings (RFC 7208 §7)."""
 
 import re
 from collections.abc import Callable
@@ -8,18 +8,21 @@ from urllib.parse import quote
 
 
 class SpfSyntaxError(ValueError):
-    """A record that breaks the grammar of RFC 7208 §12; the message is safe to show."""
+    """The record does not follow the grammar of RFC 7208 §12.
+
+    The message is safe to show.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Macro:
-    """One ``%{…}``."""
+    """One macro, ``%{…}``."""
 
     letter: str  # lower-case
-    keep: int  # parts to keep from the right; 0 for all
+    keep: int  # number of rightmost parts to keep; 0 for all
     reverse: bool
     delimiters: str
-    escape: bool  # an upper-case letter asks for URL escaping
+    escape: bool  # URL escaping, requested by an upper-case letter
 
 
 Macros: TypeAlias = tuple[str | Macro, ...]
@@ -32,7 +35,10 @@ _ONLY_IN_TEXT: Final = frozenset("crt")
 
 
 def parse_macros(text: str, *, explanation: bool = False) -> Macros:
-    """*text* as literals and macros; only an *explanation* may have spaces and ``c r t``. Raises SpfSyntaxError."""
+    """Split *text* into literals and macros. Raises SpfSyntaxError.
+
+    Only an *explanation* may contain spaces and the macros ``c``, ``r`` and ``t``.
+    """
     pattern = _TEXT_TOKEN if explanation else _DOMAIN_TOKEN
     tokens: list[str | Macro] = []
     position = 0
@@ -52,9 +58,9 @@ def _token(found: re.Match[str], *, explanation: bool) -> str | Macro:
     if fixed is not None:
         return _FIXED[fixed]
     if letter.lower() in _ONLY_IN_TEXT and not explanation:
-        raise SpfSyntaxError("a macro is only for explanations")
+        raise SpfSyntaxError("a macro is allowed only in explanations")
     if digits and int(digits) == 0:
-        raise SpfSyntaxError("a macro keeps no part")
+        raise SpfSyntaxError("a macro keeps 0 parts")
     return Macro(
         letter=letter.lower(),
         keep=int(digits or 0),
@@ -65,12 +71,12 @@ def _token(found: re.Match[str], *, explanation: bool) -> str | Macro:
 
 
 def letters(macros: Macros) -> frozenset[str]:
-    """Which letters *macros* use."""
+    """The macro letters that occur in *macros*."""
     return frozenset(token.letter for token in macros if isinstance(token, Macro))
 
 
 def expand(macros: Macros, value: Callable[[str], str]) -> str:
-    """What *macros* stand for; *value* says what a letter does."""
+    """Expand *macros*; *value* returns the text for a macro letter."""
     return "".join(token if isinstance(token, str) else _apply(token, value(token.letter)) for token in macros)
 
 

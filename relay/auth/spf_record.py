@@ -1,4 +1,4 @@
-"""SPF records read (RFC 7208 §4.6, §5, §6, §12). Pure: text in, terms out."""
+"""Parse SPF records into mechanisms and modifiers (RFC 7208 §4.6, §5, §6, §12)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,9 +28,9 @@ _VERSION: Final = "v=spf1"
 class Directive:
     """One mechanism with its qualifier."""
 
-    result: Result  # when it matches
+    result: Result  # if the mechanism matches
     kind: Kind
-    target: Macros | None = None  # None is the current domain
+    target: Macros | None = None  # None: the current domain
     network: bytes = b""  # of ip4 and ip6: 4 or 16 octets
     four: int = 32  # prefix length for IPv4
     six: int = 128  # prefix length for IPv6
@@ -38,7 +38,7 @@ class Directive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpfRecord:
-    """A whole record, free of syntax errors."""
+    """A complete record without syntax errors."""
 
     directives: tuple[Directive, ...]
     redirect: Macros | None
@@ -46,7 +46,10 @@ class SpfRecord:
 
 
 def select(records: Sequence[str]) -> str | None:
-    """The SPF record among the TXT *records*, None without one (RFC 7208 §4.5). Raises SpfSyntaxError for two."""
+    """The SPF record among the TXT *records*, or None (RFC 7208 §4.5).
+
+    Raises SpfSyntaxError if there are two.
+    """
     found = [text for text in records if text[:7].lower() in (_VERSION, _VERSION + " ")]
     if len(found) > 1:
         raise SpfSyntaxError("there is more than one SPF record")
@@ -54,9 +57,10 @@ def select(records: Sequence[str]) -> str | None:
 
 
 def parse_record(text: str, *, single_labels: bool = False) -> SpfRecord:
-    """The terms of *text*; *single_labels* lets targets be names of one label. Raises SpfSyntaxError.
+    """Parse the terms of *text*. Raises SpfSyntaxError.
 
-    An error anywhere spoils the whole record, also behind a mechanism that matches (RFC 7208 §4.6).
+    A syntax error invalidates the whole record, also after a mechanism that matches (RFC 7208
+    §4.6). *single_labels* allows single-label names as targets.
     """
     directives: list[Directive] = []
     modifiers: dict[str, Macros] = {}
@@ -74,7 +78,7 @@ def _modify(modifiers: dict[str, Macros], name: str, value: str, *, single_label
         parse_macros(value)
         return
     if name in modifiers:
-        raise SpfSyntaxError(f"{name}= comes twice")
+        raise SpfSyntaxError(f"{name}= occurs twice")
     modifiers[name] = _domain_spec(value, single_labels=single_labels)
 
 
@@ -93,14 +97,14 @@ def _directive(term: str, *, single_labels: bool) -> Directive:
             return _hosts(result, kind, rest, single_labels=single_labels)
         case "ip4" | "ip6" as kind:
             return _address(result, kind, rest)
-    raise SpfSyntaxError("a mechanism has a wrong argument")
+    raise SpfSyntaxError("a mechanism has an invalid argument")
 
 
 def _hosts(result: Result, kind: Literal["a", "mx"], rest: str, *, single_labels: bool) -> Directive:
     found = _DUAL_CIDR.fullmatch(rest)
     four, six = (int(found["four"] or 32), int(found["six"] or 128)) if found else (-1, -1)
     if found is None or four > 32 or six > 128:
-        raise SpfSyntaxError(f"{kind} has a wrong argument")
+        raise SpfSyntaxError(f"{kind} has an invalid argument")
     target = None if found["spec"] is None else _domain_spec(found["spec"], single_labels=single_labels)
     return Directive(
         result=result,
@@ -127,7 +131,10 @@ def _address(result: Result, kind: Literal["ip4", "ip6"], rest: str) -> Directiv
 
 
 def _domain_spec(text: str, *, single_labels: bool) -> Macros:
-    """A domain-spec (RFC 7208 §7.1): it ends in a macro, or in a dot and a top label."""
+    """Parse a domain-spec (RFC 7208 §7.1).
+
+    It must end in a macro, or in a dot and a top label.
+    """
     macros = parse_macros(text)
     if not macros:
         raise SpfSyntaxError("a domain is empty")

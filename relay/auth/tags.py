@@ -1,4 +1,4 @@
-"""Tag lists, the ``name=value; name=value`` form of DKIM and ARC (RFC 6376 §3.2)."""
+"""Parse tag lists, ``name=value; name=value``, of DKIM and ARC (RFC 6376 §3.2)."""
 
 import binascii
 import re
@@ -14,14 +14,14 @@ _NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 
 class BadTags(ValueError):
-    """Not a tag list, or a tag without a usable value; the message is safe to show."""
+    """Not a valid tag list, or a tag has no usable value. The message is safe to show."""
 
 
 def parse_tags(text: str) -> dict[str, str]:
-    """The tags of *text*, values stripped of blanks around them.
+    """The tags of *text*, values without surrounding blanks. Raises BadTags.
 
-    A name that comes twice makes the list invalid, as RFC 6376 §3.2 demands, and so does
-    an empty place between two semicolons. Raises BadTags.
+    A duplicate name makes the list invalid (RFC 6376 §3.2), and so does an empty tag between
+    two semicolons.
     """
     if not _TEXT.fullmatch(text):
         raise BadTags("control characters in the tag list")
@@ -39,7 +39,7 @@ def parse_tags(text: str) -> dict[str, str]:
 
 
 def required(tags: Mapping[str, str], name: str) -> str:
-    """The value of a tag that must be there and not be empty. Raises BadTags."""
+    """The value of a required tag. Raises BadTags if it is missing or empty."""
     value = tags.get(name)
     if not value:
         raise BadTags(f"{name}= is missing or empty")
@@ -47,7 +47,7 @@ def required(tags: Mapping[str, str], name: str) -> str:
 
 
 def number(tags: Mapping[str, str], name: str) -> int | None:
-    """The value of an optional tag of decimal digits. Raises BadTags."""
+    """The value of an optional decimal tag. Raises BadTags if it is not a number."""
     value = tags.get(name)
     if value is None:
         return None
@@ -57,7 +57,10 @@ def number(tags: Mapping[str, str], name: str) -> int | None:
 
 
 def binary(tags: Mapping[str, str], name: str, *, most: int) -> bytes:
-    """The decoded base64 of a required tag, at most *most* characters of it. Raises BadTags."""
+    """The decoded base64 value of a required tag, at most *most* characters long.
+
+    Raises BadTags.
+    """
     text = required(tags, name)
     if len(text) > 2 * most:
         raise BadTags(f"{name}= is too long")
@@ -67,12 +70,15 @@ def binary(tags: Mapping[str, str], name: str, *, most: int) -> bytes:
         raise BadTags(f"{name}= is too long")
     try:
         return binascii.a2b_base64(text, strict_mode=True)
-    except ValueError as error:  # binascii.Error is one, and so is the answer to non-ASCII
+    except ValueError as error:  # includes binascii.Error, and the error for non-ASCII text
         raise BadTags(f"{name}= is not base64") from error
 
 
 def domain(tags: Mapping[str, str], name: str) -> str:
-    """A required tag that holds a domain of two labels at least, as A-labels (RFC 8616). Raises BadTags."""
+    """The domain in a required tag, at least two labels, as A-labels (RFC 8616).
+
+    Raises BadTags.
+    """
     text = required(tags, name)
     try:
         found = normalise_domain(text) if len(text) <= 253 else ""

@@ -1,7 +1,7 @@
-"""What authentication said of a mail, and the one sentence that follows from it (contract §3).
+"""The authentication verdict of a message: SPF, DKIM, DMARC and ARC results.
 
-Results are the words of RFC 8601 §2.7. The verdict is data: the JSON of the contract and
-the Authentication-Results field are two renderings of it.
+Results use the words of RFC 8601 §2.7. The JSON of docs/contract.md §3 and the
+Authentication-Results field are two renderings of this value.
 """
 
 from dataclasses import dataclass
@@ -12,40 +12,40 @@ Result = Literal["pass", "fail", "softfail", "neutral", "none", "temperror", "pe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpfResult:
-    """RFC 7208 of the envelope sender, or of HELO for a null one."""
+    """SPF result (RFC 7208) of the envelope sender, or of HELO for a null sender."""
 
     result: Result
     domain: str | None  # the identity that was checked, A-labels
-    aligned: bool  # with the From domain, whatever the result
-    detail: str  # one sentence for a person, printable
+    aligned: bool  # domain is aligned with the From domain, for every result
+    detail: str  # one printable sentence for people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DkimResult:
-    """RFC 6376 of one signature."""
+    """DKIM result (RFC 6376) of one signature."""
 
     result: Result
     domain: str | None  # d=
     selector: str | None  # s=
-    aligned: bool  # d= with the From domain, whatever the result
-    algorithm: str | None  # rsa-sha256 or ed25519-sha256; what was claimed otherwise
-    bits: int | None  # of the public key, once it was seen
+    aligned: bool  # d= is aligned with the From domain, for every result
+    algorithm: str | None  # rsa-sha256 or ed25519-sha256, or the unsupported value of a=
+    bits: int | None  # length of the public key; None if no key was read
     detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DmarcResult:
-    """RFC 9989 of the From domain."""
+    """DMARC result (RFC 9989) of the From domain."""
 
     result: Result
-    policy: Literal["none", "quarantine", "reject"] | None  # that applies after sp, np and t=y; None without a record
-    domain: str | None  # where the record was found
+    policy: Literal["none", "quarantine", "reject"] | None  # effective, after sp, np and t=y; None without a record
+    domain: str | None  # the domain that publishes the record
     detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArcResult:
-    """RFC 8617, reported and never used to lift a DMARC failure."""
+    """ARC result (RFC 8617). Reported only; never overrides a DMARC failure."""
 
     result: Result
     sealer: str | None  # d= of the newest seal
@@ -54,11 +54,11 @@ class ArcResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether the From domain really sent this, with the reasons."""
+    """Whether the From domain sent the message, with the result of each method."""
 
-    verified: bool  # DMARC alignment with a passing SPF or DKIM, and nothing less
-    verified_domain: str | None  # the From domain when verified
-    header_from: str | None  # the From domain, A-labels; None when there is not exactly one
+    verified: bool  # SPF or DKIM passed for an aligned domain
+    verified_domain: str | None  # the From domain if verified
+    header_from: str | None  # the From domain, A-labels; None if there is not exactly one
     spf: SpfResult
     dkim: tuple[DkimResult, ...]
     dmarc: DmarcResult
@@ -66,16 +66,22 @@ class Verdict:
 
     @property
     def undecided(self) -> bool:
-        """Not verified, and only because DNS did not answer: trying again may change it."""
+        """Unverified only because DNS did not answer.
+
+        A later attempt may verify the message.
+        """
         return not self.verified and self.dmarc.result == "temperror"
 
     @property
     def domain_check(self) -> str:
-        """The seal's short form: ``spf=pass; dkim=pass; dmarc=pass; arc=none`` (contract §4)."""
+        """Short form for the seal: ``spf=pass; dkim=pass; dmarc=pass; arc=none``.
+
+        See docs/contract.md §4.
+        """
         return f"spf={self.spf.result}; dkim={summary(self.dkim)}; dmarc={self.dmarc.result}; arc={self.arc.result}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON of contract §3."""
+        """The verdict as JSON values (docs/contract.md §3)."""
         return {
             "verified": self.verified,
             "verified_domain": self.verified_domain,
@@ -91,12 +97,12 @@ def _fields(result: SpfResult | DkimResult | DmarcResult | ArcResult) -> dict[st
     return {name: getattr(result, name) for name in result.__slots__}
 
 
-# Which of several signatures speaks for the mail: a pass anywhere is a pass, and a signature we could
-# not look up says more about the mail than one that is broken.
+# Precedence when a message has several signatures: one pass is enough, and a signature whose key
+# could not be looked up says more about the message than a broken one.
 _DKIM_ORDER: Final[tuple[Result, ...]] = ("pass", "temperror", "fail", "policy", "permerror", "neutral")
 
 
 def summary(signatures: tuple[DkimResult, ...]) -> Result:
-    """One word for all signatures of a mail; an aligned pass is preferred by its being a pass at all."""
+    """One result for all DKIM signatures: the first of _DKIM_ORDER that occurs."""
     found = {signature.result for signature in signatures}
     return next((result for result in _DKIM_ORDER if result in found), "none")
