@@ -27,6 +27,7 @@ from relay.web.api import (
     suppressions,
     usage,
 )
+from relay.web.help import routes as help_pages
 from relay.web.pages import approvals, mails, overview, reference, review, sign_in
 from relay.web.pages import keys as key_pages
 from relay.web.schemas.common import Problem
@@ -60,7 +61,7 @@ _TAGS: Final = [
 _SUBJECTS: Final = (
     *(me, keys, domains, agents, messages, queue, stream, sending, reviews, activity),
     *(deliveries, suppressions, usage, account, health, ses_events),
-    *(reference, review, sign_in, overview, approvals, mails, key_pages),
+    *(reference, help_pages, review, sign_in, overview, approvals, mails, key_pages),
 )
 
 

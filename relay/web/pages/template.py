@@ -51,9 +51,9 @@ def page(name: str, /, **given: Any) -> str:
     return templates().get_template(name).render(style=style(), **given)
 
 
-def page_answer(html: str) -> Response:
+def page_answer(html: str, status: int = 200) -> Response:
     """*html* as an answer: the browser runs nothing, loads nothing and shows it in no frame."""
-    return Response(html, headers=_headers(), media_type="text/html")
+    return Response(html, status, headers=_headers(), media_type="text/html")
 
 
 def prose(text: str) -> Markup:

@@ -1,0 +1,1 @@
+"""The documents of docs/ as pages under /help, without a network."""
