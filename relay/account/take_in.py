@@ -22,7 +22,7 @@ from store.directory.domains import is_shared_domain
 from store.engine import Store
 from store.errors import Conflict, InvalidValue, NotFound
 from store.ids import new_key_id
-from store.mail.bodies import INLINE_BYTES, keep_chunk
+from store.mail.bodies import INLINE_BYTES, chunk_units
 from store.outbound.suppression import import_suppression
 from store.records.imports import ImportedMessage
 from store.records.mail import AgentSecret, User
@@ -249,15 +249,11 @@ def _load(
             return
         for _ in work.archive.mail(content, size):
             pass  # until the end, where a wrong one is found out
-        for number, part in enumerate(work.archive.mail(content, size)):
-            _write_ahead(work.store, content, number, part, now=now)
+        for unit in chunk_units(content, work.archive.mail(content, size), now=now):
+            work.store.run(unit)
     except BadExport as error:
         raise line.wrong(str(error)) from error
     contents[content] = None
-
-
-def _write_ahead(store: Store, content: str, number: int, part: bytes, *, now: datetime) -> None:
-    store.run(lambda tx: keep_chunk(tx, content, number, part, now=now))
 
 
 def _usage(work: _Import, batch: Sequence[ArchiveEntry]) -> None:

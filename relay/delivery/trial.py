@@ -1,34 +1,39 @@
-"""A sample event, handed to an agent's webhook in the very way of a real one.
+"""Test a webhook: post a sample event, composed, sealed and signed as a real one.
 
-Same composing, same seal, same signature, same rule for addresses; only nothing is kept: no message,
-no delivery, and no consequence of what comes back.
+The message and the delivery are not stored, and the answer has no effect on the webhook.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from ipaddress import IPv4Address
 from typing import Final
 
-from relay.auth.verdict import ArcResult, DmarcResult, SpfResult, Verdict
 from relay.delivery.attempt import DeliveryContext, Endpoint, InboundSubject, composed, hand_over
 from relay.delivery.outcome import WebhookAnswer
 from relay.errors import NoWebhook
+from relay.mail.address import Address
+from relay.mail.envelope import Peer
+from relay.mail.headers import split_headers
+from relay.received_message import received_mail, received_message, verdict_without_checks
 from relay.signing.agent_secret import open_secret
-from relay.signing.seal import Statement, seal
+from relay.signing.secrets import MasterKey
 from store.directory.agents import list_secrets
 from store.ids import new_conversation_id, new_delivery_id, new_event_id, new_message_id
-from store.records.mail import Agent, AgentSecret, Delivery, Message
+from store.mail.messages import as_message
+from store.records.mail import Agent, AgentSecret, Delivery, Message, NewMessage, Recipient
 
-SENDER: Final = "test@mailseal.invalid"  # RFC 6761 §6.4: never anybody's
+SENDER: Final = "test@mailseal.invalid"  # RFC 6761 §6.4: an address that can never exist
 _DETAIL: Final = "a test event: nobody sent it and nobody was asked"
+_PEER: Final = Peer(ip=IPv4Address("127.0.0.1"), helo="localhost", tls=None, protocol="SMTP")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What an endpoint said to a sample event."""
+    """The answer of an endpoint to a sample event."""
 
     event_id: str
-    message_id: str  # of a message that is not kept
+    message_id: str  # of a message that is not stored
     url: str
     answer: WebhookAnswer
 
@@ -41,15 +46,16 @@ async def try_webhook(agent: Agent, *, ctx: DeliveryContext) -> Trial:
     kept = await ctx.store.read(lambda tx: list_secrets(tx, agent.address, now=now))
     endpoint = Endpoint(url=agent.webhook_url, secrets=tuple(open_secret(each, master=ctx.master) for each in kept))
     raw = sample_mail(agent.address, at=now)
-    letter = InboundSubject(_sealed(agent.address, raw, kept[0], endpoint, at=now), raw)
-    delivery = _delivery(letter.message)
-    body = composed(letter, delivery, base_url=ctx.base_url)
-    answer = await hand_over(delivery, letter.message.auth_headers, body, endpoint, at=now, ctx=ctx)
-    return Trial(event_id=delivery.event_id, message_id=letter.message.id, url=endpoint.url, answer=answer)
+    new = _sample_message(agent, raw, kept[0], master=ctx.master, at=now)
+    message = as_message(new, seq=1, conversation_id=new_conversation_id())
+    delivery = _delivery(message)
+    body = composed(InboundSubject(message, raw), delivery, base_url=ctx.base_url)
+    answer = await hand_over(delivery, message.auth_headers, body, endpoint, at=now, ctx=ctx)
+    return Trial(event_id=delivery.event_id, message_id=message.id, url=endpoint.url, answer=answer)
 
 
 def sample_mail(recipient: str, *, at: datetime) -> bytes:
-    """A short mail to *recipient*."""
+    """A short mail to *recipient*, dated *at*."""
     fields = (
         f"Return-Path: <{SENDER}>",
         f"From: Mailseal <{SENDER}>",
@@ -63,60 +69,21 @@ def sample_mail(recipient: str, *, at: datetime) -> bytes:
     return ("\r\n".join(fields) + "\r\n\r\nIf you can read this, the webhook works.\r\n").encode()
 
 
-def _sealed(agent: str, raw: bytes, secret: AgentSecret, endpoint: Endpoint, *, at: datetime) -> Message:
-    verdict, message_id, digest = _nobody_s(), new_message_id(), sha256(raw).hexdigest()
-    statement = Statement(
-        message_id=message_id,
-        recipient=agent,
-        sender=SENDER,
-        envelope_from=SENDER,
-        entity_type="human",
-        delegation="",
-        verified=False,
-        verified_domain=None,
-        domain_check=verdict.domain_check,
-        timestamp=at,
-        body_hash=digest,
-        key_id=secret.key_id,
-    )
-    return Message(
-        id=message_id,
-        agent=agent,
-        seq=1,
-        direction="inbound",
-        status="unread",
-        conversation_id=new_conversation_id(),
-        recipient=agent,
-        tag=None,
+def _sample_message(agent: Agent, raw: bytes, secret: AgentSecret, *, master: MasterKey, at: datetime) -> NewMessage:
+    mail = received_mail(
+        split_headers(raw),
+        verdict_without_checks(SENDER.partition("@")[2], verified=False, detail=_DETAIL),
         mail_from=SENDER,
-        remote_ip="127.0.0.1",
-        helo="localhost",
-        tls=None,
-        from_name="Mailseal",
-        from_address=SENDER,
-        subject="A test event",
-        email_message_id=f"{int(at.timestamp())}.{SENDER}",
-        automated=False,
-        verified=False,
-        verified_domain=None,
-        authentication=verdict.to_dict(),
-        auth_headers=seal(statement, endpoint.secrets[0]),
-        raw_sha256=digest,
-        raw_size=len(raw),
-        received_at=at,
+        peer=_PEER,
+        sha256=sha256(raw).hexdigest(),
+        size=len(raw),
+        at=at,
     )
-
-
-def _nobody_s() -> Verdict:
-    return Verdict(
-        verified=False,
-        verified_domain=None,
-        header_from=SENDER.partition("@")[2],
-        spf=SpfResult(result="none", domain=None, aligned=False, detail=_DETAIL),
-        dkim=(),
-        dmarc=DmarcResult(result="none", policy=None, domain=None, detail=_DETAIL),
-        arc=ArcResult(result="none", sealer=None, detail=_DETAIL),
+    local, _, domain = agent.address.partition("@")
+    recipient = Recipient(
+        address=agent.address, on_unverified=agent.on_unverified, key_id=secret.key_id, sealed=secret.sealed
     )
+    return received_message(mail, Address(local, domain), recipient, message_id=new_message_id(), master=master)
 
 
 def _delivery(message: Message) -> Delivery:
@@ -137,7 +104,7 @@ def _delivery(message: Message) -> Delivery:
 
 
 def trial_document(trial: Trial) -> dict[str, object]:
-    """What the API and ``--json`` show."""
+    """The JSON of a trial, in the API and on the command line."""
     status = trial.answer.status
     return {
         "event_id": trial.event_id,

@@ -1,8 +1,8 @@
-"""The bytes that are kept: our trace fields, then the mail as it came (contract §2).
+"""Compose the stored bytes of a received mail: our trace fields, then the mail unchanged.
 
-Only one thing is ever taken out: what claims to be Authentication-Results of ours, which a reader
-would otherwise believe (RFC 8601 §5). A fold on top of the mail is such a thing too, for it would go
-on with the field in front of it.
+One thing is removed: Authentication-Results fields that claim to be ours, because a reader would
+believe them (RFC 8601 §5). A folded line at the top of the mail is removed for the same reason: it
+would continue our last field. See docs/contract.md §2.
 """
 
 import asyncio
@@ -18,39 +18,32 @@ from relay.mail.envelope import Envelope
 from relay.mail.headers import Field, header_end, split_headers
 from relay.mail.trace import received, return_path
 from relay.spool import Spool
-from store.engine import Store
-from store.mail.bodies import CHUNK_BYTES, INLINE_BYTES, keep_chunk
+from store.mail.bodies import CHUNK_BYTES, INLINE_BYTES
 
 _FOLDS: Final = (b" ", b"\t")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMail:
-    """A mail as `raw` everywhere will show it."""
+    """The bytes that are stored for a mail, and that ``raw`` shows everywhere."""
 
-    head: bytes  # our fields, and the mail's header section without what claimed to be ours
+    head: bytes  # our fields, and the mail's header section without forged results
     spool: Spool
-    body_from: int  # where in the spool the rest begins
+    body_from: int  # offset in the spool where the rest begins
     size: int  # bytes in all
-    sha256: str  # hex, of all of it
-    content: bytes | None  # all of it when it fits one row
+    sha256: str  # hex, of all bytes
+    content: bytes | None  # all bytes when they fit into one row, else None
 
-    def parts(self) -> Iterator[bytes]:
-        """All of it in parts of CHUNK_BYTES, the last one shorter."""
-        kept = self.head
-        for chunk in self.spool.chunks(self.body_from, CHUNK_BYTES):
-            kept += chunk
-            while len(kept) >= CHUNK_BYTES:
-                yield kept[:CHUNK_BYTES]
-                kept = kept[CHUNK_BYTES:]
-        if kept:
-            yield kept
+    def pieces(self) -> Iterator[bytes]:
+        """All bytes in order, in pieces of any size."""
+        yield self.head
+        yield from self.spool.chunks(self.body_from, CHUNK_BYTES)
 
 
 async def stored_mail(
     envelope: Envelope, spool: Spool, verdict: Verdict, *, hostname: str, message_id: str, at: datetime
 ) -> StoredMail:
-    """*spool* with our fields in front. *hostname* is ours, and is the authserv-id too."""
+    """Put our trace fields in front of *spool*. *hostname* is ours, and is the authserv-id too."""
     mail_head = spool.head()
     body_from = header_end(mail_head)
     head = b"".join(
@@ -66,20 +59,9 @@ async def stored_mail(
         content = head + b"".join(spool.chunks(body_from))
         digest = sha256(content).hexdigest()
         return StoredMail(head=head, spool=spool, body_from=body_from, size=size, sha256=digest, content=content)
-    # A large mail takes a good while to hash: long enough to be felt by the other sessions.
+    # Hashing a large mail takes long enough to delay other sessions, so it runs in a thread.
     digest = await asyncio.to_thread(_digest, head, spool, body_from)
     return StoredMail(head=head, spool=spool, body_from=body_from, size=size, sha256=digest, content=None)
-
-
-async def keep_ahead(mail: StoredMail, *, store: Store, now: datetime) -> None:
-    """Write a large mail's bytes before the transaction that makes them real, each part in one of its own.
-
-    Nobody's commit waits for more than one part. Parts that never become real are collected later.
-    """
-    if mail.content is not None:
-        return
-    for number, part in enumerate(mail.parts()):
-        await store.write(lambda tx, number=number, part=part: keep_chunk(tx, mail.sha256, number, part, now=now))  # type: ignore[misc]
 
 
 def _digest(head: bytes, spool: Spool, body_from: int) -> str:

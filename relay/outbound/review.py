@@ -14,7 +14,7 @@ from relay.outbound.context import SendContext
 from relay.outbound.local_delivery import deliver_locally
 from relay.outbound.send import hand_over
 from relay.outbound.sender_checks import require_not_suppressed
-from relay.outbound.wire import compose_again, keep_ahead
+from relay.outbound.wire import compose_again, wire_bytes
 from store.errors import SendUnconfirmed, StoreError
 from store.outbound.decision import require_seen
 from store.outbound.edit import NO_EDIT, PendingApprovalEdit, apply
@@ -184,7 +184,7 @@ async def _composed(
         return _Edit(seen=seen)
     await ctx.store.read(lambda tx: require_not_suppressed(tx, user_id, draft.all_recipients))
     composed = await compose_again(message, draft, ctx=ctx)
-    wire = await keep_ahead(composed, ctx=ctx, now=now)
+    wire = await wire_bytes(composed, ctx=ctx, now=now)
     return _Edit(edit=_whole(draft), wire=wire, seen=Version(message.revision, message.digest))
 
 

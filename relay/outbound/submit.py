@@ -11,7 +11,7 @@ from relay.outbound.context import SendContext
 from relay.outbound.local_delivery import outside
 from relay.outbound.policy import Caps, SendCounts, hold_reason
 from relay.outbound.sender_checks import require_not_suppressed, require_verified_domain
-from relay.outbound.wire import author_of, compose_draft, keep_ahead
+from relay.outbound.wire import author_of, compose_draft, wire_bytes
 from store.ids import new_message_id
 from store.mail.bodies import keep_body
 from store.outbound.letters_queue import enqueue_review
@@ -102,7 +102,7 @@ async def _composed(
         headers=request.headers,
         ctx=ctx,
     )
-    wire = await keep_ahead(composed, ctx=ctx, now=now)
+    wire = await wire_bytes(composed, ctx=ctx, now=now)
     new = NewOutbound(
         id=message_id,
         agent=agent.address,

@@ -1,4 +1,4 @@
-"""The bytes of a mail of ours, on their way into the store and out of it again."""
+"""Compose, store and read back the bytes of an outbound mail."""
 
 import secrets
 from dataclasses import replace
@@ -11,7 +11,7 @@ from relay.outbound.compose.original import files_in
 from relay.outbound.context import SendContext
 from relay.threads import by_size
 from store.directory.agents import get_agent_by_email
-from store.mail.bodies import CHUNK_BYTES, INLINE_BYTES, keep_chunk, read_body
+from store.mail.bodies import INLINE_BYTES, keep_ahead, read_body
 from store.outbound.outbound import attach_wire
 from store.records.outbound import AnsweredMessage, Draft, OutboundMessage, Outgoing, WireBytes
 
@@ -28,7 +28,7 @@ async def compose_draft(
     headers: tuple[tuple[str, str], ...],
     ctx: SendContext,
 ) -> Composed:
-    """Write *draft* down as the mail it will be, off the loop where it is large. Raises BadDraft, MailTooLarge."""
+    """Compose *draft* into a mail, in a thread when it is large. Raises BadDraft, MailTooLarge."""
     boundary = secrets.token_hex(_BOUNDARY_BYTES)
     size = sum(len(file.content) for file in draft.attachments) + len(draft.text or "") + len(draft.html or "")
 
@@ -48,7 +48,7 @@ async def compose_draft(
 
 
 async def compose_again(message: OutboundMessage, draft: Draft, *, ctx: SendContext) -> Composed:
-    """*draft* in the place of what *message* was. Raises BadDraft, MailTooLarge, AgentNotFound."""
+    """Compose *draft* in place of the content of *message*. Raises BadDraft, MailTooLarge, AgentNotFound."""
     agent = await ctx.store.read(lambda tx: get_agent_by_email(tx, message.agent))
     return await compose_draft(
         draft,
@@ -62,47 +62,45 @@ async def compose_again(message: OutboundMessage, draft: Draft, *, ctx: SendCont
 
 
 def author_of(address: str, name: str, *, mail_from: str | None) -> Author:
-    """Who writes: an agent, from its own address or from another."""
+    """The author of a mail: an agent that sends from its own address or from a shared one."""
     return Author(address=address, name=name, shared_from=mail_from if mail_from != address else None)
 
 
-async def keep_ahead(composed: Composed, *, ctx: SendContext, now: datetime) -> WireBytes:
-    """*composed* as it is to be kept at *now*: a long one's chunks are written already, a transaction each."""
+async def wire_bytes(composed: Composed, *, ctx: SendContext, now: datetime) -> WireBytes:
+    """The bytes of *composed* ready to be stored at *now*; a long mail's chunks are written ahead here."""
     raw = composed.raw
     if len(raw) <= INLINE_BYTES:
         return WireBytes(sha256=composed.sha256, size=len(raw), content=raw)
-    for number, start in enumerate(range(0, len(raw), CHUNK_BYTES)):
-        part = raw[start : start + CHUNK_BYTES]
-        await ctx.store.write(lambda tx, n=number, part=part: keep_chunk(tx, composed.sha256, n, part, now=now))  # type: ignore[misc]
+    await keep_ahead(composed.sha256, [raw], store=ctx.store, now=now)
     return WireBytes(sha256=composed.sha256, size=len(raw))
 
 
 async def with_bytes(outgoing: Outgoing, *, ctx: SendContext) -> tuple[OutboundMessage, bytes]:
-    """The message, and the very bytes that were composed, and where somebody had to approve them, approved.
+    """The message and its composed (and, after a review, approved) bytes.
 
-    Raises CourierRefused when the bytes are not those that were: nothing else is ever sent in their place.
+    Raises CourierRefused when the stored bytes have another SHA-256: no other bytes are ever sent.
     """
     if outgoing.message.digest is None:
         outgoing = replace(outgoing, message=await _compose_late(outgoing, ctx=ctx))
     raw = await _kept_bytes(outgoing.message, ctx=ctx)
     if sha256(raw).hexdigest() != outgoing.message.digest:
-        raise CourierRefused("the mail's bytes are not those that were composed")
+        raise CourierRefused("the stored bytes of the mail are not the bytes that were composed")
     return outgoing.message, raw
 
 
 async def _compose_late(outgoing: Outgoing, *, ctx: SendContext) -> OutboundMessage:
-    """Compose a mail that was never composed here, but came with an account that was taken in.
+    """Compose a message that came with an imported account and was never composed here.
 
-    Its old bytes, and its sender's address, are what the archive says, which is not ours to vouch for. Of its files
-    there is nothing else.
+    The archive's bytes and sender address are not trusted: the mail is composed again from the draft. Only its
+    attachments are read from the archived bytes.
     """
-    assert outgoing.draft is not None, "it was never composed"
+    assert outgoing.draft is not None, "an imported message without bytes keeps its draft"
     old, now = await _kept_bytes(outgoing.message, ctx=ctx), ctx.clock.now()
     files = outgoing.draft.attachments or await by_size(len(old), lambda: files_in(old))
     mail_from = await ctx.senders.shared_from(outgoing.message.agent) or outgoing.message.agent
     message = replace(outgoing.message, mail_from=mail_from)
     composed = await compose_again(message, replace(outgoing.draft, attachments=files), ctx=ctx)
-    wire = await keep_ahead(composed, ctx=ctx, now=now)
+    wire = await wire_bytes(composed, ctx=ctx, now=now)
     return await ctx.store.write(lambda tx: attach_wire(tx, message.id, wire, mail_from=mail_from, now=now))
 
 

@@ -1,6 +1,6 @@
-"""The next place in an agent's mailbox: a sequence number given out under the agent's row lock.
+"""Take the next sequence number of an agent's mailbox, under the agent's row lock.
 
-Whoever commits later has the higher one, so no reader's cursor ever passes a row that is still to come.
+A later commit has a higher number, so a reader's cursor never passes a row that is not committed yet.
 """
 
 from dataclasses import dataclass
@@ -22,21 +22,21 @@ _COUNT_UP: Final = update(agents).where(agents.c.address == bindparam("mailbox")
 
 @dataclass(slots=True)
 class MailboxPlace:
-    """An agent's row as the messages of this transaction need it."""
+    """The values of an agent's row that the messages of this transaction need."""
 
     user_id: str | None  # None for the operator's own postmaster
     mode: str
     events: list[str]
-    counted: dict[str, Any]  # the values that the put-off update will write
+    counted: dict[str, Any]  # the values that the deferred update will write
 
     @property
     def seq(self) -> int:
-        """The number that was given out last."""
+        """The sequence number that was taken last."""
         return int(self.counted["seq"])
 
 
 def next_place(tx: Tx, address: str) -> MailboxPlace:
-    """The agent's mailbox with its next sequence number taken. Raises AgentNotFound."""
+    """Take the next sequence number of the agent's mailbox. Raises AgentNotFound."""
     mailbox: MailboxPlace | None = tx.notes.get(("mailbox", address))
     if mailbox is None:
         row = tx.execute_before_deferred(_MAILBOX, {"address": address}).first()

@@ -1,7 +1,7 @@
-"""Messages: one mail as one agent sees it.
+"""Create, read and list messages: one mail as one agent sees it.
 
-Lists never touch the bytes. A cursor is the agent's own sequence number, which is given out under
-the agent's row lock: whoever commits later has the higher one, so no reader ever skips a row.
+Lists never read the bytes. A cursor is the agent's sequence number, taken under the agent's row lock: a
+later commit has a higher number, so a reader never skips a row.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from store.mail.conversations import lookup_conversation_id, provider_id
 from store.mail.deliveries import enqueue
 from store.mail.mailbox import next_place
 from store.mail.usage import record_usage
-from store.records.mail import Message, MessageStatus, NewMessage, Page
+from store.records.mail import Message, MessageStatus, NewMessage, Page, Receipt
 from store.schema.inbound import INBOUND, READ, UNREAD, agents, messages
 from store.transaction import Tx
 from store.wake import INBOX
@@ -29,24 +29,21 @@ MAX_PAGE: Final = 200
 
 ReadStatus = Literal["unread", "read", "all"]
 
-_COLUMNS: Final = [messages.c[field.name] for field in fields(Message)]
+_RECEIPT: Final = tuple(field.name for field in fields(Receipt))
+_NAMES: Final = tuple(field.name for field in fields(Message))
+_COLUMNS: Final = [messages.c[name] for name in _NAMES]
 _INSERT: Final = insert(messages)
 
 
 def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
-    """Keep *new* for its agent, together with the delivery or the place in the queue it asks for.
+    """Store *new* for its agent, with its webhook delivery or its place in the poll queue.
 
-    The content must be there already. Raises AgentNotFound when the agent is gone meanwhile.
+    The content must be stored already. Raises AgentNotFound when the agent was deleted meanwhile.
     """
     mailbox = next_place(tx, new.agent)
     conversation = lookup_conversation_id(tx, new.agent, new.parent_ids) or new_conversation_id()
-    values = {field.name: getattr(new, field.name) for field in fields(NewMessage) if field.name != "parent_ids"}
-    values |= {
-        "seq": mailbox.seq,
-        "direction": "inbound",
-        "status": "unread",
-        "conversation_id": conversation,
-    }
+    message = as_message(new, seq=mailbox.seq, conversation_id=conversation)
+    values = {name: getattr(message, name) for name in _NAMES}
     provider = provider_id(new.email_message_id or "")
     queue = {"queued": mailbox.mode == "poll", "visible_at": new.received_at, "expires_at": new.received_at + KEPT_FOR}
     tx.defer(_INSERT, values | queue | {"provider_message_id": provider})
@@ -63,11 +60,17 @@ def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
             at=new.received_at,
         )
     tx.wake(INBOX + new.agent)
-    return Message(**values)
+    return message
+
+
+def as_message(new: NewMessage, *, seq: int, conversation_id: str) -> Message:
+    """*new* as an unread message with the agent's sequence number *seq*. Pure: stores nothing."""
+    values = {name: getattr(new, name) for name in _RECEIPT}
+    return Message(**values, seq=seq, direction="inbound", status="unread", conversation_id=conversation_id)
 
 
 def get_inbound_message(tx: Tx, agent: str, message_id: str, *, now: datetime) -> Message:
-    """A message of this agent, unless its time is over. Raises MessageNotFound."""
+    """An inbound message of this agent that has not expired. Raises MessageNotFound."""
     mine = and_(messages.c.id == message_id, messages.c.agent == agent, messages.c.direction == "inbound")
     row = tx.execute(select(*_COLUMNS).where(mine, messages.c.expires_at > now)).first()
     if row is None:
@@ -76,7 +79,7 @@ def get_inbound_message(tx: Tx, agent: str, message_id: str, *, now: datetime) -
 
 
 def find_bytes(tx: Tx, agent: str, message_id: str, *, now: datetime) -> tuple[int, str | None]:
-    """Size and SHA-256 of a message of this agent of either direction, None once they are gone.
+    """Size and SHA-256 of a message's bytes, inbound or outbound; the SHA-256 is None once they are deleted.
 
     Raises MessageNotFound.
     """
@@ -90,7 +93,7 @@ def find_bytes(tx: Tx, agent: str, message_id: str, *, now: datetime) -> tuple[i
 def get_message_with_content(
     tx: Tx, agent: str, message_id: str, *, now: datetime, peek: bool = False
 ) -> tuple[Message, bytes]:
-    """An inbound message and its bytes; unless it is only a *peek*, it is read from now on. Raises MessageNotFound."""
+    """An inbound message and its bytes; marks it read unless *peek* is set. Raises MessageNotFound."""
     message = get_inbound_message(tx, agent, message_id, now=now)
     raw = read_body(tx, message.raw_sha256)
     if peek or message.status != "unread":
@@ -122,7 +125,7 @@ def get_messages_by_agent(
     cursor: str | None,
     now: datetime,
 ) -> Page[Message]:
-    """Inbound messages in order of arrival, from behind *cursor* on. Raises InvalidValue for no cursor of ours."""
+    """A page of inbound messages in order of arrival, after *cursor*. Raises InvalidValue for a malformed cursor."""
     count = max(1, min(limit, MAX_PAGE))
     rows = tx.execute(inbound_behind(tx, agent, parse_cursor(cursor), status=status, limit=count + 1, now=now)).all()
     items = [message_of(row) for row in rows[:count]]
@@ -139,10 +142,10 @@ def inbound_behind(
     now: datetime,
     conversation_id: str | None = None,
 ) -> Select[Any] | CompoundSelect[Any]:
-    """The first *limit* inbound messages of an agent behind *seq*, in order of arrival.
+    """Query the first *limit* inbound messages of an agent after *seq*, in order of arrival.
 
-    A part for each kind, which the database merges: each is read along an index of its own, and none
-    reads through the rows of another kind, however many there are.
+    One part per kind (read, unread), merged by the database: each part uses its own index, and its cost does
+    not depend on the number of rows of the other kind.
     """
     kinds = {"unread": [UNREAD], "read": [READ], "all": [UNREAD, READ]}[status]
     behind = unexpired(agent, behind=seq, now=now)
@@ -152,14 +155,15 @@ def inbound_behind(
     ordered = [part.order_by(messages.c.seq).limit(limit) for part in parts]
     if len(parts) == 1:
         return ordered[0]
-    # SQLite merges parts as they are. PostgreSQL would read all of both and sort, unless each has its order and end.
+    # SQLite merges the parts as written. PostgreSQL would read both parts whole and sort them, unless each part
+    # has its own ORDER BY and LIMIT.
     if tx.connection.dialect.name == "postgresql":
         parts = [select(part.subquery()) for part in ordered]
     return union_all(*parts).order_by("seq").limit(limit)
 
 
 def list_newest(tx: Tx, agent: str | None, *, limit: int) -> list[Message]:
-    """The newest inbound messages of an agent, or of everybody, for the operator's eye; newest first."""
+    """The newest inbound messages of one agent, or of all agents, newest first; for the operator."""
     query = select(*_COLUMNS).where(INBOUND).order_by(messages.c.id.desc())  # ids begin with the time
     if agent is not None:
         query = select(*_COLUMNS).where(messages.c.agent == agent, INBOUND).order_by(messages.c.seq.desc())
@@ -169,7 +173,7 @@ def list_newest(tx: Tx, agent: str | None, *, limit: int) -> list[Message]:
 def update_message_delivery_status(
     tx: Tx, agent: str, message_id: str, status: MessageStatus, *, now: datetime
 ) -> Message:
-    """Mark an inbound message read or unread; unread puts it back where it can be leased. Raises MessageNotFound."""
+    """Mark an inbound message read or unread; an unread one can be leased again. Raises MessageNotFound."""
     message = get_inbound_message(tx, agent, message_id, now=now)
     if status == "read":
         mark_read(tx, message.id)
@@ -182,12 +186,12 @@ def update_message_delivery_status(
 
 
 def mark_read(tx: Tx, message_id: str) -> None:
-    """Remember that it was read. What was leased before stays in the queue until it is acked."""
+    """Mark a message read. A message that was leased before stays in the queue until it is acked."""
     still_queued = case((messages.c.leases > 0, messages.c.queued), else_=False)
     tx.execute(update(messages).where(messages.c.id == message_id).values(status="read", queued=still_queued))
 
 
 def message_of(row: Row[Any]) -> Message:
-    """The record of a row that has (at least) the columns of a message."""
+    """The record of a row that has at least a message's columns."""
     found = row._mapping
     return Message(**{column.name: found[column.name] for column in _COLUMNS})
