@@ -1,7 +1,6 @@
 import asyncio
 import threading
 from datetime import UTC, datetime
-from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -114,11 +113,9 @@ async def test_an_outage_is_told_apart_from_a_failure(down, verified, dmarc):
 
 
 async def test_over_budget_what_is_unfinished_is_a_temporary_error():
-    start = perf_counter()
+    async with asyncio.timeout(30):  # without a budget it would wait for ever
+        found = await judged(signed(), resolver=Never(), budget_seconds=0.05)
 
-    found = await judged(signed(), resolver=Never(), budget_seconds=0.05)
-
-    assert perf_counter() - start < 1
     assert ("temperror", "temperror", "temperror") == (found.spf.result, found.dkim[0].result, found.dmarc.result)
     assert found.undecided
 

@@ -1,12 +1,12 @@
 """What strangers send that is hardly a mail: taken, kept byte for byte, readable, and cheap."""
 
 import random
-import time
 
 import pytest
 
 from relay.events.inbound import event_body, message_data
 from relay.signing.seal import verify_seal
+from tests.cost import SECOND, cost_of
 from tests.inbound.way_in import MAIL
 
 BOT = "bot@agents.example"
@@ -69,20 +69,24 @@ async def test_an_odd_mail_is_kept_byte_for_byte_and_can_be_told_to_its_agent(wa
     await way_in.agent(BOT, webhook="https://hook.example/")
     odd = ODD[name]()
 
-    for _ in range(3):  # what it costs is the least of several: whatever else runs beside only adds
-        start = time.process_time()
+    done = []
+
+    async def take():
         message, raw = await way_in.receive_one(odd)
         data = message_data(message, raw, base_url="https://relay.example")
         event = event_body(event_id="evt_1", event_type="email.received", at=message.received_at, data=data)
-        spent = time.process_time() - start
-        if spent < 1.0:
-            break
+        done[:] = message, raw, event
+
+    spent = [await cost_of(take)]
+    while spent[-1] >= SECOND and len(spent) < 3:  # other work in this process only adds
+        spent.append(await cost_of(take))
+    message, raw, event = done
 
     assert raw.endswith(odd)
     assert event.startswith(b'{"type":"email.received"')
     assert all(value.isascii() and value.isprintable() for value in message.auth_headers.values())
     assert verify_seal(message.auth_headers, [await way_in.secret(BOT)], raw).holds
-    assert spent < 1.0
+    assert min(spent) < SECOND
 
 
 @pytest.mark.parametrize("name", ["no From", "two From", "two authors", "From without address"])
