@@ -4,11 +4,12 @@ import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal, get_args
+from typing import Final
 
 from relay.clock import rfc3339
 from relay.egress import Network, check_url
 from relay.errors import ForbiddenTarget, NoSharedDomain
+from relay.events.types import EVENT_NAMES
 from relay.signing.agent_secret import agent_secret, open_secret
 from relay.signing.secrets import NONCE_BYTES, SECRET_BYTES, MasterKey, whsec
 from store.directory import agents, domains
@@ -18,19 +19,6 @@ from store.names import is_text
 from store.records.mail import Agent, AgentSecret, Mode
 from store.transaction import Tx
 
-EventType = Literal[
-    "email.received",
-    "email.sent",
-    "email.failed",
-    "email.pending_approval",
-    "email.approved",
-    "email.rejected",
-    "email.expired",
-    "email.delivered",
-    "email.bounced",
-    "email.complained",
-]
-EVENT_TYPES: Final[tuple[EventType, ...]] = get_args(EventType)
 MAX_NAME: Final = 200
 # Addresses that the world writes to when it means the operator (RFC 2142), or takes for the operator.
 RESERVED: Final = frozenset(
@@ -175,7 +163,7 @@ def check_texts(*, name: str, events: Sequence[str], on_unverified: str) -> None
     """Refuse what the schema would refuse, with a word on why. Raises InvalidValue."""
     if not is_text(name, most=MAX_NAME):
         raise InvalidValue(f"name: at most {MAX_NAME} printable characters")
-    unknown = [event for event in events if event not in EVENT_TYPES]
+    unknown = [event for event in events if event not in EVENT_NAMES]
     if unknown:
         raise InvalidValue(f"events: there is no {unknown[0]}")
     if on_unverified not in {"deliver", "reject"}:

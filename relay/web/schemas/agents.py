@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from relay.directory.agents import EVENT_TYPES, MAX_NAME, MAX_SLUG, EventType
+from relay.directory.agents import MAX_NAME, MAX_SLUG
+from relay.events.types import EVENT_NAMES, EventName
 from relay.web.schemas.common import Shape
 from relay.web.schemas.fields import NextCursor, Time
 from store.directory.hitl import MAX_TTL_SECONDS
@@ -12,8 +13,8 @@ from store.records.domains import Purpose, RecordStatus
 from store.records.mail import ExpirationAction, Mode, OnUnverified
 
 Events = Annotated[
-    list[EventType],
-    Field(max_length=len(EVENT_TYPES), description="Which events its webhook gets.", examples=[["email.received"]]),
+    list[EventName],
+    Field(max_length=len(EVENT_NAMES), description="Which events its webhook gets.", examples=[["email.received"]]),
 ]
 Name = Annotated[str, Field(max_length=MAX_NAME, description="For people to read.", examples=["Support"])]
 Url = Annotated[
@@ -81,7 +82,7 @@ class DomainPage(BaseModel):
     next_cursor: NextCursor
 
 
-def _by_default() -> list[EventType]:
+def _by_default() -> list[EventName]:
     return ["email.received"]
 
 
@@ -188,7 +189,7 @@ class AgentDocument(BaseModel):
     mode: Mode = Field(description="Whether events are posted to it, or it asks.")
     webhook_url: str | None = Field(description="Where events are posted.", examples=["https://hooks.example/in"])
     webhook_off_at: Time | None = Field(description="When its endpoint said 410: nothing is posted until a URL is set.")
-    events: list[EventType] = Field(description="Which events its webhook gets.", examples=[["email.received"]])
+    events: list[EventName] = Field(description="Which events its webhook gets.", examples=[["email.received"]])
     on_unverified: OnUnverified = Field(description="`reject` takes only mail whose sender is verified.")
     hitl: Hitl
     created_at: Time

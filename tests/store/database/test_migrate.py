@@ -32,7 +32,7 @@ from store.database.connect import open_engine
 engine = open_engine(sys.argv[1])
 migrate.upgrade(engine)
 assert migrate.state(engine).is_current
-print(migrate.chain())
+print(migrate.migrations_folder())
 """
 
 
@@ -104,7 +104,7 @@ def test_alembic_finds_nothing_left_to_do(engine):
 
 
 def test_the_chain_has_one_end_and_one_beginning():
-    script = ScriptDirectory(str(migrate.chain()))
+    script = ScriptDirectory(str(migrate.migrations_folder()))
 
     assert (1, 1) == (len(script.get_heads()), len(script.get_bases()))
 
@@ -193,6 +193,7 @@ TAKEN = [
     "UPDATE messages SET direction = 'outbound', status = 'queued', provider_message_id = '0100'",
     "UPDATE messages SET status = 'read'",
     "UPDATE deliveries SET status = 'dead'",
+    "UPDATE deliveries SET event_type = 'email.opened'",  # the program knows the event types, the database any
     "UPDATE deliveries SET message_id = NULL",
     MESSAGE.replace("msg_1", "msg_2").replace(", 1,", ", 2,"),
     "DELETE FROM users WHERE id = 'usr_404'",
@@ -230,7 +231,7 @@ def test_a_user_who_goes_takes_agents_along_and_leaves_the_domain(filled):
 
 # From one release to the next, and back
 
-SCRIPT = ScriptDirectory(str(migrate.chain()))
+SCRIPT = ScriptDirectory(str(migrate.migrations_folder()))
 REVISIONS = [revision.revision for revision in reversed(list(SCRIPT.walk_revisions()))]
 OLDER = REVISIONS[:-1]
 LONG_KEY = (
@@ -293,6 +294,66 @@ def test_a_domain_that_was_claimed_in_an_earlier_release_is_looked_at_soon(empty
         found.domain
         for found in store.run(lambda tx: take_due_domains(tx, limit=9, lease=timedelta(minutes=1), now=now["now"]))
     ]
+
+
+def opened(connection, now):
+    """Store a delivery of an event type that no release has."""
+    with connection.begin():
+        connection.execute(timed(DELIVERY.replace("_1'", "_2'", 2).replace("email.received", "email.opened")), now)
+
+
+def test_a_store_of_an_earlier_release_takes_new_event_types_once_it_is_brought_up(empty_engines, now):
+    engine = empty_engines[0]
+    migrate.upgrade(engine, to="0004")
+    with engine.connect() as before:  # of another process, and older than the change
+        with before.begin():
+            for row in ROWS:
+                before.execute(timed(row), now)
+        with pytest.raises(IntegrityError, match="event_type_check"):
+            opened(before, now)
+
+        migrate.upgrade(engine)
+        opened(before, now)
+
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT event_type FROM deliveries ORDER BY id")).scalars().all()
+        with pytest.raises(IntegrityError):
+            connection.execute(text("UPDATE deliveries SET status = 'lost'"))
+    assert ["email.received", "email.opened"] == found
+
+
+def test_a_file_whose_schema_was_edited_is_whole_and_no_longer_editable(empty_sqlite_urls, now):
+    engine = open_engine(empty_sqlite_urls[0])
+    migrate.upgrade(engine, to="0004")
+    with engine.begin() as connection:
+        for row in ROWS:
+            connection.execute(timed(row), now)
+
+    migrate.upgrade(engine)
+
+    with engine.connect() as connection:
+        pragmas = [
+            connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for pragma in ("integrity_check", "writable_schema")
+        ]
+    engine.dispose()
+    assert ["ok", 0] == pragmas
+
+
+def test_a_table_that_was_changed_by_hand_is_left_as_it_is(empty_sqlite_urls):
+    engine = open_engine(empty_sqlite_urls[0])
+    migrate.upgrade(engine, to="0004")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE delivery_attempts")
+        connection.exec_driver_sql("DROP TABLE deliveries")
+        rule = "CONSTRAINT deliveries_event_type_check CHECK (event_type <> '')"
+        connection.exec_driver_sql(f"CREATE TABLE deliveries (event_type TEXT {rule})")
+
+    with pytest.raises(Unavailable) as refused:
+        migrate.upgrade(engine)
+
+    assert "changed by hand" in str(refused.value.__cause__)
+    assert "0004" == migrate.state(engine).found
+    engine.dispose()
 
 
 @pytest.mark.parametrize(("older", "newer"), list(pairwise(REVISIONS)))
@@ -401,4 +462,4 @@ async def test_an_installation_without_its_chain_says_so(tmp_path):
     code, _, complaint = await run_upgrade(sqlite_url(tmp_path / "mail.db"), path=site, cwd=tmp_path)
 
     assert 1 == code
-    assert "Unavailable: the installation lacks its migration chain" in complaint
+    assert "Unavailable: the installation lacks its migrations" in complaint

@@ -147,6 +147,15 @@ def test_a_delivery_that_is_not_committed_is_not_there(store, hook, places):
 # Claiming
 
 
+def test_a_delivery_of_an_event_type_that_this_release_does_not_know_is_stored_and_claimed(store, hook, outbox, clock):
+    store.run(lambda tx: enqueue(tx, agent=hook.address, event_type="email.opened", message_id=None, now=clock.now()))
+
+    (claim,) = outbox.claim()
+    outbox.arrived(claim)
+
+    assert ("email.opened", "delivered") == (claim.delivery.event_type, outbox.get(claim).status)
+
+
 def test_deliveries_are_claimed_oldest_due_first(mail, outbox):
     made = [mail()[0].id for _ in range(3)]
 
