@@ -1,7 +1,21 @@
+import ast
+from pathlib import Path
+
 import pytest
 
 from store.errors import MessageNotFound, Unavailable
-from store.mail.bodies import CHUNK_BYTES, keep_body, keep_chunk, read_bodies, read_body, read_chunk
+from store.mail.bodies import (
+    CHUNK_BYTES,
+    chunk_units,
+    keep_ahead,
+    keep_body,
+    keep_chunk,
+    keep_content,
+    read_bodies,
+    read_body,
+    read_chunk,
+    split_chunks,
+)
 from store.schema.inbound import bodies, body_chunks
 from tests.store.contents import keep, keep_in_parts, name, parts_of, rows, times
 from tests.store.gate import Gate, in_one_group, run_beside, wait_until_blocked
@@ -23,6 +37,47 @@ def test_bytes_kept_in_parts_come_back_as_they_were(store, clock):
 
     assert LONG == store.run(lambda tx: read_body(tx, name(LONG)))
     assert 3 == store.run(rows(body_chunks))
+
+
+@pytest.mark.parametrize("size", [1, 1000, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES])
+def test_chunks_have_one_size_whatever_the_size_of_the_pieces(size):
+    content = LONG[: 2 * CHUNK_BYTES + 7] if size > 1 else LONG[:99]
+
+    chunks = list(split_chunks(parts_of(content, size)))
+
+    assert parts_of(content) == chunks
+
+
+@pytest.mark.parametrize("length", [0, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES])
+def test_a_content_is_one_row_up_to_a_chunk_and_chunks_above(store, clock, length):
+    content = LONG[:length]
+
+    store.run(lambda tx: keep_content(tx, name(content), content, now=clock.now()))
+
+    assert content == store.run(lambda tx: read_body(tx, name(content)))
+    assert (len(parts_of(content)) if length > CHUNK_BYTES else 0) == store.run(rows(body_chunks))
+
+
+async def test_chunks_that_are_written_ahead_are_read_once_their_body_is_kept(live_store, clock):
+    await keep_ahead(name(LONG), [LONG[:7], LONG[7:]], store=live_store, now=clock.now())
+    await live_store.write(lambda tx: keep_body(tx, name(LONG), size=len(LONG), content=None, now=clock.now()))
+
+    assert LONG == await live_store.read(lambda tx: read_body(tx, name(LONG)))
+
+
+def test_every_chunk_is_a_write_of_its_own(clock):
+    assert 3 == len(list(chunk_units(name(LONG), [LONG], now=clock.now())))
+
+
+def test_no_other_module_cuts_a_content_into_chunks():
+    root = Path(__file__).resolve().parents[3]
+    files = [*(root / "relay").rglob("*.py"), *(root / "store").rglob("*.py")]
+
+    def writes_chunks(path):
+        names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+        return "keep_chunk" in names
+
+    assert [root / "store/mail/bodies.py"] == [path for path in files if writes_chunks(path)]
 
 
 def test_parts_may_come_in_any_order(store, clock):
