@@ -29,6 +29,7 @@
     │   ├── SenderUnproven     DNS could not say who the sender is
     │   ├── DnsUnavailable     no nameserver gave an answer
     │   ├── CourierBusy        the provider does not take mail now
+    │   ├── Stopping           the daemon is stopping and begins no new work
     │   ├── SnsUnreachable     who signs a provider's events cannot be asked now
     │   └── StreamCut          the line to a relay's events is gone
     └── Misconfigured      the operator must change something before a start
@@ -160,6 +161,10 @@ class CourierBusy(Deferred):
     def __init__(self, message: str | None = None, *, seconds: float = 0) -> None:
         super().__init__(message)
         self.seconds = seconds  # the least that it wants one to wait
+
+
+class Stopping(Deferred):
+    """The daemon is stopping and begins no new work."""
 
 
 class SnsUnreachable(Deferred):

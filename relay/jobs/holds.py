@@ -1,4 +1,7 @@
-"""Holds whose time is over, and sends that were cut off: each taken by one of however many processes there are."""
+"""Periodic jobs for holds: carry out expired ones, and mark interrupted sends ``unconfirmed``.
+
+Several daemons may run them on one database: each message is claimed by one process.
+"""
 
 import asyncio
 from typing import Final
@@ -14,38 +17,39 @@ from store.outbound.unconfirmed import sweep_unconfirmed
 from store.records.outbound import ExpiredHold
 
 AT_ONCE: Final = 4
-MOST: Final = 200  # of a round's one look
+BATCH: Final = 200  # messages of one query
+_INTERRUPTED: Final = "the sending process died, or lost the provider's answer"
 log = structlog.get_logger("relay.jobs")
 
 
 class Holds:
-    """The rounds."""
+    """The expiry job and the sweep of interrupted sends."""
 
     def __init__(self, send_context: SendContext) -> None:
         self._ctx = send_context
 
     async def expire_due(self, stop: asyncio.Event) -> None:
-        """A round: do what agents' owners want done about holds that nobody decided. Raises Unavailable."""
+        """One round: carry out the agent owner's expiry action for each expired hold. Raises Unavailable."""
         slots = asyncio.Semaphore(AT_ONCE)
         while not stop.is_set():
             now = self._ctx.clock.now()
-            due = await self._ctx.store.read(lambda tx: list_expired_pending(tx, limit=MOST, now=now))  # noqa: B023
+            due = await self._ctx.store.read(lambda tx: list_expired_pending(tx, limit=BATCH, now=now))  # noqa: B023
             done = await asyncio.gather(*[self._expire(hold, slots, stop) for hold in due])
-            if not any(done):  # the rest cannot be dealt with now: paused, or put off a little
+            if not any(done):  # no hold left, or the rest must wait: sending is paused, or the provider is busy
                 return
 
     async def sweep(self, stop: asyncio.Event) -> None:
-        """A round: sends whose process died, or lost the answer, are in doubt from now on. Raises Unavailable."""
+        """One round: mark sends whose lease has ended ``unconfirmed``. Raises Unavailable."""
         while not stop.is_set():
             now = self._ctx.clock.now()
-            swept = await self._ctx.store.write(lambda tx: sweep_unconfirmed(tx, limit=MOST, now=now))  # noqa: B023
+            swept = await self._ctx.store.write(lambda tx: sweep_unconfirmed(tx, limit=BATCH, now=now))  # noqa: B023
             for message_id in swept:
-                log.warning("send_unconfirmed", message_id=message_id, error="its sender died, or lost the answer")
+                log.warning("send_unconfirmed", message_id=message_id, error=_INTERRUPTED)
             if not swept:
                 return
 
     async def _expire(self, hold: ExpiredHold, slots: asyncio.Semaphore, stop: asyncio.Event) -> bool:
-        """Whether it waits no longer; another process may have dealt with it meanwhile."""
+        """Whether the hold has ended here. Another process may have ended it first."""
         async with slots:
             if stop.is_set():
                 return False

@@ -1,4 +1,4 @@
-"""Letters to people: sent as they are asked for; one that is cut off is sent again."""
+"""Send queued letters to people (sign-in links, review requests); an interrupted letter is sent again."""
 
 import random
 import secrets
@@ -23,7 +23,7 @@ log = structlog.get_logger("relay.jobs")
 
 
 class LetterRound(Worker[Letter]):
-    """Sends what people are to be told."""
+    """Sends letters to users and reviewers."""
 
     def __init__(
         self,
@@ -33,28 +33,28 @@ class LetterRound(Worker[Letter]):
         look_seconds: float = LOOK_SECONDS,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """*chance* answers numbers in [0, 1)."""
+        """*chance* returns random numbers in [0, 1)."""
         super().__init__(send_context, topic=LETTERS, at_once=at_once, look_seconds=look_seconds)
         self._chance = chance
-        self._has_told = False  # that nothing is sent from here
+        self._has_logged = False  # that this relay sends no letters
 
     def next_due(self, tx: Tx) -> datetime | None:
         """When the next letter is due."""
         return next_letter_due(tx)
 
-    def claim(self, tx: Tx, room: int, *, now: datetime) -> Sequence[Letter]:
-        """Up to *room* letters."""
-        return claim_due_letters(tx, limit=room, lease=self._ctx.lease, now=now)
+    def claim(self, tx: Tx, limit: int, *, now: datetime) -> Sequence[Letter]:
+        """Claim up to *limit* due letters."""
+        return claim_due_letters(tx, limit=limit, lease=self._ctx.lease, now=now)
 
     async def send(self, item: Letter) -> None:
-        """Send one, and write down what became of it."""
+        """Send one letter and settle it."""
         try:
-            told = await notify(item, ctx=self._ctx, sign_in=self._sign_in, jitter=self._chance())
-            if told.why == NO_COURIER and not self._has_told:
-                self._has_told = True
+            result = await notify(item, ctx=self._ctx, sign_in=self._sign_in, jitter=self._chance())
+            if result.why == NO_COURIER and not self._has_logged:
+                self._has_logged = True
                 log.warning("letters_disabled", reason=NO_COURIER)
         except StoreError as error:
-            # Not settled, so the lease ends and it is sent again.
+            # Not settled: the letter is sent again when its lease ends.
             log.warning("letter_failed", letter_id=item.id, error=type(error).__name__)
         except Exception:
             log.exception("letter_failed", letter_id=item.id)

@@ -1,8 +1,8 @@
-"""What is done again and again: named jobs, each at intervals of its own and never beside itself.
+"""A scheduler of periodic jobs: each job has its own interval, and its rounds never overlap.
 
-From start to start of a round it is the interval and up to a tenth more, so that daemons which
-were started together do not all work together. A round that takes longer is followed at once by
-the next; one that fails is told in the log, and the next comes when it would have come anyhow.
+From start to start of a round it is the interval and up to a tenth more, so that daemons started at the same time
+spread their work. A round that takes longer than the interval is followed at once by the next. A round that fails
+is logged, and the next comes at its usual time.
 """
 
 import asyncio
@@ -16,17 +16,18 @@ from typing import Final
 import structlog
 
 from relay.clock import Clock
+from relay.tasks import TaskSet
 from store.errors import StoreError
 
-FIRST_SECONDS: Final = 5.0  # the longest that the first round waits: a daemon that never lives long works too
+FIRST_SECONDS: Final = 5.0  # the longest wait before a first round, so that short-lived daemons run jobs too
 JITTER: Final = 0.1  # of the interval, added
 
 log = structlog.get_logger("relay.jobs")
 
 Round = Callable[[asyncio.Event], Awaitable[None]]
-"""One round of a job. It is handed an event that is set when the daemon stops: a long round looks at it."""
+"""One round of a job. Its argument is an event that is set when the daemon stops; a long round checks it."""
 Rest = Callable[[asyncio.Event, float], Awaitable[None]]
-"""Waits for so many seconds, or until the event is set."""
+"""Wait for a number of seconds, or until the event is set."""
 
 
 async def rest(stop: asyncio.Event, seconds: float) -> None:
@@ -37,9 +38,9 @@ async def rest(stop: asyncio.Event, seconds: float) -> None:
 
 
 def seconds_left(every: timedelta, passed: timedelta, *, jitter: float) -> float:
-    """Seconds until the next round, *passed* after the last one began; *jitter* in [0, 1) is chance's part.
+    """Seconds until the next round, *passed* after the last one began; *jitter* is random in [0, 1).
 
-    A clock that was set back meanwhile makes nobody wait for longer than one interval.
+    After the clock was set back the wait is one interval at most.
     """
     whole = every * (1 + JITTER * jitter)
     return min(max(whole - passed, timedelta(0)), whole).total_seconds()
@@ -56,31 +57,27 @@ class Scheduler:
     """Runs jobs from start() to stop() on the running loop."""
 
     def __init__(self, *, clock: Clock, chance: Callable[[], float] = random.random, rest: Rest = rest) -> None:
-        """*chance* answers numbers in [0, 1)."""
+        """*chance* returns random numbers in [0, 1)."""
         self._clock = clock
         self._chance = chance
         self._rest = rest
         self._jobs: list[_Job] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._stop = asyncio.Event()
 
     def add(self, name: str, *, every: timedelta, run: Round) -> None:
-        """A job more; before start()."""
+        """Add a job. Call it before start()."""
         self._jobs.append(_Job(name, every, run))
 
     def start(self) -> None:
         """Begin: each job's first round comes within seconds."""
-        self._tasks = {asyncio.ensure_future(self._repeat(job)) for job in self._jobs}
+        for job in self._jobs:
+            self._tasks.spawn(self._repeat(job))
 
     async def stop(self, grace_seconds: float) -> None:
-        """Begin no round any more, and let those under way end within *grace_seconds*."""
+        """Begin no further round, and let running rounds end within *grace_seconds*."""
         self._stop.set()
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(self._tasks, timeout=grace_seconds)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await self._tasks.drain(grace_seconds)
 
     async def _repeat(self, job: _Job) -> None:
         first = min(FIRST_SECONDS, job.every.total_seconds())

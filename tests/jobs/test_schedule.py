@@ -47,7 +47,7 @@ async def run(clock, *jobs, times, chance=0.0, every=EVERY):
     for number, job in enumerate(jobs):
         scheduler.add(f"job {number}", every=every, run=job)
     scheduler.start()
-    await asyncio.gather(*scheduler._tasks)
+    await scheduler._tasks.drain(10)
     return rests.seconds
 
 
