@@ -1,1 +1,1 @@
-"""Rows: the schema, one function a query, and the engine that groups commits."""
+"""Persistence: schema, one function per query, and the engine that groups commits."""

@@ -1,12 +1,13 @@
-"""The way to the database: one writer that groups commits, and readers beside it.
+"""The store's engine: one writer thread that groups commits, and reader threads.
 
 A *unit* is a synchronous function ``unit(tx) -> value`` made of the queries in this package.
-``await store.write(unit)`` runs it with all the others waiting at that moment in one transaction,
-so that one fsync serves them all; ``await store.read(unit)`` runs it beside the writer.
+``await store.write(unit)`` runs it in one transaction with all other units waiting at that moment,
+so that one fsync serves all of them; ``await store.read(unit)`` runs it on a reader, beside the writer.
 
-Units are written to be run twice. A group is first tried plain; only when one of it fails is the
-group rolled back and run again with a savepoint each, so that a failure hurts its own unit alone. What
-meets another process's locks even then has its turn alone.
+A unit may run more than once. A group first runs without savepoints. If one unit fails, the group is rolled
+back and run again with a savepoint per unit, so that a failure affects only its own unit. A unit that loses a
+race against another process in its savepoint too (deadlock, serialization failure, unique violation) is then
+retried in a transaction of its own.
 """
 
 import asyncio
@@ -29,14 +30,16 @@ from store.wake import Notifier
 
 T = TypeVar("T")
 
-BEGIN_OPTION: Final = "mailseal_begin"  # how a SQLite transaction is opened; None opens none
-MAX_GROUP: Final = 64  # units in one transaction; more would only make the first wait for the last
-_TRIES_ALONE: Final = 8  # of a unit that met a deadlock plain and in its savepoint
-_PAUSE_SECONDS: Final = 0.005  # before the second of them at most; twice as long before each further one
+BEGIN_OPTION: Final = (
+    "mailseal_begin"  # execution option: the statement that opens a SQLite transaction; None: autocommit
+)
+MAX_GROUP: Final = 64  # units in one transaction; with more, the first would wait longer for the last
+_TRIES_ALONE: Final = 8  # for a unit that lost a race without and with a savepoint
+_PAUSE_SECONDS: Final = 0.005  # upper bound of the second try's delay; doubled for each further try
 
 
 class _StoppedError(Exception):
-    """The database has failed for a whole group."""
+    """The database failed for a whole group; no unit of it is retried."""
 
     def __init__(self, reason: SQLAlchemyError) -> None:
         super().__init__(str(reason))
@@ -44,16 +47,19 @@ class _StoppedError(Exception):
 
 
 class _NotBegunError(_StoppedError):
-    """The database does not even open a transaction: it is gone, or locked for too long."""
+    """The database did not open a transaction: unreachable, or locked for too long."""
 
 
 class _NotCommittedError(_StoppedError):
-    """The database did not say that it has committed: it may have, so nothing is run again."""
+    """The database did not confirm the commit.
+
+    The group may have been committed, so no unit of it runs again.
+    """
 
 
 @dataclass(slots=True)
 class _Ticket:
-    """A unit in line, and where its answer is awaited."""
+    """A queued unit and the future that receives its result."""
 
     unit: Unit[Any]
     answer: "asyncio.Future[Any]"
@@ -63,7 +69,7 @@ class _Ticket:
 
 
 class Store:
-    """A database that can be asked from an event loop, or straight from a program without one."""
+    """A database used from an event loop, or directly by a program without one."""
 
     def __init__(self, engine: Engine, *, readers: int = 2, announce: Callable[[Tx], None] | None = None) -> None:
         self.engine = engine
@@ -72,60 +78,68 @@ class Store:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
         self._is_sqlite = engine.dialect.name == "sqlite"
-        # What makes a reader's transaction one snapshot.
+        # Makes a reader's transaction one snapshot.
         self._for_reading = {BEGIN_OPTION: "BEGIN"} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
-        self._glance: Connection | None = None
+        self._loop_connection: Connection | None = None
         self._writing: SimpleQueue[_Ticket | None] = SimpleQueue()
         self._reading: SimpleQueue[_Ticket | None] = SimpleQueue()
-        self._threads = [threading.Thread(target=self._write_on, name="store-writer", daemon=True)]
+        self._threads = [threading.Thread(target=self._run_writer, name="store-writer", daemon=True)]
         self._threads += [
-            threading.Thread(target=self._read_on, name=f"store-reader-{n}", daemon=True) for n in range(readers)
+            threading.Thread(target=self._run_reader, name=f"store-reader-{n}", daemon=True) for n in range(readers)
         ]
 
     def start(self) -> None:
-        """Begin to take units from the running loop."""
+        """Start the writer and reader threads; results go to the running loop."""
         self._loop = asyncio.get_running_loop()
         for thread in self._threads:
             thread.start()
 
     async def stop(self) -> None:
-        """Finish what is in line, then close every connection. Whoever comes later gets Unavailable."""
+        """Finish all queued units, then close every connection.
+
+        Later calls raise Unavailable.
+        """
         self._stopped = True
         self._writing.put(None)
         for _ in self._threads[1:]:
             self._reading.put(None)
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
-        self._close_glance()
+        self._close_loop_connection()
         self.engine.dispose()
 
     async def write(self, unit: Unit[T]) -> T:
-        """Run *unit* in a shared transaction; when this returns, it is on disk.
+        """Run *unit* in a shared transaction; return its value once the commit is on disk.
 
-        Raises what the unit raised (a StoreError or an error of its caller), or Unavailable when the
-        database failed; then nothing of it is kept.
+        Raises what the unit raises (a StoreError, or an error of the caller's own), or Unavailable when the database
+        fails. After an error nothing of the unit is stored, except that a commit whose confirmation was lost may have
+        taken effect.
         """
-        return await self._ask(self._writing, unit)
+        return await self._submit(self._writing, unit)
 
     async def read(self, unit: Unit[T]) -> T:
-        """Run *unit* on one snapshot, beside the writer. Raises like write."""
-        return await self._ask(self._reading, unit)
+        """Run *unit* on one snapshot, on a reader thread. Raises the same errors as write."""
+        return await self._submit(self._reading, unit)
 
     async def read_on_loop(self, unit: Unit[T]) -> T:
-        """Run *unit*, one look-up by key, in the shortest way there is. Raises like write.
+        """Run *unit*, a single look-up by key, on the loop's thread where that is safe.
 
-        On SQLite that is right here: a reader never waits for a writer, and handing so little over
-        to another thread costs more than doing it. Whatever goes wrong here is tried again there.
+        On SQLite a reader never waits for a writer, and handing so small a query to another thread costs more than
+        running it. When the query fails here, and on PostgreSQL always, it runs as ``read``. Raises the same errors
+        as write.
         """
         if self._is_sqlite and not self._stopped:
             try:
-                return unit(Tx(self._glancing()))
+                return unit(Tx(self._open_loop_connection()))
             except (SQLAlchemyError, UnicodeError):
-                self._close_glance()
+                self._close_loop_connection()
         return await self.read(unit)
 
     def run(self, unit: Unit[T]) -> T:
-        """Run *unit* in a transaction of its own on this thread: for programs without a loop."""
+        """Run *unit* in its own transaction on this thread, for programs without a loop.
+
+        Raises the same errors as write.
+        """
         ticket = _Ticket(unit, None)  # type: ignore[arg-type]
         self._commit_group([ticket])
         if ticket.error is not None:
@@ -135,11 +149,11 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[Tx]:
-        """A transaction that sees one state of the database, as of its first question, for as long as it is open.
+        """A read-only transaction that sees one state of the database until it is closed.
 
-        On a connection of its own, from any thread, for what is too long for ``read``; it is for reading
-        alone. While it is open a SQLite log only grows, so its holder should not wait for anybody slow.
-        Raises like write, of what the database does; other errors of the block pass as they are.
+        It uses its own connection, works from any thread, and serves reads that are too long for ``read``. The state is
+        that of its first query. While it is open the SQLite write-ahead log cannot be truncated, so do not wait for a
+        slow client inside it. Database errors are raised as by write; other errors of the block pass unchanged.
         """
         try:
             with self.engine.connect() as connection:
@@ -147,59 +161,59 @@ class Store:
         except (SQLAlchemyError, UnicodeError) as error:
             raise translated(error) from error
 
-    def _glancing(self) -> Connection:
-        if self._glance is None:
+    def _open_loop_connection(self) -> Connection:
+        if self._loop_connection is None:
             connection = self.engine.connect().execution_options(**{BEGIN_OPTION: None})
-            connection.detach()  # never the pool's again: it must not wait for a lock, others may
+            connection.detach()  # kept out of the pool: it must not wait for locks, pooled ones may
             connection.exec_driver_sql("PRAGMA busy_timeout=0")
-            self._glance = connection
-        return self._glance
+            self._loop_connection = connection
+        return self._loop_connection
 
-    def _close_glance(self) -> None:
-        if self._glance is not None:
-            connection, self._glance = self._glance, None
+    def _close_loop_connection(self) -> None:
+        if self._loop_connection is not None:
+            connection, self._loop_connection = self._loop_connection, None
             with suppress(SQLAlchemyError):
                 connection.close()
 
-    async def _ask(self, line: "SimpleQueue[_Ticket | None]", unit: Unit[T]) -> T:
-        assert self._loop is not None, "start() first"
+    async def _submit(self, line: "SimpleQueue[_Ticket | None]", unit: Unit[T]) -> T:
+        assert self._loop is not None, "call start() before read() or write()"
         if self._stopped:
-            raise Unavailable("the store is closed")
+            raise Unavailable("the store is closed: this process is stopping")
         answer: asyncio.Future[T] = self._loop.create_future()
         line.put(_Ticket(unit, answer))
-        # A caller that goes away does not take its unit back: it is run all the same, and nobody is told.
+        # A cancelled caller does not withdraw its unit: the unit still runs, and its result is dropped.
         return await answer
 
-    def _write_on(self) -> None:
+    def _run_writer(self) -> None:
         while (group := _next_group(self._writing)) is not None:
             self._commit_group(group)
-            self._tell(group)
+            self._post_results(group)
 
-    def _read_on(self) -> None:
+    def _run_reader(self) -> None:
         while (group := _next_group(self._reading)) is not None:
             self._read_group(group)
-            self._tell(group)
+            self._post_results(group)
 
     def _commit_group(self, group: Sequence[_Ticket]) -> None:
         try:
             topics = self._try_plain(group)
         except _StoppedError as error:
-            for ticket in group:  # to try each apart would only make everybody wait, or what is done be done twice
+            for ticket in group:  # retries would delay every caller, or repeat a commit that took effect
                 ticket.error = translated(error.reason)
             return
-        except Exception as error:  # noqa: BLE001 (whatever it was, it has a ticket to go to)
+        except Exception as error:  # noqa: BLE001 (any error is delivered to its ticket)
             if len(group) == 1 and not lost_a_race(error):
                 group[0].error = translated(error)
                 return
             topics = self._with_savepoints(group)
             for ticket in group:
                 if ticket.has_lost_a_race:
-                    topics |= self._alone(ticket)
+                    topics |= self._retry_alone(ticket)
         if topics and self._loop is not None:
             self._on_loop(self.notifier.notify, topics)
 
     def _try_plain(self, group: Sequence[_Ticket]) -> set[str]:
-        with self._begun() as connection:
+        with self._transaction() as connection:
             tx = Tx(connection)
             for ticket in group:
                 ticket.value = ticket.unit(tx)
@@ -208,8 +222,11 @@ class Store:
         return tx.topics
 
     @contextmanager
-    def _begun(self) -> Iterator[Connection]:
-        """A connection in a transaction that is committed at the end. Raises _NotBegunError, _NotCommittedError."""
+    def _transaction(self) -> Iterator[Connection]:
+        """A connection in a transaction that commits at the end.
+
+        Raises _NotBegunError or _NotCommittedError.
+        """
         with ExitStack() as stack:
             try:
                 connection = stack.enter_context(self.engine.connect())
@@ -231,22 +248,22 @@ class Store:
             with self.engine.begin() as connection:
                 tx = Tx(connection)
                 for ticket in group:
-                    _run_apart(tx, ticket)
+                    _run_in_savepoint(tx, ticket)
                 self._announce(tx)
-        except Exception as error:  # noqa: BLE001 (the commit failed: everybody has to know)
+        except Exception as error:  # noqa: BLE001 (the commit failed: every unit of the group gets the error)
             for ticket in group:
                 ticket.error = translated(error)
             return set()
         return tx.topics
 
-    def _alone(self, ticket: _Ticket) -> set[str]:
-        """Try a unit again that lost a race twice, holding nothing that others of its group had locked."""
+    def _retry_alone(self, ticket: _Ticket) -> set[str]:
+        """Retry a unit that lost a race twice, without locks held by others of its group."""
         for tries in range(_TRIES_ALONE):
-            # By chance, or two that met would meet again.
-            time.sleep(random.uniform(0, _PAUSE_SECONDS * (2**tries - 1)))  # noqa: S311 (keeps no secret)
+            # Random delay: with a fixed one two colliding processes would collide again.
+            time.sleep(random.uniform(0, _PAUSE_SECONDS * (2**tries - 1)))  # noqa: S311 (not security-relevant)
             try:
                 topics = self._try_plain([ticket])
-            except Exception as error:  # noqa: BLE001 (goes to whoever asked)
+            except Exception as error:  # noqa: BLE001 (delivered to the caller)
                 ticket.error = translated(error.reason if isinstance(error, _StoppedError) else error)
                 if not lost_a_race(error):
                     break
@@ -260,19 +277,19 @@ class Store:
             with self.engine.connect() as connection:
                 tx = Tx(connection.execution_options(**self._for_reading))
                 for ticket in group:
-                    _run_reading(tx, ticket)
-        except Exception as error:  # noqa: BLE001 (no connection: nobody was answered)
+                    _run_read(tx, ticket)
+        except Exception as error:  # noqa: BLE001 (no connection: the error goes to every waiting unit)
             for ticket in group:
                 ticket.error = ticket.error or translated(error)
 
-    def _tell(self, group: Sequence[_Ticket]) -> None:
+    def _post_results(self, group: Sequence[_Ticket]) -> None:
         self._on_loop(_answer, group)
 
     def _on_loop(self, call: Callable[..., None], argument: object) -> None:
         assert self._loop is not None
         try:
             self._loop.call_soon_threadsafe(call, argument)
-        except RuntimeError:  # the loop is closed: nobody waits any more
+        except RuntimeError:  # the loop is closed: no caller waits any more
             return
 
 
@@ -293,18 +310,18 @@ def _next_group(line: "SimpleQueue[_Ticket | None]") -> list[_Ticket] | None:
     return group
 
 
-def _run_apart(tx: Tx, ticket: _Ticket) -> None:
-    """Run one unit in a savepoint: its failure, and what it wanted to wake, stay its own.
+def _run_in_savepoint(tx: Tx, ticket: _Ticket) -> None:
+    """Run one unit in a savepoint: its failure and its wake-ups affect no other unit.
 
-    Raises when the savepoint cannot be left: then the database has undone the whole transaction, as
-    SQLite does on a full disk, and what the units before have done is gone too.
+    Raises when the savepoint cannot be rolled back: then the database has undone the whole transaction, as
+    SQLite does on a full disk, and the work of the units before it is gone too.
     """
     apart = Tx(tx.connection)
     savepoint = tx.connection.begin_nested()
     try:
         ticket.value = ticket.unit(apart)
         apart.flush()
-    except Exception as error:  # noqa: BLE001 (goes to whoever asked)
+    except Exception as error:  # noqa: BLE001 (delivered to the caller)
         savepoint.rollback()
         ticket.error = translated(error)
         ticket.has_lost_a_race = lost_a_race(error)
@@ -313,10 +330,10 @@ def _run_apart(tx: Tx, ticket: _Ticket) -> None:
         tx.topics |= apart.topics
 
 
-def _run_reading(tx: Tx, ticket: _Ticket) -> None:
+def _run_read(tx: Tx, ticket: _Ticket) -> None:
     try:
         ticket.value = ticket.unit(tx)
-    except Exception as error:  # noqa: BLE001 (goes to whoever asked)
+    except Exception as error:  # noqa: BLE001 (delivered to the caller)
         ticket.error = translated(error)
         tx.connection.rollback()
 

@@ -1,9 +1,10 @@
-"""How long messages are kept, and which of an agent's still have time: the others wait only to be cleaned up.
+"""Message retention: how long messages are kept, and a filter for unexpired ones.
 
-However many have piled up, a list does not read through them: it begins behind the last that was over SLACK ago. A
-mail gets its time a little before it gets its place (DNS may lie between them), so whatever has a lower place is over
-too. That one is looked for by the time of receipt: an index on the end would also offer all that is still to come,
-and SQLite, which keeps no statistics, would take it for every list.
+Expired messages are hidden at once and deleted later. A list does not read through the expired rows, however many
+there are: it starts behind the last message received more than SLACK before the limit. A message gets its time of
+receipt shortly before its sequence number (DNS look-ups may lie between), so every message with a lower number has
+expired too. That message is found by time of receipt: an index on the expiry time would also cover all unexpired
+rows, and SQLite, which keeps no statistics here, would choose it for every list.
 """
 
 from datetime import datetime, timedelta
@@ -19,10 +20,10 @@ _before: Final = messages.alias("before")
 
 
 def unexpired(agent: str, *, behind: int = 0, now: datetime) -> ColumnElement[bool]:
-    """A condition: a message of *agent*, with a place behind *behind*, whose time is not over."""
+    """Condition: unexpired messages of *agent* with a sequence number above *behind*."""
     over: Any = select(case((_before.c.seq > behind, _before.c.seq)))
     over = over.where(_before.c.agent == agent, _before.c.received_at <= now - KEPT_FOR - SLACK)
     last_over = over.order_by(_before.c.received_at.desc(), _before.c.seq.desc()).limit(1).scalar_subquery()
-    # One bound, not two: SQLite begins at one of several and does not choose the higher.
+    # One lower bound, not two: SQLite starts at one of several and does not choose the higher.
     begun = messages.c.seq > func.coalesce(last_over, behind)
     return and_(messages.c.agent == agent, begun, messages.c.expires_at > now)

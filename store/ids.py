@@ -1,8 +1,8 @@
-"""Ids: a prefix that says of what, then the time of making in nanoseconds, then chance (contract §1).
+"""Id generation: type prefix, time in nanoseconds, random part.
 
-The time part makes neighbours in time neighbours in an index, and puts what one process makes in the
-order of its making; 87 bits of chance make an id that nobody can guess. Order by id is not order of
-commit: use a sequence for that.
+The ids of docs/contract.md §1. The time part keeps ids that are close in time close in an index, and orders the
+ids of one process by creation. The random part has 87 bits, so ids cannot be guessed. Id order is not commit
+order: use a sequence number for that.
 """
 
 import secrets
@@ -17,7 +17,10 @@ _CHANCE_DIGITS: Final = 17
 
 
 class _Moments:
-    """Nanoseconds since 1970, each later than the one before though the clock is coarse or steps back."""
+    """Nanoseconds since 1970, strictly increasing.
+
+    Each value exceeds the one before, even if the clock is coarse or steps back.
+    """
 
     def __init__(self) -> None:
         self._last = 0
@@ -33,29 +36,30 @@ _MOMENTS: Final = _Moments()
 
 
 def new_message_id() -> str:
-    """A fresh ``msg_`` id, usable before anything is stored."""
+    """A new ``msg_`` id; usable before the message is stored."""
     return _new_id("msg_")
 
 
 def new_user_id() -> str:
-    """A fresh ``usr_`` id."""
+    """A new ``usr_`` id."""
     return _new_id("usr_")
 
 
 def new_key_id() -> str:
-    """A fresh ``key_`` id, for API keys and agents' signing secrets alike."""
+    """A new ``key_`` id, for API keys and agents' signing secrets."""
     return _new_id("key_")
 
 
 def new_event_id() -> str:
-    """A fresh ``evt_`` id, the ``webhook-id`` of every attempt."""
+    """A new ``evt_`` id, sent as ``webhook-id`` with every attempt."""
     return _new_id("evt_")
 
 
 def event_id_of(message_id: str, event_type: str) -> str:
-    """The ``evt_`` id of an event about a message for which nothing was promised to a webhook.
+    """The ``evt_`` id of an event about a message that has no webhook delivery.
 
-    Always the same one, with the message's time in front, and as hard to guess as the message's own.
+    Deterministic: the same message and type give the same id. It starts with the message's time part and is as hard to
+    guess as the message's id.
     """
     time_part = message_id.partition("_")[2][:_TIME_DIGITS]
     digest = sha256(f"{event_type}\n{message_id}".encode()).digest()
@@ -63,22 +67,22 @@ def event_id_of(message_id: str, event_type: str) -> str:
 
 
 def new_delivery_id() -> str:
-    """A fresh ``dlv_`` id."""
+    """A new ``dlv_`` id."""
     return _new_id("dlv_")
 
 
 def new_conversation_id() -> str:
-    """A fresh ``conv_`` id."""
+    """A new ``conv_`` id."""
     return _new_id("conv_")
 
 
 def new_send_id() -> str:
-    """A fresh ``snd_`` id, of one attempt to send."""
+    """A new ``snd_`` id, of one send attempt."""
     return _new_id("snd_")
 
 
 def new_letter_id() -> str:
-    """A fresh ``ltr_`` id, of a letter of the relay's own."""
+    """A new ``ltr_`` id, of a letter that the relay itself sends."""
     return _new_id("ltr_")
 
 

@@ -1,8 +1,8 @@
-"""The one form of a domain and of an address under which rows are found.
+"""Canonical form of domain names and addresses, and checks of one-line texts.
 
-A domain is lower-case A-labels (RFC 5890) without a final dot; an agent's address
-is its lower-cased local part, ``@``, and such a domain. Two spellings that mean one
-mailbox meet here, so a row can be found by equality.
+A domain is lower-case A-labels (RFC 5890) without a final dot. An agent's address is its lower-cased
+local part, ``@``, and such a domain. Two spellings of one mailbox have the same canonical form, so rows
+are found by equality.
 """
 
 import re
@@ -14,13 +14,16 @@ import idna
 MAX_DOMAIN: Final = 253
 MAX_LOCAL: Final = 64
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
-# Controls and line ends, also Unicode's; half a surrogate; what turns the direction in which a line is read.
+# Controls, line ends (also Unicode's), lone surrogates, and bidirectional controls.
 _NO_TEXT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _PLAIN_DOMAIN: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?", re.ASCII)
 
 
 def normalise_domain(name: str) -> str:
-    """*name* as lower-case A-labels without a final dot (UTS 46, RFC 5891). Raises ValueError."""
+    """*name* as lower-case A-labels without a final dot (UTS 46, RFC 5891).
+
+    Raises ValueError: not a domain name.
+    """
     lowered = name.strip().rstrip(".").lower()
     if not _PLAIN_DOMAIN.fullmatch(lowered):
         try:
@@ -33,13 +36,13 @@ def normalise_domain(name: str) -> str:
 
 
 def normalise_local(local: str) -> str:
-    """A local part as agents' addresses hold it: NFC and lower-case (RFC 6530 §10.1)."""
-    # Folded twice: lower-casing may leave letters beside each other that have a form as one.
+    """A local part in the stored form: NFC and lower-case (RFC 6530 §10.1)."""
+    # NFC before and after: lower-casing can leave adjacent characters that compose into one.
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).lower())
 
 
 def normalise_address(address: str) -> str:
-    """*address* in the form agents are kept under. Raises ValueError."""
+    """*address* in the stored form. Raises ValueError: not an address."""
     local, at, domain = address.strip().rpartition("@")
     if not at or not local or len(local.encode()) > MAX_LOCAL:
         raise ValueError(f"not an address: {address!r}")
@@ -51,7 +54,7 @@ def normalise_address(address: str) -> str:
 
 
 def normalise_or_none(address: str) -> str | None:
-    """The form that rows about *address* are found under; None for what is no address."""
+    """*address* in the stored form; None when it is not an address."""
     try:
         return normalise_address(address)
     except ValueError:
@@ -59,18 +62,19 @@ def normalise_or_none(address: str) -> str | None:
 
 
 def is_line(value: str) -> bool:
-    """Whether *value* is a line for people to read: nothing in it ends a line, steers a terminal or hides its order.
+    """Whether *value* is one displayable line of text.
 
-    More than ``str.isprintable`` lets through: the blanks of French and of file names, joiners, signs too new for it.
+    It contains no line end, control character, bidirectional control or lone surrogate. Accepts more than
+    ``str.isprintable``: no-break spaces, joiners, and characters newer than Python's tables.
     """
     return value.isprintable() or not _NO_TEXT.search(value)
 
 
 def is_text(value: str, *, most: int) -> bool:
-    """Whether *value* is such a line, of at most *most* characters."""
+    """Whether *value* is one displayable line of at most *most* characters."""
     return len(value) <= most and is_line(value)
 
 
 def as_line(value: str) -> str:
-    """*value* as such a line: a blank stands for whatever none can hold."""
+    """*value* as one displayable line: what is_line rejects becomes a space."""
     return value if value.isprintable() else _NO_TEXT.sub(" ", value)

@@ -1,4 +1,4 @@
-"""An open transaction, and what runs in one."""
+"""Transaction context passed to every query, and the type of a unit of work."""
 
 from bisect import insort
 from collections.abc import Callable
@@ -12,53 +12,53 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Tx:
-    """An open transaction, handed to every query first.
+    """An open transaction; the first argument of every query.
 
-    Half of the cost of a mail would be sending rows one by one. Statements that nobody waits for
-    are put off with ``later`` and run once for the rows of the whole group.
+    Sending rows one by one would be half of the cost of a mail. Statements whose result is not needed are
+    deferred with ``defer`` and run once for the rows of the whole group.
     """
 
     connection: Connection
     topics: set[str] = field(default_factory=set)
-    notes: dict[Any, Any] = field(default_factory=dict)  # what queries know of this very transaction
-    _put_off: dict[Any, list[dict[str, Any]]] = field(default_factory=dict)
+    notes: dict[Any, Any] = field(default_factory=dict)  # cache of queries, valid within this transaction
+    _deferred: dict[Any, list[dict[str, Any]]] = field(default_factory=dict)
 
     def execute(self, statement: Any, parameters: Any = None) -> Any:
-        """Run one Core statement, behind everything that was put off."""
+        """Run one Core statement, after all deferred ones."""
         self.flush()
         return self.connection.execute(statement, parameters)
 
     def execute_before_deferred(self, statement: Any, parameters: Any = None) -> Any:
-        """Run a statement that does not care about rows put off: it neither sees nor touches them."""
+        """Run a statement that neither reads nor changes deferred rows."""
         return self.connection.execute(statement, parameters)
 
     def defer(
         self, statement: Any, values: dict[str, Any], *, order: Callable[[dict[str, Any]], Any] | None = None
     ) -> None:
-        """Run *statement* with *values* before the next execute, or at the end, together with all of its kind.
+        """Run *statement* with *values* before the next execute or the end of the group.
 
-        *statement* is the same object each time; kinds run in the order in which they were first put off.
-        *values* may be changed until then, but for what *order* sorts them by: two transactions that change
-        the same rows in the same order never wait for each other in a ring.
+        All rows deferred for one *statement* run together; pass the same statement object each time. Statements run in
+        the order in which they were first deferred. *values* may be changed until then, except for what *order* sorts
+        by: two transactions that change the same rows in the same order never deadlock on them.
         """
-        rows = self._put_off.setdefault(statement, [])
+        rows = self._deferred.setdefault(statement, [])
         if order is None:
             rows.append(values)
         else:
             insort(rows, values, key=order)
 
     def flush(self) -> None:
-        """Run what was put off."""
-        if self._put_off:
-            put_off, self._put_off = self._put_off, {}
-            self.notes.clear()  # what was counted here is in the rows now
-            for statement, rows in put_off.items():
+        """Run all deferred statements."""
+        if self._deferred:
+            deferred, self._deferred = self._deferred, {}
+            self.notes.clear()  # values cached here are in the rows now
+            for statement, rows in deferred.items():
                 self.connection.execute(statement, rows)
 
     def wake(self, topic: str) -> None:
-        """Wake whoever waits for *topic*, here and in other processes, once this is committed."""
+        """Notify *topic* after the commit, in this and in other processes."""
         self.topics.add(topic)
 
 
 Unit = Callable[[Tx], T]
-"""A synchronous function of the queries in this package; written to be run twice, see store/engine.py."""
+"""A synchronous function made of queries of this package; may run more than once, see store/engine.py."""

@@ -1,8 +1,8 @@
-"""Wake-ups: who waits for rows to appear is told at the commit that makes them appear.
+"""In-process wake-ups: waiters are notified when a commit concerns their topic.
 
-A topic is a short text (``deliveries:ADDRESS``, ``inbox:ADDRESS``). A commit of this process rings by
-itself; those of other processes are brought here by what store/database/pg_listener.py starts, which also wakes
-everybody once when it cannot say what it has missed.
+A topic is a short text (``deliveries:ADDRESS``, ``inbox:ADDRESS``). Commits of this process notify
+directly; commits of other processes arrive through store/database/pg_listener.py or
+store/database/sqlite_watcher.py, which wake every waiter once after a gap in which commits may have been missed.
 """
 
 import asyncio
@@ -11,58 +11,58 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-INBOX: Final = "inbox:"  # and an agent's address: mail can be listed or leased, or the agent has gone
-DELIVERIES: Final = "deliveries:"  # and an agent's address: something may be due to its webhook
-SENDING: Final = "sending:"  # a message may be due to go out
-LETTERS: Final = "letters:"  # alone: a letter to a person may be due
-KEYS: Final = "keys:"  # and an API key's id: it was revoked
+INBOX: Final = "inbox:"  # + agent address: mail can be listed or leased, or the agent was deleted
+DELIVERIES: Final = "deliveries:"  # + agent address: a webhook delivery may be due
+SENDING: Final = "sending:"  # an outbound message may be due
+LETTERS: Final = "letters:"  # without suffix: a letter may be due
+KEYS: Final = "keys:"  # + API key id: the key was revoked
 
 OnNotify = Callable[[frozenset[str]], None]
 
 
 class Notifier:
-    """The wake-ups of one process; lives on one event loop."""
+    """Topics and their waiters in one process; bound to one event loop."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._listeners: list[OnNotify] = []
-        self._occupied = asyncio.Event()  # somebody waits
+        self._subscribers: list[OnNotify] = []
+        self._has_waiters = asyncio.Event()
 
     def notify(self, topics: Iterable[str]) -> None:
-        """Wake everybody who waits for one of *topics*. To be called on the loop."""
+        """Wake every waiter of one of *topics*. Call it on the loop."""
         found = frozenset(topics)
         for topic in found & self._waiting.keys():
             for event in self._waiting[topic]:
                 event.set()
-        for listener in self._listeners:
-            listener(found)
+        for subscriber in self._subscribers:
+            subscriber(found)
 
     def wake_all(self) -> None:
-        """Wake everybody who waits, for whatever it is: something may have been missed, or all must end."""
+        """Wake every waiter, after possibly missed commits or when all must end."""
         self.notify(self.topics())
 
-    def subscribe(self, listener: OnNotify) -> None:
-        """Call *listener* with the topics of every commit from now on; it must be quick."""
-        self._listeners.append(listener)
+    def subscribe(self, subscriber: OnNotify) -> None:
+        """Call *subscriber* with the topics of every later commit; it must return quickly."""
+        self._subscribers.append(subscriber)
 
     def topics(self) -> frozenset[str]:
-        """What is waited for now."""
+        """The topics that have waiters now."""
         return frozenset(self._waiting)
 
     async def wait_for_waiter(self) -> None:
-        """Return once anybody waits for anything."""
-        await self._occupied.wait()
+        """Return as soon as there is at least one waiter, for any topic."""
+        await self._has_waiters.wait()
 
     @contextmanager
     def waiting(self, *topics: str) -> Iterator[asyncio.Event]:
-        """An event that is set when one of *topics* rings.
+        """An event that is set when one of *topics* is notified.
 
-        Open it before looking at the rows, so none slips between.
+        Enter it before reading the rows: a commit between the read and the wait then still sets the event.
         """
         event = asyncio.Event()
         for topic in topics:
             self._waiting[topic].add(event)
-        self._occupied.set()
+        self._has_waiters.set()
         try:
             yield event
         finally:
@@ -74,4 +74,4 @@ class Notifier:
             if not self._waiting[topic]:
                 del self._waiting[topic]
         if not self._waiting:
-            self._occupied.clear()
+            self._has_waiters.clear()

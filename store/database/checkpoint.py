@@ -1,6 +1,6 @@
-"""Bringing SQLite's write-ahead log back into its file, apart from the commits.
+"""Checkpoint SQLite's write-ahead log outside the commits.
 
-By itself SQLite does it in the commit that makes the log too long, and everybody waits meanwhile.
+By default SQLite checkpoints inside the commit that makes the log too long, and every writer waits meanwhile.
 """
 
 import asyncio
@@ -11,12 +11,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.database.error_translation import translated
 from store.engine import BEGIN_OPTION, Store
 
-# Copies what it can beside readers and the writer, and waits for none of them.
+# PASSIVE: copies the pages it can without waiting for readers or the writer.
 _CHECKPOINT: Final = "PRAGMA wal_checkpoint(PASSIVE)"
 
 
 async def checkpoint(store: Store) -> None:
-    """Copy the log into the file, for whoever has just written a lot; nothing on PostgreSQL. Raises Unavailable."""
+    """Copy the write-ahead log into the database file, after a large write.
+
+    Does nothing on PostgreSQL. Raises Unavailable.
+    """
     if store.engine.dialect.name == "sqlite":
         await asyncio.to_thread(_checkpoint, store)
 

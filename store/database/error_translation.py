@@ -1,4 +1,4 @@
-"""What went wrong in the database, as callers may see it."""
+"""Translate database and driver errors into store errors."""
 
 from typing import Final
 
@@ -6,18 +6,21 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 
 from store.errors import InvalidValue, StoreError, Unavailable
 
-# Serialization failure, deadlock, unique violation (PostgreSQL, appendix A): another's row was not to be seen
-# when the unit looked; when it looks again, it is.
+# Serialization failure, deadlock, unique violation (PostgreSQL, appendix A). In the last case a concurrent
+# transaction's row was not visible when the unit read; a second run sees it.
 _RACE_LOST: Final = frozenset({"40001", "40P01", "23505"})
 
 
 def lost_a_race(error: Exception) -> bool:
-    """Whether the database undid a transaction only because of another one: a second try will do."""
+    """Whether a concurrent transaction made the database abort this one; retry it."""
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _RACE_LOST
 
 
 def translated(error: Exception) -> Exception:
-    """*error* as callers may see it: nothing of SQLAlchemy or a driver."""
+    """*error* as callers see it: never an exception of SQLAlchemy or a driver.
+
+    Integrity and data errors become InvalidValue, other database errors Unavailable; other errors pass unchanged.
+    """
     if isinstance(error, IntegrityError | DataError | UnicodeError):
         return _because(InvalidValue("the database refused a value"), error)
     if isinstance(error, DBAPIError):
@@ -26,11 +29,11 @@ def translated(error: Exception) -> Exception:
         return _because(InvalidValue("a value has the wrong type"), error)
     if isinstance(error, SQLAlchemyError | OSError):
         return _because(Unavailable("the database cannot answer"), error)
-    if isinstance(error, StopIteration):  # a Future does not take one, and nobody behind it would be answered
-        return RuntimeError("a unit raised StopIteration")
+    if isinstance(error, StopIteration):  # a Future rejects it, and the units after it would get no result
+        return RuntimeError("a unit raised StopIteration: catch it inside the unit")
     return error
 
 
-def _because(told: StoreError, error: Exception) -> StoreError:
-    told.__cause__ = error
-    return told
+def _because(store_error: StoreError, error: Exception) -> StoreError:
+    store_error.__cause__ = error
+    return store_error

@@ -1,7 +1,7 @@
-"""The migration chain: which revision a database has, and bringing it to the newest.
+"""Schema migrations: the revision of a database, and its upgrade to the newest.
 
-One chain for both databases, forward only. It lies in ``alembic/`` of a checkout and inside the
-package of an installed wheel; both places are looked at.
+One Alembic chain for both databases, forward only. It is in ``alembic/`` of a checkout and inside the
+package of an installed wheel; both places are searched.
 """
 
 from dataclasses import dataclass
@@ -18,34 +18,40 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.errors import Unavailable
 
 _HERE: Final = Path(__file__).resolve().parents[1]
-UNFINISHED: Final = "mailseal_copy"  # a table that stands in a database while a store is being copied into it
-_LOCK: Final = text("SELECT pg_advisory_xact_lock(7230911502)")  # any number, the same in every process
+UNFINISHED: Final = "mailseal_copy"  # a table that exists while a store is being copied into this database
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(7230911502)")  # an arbitrary number, the same in every process
 
 
 def migrations_folder() -> Path:
-    """The folder of the chain. Raises Unavailable when the installation lacks it."""
+    """The folder of the migration chain.
+
+    Raises Unavailable: the installation lacks it.
+    """
     for folder in (_HERE / "_alembic", _HERE.parent / "alembic"):
         if (folder / "env.py").is_file():
             return folder
-    raise Unavailable("the installation lacks its migration chain")
+    raise Unavailable("the installation lacks its migrations (alembic/env.py): install the package again")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a database stands in the chain."""
+    """A database's revision, compared with the migration chain."""
 
-    found: str | None  # its revision; None for an empty one
-    wanted: str  # the newest this program knows
-    is_newer: bool  # a later release made it: its rules let the release before go on working
+    found: str | None  # its revision; None for an empty database
+    wanted: str  # the newest revision of this program
+    is_newer: bool  # made by a later release; that schema keeps working with the release before it
 
     @property
     def is_current(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether the database is at the newest revision."""
         return self.found == self.wanted
 
 
 def state(engine: Engine) -> State:
-    """Where the database of *engine* stands. Raises Unavailable when it does not answer, or is half a store."""
+    """The revision of the database of *engine*.
+
+    Raises Unavailable: it does not answer, or it holds an unfinished copy.
+    """
     try:
         with engine.connect() as connection:
             found = read_state(connection)
@@ -53,12 +59,15 @@ def state(engine: Engine) -> State:
     except SQLAlchemyError as error:
         raise Unavailable("the database cannot be opened") from error
     if is_unfinished:
-        raise Unavailable("it holds an unfinished copy: run `mailseal migrate-to` again")
+        raise Unavailable("the database holds an unfinished copy: run `mailseal migrate-to` again")
     return found
 
 
 def read_state(connection: Connection) -> State:
-    """Where a database stands, be it half a store: for whoever copies one. Raises what SQLAlchemy raises."""
+    """The revision of a database, also of one that holds an unfinished copy.
+
+    Raises what SQLAlchemy raises.
+    """
     script = ScriptDirectory(str(migrations_folder()))
     wanted = script.get_current_head()
     assert wanted is not None, "the chain has at least one revision"
@@ -68,9 +77,10 @@ def read_state(connection: Connection) -> State:
 
 
 def upgrade(engine: Engine, *, to: str = "head") -> None:
-    """Bring the database to the newest revision in one transaction; several processes may try at once.
+    """Upgrade the database to revision *to* in one transaction.
 
-    Raises Unavailable when the database lets nothing be made.
+    Several processes may call this at once: on PostgreSQL an advisory lock serialises them. Raises Unavailable: the
+    database cannot be opened or refuses the changes.
     """
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))

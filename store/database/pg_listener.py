@@ -1,7 +1,7 @@
-"""Other processes' commits, brought to this process's bell.
+"""Listen for commits of other processes and notify this process's waiters.
 
-PostgreSQL tells by NOTIFY which topics a commit was about. SQLite tells nobody anything, so it is
-looked at there, in one place for everybody who waits: see store/database/sqlite_watcher.py.
+On PostgreSQL, NOTIFY carries the topics of each commit. SQLite has no NOTIFY, so one task per process polls the
+file for all waiters: see store/database/sqlite_watcher.py.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from store.engine import Store
 from store.wake import Notifier
 
 _RECONNECT_SECONDS: Final = 1.0
-_LOOK_UP_SECONDS: Final = 1.0  # how soon a stop is noticed
-# A line that was cut without a word is noticed by these: a listener has nothing to say by itself.
-_ALIVE: Final[dict[str, Any]] = {
+_STOP_CHECK_SECONDS: Final = 1.0  # interval at which a stop is noticed
+# TCP keepalives detect a dead connection: a listener sends nothing itself.
+_KEEPALIVE: Final[dict[str, Any]] = {
     "connect_timeout": 5,
     "keepalives": 1,
     "keepalives_idle": 5,
@@ -31,26 +31,26 @@ _ALIVE: Final[dict[str, Any]] = {
 
 
 class CommitListener(Protocol):
-    """Whatever rings a bell here for what was committed elsewhere."""
+    """Notifies local waiters of commits made by other processes."""
 
     def start(self) -> None:
-        """Begin, on the running loop."""
+        """Start on the running loop."""
         ...
 
     async def stop(self) -> None:
-        """Stop."""
+        """Stop and release the connection."""
         ...
 
 
 def listener_for(store: Store) -> CommitListener:
-    """What hears of other processes' commits to the database of *store*, and rings its bell."""
+    """The commit listener for the database of *store*; it feeds the store's notifier."""
     if store.engine.dialect.name == "postgresql":
         return PgListener(store.engine, store.notifier)
     return SqliteWatcher(store)
 
 
 class PgListener:
-    """A thread that listens on a connection of its own, and connects again when it is cut."""
+    """A thread that runs LISTEN on its own connection and reconnects after a failure."""
 
     def __init__(self, engine: Engine, notifier: Notifier) -> None:
         url = engine.url.set(drivername="postgresql")
@@ -61,12 +61,12 @@ class PgListener:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
-        """Begin to ring the bell on the running loop."""
+        """Start the thread; notifications go to the running loop."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening; return when the thread has ended."""
         self._stopped.set()
         await asyncio.to_thread(self._thread.join)
 
@@ -75,15 +75,15 @@ class PgListener:
             try:
                 self._listen_until_cut()
             except psycopg.Error:
-                # Nothing is lost while we are deaf: whoever waits is woken when we hear again.
+                # No wake-up is lost while disconnected: every waiter is woken after the reconnect.
                 self._stopped.wait(_RECONNECT_SECONDS)
 
     def _listen_until_cut(self) -> None:
-        with psycopg.connect(self._dsn, autocommit=True, **_ALIVE) as connection:
+        with psycopg.connect(self._dsn, autocommit=True, **_KEEPALIVE) as connection:
             connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
             self._on_loop(self._notifier.wake_all)
             while not self._stopped.is_set():
-                topics = [notice.payload for notice in connection.notifies(timeout=_LOOK_UP_SECONDS, stop_after=1)]
+                topics = [notice.payload for notice in connection.notifies(timeout=_STOP_CHECK_SECONDS, stop_after=1)]
                 if topics:
                     self._on_loop(self._notifier.notify, topics)
 

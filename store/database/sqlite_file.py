@@ -1,4 +1,4 @@
-"""A SQLite store as one file: what lies beside it, whether it is whole, and making sure that it is on disk."""
+"""SQLite database files: logs, integrity check, fsync and atomic replacement."""
 
 import os
 import sqlite3
@@ -9,33 +9,36 @@ from typing import Final
 from store.database.connect import BUSY_SECONDS
 from store.errors import InvalidValue, Unavailable
 
-_LOGS: Final = ("-wal", "-journal")  # what SQLite would play into the file when it is opened next
-_BESIDE: Final = (*_LOGS, "-shm")
+_LOGS: Final = ("-wal", "-journal")  # SQLite applies these to the file when it is next opened
+_SIBLINGS: Final = (*_LOGS, "-shm")
 
 
 def connect(file: Path) -> sqlite3.Connection:
-    """A connection that begins no transaction by itself."""
+    """A connection in autocommit mode: it opens no transaction implicitly."""
     return sqlite3.connect(file, isolation_level=None, timeout=BUSY_SECONDS)
 
 
 def pending_logs(file: Path) -> list[Path]:
-    """What of *file* is not in it yet."""
+    """The non-empty log files of *file*: they hold changes not yet in it."""
     return [path for rest in _LOGS if (path := sibling(file, rest)).exists() and path.stat().st_size]
 
 
 def sibling(file: Path, rest: str) -> Path:
-    """The name of *file* with more at its end."""
+    """The path of *file* with *rest* appended to its name."""
     return file.with_name(file.name + rest)
 
 
 def remove(file: Path) -> None:
-    """Remove *file* with all that SQLite keeps beside it."""
-    for rest in ("", *_BESIDE):
+    """Delete *file* and the log and index files that SQLite keeps beside it."""
+    for rest in ("", *_SIBLINGS):
         sibling(file, rest).unlink(missing_ok=True)
 
 
 def move_logs_aside(file: Path, aside: Path) -> None:
-    """Leave nothing beside *file* that another content of it would meet, without losing what can be needed."""
+    """Move the logs of *file* beside *aside*, so that no other content meets them.
+
+    The logs are kept: they may hold changes of the old file. The shared-memory index is deleted.
+    """
     for rest in _LOGS:
         if sibling(file, rest).exists():
             sibling(file, rest).rename(sibling(aside, rest))
@@ -43,21 +46,24 @@ def move_logs_aside(file: Path, aside: Path) -> None:
 
 
 def require_intact(file: Path) -> None:
-    """Raises InvalidValue for what is damaged, or no SQLite database at all; leaves nothing beside *file*."""
+    """Check the integrity of a SQLite database; leaves no log beside *file*.
+
+    Raises InvalidValue: damaged, a broken foreign key, or not a SQLite database.
+    """
     try:
         with closing(connect(file)) as connection:
             damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if damage != "ok":
-                raise InvalidValue(f"not a whole Mailseal store: {damage}")
+                raise InvalidValue(f"not an intact Mailseal store: {damage}")
             if connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
-                raise InvalidValue("not a whole Mailseal store: a row points to one that is not there")
+                raise InvalidValue("not an intact Mailseal store: a row refers to one that does not exist")
             connection.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:
-        raise InvalidValue(f"not a whole Mailseal store: {error}") from error
+        raise InvalidValue(f"not an intact Mailseal store: {error}") from error
 
 
 def sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on disk."""
+    """Flush a file (fsync), or the entries of a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -66,7 +72,7 @@ def sync(path: Path) -> None:
 
 
 def move_into_place(unfinished: Path, file: Path) -> None:
-    """Give *unfinished* the name of *file*, for good. Raises Unavailable."""
+    """Rename *unfinished* to *file* durably. Raises Unavailable: it cannot be written."""
     try:
         sync(unfinished)
         unfinished.replace(file)

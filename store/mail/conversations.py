@@ -50,7 +50,9 @@ def lookup_conversation_id(tx: Tx, agent: str, parent_ids: Sequence[str]) -> str
     if not forms:
         return None
     # A parent in the same group is too new to have been answered.
-    found = tx.execute_before_deferred(_NEAREST[tx.connection.dialect.name], {"whose": agent, "ids": orjson.dumps(forms).decode()})
+    found = tx.execute_before_deferred(
+        _NEAREST[tx.connection.dialect.name], {"whose": agent, "ids": orjson.dumps(forms).decode()}
+    )
     conversation: str | None = found.scalar()
     return conversation
 

@@ -1,4 +1,4 @@
-"""Telling an agent's webhook what became of what it wrote, in the transaction in which that becomes so."""
+"""Enqueue webhook events about an agent's outbound messages."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -15,7 +15,10 @@ _CHOICE: Final = select(agents.c.mode, agents.c.events).where(agents.c.address =
 def enqueue_outbound_event(
     tx: Tx, agent: str, event_type: str, message_id: str, *, now: datetime, details: dict[str, Any] | None = None
 ) -> None:
-    """Promise the event to the agent's webhook, if it has one and chose the type; *details* go into the event."""
+    """Enqueue the event for the agent's webhook, in the transaction of the change.
+
+    Does nothing when the agent polls or has not chosen *event_type*. *details* become part of the event.
+    """
     row = tx.execute(_CHOICE, {"address": agent}).first()
     if row is not None and row.mode == "webhook" and event_type in row.events:
         enqueue(tx, agent=agent, event_type=event_type, message_id=message_id, now=now, details=details)

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.errors import InvalidValue, SuppressionNotFound
-from store.names import is_text, normalise_or_none, normalise_address
+from store.names import is_text, normalise_address, normalise_or_none
 from store.records.feedback import Suppression, SuppressionReason
 from store.records.mail import Page
 from store.schema.outbound import suppressions

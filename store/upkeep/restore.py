@@ -18,7 +18,15 @@ from sqlalchemy import inspect
 
 from store.database.connect import open_engine, sqlite_url
 from store.database.migrate import state, upgrade
-from store.database.sqlite_file import sibling, connect, move_into_place, pending_logs, remove, require_intact, move_logs_aside
+from store.database.sqlite_file import (
+    connect,
+    move_into_place,
+    move_logs_aside,
+    pending_logs,
+    remove,
+    require_intact,
+    sibling,
+)
 from store.errors import InvalidValue, Unavailable
 from store.schema.base import metadata
 from store.upkeep.backup import inspect_copy

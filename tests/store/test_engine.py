@@ -474,7 +474,7 @@ async def test_rows_put_off_are_seen_by_the_next_statement(notes):
     assert [1] == await notes.write(unit)
 
 
-async def test_a_statement_run_ahead_does_not_see_rows_put_off(notes):
+async def test_a_statement_executed_before_the_deferred_ones_does_not_see_their_rows(notes):
     def unit(tx):
         tx.defer(ADD, {"n": 1, "parent": None})
         return list(tx.execute_before_deferred(select(NOTES.c.n)).scalars())

@@ -39,7 +39,7 @@ def heard(notes):
     return topics
 
 
-def test_a_bell_wakes_everybody_who_waits_for_the_topic_and_nobody_else():
+def test_a_notifier_wakes_everybody_who_waits_for_the_topic_and_nobody_else():
     notifier = Notifier()
     with notifier.waiting("a") as one, notifier.waiting("a") as two, notifier.waiting("b") as other:
         notifier.notify(["a", "c"])
@@ -47,7 +47,7 @@ def test_a_bell_wakes_everybody_who_waits_for_the_topic_and_nobody_else():
         assert [True, True, False] == [one.is_set(), two.is_set(), other.is_set()]
 
 
-def test_a_bell_rung_before_anybody_waits_wakes_nobody():
+def test_a_notifier_rung_before_anybody_waits_wakes_nobody():
     notifier = Notifier()
     notifier.notify(["a"])
 
@@ -55,7 +55,7 @@ def test_a_bell_rung_before_anybody_waits_wakes_nobody():
         assert not event.is_set()
 
 
-def test_a_bell_rung_after_the_waiting_wakes_nobody():
+def test_a_notifier_rung_after_the_waiting_wakes_nobody():
     notifier = Notifier()
     with notifier.waiting("a") as event:
         pass
@@ -65,7 +65,7 @@ def test_a_bell_rung_after_the_waiting_wakes_nobody():
     assert not event.is_set()
 
 
-def test_a_bell_remembers_no_topic_that_nobody_waits_for():
+def test_a_notifier_remembers_no_topic_that_nobody_waits_for():
     notifier = Notifier()
     with notifier.waiting("a"), notifier.waiting("a"):
         pass
@@ -90,7 +90,7 @@ def test_all_who_wait_can_be_woken_at_once():
         assert [True, True] == [one.is_set(), other.is_set()]
 
 
-def test_a_bell_says_what_is_waited_for():
+def test_a_notifier_lists_the_topics_with_waiters():
     notifier = Notifier()
     with notifier.waiting("a", "b"):
         assert {"a", "b"} == notifier.topics()
@@ -98,7 +98,7 @@ def test_a_bell_says_what_is_waited_for():
     assert set() == notifier.topics()
 
 
-async def test_a_bell_says_whether_anybody_waits():
+async def test_a_notifier_tells_when_there_is_a_waiter():
     notifier = Notifier()
     asking = asyncio.create_task(notifier.wait_for_waiter())
     await asyncio.sleep(0)
@@ -108,10 +108,10 @@ async def test_a_bell_says_whether_anybody_waits():
         async with asyncio.timeout(PATIENCE_SECONDS):
             await asking
 
-    assert not notifier._occupied.is_set()
+    assert not notifier._has_waiters.is_set()
 
 
-def test_a_bell_tells_listeners_all_topics_at_once():
+def test_a_notifier_tells_subscribers_all_topics_at_once():
     notifier, heard = Notifier(), []
     notifier.subscribe(heard.append)
 
@@ -205,7 +205,7 @@ async def test_a_commit_in_another_process_wakes_who_waits_here_and_again_after_
 
 def test_a_listener_that_is_cut_off_hears_again_before_long():
     assert listen._RECONNECT_SECONDS <= 2
-    assert listen._ALIVE["keepalives_idle"] + 3 * listen._ALIVE["keepalives_interval"] <= 15
+    assert listen._KEEPALIVE["keepalives_idle"] + 3 * listen._KEEPALIVE["keepalives_interval"] <= 15
 
 
 def test_each_database_is_listened_to_in_its_own_way(store):

@@ -20,7 +20,7 @@ from store.engine import Store
 from store.errors import CopyDiffers, InvalidValue, NotCopyable, TargetNotEmpty, Unavailable
 from store.schema.base import metadata
 from store.upkeep.copy.digest import digest_of
-from store.upkeep.copy.marker import is_marked, create_marker, advance, read_position, drop_marker
+from store.upkeep.copy.marker import advance, create_marker, drop_marker, is_marked, read_position
 from store.upkeep.copy.parts import PartLimits, in_parts, key_of
 
 _VERSION_TABLE: Final = "alembic_version"

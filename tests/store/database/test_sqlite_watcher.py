@@ -170,7 +170,9 @@ async def test_moved_are_those_whose_place_is_another_and_those_that_are_gone(he
     await here.write(lambda tx: [places.message(tx, BOT) for _ in range(2)])
 
     def unit(tx):
-        return [list_changed_agents(tx, known) for known in ({BOT: 2, OTHER: 0}, {BOT: 1, OTHER: -1, "x": 1, "y": None}, {})]
+        return [
+            list_changed_agents(tx, known) for known in ({BOT: 2, OTHER: 0}, {BOT: 1, OTHER: -1, "x": 1, "y": None}, {})
+        ]
 
     assert [{}, {BOT: 2, OTHER: 0, "x": None}, {}] == await here.read(unit)
 
