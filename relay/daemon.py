@@ -15,13 +15,14 @@ import structlog
 
 from relay.clock import Clock, SystemClock
 from relay.data_dir_lock import first, running
+from relay.database import open_database
 from relay.delivery.attempt import DeliveryContext
 from relay.delivery.dispatch import Dispatcher
 from relay.delivery.post import Poster
 from relay.delivery.trial import Trial, try_webhook
 from relay.directory.agents import make_secret
 from relay.dns.cache import FreshResolver
-from relay.errors import Deferred, Misconfigured
+from relay.errors import Misconfigured
 from relay.inbound.admit import admit
 from relay.inbound.receive import receive
 from relay.jobs.domains import EVERY, DomainWatch
@@ -36,6 +37,7 @@ from relay.metrics import Metrics
 from relay.outbound.feedback.sns_fetch import SnsClient
 from relay.settings import Settings
 from relay.smtp.limits import Limits
+from relay.smtp.replies import mail_outcome
 from relay.smtp.server import SmtpServer
 from relay.smtp.tls import Certificates
 from relay.spool import Spool
@@ -50,7 +52,6 @@ from relay.wiring import (
     make_resolver,
     make_send_context,
     make_ses_events,
-    open_database,
 )
 from store.database.connect import database_file
 from store.database.pg_listener import listener_for
@@ -269,11 +270,8 @@ class Daemon:
     async def _receive(self, envelope: Envelope, spool: Spool, recipients: Sequence[Recipient]) -> Sequence[str]:
         try:
             ids = await receive(envelope, spool, recipients, ctx=self._receive_context)
-        except (Deferred, StoreError):
-            self._metrics.count_mail("deferred")
-            raise
-        except Exception:
-            self._metrics.count_mail("refused")
+        except Exception as error:
+            self._metrics.count_mail(mail_outcome(error))
             raise
         self._metrics.count_mail("accepted")
         return ids

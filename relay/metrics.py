@@ -1,11 +1,11 @@
-"""What is counted for Prometheus. One registry a daemon, made at start and handed on."""
+"""Prometheus metrics of one daemon: one registry, made at the start and passed on."""
 
 from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-MailOutcome = Literal["accepted", "refused", "deferred"]
+MailOutcome = Literal["accepted", "refused", "deferred", "failed"]
 AttemptOutcome = Literal["delivered", "later", "dead", "gone"]
 SendOutcome = Literal["sent", "busy", "refused", "unconfirmed"]
 RemovedKind = Literal[
@@ -31,38 +31,40 @@ class Metrics:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        mails = Counter("mailseal_mails", "Mails by what DATA was answered.", ["outcome"], registry=self.registry)
+        mails = Counter(
+            "mailseal_mails", "Received mails by outcome; failed is a bug.", ["outcome"], registry=self.registry
+        )
         attempts = Counter(
-            "mailseal_delivery_attempts", "Webhook attempts by what followed.", ["outcome"], registry=self.registry
+            "mailseal_delivery_attempts", "Webhook attempts by outcome.", ["outcome"], registry=self.registry
         )
         sends = Counter(
-            "mailseal_sends", "Tries to send by what the provider made of them.", ["outcome"], registry=self.registry
+            "mailseal_sends", "Attempts to send by the provider's answer.", ["outcome"], registry=self.registry
         )
         removed = Counter(
-            "mailseal_removed_rows", "Rows whose time was over, by what they were.", ["kind"], registry=self.registry
+            "mailseal_removed_rows", "Expired rows that were removed, by kind.", ["kind"], registry=self.registry
         )
-        # Every series from the start: a counter that is missing looks like one that never counts.
+        # Every series exists from the start: a missing counter looks like one that never counts.
         self._mails = {outcome: mails.labels(outcome) for outcome in get_args(MailOutcome)}
         self._attempts = {outcome: attempts.labels(outcome) for outcome in get_args(AttemptOutcome)}
         self._sends = {outcome: sends.labels(outcome) for outcome in get_args(SendOutcome)}
         self._removed = {kind: removed.labels(kind) for kind in get_args(RemovedKind)}
 
     def count_mail(self, outcome: MailOutcome) -> None:
-        """One mail was answered."""
+        """Count one received mail."""
         self._mails[outcome].inc()
 
     def count_attempt(self, outcome: AttemptOutcome) -> None:
-        """One delivery was tried."""
+        """Count one attempt to deliver to a webhook."""
         self._attempts[outcome].inc()
 
     def count_send(self, outcome: SendOutcome) -> None:
-        """One mail was handed over, or was to be."""
+        """Count one attempt to hand a mail to the provider."""
         self._sends[outcome].inc()
 
     def count_removed(self, kind: RemovedKind, rows: int) -> None:
-        """So many rows of a kind have gone."""
+        """Count removed rows of one kind."""
         self._removed[kind].inc(rows)
 
     def render(self) -> bytes:
-        """The text that Prometheus scrapes."""
+        """The metrics in the text format that Prometheus scrapes."""
         return generate_latest(self.registry)

@@ -5,7 +5,7 @@ import pytest
 from relay.metrics import CONTENT_TYPE, Metrics
 
 
-@pytest.mark.parametrize("outcome", ["accepted", "refused", "deferred"])
+@pytest.mark.parametrize("outcome", ["accepted", "refused", "deferred", "failed"])
 def test_mails_are_counted_by_what_was_answered(outcome):
     metrics = Metrics()
 

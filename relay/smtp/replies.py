@@ -1,8 +1,8 @@
-"""Every reply of the door, and which error is answered with which.
+"""All replies of the SMTP server, and the table from errors to replies.
 
-Every reply carries an enhanced status code (RFC 3463) but those RFC 2034 §4 excepts: the
-greeting, the answer to EHLO or HELO that succeeds, and 354. A stranger never sees anything
-of an exception; what is unknown is a 451, so that good mail is tried again and not bounced.
+Every reply has an enhanced status code (RFC 3463), except where RFC 2034 §4 forbids one: the
+greeting, a successful answer to EHLO or HELO, and 354. A client never reads an exception's text. An
+unknown error is answered 451, so that the sender tries again and good mail is not bounced.
 """
 
 from collections.abc import Sequence
@@ -16,22 +16,25 @@ from relay.errors import (
     ForbiddenTarget,
     MailLoop,
     Refused,
+    RelayError,
     SenderUnproven,
     SpoolFull,
     Unauthenticated,
     UndecodableMail,
     UnknownRecipient,
 )
+from relay.metrics import MailOutcome
+from store.errors import StoreError
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer to one command (RFC 5321 §4.2)."""
+    """One reply to one command (RFC 5321 §4.2)."""
 
     code: int
     enhanced: str | None  # "5.1.1"
     text: str  # printable ASCII
-    closes: bool = False  # the connection ends behind it
+    closes: bool = False  # the server closes the connection after it
     more: tuple[str, ...] = ()  # further lines, for EHLO
 
     @property
@@ -44,7 +47,7 @@ class Reply:
 
     @property
     def is_error(self) -> bool:
-        """Whether the command was not done (4xx or 5xx)."""
+        """Whether the command failed (4xx or 5xx)."""
         return self.code >= 400
 
     def _many(self) -> bytes:
@@ -111,8 +114,8 @@ NEED_SMTPUTF8: Final = Reply(553, "5.6.7", "A non-ASCII address needs SMTPUTF8")
 TOO_MANY_HOPS: Final = Reply(554, "5.4.6", "The mail goes round in circles")
 REFUSED: Final = Reply(554, "5.7.1", "Refused")
 
-# The first that fits counts, so leaves stand before their branch. Secrets and targets are the
-# operator's trouble, not the sender's: to refuse for them would bounce good mail.
+# The first class that matches counts, so subclasses come before their base class. BadSecret and
+# ForbiddenTarget are faults of this relay's configuration: a 5xx for them would bounce good mail.
 _BY_ERROR: Final[tuple[tuple[type[Exception], Reply], ...]] = (
     (UnknownRecipient, UNKNOWN_RECIPIENT),
     (Unauthenticated, UNAUTHENTICATED),
@@ -129,25 +132,36 @@ _BY_ERROR: Final[tuple[tuple[type[Exception], Reply], ...]] = (
 
 
 def reply_to(error: Exception) -> Reply:
-    """The reply for *error*: fixed words, nothing of its message; 451 4.3.0 for what is not in the table."""
+    """The reply to *error*: fixed text, without its message; 451 4.3.0 for an error that is not in the table."""
     return next((reply for kind, reply in _BY_ERROR if isinstance(error, kind)), TRY_LATER)
 
 
+def mail_outcome(error: Exception) -> MailOutcome:
+    """The metric label of a mail that was not accepted because of *error*.
+
+    ``refused`` when it is answered 5xx, ``deferred`` when a known error is answered 4xx, and ``failed`` when
+    *error* is a bug: the sender reads the same 451, but the operator must look at the log.
+    """
+    if reply_to(error).code >= 500:
+        return "refused"
+    return "deferred" if isinstance(error, (RelayError, StoreError)) else "failed"
+
+
 def greeting(hostname: str) -> Reply:
-    """What the door says first (RFC 5321 §4.3.1)."""
+    """The greeting of a new connection (RFC 5321 §4.3.1)."""
     return Reply(220, None, f"{hostname} ESMTP Mailseal")
 
 
 def hello(hostname: str, helo: str, keywords: tuple[str, ...] = ()) -> Reply:
-    """The answer to EHLO, or to HELO without *keywords* (RFC 5321 §4.1.1.1)."""
+    """The reply to EHLO, or without *keywords* to HELO (RFC 5321 §4.1.1.1)."""
     return Reply(250, None, f"{hostname} greets {helo}", more=keywords)
 
 
 def accepted(message_ids: Sequence[str]) -> Reply:
-    """The promise to keep a mail: one id per recipient, in RCPT order (contract §2)."""
+    """The reply to an accepted mail: one message id per recipient, in RCPT order (docs/contract.md §2)."""
     return Reply(250, "2.0.0", "Accepted as " + " ".join(message_ids))
 
 
 def chunk_taken(size: int) -> Reply:
-    """The answer to a BDAT chunk of *size* octets that is not the last (RFC 3030 §2)."""
+    """The reply to a BDAT chunk of *size* octets that is not the last (RFC 3030 §2)."""
     return Reply(250, "2.0.0", f"{size} octets received")

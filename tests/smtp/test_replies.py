@@ -8,6 +8,7 @@ from relay.errors import (
     Deferred,
     DnsUnavailable,
     ForbiddenTarget,
+    MailLoop,
     Misconfigured,
     Refused,
     SenderUnproven,
@@ -17,8 +18,8 @@ from relay.errors import (
     UnknownRecipient,
 )
 from relay.smtp import replies
-from relay.smtp.replies import Reply, accepted, chunk_taken, greeting, hello, reply_to
-from store.errors import Unavailable
+from relay.smtp.replies import Reply, accepted, chunk_taken, greeting, hello, mail_outcome, reply_to
+from store.errors import AgentNotFound, Unavailable
 
 ALL = [value for value in vars(replies).values() if isinstance(value, Reply)]
 
@@ -84,3 +85,20 @@ def test_a_greeting_and_hello_have_no_enhanced_code():
 
 def test_a_chunk_is_answered_with_its_size():
     assert b"250 2.0.0 17 octets received\r\n" == chunk_taken(17).wire
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error"),
+    [
+        ("refused", MailLoop()),
+        ("refused", Refused()),
+        ("deferred", SenderUnproven()),
+        ("deferred", Unavailable("the disk is full")),
+        ("deferred", AgentNotFound("bot")),
+        ("deferred", BadSecret()),  # answered 451: the operator has another master key
+        ("failed", ZeroDivisionError()),
+        ("failed", OSError()),
+    ],
+)
+def test_a_mail_is_counted_by_its_reply_and_a_bug_apart(outcome, error):
+    assert outcome == mail_outcome(error)
