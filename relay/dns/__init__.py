@@ -1,1 +1,1 @@
-"""DNS lookups with a cache and a budget per mail."""
+"""DNS lookups: an asynchronous resolver with a cache and a budget per message."""

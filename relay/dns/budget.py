@@ -1,4 +1,4 @@
-"""What one mail may cost in DNS: a time by which every answer must be there, and a number of questions."""
+"""Limit the DNS queries of one message: a number of queries and a total time."""
 
 import asyncio
 
@@ -7,10 +7,10 @@ from relay.errors import DnsUnavailable
 
 
 class BudgetedResolver:
-    """A `Resolver` that stops asking: past its end every name counts as one nobody answers for.
+    """A `Resolver` that raises DnsUnavailable once its budget is used up.
 
-    Each step of authentication then comes to its own temperror by itself, so nothing has to
-    be cancelled and no result already found is lost.
+    Each authentication step then ends in its own ``temperror``, so no task must be cancelled and
+    no earlier result is lost.
     """
 
     def __init__(self, resolver: Resolver, *, seconds: float, questions: int) -> None:
@@ -20,12 +20,12 @@ class BudgetedResolver:
         self._questions = questions
 
     async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
-        """Ask for *name*. Raises DnsUnavailable, also when the budget is used up."""
+        """Look up *name*. Raises DnsUnavailable, also if the budget is used up."""
         self._questions -= 1
         if self._questions < 0 or self._loop.time() >= self._end:
-            raise DnsUnavailable("the budget of this mail is used up")
+            raise DnsUnavailable("the DNS budget of this message is used up")
         try:
             async with asyncio.timeout_at(self._end):
                 return await self._resolver.lookup(name, rdtype)
         except TimeoutError as error:
-            raise DnsUnavailable("the time of this mail is used up") from error
+            raise DnsUnavailable("the DNS time limit of this message is over") from error

@@ -1,8 +1,8 @@
-"""The relay's resolver: nameservers behind a cache that keeps answers by their TTL, in bounded room.
+"""Caching DNS resolver: keeps answers by TTL, with a bounded number of entries.
 
-Absence is kept as well as presence, for as long as the zone says (RFC 2308); failure for
-seconds only. Who asks for what is already being asked waits for the same reply, and one who
-stops waiting takes nothing from the others.
+Negative answers are cached for the time the zone gives (RFC 2308), failures for seconds only.
+Concurrent lookups of the same name and type share one query; cancelling one waiter does not
+affect the others.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _TRIES: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheLimits:
-    """How much is kept, and for how many seconds."""
+    """Maximum number of entries, and bounds on how many seconds an entry is kept."""
 
     entries: int = 50_000
     shortest: float = 5
@@ -37,18 +37,18 @@ class CacheLimits:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     until: float
-    answer: DnsAnswer | None  # None is a failure
+    answer: DnsAnswer | None  # None: no nameserver answered
 
 
 class CachingResolver:
-    """A `Resolver` over *nameservers* (the system's for None), tried in turn.
+    """A `Resolver` that queries *nameservers* in turn and caches their answers.
 
     Args:
-        nameservers: Addresses with ports.
-        monotonic: Seconds that never run backwards.
-        seconds: How long one nameserver may take for one try.
-        limits: The cache's.
-        concurrent: Questions under way at once; more wait.
+        nameservers: Addresses with ports; None uses the nameservers of the operating system.
+        monotonic: A monotonic clock, in seconds.
+        seconds: Timeout of one attempt at one nameserver.
+        limits: Limits of the cache.
+        concurrent: Maximum number of queries in progress; further queries wait.
     """
 
     def __init__(
@@ -72,7 +72,10 @@ class CachingResolver:
         return len(self._kept)
 
     async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
-        """Ask for *name*, or remember. Raises DnsUnavailable when no nameserver answers in time."""
+        """Look up *name* in the cache, else in DNS.
+
+        Raises DnsUnavailable if no nameserver answers in time.
+        """
         key = (name.lower().removesuffix("."), rdtype)
         entry = self._kept.get(key)
         if entry is not None and entry.until > self._monotonic():
@@ -81,11 +84,14 @@ class CachingResolver:
         else:
             answer = await self._share(key)
         if answer is None:
-            raise DnsUnavailable(f"no answer for {rdtype} of a name")
+            raise DnsUnavailable(f"no nameserver answered the {rdtype} query")
         return answer
 
-    async def ask_anew(self, name: str, rdtype: RdType) -> DnsAnswer:
-        """Ask for *name*, whatever is remembered, and remember the reply. Raises DnsUnavailable like lookup."""
+    async def refresh(self, name: str, rdtype: RdType) -> DnsAnswer:
+        """Query *name* without reading the cache, and cache the answer.
+
+        Raises DnsUnavailable.
+        """
         key = (name.lower().removesuffix("."), rdtype)
         async with self._slots:
             answer = await self._ask(*key)
@@ -93,7 +99,7 @@ class CachingResolver:
         return answer
 
     async def close(self) -> None:
-        """Stop asking; whoever still waits is told that nobody answered."""
+        """Cancel all queries in progress; their callers get DnsUnavailable."""
         tasks = list(self._asking.values())
         for task in tasks:
             task.cancel()
@@ -108,7 +114,7 @@ class CachingResolver:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            # Either this waiter is cancelled, and then the task is not; or the resolver was closed.
+            # If only this waiter was cancelled, the task still runs; a cancelled task means close().
             if task.cancelled():
                 return None
             raise
@@ -126,7 +132,7 @@ class CachingResolver:
     async def _ask(self, name: str, rdtype: RdType) -> DnsAnswer:
         for _ in range(_TRIES):
             for nameserver in self._nameservers:
-                # Made anew each time, so that every try has an id of its own.
+                # Built for each attempt, so that each attempt has its own query id.
                 query = question(name, rdtype)
                 if query is None:
                     return _ABSENT
@@ -148,23 +154,24 @@ class CachingResolver:
 
 
 class FreshResolver:
-    """A `Resolver` that asks each time: for those who want to know what was published a moment ago.
+    """A `Resolver` without cache reads, to see records published a moment ago.
 
-    What a nameserver itself remembers it cannot pass over: that may tell of absence for as long as the zone says.
+    It cannot bypass the cache of the nameserver itself, which may report a missing record for as
+    long as the zone's negative TTL.
     """
 
     def __init__(self, resolver: CachingResolver) -> None:
         self._resolver = resolver
 
     async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
-        """Ask for *name* now. Raises DnsUnavailable when no nameserver answers in time."""
-        return await self._resolver.ask_anew(name, rdtype)
+        """Query *name*. Raises DnsUnavailable if no nameserver answers in time."""
+        return await self._resolver.refresh(name, rdtype)
 
 
 def system_nameservers() -> tuple[Nameserver, ...]:
-    """The nameservers this machine is configured with. Raises Misconfigured when there are none."""
+    """The nameservers of the operating system. Raises Misconfigured if there are none."""
     try:
         found = dns.resolver.Resolver(configure=True)
     except (OSError, dns.resolver.NoResolverConfiguration) as error:
-        raise Misconfigured("this machine has no nameserver; name one in MAILSEAL_DNS_NAMESERVERS") from error
+        raise Misconfigured("this machine has no nameserver; set MAILSEAL_DNS_NAMESERVERS") from error
     return tuple((str(address), found.port) for address in found.nameservers)

@@ -1,4 +1,4 @@
-"""One question to one nameserver: UDP from a port of its own, then TCP when the reply was truncated."""
+"""Send one DNS query to one nameserver: by UDP, then TCP if truncated."""
 
 import asyncio
 import struct
@@ -9,7 +9,7 @@ import dns.message
 from relay.dns.wire import Truncated, reply_to
 from relay.errors import DnsUnavailable
 
-_MAX_STRAY: Final = 32  # datagrams that are no reply of ours before we stop listening
+_MAX_STRAY: Final = 32  # unrelated datagrams accepted before the query fails
 
 Nameserver = tuple[str, int]
 
@@ -17,7 +17,10 @@ Nameserver = tuple[str, int]
 async def exchange(
     query: dns.message.QueryMessage, nameserver: Nameserver, *, seconds: float
 ) -> dns.message.QueryMessage:
-    """Ask *nameserver* and wait *seconds* at most. Raises DnsUnavailable."""
+    """Send *query* to *nameserver* and return the reply.
+
+    Raises DnsUnavailable: after *seconds* without a reply, or after a network error.
+    """
     try:
         async with asyncio.timeout(seconds):
             try:
@@ -30,7 +33,7 @@ async def exchange(
 
 async def _by_udp(query: dns.message.QueryMessage, nameserver: Nameserver) -> dns.message.QueryMessage:
     loop = asyncio.get_running_loop()
-    # A connected socket of its own for each question: a stranger has to guess its port as well as the id.
+    # Each query has its own connected socket: a forger must guess the port as well as the query id.
     transport, protocol = await loop.create_datagram_endpoint(lambda: _Listener(query), remote_addr=nameserver)
     try:
         transport.sendto(query.to_wire())
@@ -49,12 +52,12 @@ async def _by_tcp(query: dns.message.QueryMessage, nameserver: Nameserver) -> dn
     finally:
         writer.close()
     if reply is None:
-        raise DnsUnavailable(f"{nameserver[0]} answered something else")
+        raise DnsUnavailable(f"{nameserver[0]} sent a reply that does not match the query")
     return reply
 
 
 class _Listener(asyncio.DatagramProtocol):
-    """Waits for the datagram that is the reply, past any that is not."""
+    """Waits for the datagram that matches the query and skips unrelated ones."""
 
     def __init__(self, query: dns.message.QueryMessage) -> None:
         self._query = query
@@ -74,7 +77,7 @@ class _Listener(asyncio.DatagramProtocol):
             return
         self._stray += 1
         if self._stray >= _MAX_STRAY:
-            self.reply.set_exception(DnsUnavailable("only stray datagrams came"))
+            self.reply.set_exception(DnsUnavailable("only unrelated datagrams arrived"))
 
     def error_received(self, exc: Exception) -> None:
         if not self.reply.done():

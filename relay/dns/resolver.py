@@ -1,4 +1,4 @@
-"""DNS as the rest of the relay asks it."""
+"""The DNS resolver interface, and the answer it returns."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -8,7 +8,7 @@ RdType = Literal["A", "AAAA", "MX", "TXT", "PTR"]
 
 @dataclass(frozen=True, slots=True)
 class DnsAnswer:
-    """What DNS says of a name and type, which may be that there is nothing."""
+    """The records of one name and type; empty if there are none."""
 
     records: tuple[
         str, ...
@@ -18,8 +18,11 @@ class DnsAnswer:
 
 
 class Resolver(Protocol):
-    """Whatever can look a name up. A table in tests."""
+    """Looks up DNS records. Implemented by CachingResolver, and by a table in tests."""
 
     async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
-        """Ask for *name* (A-labels, no final dot needed). Raises DnsUnavailable when nobody answers in time."""
+        """Look up *name* (A-labels, final dot optional).
+
+        Raises DnsUnavailable if no nameserver answers in time.
+        """
         ...

@@ -1,4 +1,4 @@
-"""DNS messages: a question as bytes, and what a reply says as an `Answer` (RFC 1035, 2308)."""
+"""Build DNS queries and parse replies into a `DnsAnswer` (RFC 1035, RFC 2308)."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ import dns.rdtypes.ANY.TXT
 from relay.dns.resolver import DnsAnswer, RdType
 from relay.errors import DnsUnavailable
 
-PAYLOAD: Final = 1232  # octets of a datagram that is not fragmented (DNS flag day 2020)
+PAYLOAD: Final = 1232  # octets of a datagram that avoids fragmentation (DNS flag day 2020)
 MAX_RESPONSE: Final = 32 * 1024  # octets
 MAX_RECORDS: Final = 128
 _MAX_NAME: Final = 253
@@ -23,11 +23,11 @@ _MAX_LABEL: Final = 63
 
 
 class Truncated(Exception):
-    """The reply did not fit in a datagram."""
+    """The reply did not fit into a datagram (flag TC)."""
 
 
 def question(name: str, rdtype: RdType) -> dns.message.QueryMessage | None:
-    """The query for *name* as it is, without any escapes; None for what no DNS name can be."""
+    """The query for *name*, taken literally without escapes; None for an invalid name."""
     labels = [label.encode("utf-8") for label in name.split(".")]
     if not all(0 < len(label) <= _MAX_LABEL for label in labels) or sum(map(len, labels)) + len(labels) > _MAX_NAME + 1:
         return None
@@ -38,7 +38,10 @@ def question(name: str, rdtype: RdType) -> dns.message.QueryMessage | None:
 
 
 def reply_to(query: dns.message.QueryMessage, wire: bytes) -> dns.message.QueryMessage | None:
-    """The reply in *wire*; None for what does not belong to *query*. Raises Truncated, DnsUnavailable."""
+    """Parse *wire* as the reply to *query*; None if it does not match *query*.
+
+    Raises Truncated, and DnsUnavailable if the reply is too long.
+    """
     if len(wire) > MAX_RESPONSE:
         raise DnsUnavailable("the reply is too long")
     try:
@@ -53,13 +56,16 @@ def reply_to(query: dns.message.QueryMessage, wire: bytes) -> dns.message.QueryM
 
 
 def read(reply: dns.message.QueryMessage, rdtype: RdType) -> DnsAnswer:
-    """What *reply* says. Raises DnsUnavailable where the nameserver failed or makes no sense."""
+    """The answer in *reply*.
+
+    Raises DnsUnavailable for a failure or an inconsistent reply.
+    """
     if reply.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         raise DnsUnavailable(dns.rcode.to_text(reply.rcode()))
     try:
         chain = reply.resolve_chaining()
     except dns.exception.DNSException as error:
-        raise DnsUnavailable("the reply makes no sense") from error
+        raise DnsUnavailable("the reply is inconsistent") from error
     if chain.answer is None or chain.answer.rdtype != dns.rdatatype.from_text(rdtype):
         return DnsAnswer(records=(), exists=reply.rcode() != dns.rcode.NXDOMAIN, ttl=chain.minimum_ttl)
     records = [_text(rdata) for rdata in chain.answer][:MAX_RECORDS]

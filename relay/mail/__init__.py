@@ -1,1 +1,1 @@
-"""What a mail says: headers, addresses, parts and threads. Pure: bytes in, values out."""
+"""Parse messages (RFC 5322, MIME): headers, addresses, parts, threads. No I/O."""

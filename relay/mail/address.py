@@ -1,4 +1,4 @@
-"""A mailbox as SMTP and headers name it, apart from any display name."""
+"""Email address (mailbox) without display name: parse, format, normalise."""
 
 import re
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ _DOT_ATOM: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A mailbox (RFC 5321 §4.1.2), local part unquoted and as it was written."""
+    """A mailbox (RFC 5321 §4.1.2). The local part is unquoted and keeps its case."""
 
-    local: str  # without quotes, case kept; may hold any character a quoted string may
+    local: str  # without quotes; may hold every character that a quoted string may hold
     domain: str  # lower-case A-labels, or an address literal with its brackets; empty only for <Postmaster>
 
     def __str__(self) -> str:
@@ -27,19 +27,25 @@ class Address:
 
     @property
     def mailbox(self) -> str:
-        """The form agents are found by: local part folded, tag removed (RFC 5233)."""
+        """The form by which agents are looked up: local part folded, tag removed.
+
+        RFC 5233.
+        """
         local, _, _ = normalise_local(self.local).partition("+")
         return f"{local}@{self.domain}"
 
     @property
     def tag(self) -> str | None:
-        """What stands behind the first ``+`` of the local part, case kept; None without one."""
+        """The text after the first ``+`` of the local part, case kept; None without ``+``."""
         _, plus, tag = self.local.partition("+")
         return tag if plus else None
 
 
 def parse_mailbox(text: str) -> Address:
-    """``local@domain`` without angle brackets, comments or quotes. Raises BadAddress."""
+    """Parse ``local@domain``, without angle brackets, comments or quotes.
+
+    Raises BadAddress.
+    """
     local, at, domain = text.rpartition("@")
     if not at or not _DOT_ATOM.fullmatch(local):
         raise BadAddress(f"not an address: {text!r}")

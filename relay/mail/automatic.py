@@ -1,7 +1,7 @@
-"""Whether a machine sent a mail, by its own word (RFC 3834 §2, §5).
+"""Detect automatic messages, such as auto-replies and lists (RFC 3834 §2, §5).
 
-An agent that answers such a mail can start a loop with another machine, or join a mailing
-list's traffic; so the event says ``automated`` and nothing of ours answers it.
+A reply to such a message can start a mail loop or reach a mailing list. The event therefore says
+``automated``, and this program never replies to the message by itself.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,10 @@ _BULK: Final = (b"bulk", b"junk", b"list", b"auto_reply")
 
 
 def is_automatic(values: Mapping[str, bytes], *, null_sender: bool) -> bool:
-    """Whether *values* (lower-case name to unfolded value) or the null sender mark a machine's mail."""
+    """Whether header fields or the null sender mark the message as automatic.
+
+    *values* maps lower-case field names to unfolded values.
+    """
     return (
         null_sender
         or _token(values, "auto-submitted") not in (b"", b"no")
@@ -30,6 +33,6 @@ def is_automatic(values: Mapping[str, bytes], *, null_sender: bool) -> bool:
 
 
 def _token(values: Mapping[str, bytes], name: str) -> bytes:
-    """The first word of a value, lower-case, without parameters or comment."""
+    """The first word of a field value, lower-case, without parameters or comment."""
     head = values.get(name, b"")[:200].replace(b";", b" ").replace(b"(", b" ").replace(b",", b" ")
     return next(iter(head.split(maxsplit=1)), b"").lower()

@@ -1,4 +1,4 @@
-"""The text of a body: its pieces decoded, joined and cut to what an event may carry."""
+"""Decode and join the parts of a message body, cut to 256 KiB of UTF-8."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ from typing import Final
 from relay.mail.decode import clean_text, decode_bytes
 from relay.mail.part import Leaf
 
-BODY_LIMIT: Final = 256 * 1024  # bytes of UTF-8, contract §5
-_READ_LIMIT: Final = 4 * BODY_LIMIT  # the widest encoding has four bytes a character
+BODY_LIMIT: Final = 256 * 1024  # bytes of UTF-8, docs/contract.md §5
+_READ_LIMIT: Final = 4 * BODY_LIMIT  # the widest encoding uses four bytes for a character
 
 
 @dataclass(frozen=True, slots=True)
 class MailBody:
-    """One body: plain text, or HTML."""
+    """One decoded body: plain text or HTML."""
 
-    text: str  # clean, LF line ends
-    charset: str  # that the first piece was read by
+    text: str  # no control characters, LF line ends
+    charset: str  # used to decode the first part
     truncated: bool
 
 
 def join_bodies(found: Sequence[Leaf]) -> MailBody | None:
-    """The pieces of one body behind each other, each beginning a line; None without any."""
+    """Join the parts of one body, each on a new line; None if there are no parts."""
     bodies: list[MailBody] = []
     size = 0
     for leaf in found:
@@ -38,7 +38,7 @@ def join_bodies(found: Sequence[Leaf]) -> MailBody | None:
 
 
 def cut(text: str) -> tuple[str, bool]:
-    """*text* to 256 KiB of UTF-8, on a character's boundary, and whether that took anything away."""
+    """Cut *text* to 256 KiB of UTF-8 at a character boundary; also whether it was cut."""
     if len(text) * 4 <= BODY_LIMIT:
         return text, False
     data = text.encode("utf-8")

@@ -1,7 +1,7 @@
-"""Bytes of a mail as text: declared character sets, encoded words, and nothing unprintable.
+"""Decode bytes of a message to text: charsets and encoded words (RFC 2047).
 
-What comes out may go into a database and into JSON as it is: no control character, no lone
-surrogate, and never longer than asked for. Linear in the input; nothing here raises.
+The output is safe for a database and for JSON: no control characters, no lone surrogates, never
+longer than requested. Linear in the input. No function raises.
 """
 
 import re
@@ -13,15 +13,15 @@ from relay.mail.transfer import decode_base64
 
 MAX_VALUE: Final = 32 * 1024  # characters of one header value
 
-# A name that Python does not know is never handed to it: each miss would be remembered for ever. Left out
-# are codecs that are no character set, and two whose cost grows with the square of the input.
+# Only names in this set are passed to Python's codec lookup, which caches each unknown name for ever.
+# Excluded are codecs that are not character sets, and two whose cost is quadratic in the input.
 _KNOWN: Final = (frozenset(aliases) | frozenset(aliases.values())) - {
     "base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec", "mbcs", "oem",
     "base64", "base_64", "bz2", "hex", "quopri", "quoted_printable", "quotedprintable", "rot13", "uu", "zip", "zlib",
     "punycode", "idna", "raw_unicode_escape", "unicode_escape", "undefined",
 }  # fmt: skip
 
-# What mail calls by one name and writes in its superset (the WHATWG Encoding Standard's table).
+# Charset names that mail uses for text in a superset (the table of the WHATWG Encoding Standard).
 _MEANT: Final = {
     "us_ascii": "utf_8", "ascii": "utf_8", "utf8": "utf_8", "utf_8_sig": "utf_8", "unicode_1_1_utf_8": "utf_8",
     "iso_8859_1": "cp1252", "latin1": "cp1252", "latin_1": "cp1252", "8859": "cp1252", "windows_1252": "cp1252",
@@ -37,7 +37,7 @@ _ENCODED_WORD: Final = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*)\?=")
 
 
 def codec_for(charset: str) -> str | None:
-    """Python's codec for what a mail calls *charset*; None for one nobody knows."""
+    """Python's codec for the *charset* named in a message; None if it is unknown."""
     name = charset.strip(" \t\"'").lower().replace("-", "_").replace(" ", "_")
     if name in _MEANT:
         return _MEANT[name]
@@ -45,9 +45,10 @@ def codec_for(charset: str) -> str | None:
 
 
 def decode_bytes(data: bytes, charset: str | None) -> tuple[str, str]:
-    """*data* as text, and the charset that was used: the declared one, else UTF-8, else windows-1252.
+    """Decode *data*; return the text and the charset that was used.
 
-    Undecodable bytes become U+FFFD. Control characters are still in the text.
+    Uses the declared charset, else UTF-8, else windows-1252. Undecodable bytes become U+FFFD.
+    Control characters remain in the text.
     """
     codec = codec_for(charset) if charset else None
     if codec not in (None, "utf_8"):
@@ -64,14 +65,17 @@ def decode_bytes(data: bytes, charset: str | None) -> tuple[str, str]:
 
 
 def clean_line(text: str) -> str:
-    """*text* as one line: runs of tabs and line ends become a space, other control characters go (also C1)."""
+    """*text* as one line without control characters (C0 and C1).
+
+    A run of tabs and line ends becomes a space; other control characters are removed.
+    """
     if text.isprintable():
         return text
     return _scalar(_UNPRINTABLE.sub("", _BLANKS.sub(" ", text)))
 
 
 def clean_text(text: str) -> str:
-    """*text* with LF as its only line end and without control characters except tab and LF."""
+    """*text* with LF line ends, without control characters except tab and LF."""
     text = text.replace("\r\n", "\n")
     if "\r" in text:
         text = text.replace("\r", "\n")
@@ -81,11 +85,13 @@ def clean_text(text: str) -> str:
 
 
 def decode_value(raw: bytes, *, limit: int = MAX_VALUE) -> str:
-    """An unstructured header value as one clean line: encoded words read (RFC 2047), raw 8-bit too (RFC 6532).
+    """Decode an unstructured header value to one line without control characters.
+
+    Decodes encoded words (RFC 2047) and raw 8-bit text (RFC 6532).
 
     Args:
-        raw: The value, unfolded or not.
-        limit: How many bytes are read, and how many characters come out at most.
+        raw: The value, folded or unfolded.
+        limit: Maximum number of bytes read and of characters returned.
     """
     raw = raw[:limit]
     text = _read_words(raw) if b"=?" in raw else _plain(raw)
@@ -95,13 +101,13 @@ def decode_value(raw: bytes, *, limit: int = MAX_VALUE) -> str:
 def _try(data: bytes, codec: str | None, errors: str) -> str | None:
     try:
         return data.decode(codec or "utf_8", errors)
-    # Multi-byte codecs have been seen to raise more than UnicodeError, whatever *errors* says.
+    # Some multi-byte codecs raise other errors than UnicodeError, also with errors="replace".
     except (LookupError, ValueError, RuntimeError):
         return None
 
 
 def _scalar(text: str) -> str:
-    """*text* without lone surrogates, which UTF-7 can write and UTF-8 cannot."""
+    """*text* without lone surrogates, which UTF-7 can encode and UTF-8 cannot."""
     if text.isascii():
         return text
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -112,7 +118,10 @@ def _plain(raw: bytes) -> str:
 
 
 def _read_words(raw: bytes) -> str:
-    """Encoded words decoded; blanks between two of them dropped, and a character split over two joined."""
+    """Decode the encoded words in *raw* (RFC 2047).
+
+    Blanks between two encoded words are dropped; a character split over two words is joined.
+    """
     out: list[str] = []
     pending, charset, end = bytearray(), b"", 0
     for word in _ENCODED_WORD.finditer(raw):

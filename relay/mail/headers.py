@@ -1,8 +1,8 @@
-"""The header section of a mail, split by bytes and nothing else.
+"""Split the header section of a message into fields, as bytes (RFC 5322 §2.2).
 
-No decoding happens here: every later reader (DKIM, DMARC, threading, the API) starts
-from the same fields, so no two of them can disagree on what the mail said. Linear in
-the input and never raising: what is not a field is kept as a field without a name.
+Does not decode. All later steps (DKIM, DMARC, threading, the API) use these fields, so two steps
+cannot disagree about the message. Linear in the input; never raises: a line that is not a field
+becomes a field with an empty name.
 """
 
 import re
@@ -17,37 +17,40 @@ _NAME: Final = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*")
 
 
 class Field(NamedTuple):
-    """One header field as it arrived (RFC 5322 §2.2); a tuple, as a stranger may send a hundred thousand."""
+    """One header field as received (RFC 5322 §2.2).
 
-    name: str  # lower-case, blanks before the colon removed; empty where the line is no field
-    raw: bytes  # name, colon, value and folds, with every CRLF, the last one too
+    A named tuple to save memory: a hostile message may have a hundred thousand fields.
+    """
+
+    name: str  # lower-case, without blanks before the colon; empty if the line is not a field
+    raw: bytes  # name, colon, value and folds, with every CRLF including the last
 
     @property
     def value(self) -> bytes:
-        """Behind the colon, unfolded (RFC 5322 §2.2.3) and stripped."""
+        """The text after the colon, unfolded (RFC 5322 §2.2.3) and stripped."""
         _, _, value = self.raw.partition(b":")
         return value.replace(b"\r\n", b"").strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """The fields of a mail in their order, topmost first."""
+    """The header fields of a message in order, topmost first."""
 
     fields: tuple[Field, ...]
 
     def all(self, name: str) -> Sequence[Field]:
-        """Every field called *name* (lower-case), topmost first."""
+        """All fields named *name* (lower-case), topmost first."""
         return [field for field in self.fields if field.name == name]
 
     def first(self, name: str) -> Field | None:
-        """The topmost field called *name* (lower-case)."""
+        """The topmost field named *name* (lower-case), or None."""
         return next((field for field in self.fields if field.name == name), None)
 
 
 def header_end(head: bytes) -> int:
-    """Where the body starts in *head*; its length when no empty line is in it.
+    """Offset of the body in *head*; the length of *head* if it has no empty line.
 
-    A mail may start with the empty line: it then has no header at all.
+    A message that starts with the empty line has no header fields.
     """
     if head.startswith(b"\r\n"):
         return 2
@@ -56,9 +59,9 @@ def header_end(head: bytes) -> int:
 
 
 def split_headers(head: bytes) -> Headers:
-    """The fields of *head*, which may go on into the body (that part is not looked at)."""
+    """The header fields of *head*. Bytes of the body after them are ignored."""
     section = head[: header_end(head)]
-    known: dict[bytes, str] = {}  # of a hundred thousand fields most have the name of another
+    known: dict[bytes, str] = {}  # cache: in a long header most names repeat
     return Headers(tuple([_field(raw, known) for raw in _FIELD_END.split(section) if raw]))
 
 

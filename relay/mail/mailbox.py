@@ -1,7 +1,7 @@
-"""The mailboxes of an address field, read leniently for people and agents to see (RFC 5322 §3.4).
+"""Parse address lists of From, To, Cc and Reply-To leniently (RFC 5322 §3.4).
 
-For display and for answering only: whom a mail is *from* in the sense of DMARC is decided
-elsewhere, from the same bytes and strictly. One pass over at most 10 000 tokens, whatever comes.
+For display and for replies only. The author for DMARC is parsed strictly from the same bytes in
+relay/auth/from_field.py. One pass over at most 10 000 tokens.
 """
 
 import re
@@ -15,7 +15,7 @@ _MAX_TOKENS: Final = 10_000
 _MAX_BYTES: Final = 128 * 1024
 _MAX_ADDRESS: Final = 1000  # characters; RFC 5321 §4.5.3.1 allows 320
 
-# Possessive throughout, and an unclosed quoted string runs to the end: no token is ever read twice.
+# All quantifiers are possessive, and an unclosed quoted string runs to the end: no token is read twice.
 _TOKEN: Final = re.compile(rb'"((?:[^"\\]|\\.?)*+)(?:"|\Z)|([(),:;<>])|([^"(),:;<>]++)', re.DOTALL)
 _ONE: Final = re.compile(rb'[ \t]*+(?:"([^"\\]*+)"|([^"\\(),:;<>@\[\]]*+))[ \t]*+<([^<>"(),:;\s]++)>[ \t]*+')
 _BARE: Final = re.compile(rb"""[ \t]*+([^<>"(),:;\s@]++@[^<>"(),:;\s@]++)[ \t]*+""")
@@ -23,16 +23,16 @@ _BARE: Final = re.compile(rb"""[ \t]*+([^<>"(),:;\s@]++@[^<>"(),:;\s@]++)[ \t]*+
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """A display name and an address, both clean single lines."""
+    """A display name and an address, each one line without control characters."""
 
-    name: str  # decoded; empty without one
-    address: str  # as written, without angle brackets; not necessarily a valid one
+    name: str  # decoded; empty if absent
+    address: str  # as written, without angle brackets; not necessarily valid
 
 
 def parse_mailboxes(raw: bytes) -> tuple[Mailbox, ...]:
-    """Every mailbox of an unfolded ``From``, ``To``, ``Cc`` or ``Reply-To`` value, at most 1 000.
+    """The mailboxes of an unfolded address field value, at most 1 000.
 
-    Groups are flattened to their members, a comment counts only where it is all the name there is.
+    Groups are replaced by their members. A comment is used as the name only if there is no other.
     """
     if match := _ONE.fullmatch(raw):
         return (_mailbox(match[1] if match[1] is not None else match[2], match[3]),)
@@ -46,7 +46,7 @@ def _mailbox(name: bytes, address: bytes) -> Mailbox:
 
 
 class _Reader:
-    """Collects the words of one mailbox at a time."""
+    """Parser state: the words of the current mailbox, and the mailboxes found so far."""
 
     def __init__(self) -> None:
         self._found: list[Mailbox] = []
@@ -56,7 +56,7 @@ class _Reader:
 
     def _clear(self) -> None:
         self._words: list[bytes] = []  # outside <>: a name, or an address without brackets
-        self._quoted: list[bytes] = []  # the same words with the quotes an address needs
+        self._quoted: list[bytes] = []  # the same words, with quotes kept for an address
         self._angle: list[bytes] | None = None
         self._comment: list[bytes] = []
 
@@ -81,7 +81,7 @@ class _Reader:
         elif sign == b">":
             self._in_angle = False
         elif sign == b":" and self._in_angle:
-            self._angle = []  # what stood before was a source route (RFC 5321 §4.1.2)
+            self._angle = []  # the words so far were a source route (RFC 5321 §4.1.2)
         elif sign == b":":
             self._clear()  # a group's name (RFC 5322 §3.4)
         elif not (self._in_angle and sign == b","):

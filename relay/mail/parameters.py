@@ -1,4 +1,7 @@
-"""The parameters of Content-Type and Content-Disposition (RFC 2045 §5.1, RFC 2183, RFC 2231)."""
+"""Parse parameters of Content-Type and Content-Disposition, and safe file names.
+
+RFC 2045 §5.1, RFC 2183, RFC 2231.
+"""
 
 import re
 from collections.abc import Mapping
@@ -16,10 +19,11 @@ MAX_FILENAME: Final = 200  # characters
 
 
 def parse_parameters(value: str) -> dict[str, str]:
-    """Lower-case names to decoded values; the first of a name counts, at most 100 are read.
+    """Map lower-case parameter names to decoded values; at most 100 are read.
 
-    Continuations are joined and extended values decoded, also where a character is split over
-    two sections (RFC 2231 §3, §4). Encoded words, which do not belong here, are read as well.
+    If a name is repeated, the first value counts. Continuations are joined and extended values
+    decoded, also if a character is split over two sections (RFC 2231 §3, §4). Encoded words, which
+    the standard does not allow here, are decoded as well.
     """
     plain: dict[str, str] = {}
     sections: dict[str, dict[int, tuple[str, bool]]] = {}
@@ -50,9 +54,10 @@ def _join(sections: Mapping[int, tuple[str, bool]]) -> str:
 
 
 def safe_filename(name: str) -> str | None:
-    """*name* fit for a disk and a header: one line, no path, no sign a system gives a meaning; None for nothing.
+    """*name* made safe for file systems and headers; None if no character remains.
 
-    A path keeps its last component only, and direction overrides go, which hide an extension.
+    One line, only the last component of a path, without characters that an operating system
+    treats specially. Direction overrides, which can hide an extension, are replaced too.
     """
     last = clean_line(name).replace("\\", "/").rstrip("/").rpartition("/")[2]
     safe = _UNSAFE.sub("_", last).strip(" .")

@@ -1,7 +1,7 @@
-"""Reads a mail: bytes in, Letter out, and one attachment's bytes when asked.
+"""Parse a message into a `ParsedMail`: text, HTML, attachments and headers.
 
-Never in the SMTP transaction and never on the event loop: a large mail takes tens of
-milliseconds. Whatever the bytes are, something is answered and nothing is raised.
+Do not call this in the SMTP transaction or on the event loop: a large message takes tens of
+milliseconds. Never raises, for any input.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ MAX_HEADERS: Final = 1000
 
 
 def parse(raw: bytes, headers: Headers | None = None) -> ParsedMail:
-    """What *raw* (a whole mail with CRLF line ends) says."""
+    """Parse *raw*, a complete message with CRLF line ends."""
     headers = headers or split_headers(raw)
     tree = read_tree(raw, headers)
     found = list(leaves(tree))
@@ -43,7 +43,7 @@ def parse(raw: bytes, headers: Headers | None = None) -> ParsedMail:
 
 
 def attachment(raw: bytes, index: int) -> Part | None:
-    """The part that ``parse(raw).attachments[index]`` lists; None when it lists no such one."""
+    """The part listed as ``parse(raw).attachments[index]``; None without such a part."""
     others = _others(list(leaves(read_tree(raw, split_headers(raw)))))[:MAX_ATTACHMENTS]
     if not 0 <= index < len(others):
         return None
@@ -52,7 +52,7 @@ def attachment(raw: bytes, index: int) -> Part | None:
 
 
 def attachments(raw: bytes) -> Iterator[Part]:
-    """The parts that ``parse(raw).attachments`` lists, in its order."""
+    """The parts listed in ``parse(raw).attachments``, in the same order."""
     for leaf in _others(list(leaves(read_tree(raw, split_headers(raw)))))[:MAX_ATTACHMENTS]:
         yield Part(content=leaf.read(), content_type=leaf.content_type, filename=leaf.filename)
 
@@ -62,7 +62,7 @@ def _bodies(found: Sequence[Leaf]) -> tuple[MailBody | None, MailBody | None]:
 
 
 def _others(found: Sequence[Leaf]) -> list[Leaf]:
-    """Every leaf that is not the body."""
+    """All leaves that are not part of the body."""
     body = {id(leaf) for kind in ("text/plain", "text/html") for leaf in body_leaves(found, kind)}
     return [leaf for leaf in found if id(leaf) not in body]
 
@@ -103,7 +103,7 @@ def _header_defects(headers: Headers) -> list[str]:
 def _leaf_defects(found: Sequence[Leaf], others: int) -> list[str]:
     defects: list[str] = []
     if any(leaf.damaged for leaf in found):
-        defects.append("a part in base64 holds other bytes, which were skipped")
+        defects.append("a base64 part holds invalid bytes, which were skipped")
     if others > MAX_ATTACHMENTS:
         defects.append(f"only the first {MAX_ATTACHMENTS} of {others} attachments are listed")
     return defects

@@ -1,14 +1,14 @@
-"""A mail as an agent reads it: texts, attachments and headers."""
+"""The parsed message as an agent gets it: text, HTML, attachments, headers."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """One part that is not the body, listed without its bytes."""
+    """An attachment without its bytes: a part that does not belong to the body."""
 
-    index: int  # its place in the list, and what attachment() is asked for
-    filename: str | None  # safe to write and to show; None where the mail gives none
+    index: int  # position in the list, and the argument of attachment()
+    filename: str | None  # safe to write and to show; None if the message gives none
     content_type: str  # type/subtype, lower-case
     size: int  # decoded bytes
     sha256: str  # of the decoded bytes, hex
@@ -18,7 +18,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One attachment with its bytes."""
+    """An attachment with its bytes."""
 
     content: bytes  # transfer-decoded
     content_type: str
@@ -27,13 +27,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedMail:
-    """What a mail says. Every string can be kept and sent as it is."""
+    """The content of a message. All strings are safe for the database and JSON."""
 
-    text: str  # LF line ends; read out of the HTML where there is no plain part; empty without either
-    html: str | None  # as the sender wrote it, for nobody to execute
+    text: str  # LF line ends; extracted from the HTML if there is no plain part; empty without either
+    html: str | None  # as the sender wrote it; untrusted, never render it
     charset_used: str | None  # of the plain text, else of the HTML; None without a body
     truncated: bool  # text or HTML was cut at 256 KiB of UTF-8
     attachments: tuple[Attachment, ...]
-    attachments_truncated: bool  # there are more than are listed
+    attachments_truncated: bool  # the message has more attachments than are listed
     headers: tuple[tuple[str, str], ...]  # names as written, values decoded and unfolded, topmost first
-    defects: tuple[str, ...]  # sentences of ours about what could not be read as it should
+    defects: tuple[str, ...]  # one sentence for each problem the parser found

@@ -1,4 +1,7 @@
-"""The leaves of a mail, and which of them are its body (RFC 2046 §5.1, RFC 2387)."""
+"""The leaf parts of a MIME message, and which of them form the body.
+
+RFC 2046 §5.1, RFC 2387.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,20 +19,20 @@ _MAX_BRANCHES: Final = 8
 
 @dataclass(frozen=True)  # without slots: cached properties need a dict
 class Leaf:
-    """A part that holds bytes: a text, a file, or a whole mail inside this one."""
+    """A part without children: a text, a file, or an embedded message."""
 
-    raw: bytes  # the whole mail
+    raw: bytes  # the complete message
     node: Node
-    first: bool  # whether no leaf stands before it
-    companion: bool  # beside the root of a multipart/related: a picture of the page, not the page
-    branches: tuple[tuple[int, int], ...]  # of each multipart/alternative above it: which one, and which branch
+    first: bool  # the first leaf of the message
+    companion: bool  # a non-root part of a multipart/related, such as an image of the HTML page
+    branches: tuple[tuple[int, int], ...]  # for each enclosing multipart/alternative: its id and the branch number
 
     def pieces(self) -> Iterator[bytes]:
-        """Its transfer-decoded bytes, about a megabyte at a time."""
+        """The transfer-decoded bytes, in pieces of about one megabyte."""
         return decode_pieces(self.raw, self.node.start, self.node.end, self._encoding)
 
     def read(self, limit: int | None = None) -> bytes:
-        """Its transfer-decoded bytes; when *limit* is given, no more than that and one byte."""
+        """The transfer-decoded bytes; with *limit*, at most ``limit + 1`` bytes."""
         if limit is None:
             return b"".join(self.pieces())
         data = b""
@@ -41,7 +44,7 @@ class Leaf:
 
     @property
     def damaged(self) -> bool:
-        """Whether its base64 holds what is none, so that some of it may be lost."""
+        """Whether base64 content holds invalid bytes, so that data may be lost."""
         return self._encoding == "base64" and not is_base64(self.raw, self.node.start, self.node.end)
 
     @property
@@ -50,7 +53,7 @@ class Leaf:
 
     @property
     def content_type(self) -> str:
-        """``type/subtype`` in lower case."""
+        """``type/subtype``, lower-case."""
         return self.node.content_type
 
     @cached_property
@@ -59,33 +62,37 @@ class Leaf:
 
     @property
     def charset(self) -> str | None:
-        """As declared; None without a declaration."""
+        """The declared charset, or None."""
         return self._type_parameters.get("charset")
 
     @cached_property
     def filename(self) -> str | None:
-        """Safe to write and to show; None without one."""
+        """The file name, safe to write and to show; None without one."""
         disposition = parse_parameters(self.node.fields.get("content-disposition", ""))
         return safe_filename(disposition.get("filename") or self._type_parameters.get("name") or "")
 
     @property
     def content_id(self) -> str | None:
-        """Without angle brackets, as a ``cid:`` URL names it (RFC 2392)."""
+        """The Content-ID without angle brackets, as in a ``cid:`` URL (RFC 2392)."""
         written = self.node.fields.get("content-id", "")[:_MAX_CONTENT_ID]
         return clean_line(written.encode("utf-8", "replace").decode("utf-8")).strip(" <>") or None
 
     @cached_property
     def disposition(self) -> str:
-        """``inline``, ``attachment``, another word, or nothing; lower-case."""
+        """The Content-Disposition: ``inline``, ``attachment``, another word, or empty."""
         return self.node.fields.get("content-disposition", "").partition(";")[0].strip().lower()
 
     @property
     def inline(self) -> bool:
-        """Whether it belongs into the body: it says so, or says nothing and has an id the body can use."""
+        """Whether the part is shown in the body.
+
+        True for the disposition ``inline``, or for no disposition and a Content-ID that the body can
+        refer to.
+        """
         return self.disposition == "inline" or (self.disposition == "" and self.content_id is not None)
 
     def may_be_body(self, content_type: str) -> bool:
-        """Whether it can be (a piece of) the body of that type: shown, and not a file (RFC 8621 §4.1.4)."""
+        """Whether the part can belong to the body of that type (RFC 8621 §4.1.4)."""
         return (
             self.content_type == content_type
             and self.disposition != "attachment"
@@ -96,7 +103,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A node that waits to be looked at."""
+    """A node still to be visited, with its position in the tree."""
 
     node: Node
     companion: bool
@@ -104,7 +111,7 @@ class _Place:
 
 
 def leaves(tree: Tree) -> Iterator[Leaf]:
-    """The leaves of *tree* in the order of the mail. A mail inside the mail is one leaf, not looked into."""
+    """The leaves of *tree* in message order. An embedded message is one leaf."""
     waiting = [_Place(tree.root, companion=False, branches=())]
     first = True
     while waiting:
@@ -131,17 +138,21 @@ def _children(place: _Place) -> list[_Place]:
 
 
 def _related_root(node: Node) -> int:
-    """Which child of a multipart/related is the page: the one ``start`` names, else the first (RFC 2387 §3.2)."""
+    """Index of the root part of a multipart/related (RFC 2387 §3.2).
+
+    The child that the parameter ``start`` names, else the first.
+    """
     start = parse_parameters(node.fields.get("content-type", "")).get("start", "").strip(" <>")
     ids = [child.fields.get("content-id", "").strip(" <>") for child in node.children]
     return ids.index(start) if start and start in ids else 0
 
 
 def body_leaves(found: Sequence[Leaf], content_type: str) -> list[Leaf]:
-    """The leaves that make the body of *content_type* together, in order.
+    """The leaves that form the body of type *content_type*, in order.
 
-    Of the branches of a multipart/alternative one counts: the last of HTML, for the best stands
-    last (RFC 2046 §5.1.4), and the first of plain text, for a list's footer may follow in another.
+    Only one branch of a multipart/alternative counts: for HTML the last, because the best
+    alternative comes last (RFC 2046 §5.1.4); for plain text the first, because the footer of a
+    mailing list may follow in a later one.
     """
     fitting = [leaf for leaf in found if leaf.may_be_body(content_type)]
     chosen: dict[int, int] = {}

@@ -1,7 +1,7 @@
-"""The text of an HTML body, for mail that has no plain part.
+"""Convert HTML to plain text, for messages without a plain part.
 
-Not a rendering: tags go, their contents stay, block ends become line ends. One pass with
-plain searches, because the grammar-true parsers are quadratic on what a stranger can write.
+Not a renderer: removes tags, keeps their content, and turns block ends into line ends. One pass
+with plain string searches, because HTML parsers are quadratic on crafted input.
 """
 
 import re
@@ -22,9 +22,12 @@ _EMPTY_LINES: Final = re.compile(r"\n{3,}")
 
 
 def plain_text(html: str) -> str:
-    """The readable text of *html*: entities resolved, scripts and styles gone, at most one empty line in a row."""
+    """The readable text of *html*.
+
+    Entities are decoded, scripts and styles removed, and runs of empty lines reduced to one.
+    """
     pieces = _pieces(html)
-    # Python refuses to read a number of thousands of digits, and reads one of hundreds slowly.
+    # int() rejects numbers of thousands of digits, and is slow for hundreds.
     text = unescape(_HUGE_REFERENCE.sub("\ufffd", "".join(pieces)))
     lines = "\n".join(line.strip() for line in clean_text(text.replace("\xa0", " ")).split("\n"))
     return _EMPTY_LINES.sub("\n\n", lines).strip()
@@ -32,7 +35,7 @@ def plain_text(html: str) -> str:
 
 def _pieces(html: str) -> list[str]:
     lowered = html.lower()
-    if len(lowered) != len(html):  # a few letters grow when lowered, and positions must agree
+    if len(lowered) != len(html):  # lower() lengthens a few letters, and offsets must agree
         lowered = html
     pieces: list[str] = []
     start = 0
@@ -41,7 +44,7 @@ def _pieces(html: str) -> list[str]:
         name = _TAG_NAME.match(lowered, opened + 1)
         start = _tag_end(lowered, opened, name[1] if name else "")
         if start == opened + 1:
-            pieces.append("<")  # not markup: a sign less-than in sloppy text
+            pieces.append("<")  # not markup: an unescaped less-than sign
         elif name and name[1] in _BREAKS:
             pieces.append("\n")
     pieces.append(_BLANKS.sub(" ", html[start:]))
@@ -49,7 +52,7 @@ def _pieces(html: str) -> list[str]:
 
 
 def _tag_end(lowered: str, opened: int, name: str) -> int:
-    """Where reading goes on after the ``<`` at *opened*; the end of the text where nothing closes it."""
+    """Offset after the tag that starts at *opened*; the end of the text if not closed."""
     if lowered.startswith("<!--", opened):
         return _behind(lowered, "-->", opened + 4)
     if name in _HIDDEN and lowered[opened + 1] != "/":

@@ -1,18 +1,18 @@
-"""The answer in a reply, without the mail it answers.
+"""Remove quoted history from a reply, leaving the new text.
 
-Lines are judged one at a time by what they begin and end with, so the cost is linear. Only
-history goes: an answer written below or between the quoted lines stays, and so does a
-forwarded mail, which is what its sender wanted read. The whole text always stands beside it.
+Each line is classified by its beginning and end, so the cost is linear. Only history is removed:
+text below or between quoted lines stays, and so does a forwarded message, which its sender
+wants read. Events carry the complete text as well.
 """
 
 import re
 from collections.abc import Sequence
 from typing import Final
 
-MAX_SCANNED: Final = 64 * 1024  # characters; history that begins behind them is left in
-_MAX_LINE: Final = 500  # characters of a line that are looked at
+MAX_SCANNED: Final = 64 * 1024  # characters; history that begins later is not removed
+_MAX_LINE: Final = 500  # characters of a line that are examined
 
-# "wrote", as the mail programs of thirteen languages write it above a quotation.
+# "wrote" in the attribution lines of mail programs, in thirteen languages.
 _WROTE: Final = re.compile(
     r"(?:wrote|writes|schrieb|écrit|escribió|ha scritto|scrisse|escreveu|schreef|skrev|napisał(?:\(a\)|a)?"
     r"|napsal(?:\(a\)|a)?|kirjoitti|написал|написав|yazd\u0131|写道|のメール|작성)(?![^\W\d_])",
@@ -35,14 +35,17 @@ _BESIDE_FROM: Final = re.compile(
     r"|Verzonden|Aan|Skickat|Till|Sendt|Til|Wysłano|Do|Дата|Кому|发送时间|收件人|送信日時|宛先)\*? ?:",
     re.IGNORECASE,
 )
-# Without quoted lines below it, a sentence that ends in "wrote:" must have a year or a time of day to count.
+# An attribution ("… wrote:") without quoted lines below must contain a year or a time of day.
 _DATED: Final = re.compile(r"\d{4}|\d{1,2}[:.h]\d\d")
 _COLONS: Final = (":", "\uff1a")
 _RULE: Final = re.compile(r"[_-]{10,}")
 
 
 def reply_text(text: str) -> str:
-    """*text* without quoted history; *text* itself where nothing else would be left. LF line ends."""
+    """*text* without quoted history; *text* itself if the result would be empty.
+
+    Line ends are LF.
+    """
     lines = text[:MAX_SCANNED].split("\n")
     kept: list[str] = []
     number = 0
@@ -71,7 +74,10 @@ def _result(kept: Sequence[str], text: str, *, rest: str = "") -> str:
 
 
 def _attribution(lines: Sequence[str], number: int) -> int:
-    """How many lines the "On …, Ana wrote:" at *number* takes, up to three; 0 when there is none."""
+    """Number of lines, 1 to 3, of the attribution "On …, Ana wrote:" at *number*.
+
+    Else 0.
+    """
     first = lines[number].strip()[:_MAX_LINE]
     opened = _OPENING.match(first) is not None
     joined = ""
@@ -88,13 +94,13 @@ def _attribution(lines: Sequence[str], number: int) -> int:
 
 
 def _quoted_next(lines: Sequence[str], number: int) -> bool:
-    """Whether the next line that is not empty is quoted; looks at four."""
+    """Whether the next non-empty line, among the next four, is quoted."""
     following = (line.strip() for line in lines[number : number + 4])
     return next((line.startswith(">") for line in following if line), False)
 
 
 def _begins_history(lines: Sequence[str], number: int, line: str) -> bool:
-    """Whether *line* is where a mail program puts the whole mail below: a divider, or its header."""
+    """Whether *line* starts quoted history: a divider, or the header of the original."""
     if line.startswith(("-", "_", "=", "*")) and _DIVIDER.fullmatch(line):
         return True
     if not _FROM.match(line):

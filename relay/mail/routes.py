@@ -1,4 +1,4 @@
-"""Under which names an address's agent may be found."""
+"""Map a recipient address to the agent addresses that may receive it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ _CATCH_ALL: Final = "*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
-    """The addresses that mean the operator rather than an agent of a user."""
+    """Lookup rules for recipients: exact address, tag, catch-all, postmaster."""
 
-    hostname: str  # our own name
-    postmaster: str | None  # the agent that takes the operator's mail, if one was named
-    shared_domain: str | None  # owned by nobody, so its postmaster is the operator
+    hostname: str  # of this server
+    postmaster: str | None  # address of the agent that receives the operator's mail, if set
+    shared_domain: str | None  # without an owner, so its postmaster is the operator
 
     def candidates(self, address: Address) -> Sequence[str]:
-        """Under which normalised addresses the agent for *address* may be found, the best first."""
+        """Normalised agent addresses that match *address*, best match first."""
         if self._is_the_operators(address):
             return (self.postmaster, POSTMASTER) if self.postmaster else (POSTMASTER,)
         exact = f"{normalise_local(address.local)}@{address.domain}"
@@ -29,5 +29,5 @@ class Routes:
     def _is_the_operators(self, address: Address) -> bool:
         if normalise_local(address.local) != POSTMASTER:
             return False
-        # <Postmaster> without a domain (RFC 5321 §4.5.1), or at a name that no user can own.
+        # <Postmaster> without a domain (RFC 5321 §4.5.1), or at a domain that no user can own.
         return address.domain in {"", self.hostname, self.shared_domain}

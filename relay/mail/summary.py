@@ -1,7 +1,7 @@
-"""What the header section alone says of a mail: who, to whom, what about, in answer to what.
+"""Summarise a message from its header fields: From, To, Subject, Date, references.
 
-Read inside the SMTP transaction for every mail, so it costs microseconds; parts and bodies
-are relay/mail/parse's.
+Called inside the SMTP transaction for every message, so it must take microseconds. Parts and
+bodies are parsed in relay/mail/parse.py.
 """
 
 import re
@@ -28,26 +28,26 @@ _READ: Final = AUTOMATIC_FIELDS | {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The fields an agent reads first. Every string is one line without control characters."""
+    """The main header fields. Every string is one line without control characters."""
 
-    subject: str  # decoded; empty without one
-    from_: Mailbox | None  # the first of the topmost From; what DMARC says of it is in the verdict
+    subject: str  # decoded; empty if absent
+    from_: Mailbox | None  # first mailbox of the topmost From; the verdict holds its DMARC result
     reply_to: tuple[Mailbox, ...]
     to: tuple[Mailbox, ...]
     cc: tuple[Mailbox, ...]
-    date: datetime | None  # aware, UTC; what the sender claims
+    date: datetime | None  # aware, UTC; as the sender claims
     email_message_id: str | None  # with its angle brackets
-    in_reply_to: str | None  # with its angle brackets, the first when there are several
-    references: tuple[str, ...]  # with angle brackets, oldest first, at most 100: the newest are kept
-    automated: bool  # sent by a machine by its own word, so never to be answered by one
+    in_reply_to: str | None  # with angle brackets; the first if there are several
+    references: tuple[str, ...]  # with angle brackets, oldest first; the newest 100
+    automated: bool  # an automatic message: do not reply automatically
 
 
 def summarise(headers: Headers, *, null_sender: bool = False) -> Summary:
-    """What *headers* say. The topmost field of a name counts; never raises.
+    """Summarise *headers*. If a field is repeated, the topmost counts. Never raises.
 
     Args:
-        headers: As split from the mail.
-        null_sender: Whether the envelope's sender is ``<>``, as on a bounce.
+        headers: The fields of the message.
+        null_sender: Whether the envelope sender is ``<>``, as in a bounce.
     """
     top: dict[str, Field] = {}
     for field in headers.fields:
@@ -71,9 +71,9 @@ def summarise(headers: Headers, *, null_sender: bool = False) -> Summary:
 
 
 def message_ids(raw: bytes) -> tuple[str, ...]:
-    """Every ``<…>`` of a value, each once and in order, the last 100 of them (RFC 5322 §3.6.4).
+    """The distinct message ids ``<…>`` in a value, in order; the last 100 of them.
 
-    A value without any bracket whose only word has an ``@`` is one id that lost its brackets.
+    RFC 5322 §3.6.4. A value of one word with ``@`` but without brackets counts as one id.
     """
     raw = raw[-_MAX_ID_BYTES:]
     found = _ID.findall(raw)
@@ -85,17 +85,23 @@ def message_ids(raw: bytes) -> tuple[str, ...]:
 
 
 def decode_id(raw: bytes) -> str:
-    """The inside of an id as text. Encoded words are not read: an id is matched, never shown decoded."""
+    """The inside of a message id as text.
+
+    Encoded words are not decoded, because ids are compared and not displayed.
+    """
     text = raw[:900].decode("utf-8", "replace")
     return text if text.isprintable() else "".join(sign for sign in text if sign.isprintable())
 
 
 def parse_date(raw: bytes) -> datetime | None:
-    """A ``Date`` value as an aware UTC time; None when it is none, or before 1970 (RFC 5322 §3.3)."""
+    """Parse a ``Date`` value to an aware UTC time (RFC 5322 §3.3).
+
+    None if it is invalid or before 1970.
+    """
     try:
         moment = parsedate_to_datetime(raw[:128].decode("ascii"))
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    # The parser was made for what is a date: IndexError and TypeError are among its answers to what is not.
+    # The parser raises IndexError and TypeError, among others, for text that is not a date.
     except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
         return None
     return moment if moment.year >= _EARLIEST_YEAR else None

@@ -1,13 +1,16 @@
-"""Which mails a mail answers, as its header says (RFC 5322 §3.6.4)."""
+"""The messages a message replies to, by In-Reply-To and References.
+
+RFC 5322 §3.6.4.
+"""
 
 from relay.mail.summary import Summary
 from store.mail.conversations import MAX_REFERENCES, bare_id
 
 
 def parent_ids(summary: Summary) -> tuple[str, ...]:
-    """The ids a conversation is looked up by, likeliest first, at most 50, without angle brackets.
+    """Message ids to find the conversation by, most likely first, at most 50.
 
-    What In-Reply-To names, then References from the newest to the oldest.
+    Without angle brackets. In-Reply-To comes first, then References from newest to oldest.
     """
     named = [summary.in_reply_to] if summary.in_reply_to else []
     ids = (bare_id(written) for written in (*named, *reversed(summary.references)))

@@ -1,4 +1,4 @@
-"""The trace fields a mail gets in front when it is taken (RFC 5321 §4.4), and how many it has."""
+"""Write the trace fields Return-Path and Received, and count hops (RFC 5321 §4.4)."""
 
 from datetime import datetime
 from email.utils import format_datetime
@@ -13,7 +13,7 @@ _STRUCTURE: Final = str.maketrans("", "", '();<>\\"')
 
 
 def return_path(mail_from: Address | None) -> bytes:
-    """The ``Return-Path`` field with its CRLF: the envelope's sender, ``<>`` for the null one."""
+    """The ``Return-Path`` field with its CRLF; ``<>`` for the null sender."""
     sender = "" if mail_from is None else str(mail_from)
     return f"Return-Path: <{_one_line(sender)}>\r\n".encode()
 
@@ -22,11 +22,11 @@ def received(envelope: Envelope, *, hostname: str, message_id: str, at: datetime
     """The ``Received`` field with its CRLF, folded.
 
     Args:
-        envelope: Who gave the mail, and to whom. A recipient is named only when there is no
-            other: the second would learn of the first (RFC 5321 §7.6).
-        hostname: Our own name.
-        message_id: The id the reply names, of the first recipient.
-        at: Aware; written in its own zone.
+        envelope: The SMTP client and the recipients. A recipient is named only if it is the
+            single one, so that recipients do not learn of each other (RFC 5321 §7.6).
+        hostname: Name of this server.
+        message_id: The id in the SMTP reply, that of the first recipient.
+        at: Aware; written in its own time zone.
     """
     peer = envelope.peer
     address = f"IPv6:{peer.ip}" if peer.ip.version == 6 else str(peer.ip)
@@ -41,20 +41,26 @@ def received(envelope: Envelope, *, hostname: str, message_id: str, at: datetime
 
 
 def received_inside(*, hostname: str, message_id: str, at: datetime) -> bytes:
-    """The ``Received`` field of a mail that never left this relay; *message_id* is its writer's."""
+    """The ``Received`` field of a message delivered locally between agents.
+
+    *message_id* is the id of the sender's copy.
+    """
     return f"Received: by {_word(hostname)} (Mailseal) id {_word(message_id)};\r\n {format_datetime(at)}\r\n".encode()
 
 
 def hop_count(headers: Headers) -> int:
-    """How many machines say they have passed the mail on: its ``Received`` fields (RFC 5321 §6.3)."""
+    """Number of ``Received`` fields, to detect mail loops (RFC 5321 §6.3)."""
     return sum(field.name == "received" for field in headers.fields)
 
 
 def _one_line(value: str) -> str:
-    """*value* without anything that could end the field or the header. Addresses come checked already."""
+    """*value* without characters that could end the field.
+
+    Addresses are validated before.
+    """
     return "".join(sign for sign in value[:_MAX_VALUE] if sign.isprintable())
 
 
 def _word(value: str) -> str:
-    """*value* as one word that cannot open a comment or a clause of its own."""
+    """*value* as one word that cannot start a comment or a clause."""
     return "".join(_one_line(value).translate(_STRUCTURE).split()) or "unknown"

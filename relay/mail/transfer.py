@@ -1,7 +1,7 @@
-"""Content-Transfer-Encodings, undone as far as they can be read (RFC 2045 §6).
+"""Decode Content-Transfer-Encoding: base64 and quoted-printable (RFC 2045 §6).
 
-Done in pieces of a megabyte: a listing holds no attachment whole, and each call into C holds
-the interpreter, for which other threads should wait a millisecond and not a hundred.
+Lenient, in pieces of one megabyte: listing attachments never holds a whole attachment in memory,
+and each call into C holds the interpreter lock for a millisecond, not for a hundred.
 """
 
 from binascii import a2b_base64, a2b_qp
@@ -14,9 +14,9 @@ _NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
 
 
 def decode_pieces(mail: bytes, start: int, end: int, encoding: str) -> Iterator[bytes]:
-    """What stands between *start* and *end* of *mail*, decoded piece by piece.
+    """Decode the bytes of *mail* between *start* and *end*, piece by piece.
 
-    *encoding* is a field's value; for one nobody knows the bytes are given as they are.
+    *encoding* is the value of the header field. For an unknown encoding the bytes are unchanged.
     """
     words = encoding.partition(";")[0].split()
     word = words[0].lower().strip("\"'") if words else ""
@@ -26,12 +26,12 @@ def decode_pieces(mail: bytes, start: int, end: int, encoding: str) -> Iterator[
 
 
 def decode_base64(data: bytes) -> bytes:
-    """What can be read of *data*: bytes outside the alphabet skipped, up to the first padding (RFC 2045 §6.8)."""
+    """Decode *data*, skipping invalid bytes, up to the first padding (RFC 2045 §6.8)."""
     return b"".join(_base64(data, 0, len(data)))
 
 
 def is_base64(mail: bytes, start: int, end: int) -> bool:
-    """Whether there is nothing between *start* and *end* but the alphabet and white space."""
+    """Whether the range holds only the base64 alphabet and white space."""
     pieces = (mail[at : min(at + _PIECE, end)] for at in range(start, end, _PIECE))
     return not any(piece.translate(None, _BASE64 + b" \t\r\n") for piece in pieces)
 
@@ -47,13 +47,13 @@ def _base64(mail: bytes, start: int, end: int) -> Iterator[bytes]:
         yield a2b_base64(kept[:whole])
         kept = kept[whole:]
     if len(kept) % 4 == 1:
-        kept = kept[:-1]  # six bits are no byte
+        kept = kept[:-1]  # six remaining bits are not a byte
     yield a2b_base64(kept + b"=" * (-len(kept) % 4))
 
 
 def _quoted_printable(mail: bytes, start: int, end: int) -> Iterator[bytes]:
     while start < end:
-        # A line is never cut, so that no escape and no soft line break is.
+        # Pieces end at a line end, so that no escape and no soft line break is cut.
         line_end = mail.find(b"\n", min(start + _PIECE, end), end)
         piece_end = line_end + 1 if line_end >= 0 else end
         yield a2b_qp(mail[start:piece_end])

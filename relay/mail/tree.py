@@ -1,8 +1,8 @@
-"""The MIME structure of a mail as a tree of slices (RFC 2046 §5.1). No byte is copied here.
+"""Parse the MIME structure of a message into a tree of slices (RFC 2046 §5.1).
 
-The parts of a mail lie between lines that hold their parent's boundary; each level is found by
-plain searches within its own slice. Depth and number are bounded, so the cost is linear in the
-mail, and what lies beyond a bound is one leaf. What is broken is read as far as it goes.
+No bytes are copied. The parts of a multipart lie between lines with its boundary; each level is
+found by plain searches within its own slice. Depth and number of parts are bounded, so the cost
+is linear; content beyond a bound becomes one leaf. Broken structure is read as far as possible.
 """
 
 import re
@@ -27,23 +27,23 @@ _FIELD: Final = re.compile(
 
 @dataclass(slots=True)
 class Node:
-    """One part: where its body lies, and what its header says of it."""
+    """One MIME part: the offsets of its body, and its Content-* fields."""
 
     fields: dict[str, str]  # Content-Type, -Transfer-Encoding, -Disposition and -ID, lower-case name to raw value
-    start: int  # of the body, in the mail
+    start: int  # offset of the body in the message
     end: int
     content_type: str  # lower-case, of the form type/subtype
     children: list["Node"] = field(default_factory=list)
 
     @property
     def is_container(self) -> bool:
-        """Whether its parts are to be looked at, not its bytes."""
+        """Whether the part has children, which then replace its bytes."""
         return bool(self.children)
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A mail's root node with the mail, and what was wrong with the structure."""
+    """The root node, the bytes of the message, and the defects of the structure."""
 
     raw: bytes
     root: Node
@@ -51,7 +51,7 @@ class Tree:
 
 
 def read_tree(raw: bytes, headers: Headers) -> Tree:
-    """The parts of *raw*, whose header section is *headers*. Never raises."""
+    """Parse the structure of *raw*, whose header section is *headers*. Never raises."""
     fields: dict[str, str] = {}
     for header in headers.fields:
         if header.name.startswith("content-") and header.name not in fields:
@@ -63,11 +63,11 @@ def read_tree(raw: bytes, headers: Headers) -> Tree:
 
 
 class _Reader:
-    """Splits nodes breadth first until all are leaves or a bound is met."""
+    """Splits nodes breadth-first until all are leaves or a bound is reached."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
-        self._left = MAX_PARTS  # also counts lines that only look like a boundary: they cost as much
+        self._left = MAX_PARTS  # lines that only resemble a boundary count too: they cost as much
         self.defects: list[str] = []
 
     def read(self, root: Node) -> None:
@@ -75,7 +75,7 @@ class _Reader:
         for _ in range(MAX_DEPTH):
             level = [child for node in level for child in self._split(node)]
         if any(node.content_type.startswith("multipart/") for node in level):
-            self.defects.append(f"parts nested deeper than {MAX_DEPTH} levels are not taken apart")
+            self.defects.append(f"parts nested deeper than {MAX_DEPTH} levels are not parsed")
 
     def _split(self, node: Node) -> list[Node]:
         if not node.content_type.startswith("multipart/"):
@@ -91,8 +91,11 @@ class _Reader:
         return node.children
 
     def _ranges(self, node: Node, delimiter: bytes) -> Iterator[tuple[int, int]]:
-        """Where the parts of *node* lie; the last one may lack its end (RFC 2046 §5.1.1)."""
-        opened = -1  # where the line of the boundary before ends
+        """Offsets of the parts of *node*.
+
+        The last part may lack its end (RFC 2046 §5.1.1).
+        """
+        opened = -1  # end of the preceding boundary line
         position = max(node.start - 2, 0)
         while (found := self._raw.find(delimiter, position, node.end)) >= 0:
             self._left -= 1
@@ -113,7 +116,10 @@ class _Reader:
             yield opened + 2, node.end
 
     def _delimiter_line(self, behind: int, end: int) -> tuple[int, bool]:
-        """Where the line ends that goes on at *behind*, -1 if the boundary was a longer one; and whether it closes."""
+        """End of the boundary line, and whether it closes the multipart.
+
+        *behind* is the offset after the boundary. The end is -1 if the text is a longer boundary.
+        """
         closing = self._raw.startswith(b"--", behind)
         line_end = self._raw.find(b"\r\n", behind, min(behind + 200, end))
         if line_end < 0:
@@ -122,14 +128,14 @@ class _Reader:
         return (line_end if not rest.strip() else -1), closing
 
     def _part(self, start: int, end: int, default: str) -> Node:
-        """The node of the part between *start* and *end*, its header read."""
+        """The node of the part between *start* and *end*, with its header parsed."""
         raw = self._raw
         blank = raw.find(b"\r\n\r\n", start, end)
         body = blank + 4 if blank >= 0 else end
         if raw.startswith(b"\r\n", start):
             body = start + 2
         elif b":" not in raw[start : min(body, start + _MAX_HEAD)].partition(b"\r\n")[0]:
-            body = start  # the empty line is missing, and the text begins at once
+            body = start  # the empty line is missing: the text begins at once
         head = raw[start : min(body, start + _MAX_HEAD)]
         fields: dict[str, str] = {}
         for match in _FIELD.finditer(head):
@@ -143,5 +149,5 @@ def _node(fields: dict[str, str], start: int, end: int, default: str) -> Node:
     if not written.strip():
         return Node(fields, start, end, default)
     match = _TYPE.match(written.strip().lower()[:_MAX_TYPE])
-    # RFC 2045 §5.2 would have text/plain for a type that cannot be read; bytes of unknown kind are a file.
+    # RFC 2045 §5.2 prescribes text/plain for an invalid type, but content of an unknown type is a file.
     return Node(fields, start, end, match[0] if match else "application/octet-stream")

@@ -75,7 +75,7 @@ def read(raw):
 
 def test_parts_beyond_the_bounds_are_said():
     assert "only the first 10000 parts were read" in parse(HOSTILE["100 000 parts"]()).defects
-    assert "parts nested deeper than 20 levels are not taken apart" in parse(nested(1000)).defects
+    assert "parts nested deeper than 20 levels are not parsed" in parse(nested(1000)).defects
 
 
 def test_what_lies_too_deep_is_still_listed():

@@ -91,7 +91,7 @@ def test_what_can_be_read_of_a_damaged_mail_is_given():
     assert read.defects == (
         "a line of the header section is not a header field",
         "a multipart has no end",
-        "a part in base64 holds other bytes, which were skipped",
+        "a base64 part holds invalid bytes, which were skipped",
     )
 
 
