@@ -1,53 +1,55 @@
-"""Everything that can go wrong, by what the other side should do about it.
+"""Relay errors, grouped by what the other side should do.
 
 ::
 
     RelayError
-    ├── Refused            will not be done, however often it is asked
+    ├── Refused            a retry cannot help
     │   ├── BadAddress         not an address by RFC 5321 §4.1.2
     │   ├── UnknownRecipient   no agent has this address
-    │   ├── Unauthenticated    the agent takes only verified mail
-    │   ├── UndecodableMail    the bytes cannot be a mail at all
-    │   ├── MailLoop           it has been through too many hands
-    │   ├── BadSecret          not a secret this relay can open
-    │   ├── ForbiddenTarget    a webhook URL that must not be asked
+    │   ├── Unauthenticated    the agent accepts only verified mail
+    │   ├── UndecodableMail    the bytes cannot be parsed as mail
+    │   ├── MailLoop           too many Received fields (RFC 5321 §6.3)
+    │   ├── BadSecret          a signing secret is malformed or cannot be decrypted
+    │   ├── ForbiddenTarget    a webhook URL that must not be contacted
     │   ├── NoWebhook          the agent polls
-    │   ├── NoSharedDomain     there is none to make an agent from a slug on
-    │   ├── BadDraft           cannot be written as a mail
-    │   │   └── MailTooLarge       more bytes than a courier takes
-    │   ├── OutboundOff        nothing is sent out of this relay
-    │   ├── Suppressed         a recipient does not want mail, or is not there
-    │   ├── AutomatedMail      a machine wrote what would be answered
-    │   ├── ContentGone        there is nothing left to hand on
-    │   ├── BadLink            no link of ours, or its time is over
-    │   ├── UnprovenEvent      a provider's event whose signature, topic or form is wrong
-    │   ├── CourierRefused     the provider will not take this mail
-    │   ├── BadExport          the file is no account's export
-    │   └── StreamRefused      a relay will not have its events followed
-    ├── Deferred           cannot be done now; trying again can help
-    │   ├── SpoolFull          no room for more mail on this machine
-    │   ├── SenderUnproven     DNS could not say who the sender is
-    │   ├── DnsUnavailable     no nameserver gave an answer
-    │   ├── CourierBusy        the provider does not take mail now
-    │   ├── Stopping           the daemon is stopping and begins no new work
-    │   ├── SnsUnreachable     who signs a provider's events cannot be asked now
-    │   └── StreamCut          the line to a relay's events is gone
-    └── Misconfigured      the operator must change something before a start
+    │   ├── NoSharedDomain     a slug needs a shared domain, and none is configured
+    │   ├── BadDraft           cannot be composed as a mail
+    │   │   └── MailTooLarge       exceeds the configured size or the courier's limit
+    │   ├── OutboundOff        outbound mail is disabled
+    │   ├── Suppressed         a recipient is on the suppression list
+    │   ├── AutomatedMail      the message to be answered is automatic (RFC 3834)
+    │   ├── ContentGone        the message's content was deleted
+    │   ├── BadLink            a malformed, forged or expired signed link
+    │   ├── UnprovenEvent      a provider event with a bad signature, topic or form
+    │   ├── CourierRefused     the provider rejected the message
+    │   ├── BadExport          the file is not an account export
+    │   └── StreamRefused      a relay refuses to stream its events
+    ├── Deferred           a retry can help
+    │   ├── SpoolFull          no space for more mail on this machine
+    │   ├── SenderUnproven     a DNS failure: the sender cannot be authenticated now
+    │   ├── DnsUnavailable     no nameserver answered
+    │   ├── CourierBusy        the provider does not accept mail now
+    │   ├── SnsUnreachable     Amazon SNS cannot be reached
+    │   ├── StreamCut          the connection to a relay's event stream was lost
+    │   ├── DaemonRuns         another process uses the data directory
+    │   └── Stopping           the relay is stopping
+    └── Misconfigured      the operator must change the configuration
 
-Rooms raise these and the store's own (store/errors.py); each door turns them
-into its protocol's words by one table. A stranger never sees a message of theirs.
+Use cases raise these and the store's own (store/errors.py). Each protocol translates them by one table:
+relay/smtp/replies.py, relay/web/answers/problems.py. An SMTP client never sees their messages; the first line of
+each docstring is the default message. tests/project/test_error_trees.py compares the tree with the classes.
 """
 
 
 class RelayError(Exception):
-    """Base of all errors the relay raises itself."""
+    """Base class of all errors that the relay itself raises."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (self.__doc__ or "").partition("\n")[0].rstrip("."))
 
 
 class Refused(RelayError):
-    """Will not be done, however often it is asked."""
+    """The operation is refused; a retry cannot help."""
 
 
 class BadAddress(Refused):
@@ -59,27 +61,27 @@ class UnknownRecipient(Refused):
 
 
 class Unauthenticated(Refused):
-    """The agent takes only mail whose sender is verified."""
+    """The agent accepts only mail from a verified sender."""
 
 
 class UndecodableMail(Refused):
-    """The bytes cannot be read as a mail."""
+    """The bytes cannot be parsed as mail."""
 
 
 class MailLoop(Refused):
-    """The mail has been through too many hands: it is going round in circles."""
+    """The mail has too many Received fields: it is in a loop."""
 
 
 class BadSecret(Refused):
-    """Not a secret this relay can open."""
+    """The signing secret cannot be used."""
 
 
 class ForbiddenTarget(Refused):
-    """The webhook's address must not be connected to."""
+    """The webhook URL's address must not be contacted."""
 
 
 class NoWebhook(Refused):
-    """The agent has no webhook."""
+    """The agent has no webhook; set webhook_url first."""
 
 
 class NoSharedDomain(Refused):
@@ -87,24 +89,24 @@ class NoSharedDomain(Refused):
 
 
 class BadDraft(Refused):
-    """The draft cannot be written as a mail."""
+    """The draft cannot be composed as a mail."""
 
     def __init__(self, message: str | None = None, *, field: str = "", index: int | None = None) -> None:
         super().__init__(message)
-        self.field = field  # of the draft: "to", "subject", "attachments", …
-        self.index = index  # which of the field's items, from 0; None for the field as a whole
+        self.field = field  # name of the draft's field: "to", "subject", "attachments", …
+        self.index = index  # index of the field's item, from 0; None: the whole field
 
 
 class MailTooLarge(BadDraft):
-    """The mail is larger than is sent from here."""
+    """The mail is larger than this relay sends."""
 
 
 class OutboundOff(Refused):
-    """This relay sends no mail out (MAILSEAL_OUTBOUND=none); agents on it can write to each other."""
+    """Outbound mail is off (MAILSEAL_OUTBOUND=none): only local agents can be reached."""
 
 
 class Suppressed(Refused):
-    """A recipient had a hard bounce or complained, and is not written to any more."""
+    """A recipient is on the suppression list: a hard bounce or a complaint."""
 
     def __init__(self, message: str | None = None, *, addresses: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -112,55 +114,55 @@ class Suppressed(Refused):
 
 
 class AutomatedMail(Refused):
-    """The mail is automatic (RFC 3834): answer it with "allow_automated": true only."""
+    """The mail is automatic (RFC 3834); set "allow_automated": true to answer it."""
 
 
 class ContentGone(Refused):
-    """The message's content is not kept any more."""
+    """The message's content is no longer stored."""
 
 
 class BadLink(Refused):
-    """Not a link of ours, or its time is over."""
+    """The link is not valid, or it has expired."""
 
 
 class UnprovenEvent(Refused):
-    """Not an event that the provider has signed for this relay."""
+    """The event is not signed by the provider for this relay."""
 
 
 class CourierRefused(Refused):
-    """The provider will not take this mail; the message holds its words."""
+    """The provider rejected the mail."""
 
 
 class BadExport(Refused):
-    """The file is no account's export; the message names the line."""
+    """The file is not an account export."""
 
 
 class StreamRefused(Refused):
-    """The relay will not have its events followed."""
+    """The relay refuses to stream its events."""
 
 
 class Deferred(RelayError):
-    """Cannot be done now; trying again can help."""
+    """The operation cannot be done now; try again later."""
 
 
 class SpoolFull(Deferred):
-    """No room for more mail on this machine."""
+    """No space for more mail on this machine."""
 
 
 class SenderUnproven(Deferred):
-    """DNS could not say who the sender is."""
+    """The sender cannot be authenticated now: DNS failed."""
 
 
 class DnsUnavailable(Deferred):
-    """No nameserver gave an answer in time."""
+    """No nameserver answered in time."""
 
 
 class CourierBusy(Deferred):
-    """The provider does not take mail now, and certainly did not take this one."""
+    """The provider does not accept mail now, and has not accepted this one."""
 
     def __init__(self, message: str | None = None, *, seconds: float = 0) -> None:
         super().__init__(message)
-        self.seconds = seconds  # the least that it wants one to wait
+        self.seconds = seconds  # minimum delay that the provider asks for
 
 
 class Stopping(Deferred):
@@ -168,20 +170,20 @@ class Stopping(Deferred):
 
 
 class SnsUnreachable(Deferred):
-    """Who signs the provider's events does not answer now."""
+    """Amazon SNS cannot be reached."""
 
 
 class StreamCut(Deferred):
-    """The line to the relay's events is gone."""
+    """The connection to the relay's event stream was lost."""
 
     def __init__(self, message: str | None = None, *, seconds: float = 0) -> None:
         super().__init__(message)
-        self.seconds = seconds  # the least that the relay wants one to wait
+        self.seconds = seconds  # minimum delay that the relay asks for
 
 
 class DaemonRuns(Deferred):
-    """The data directory is in use."""
+    """Another process uses the data directory."""
 
 
 class Misconfigured(RelayError):
-    """The operator must change something before a start."""
+    """The operator must change the configuration."""

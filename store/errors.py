@@ -1,10 +1,10 @@
-"""What the store says when it cannot do what was asked.
+"""Store errors: what a query raises when it cannot do what was asked.
 
 ::
 
     StoreError
-    ├── Unavailable          the database cannot answer now: trying again can help
-    ├── NotFound             no such row, or it is someone else's
+    ├── Unavailable          the database cannot answer now; a retry can help
+    ├── NotFound             the row does not exist or belongs to another user
     │   ├── UserNotFound
     │   ├── KeyNotFound
     │   ├── DomainNotFound
@@ -13,40 +13,41 @@
     │   ├── ConversationNotFound
     │   ├── DeliveryNotFound
     │   └── SuppressionNotFound
-    ├── SendingPaused        the operator has stopped all sending
-    ├── SendUnconfirmed      of a caller's send: the provider may have taken the mail
-    └── Conflict             the rows are not in the state that this needs
+    ├── SendUnconfirmed      raised by a caller's send: the provider may have accepted the message
+    ├── SendingPaused        the operator has paused all sending
+    └── Conflict             the rows are not in the state that the query needs
         ├── InvalidValue         a value the schema does not allow
-        ├── EmailTaken           by a user who signs in as another
-        ├── AddressTaken
-        ├── DomainNotAvailable   verified by somebody else
-        ├── DomainHasAgents
-        ├── DomainUnproven       the TXT record was not seen
-        ├── NotReplayable        the delivery is not dead or delivered
+        ├── EmailTaken           another user, with another OIDC subject, has the email
+        ├── AddressTaken         an agent with this address exists
+        ├── DomainNotAvailable   verified by another user, or the shared domain
+        ├── DomainHasAgents      the user still has agents on it
+        ├── DomainUnproven       the TXT record was not found
+        ├── NotReplayable        the delivery is pending
         ├── IdempotencyMismatch  the key was used for another request
-        ├── NotPendingApproval   decided by somebody else, expired, or never a hold
-        ├── Outdated             the draft is not the one that was looked at any more
-        ├── NotUnconfirmed       there is nothing to resolve
-        ├── NotFailed            there is nothing to try again
-        ├── FileExists           a backup writes over nothing by itself
-        ├── TargetNotEmpty       a store is copied into an empty database alone
-        ├── NotCopyable          the other database cannot hold a row
-        ├── CopyDiffers          what arrived is not what was sent
-        └── LeaseLost            the receipt's lease is over, or the message is gone
+        ├── LeaseLost            the receipt's lease has ended, or the message is gone
+        ├── NotPendingApproval   already decided, expired, or never held
+        ├── Outdated             the draft was edited after it was read
+        ├── NotFailed            the message has another status, so it is not retried
+        ├── NotUnconfirmed       the message has another status, so it is not resolved
+        ├── FileExists           a backup overwrites no file unless told to
+        ├── TargetNotEmpty       a store is copied only into an empty database
+        ├── NotCopyable          the target database cannot store a row
+        └── CopyDiffers          the copy is not equal to its source
 
-No caller ever sees an exception of SQLAlchemy or of a driver.
+The first line of each docstring is the default message. Callers never see an exception of SQLAlchemy or a driver.
+tests/project/test_error_trees.py compares the tree with the classes.
 """
 
 
 class StoreError(Exception):
-    """Base of all errors of the store."""
+    """Base class of all store errors."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (self.__doc__ or "").partition("\n")[0].rstrip("."))
 
 
 class Unavailable(StoreError):
-    """The database cannot answer now."""
+    """The database cannot answer now; try again."""
 
 
 class NotFound(StoreError):
@@ -82,87 +83,87 @@ class DeliveryNotFound(NotFound):
 
 
 class SuppressionNotFound(NotFound):
-    """Mail to this address is not held back."""
+    """The address is not on the suppression list."""
 
 
 class SendUnconfirmed(StoreError):
-    """The provider may have taken the mail: the answer was lost.
+    """The provider may have accepted the message: its answer was lost.
 
-    Raised by the send that a caller hands to store/outbound/handover.py, and raised on from there.
+    Raised by the send function that a caller passes to store/outbound/handover.py, and passed on to the caller.
     """
 
 
 class SendingPaused(StoreError):
-    """All sending is stopped; the operator starts it again with `mailseal resume`."""
+    """All sending is paused; the operator starts it again with `mailseal resume`."""
 
 
 class Conflict(StoreError):
-    """The rows are not in the state that this needs."""
+    """The rows are not in the state that this operation needs."""
 
 
 class InvalidValue(Conflict):
-    """A value that the schema does not allow."""
+    """The value is not allowed."""
 
 
 class EmailTaken(Conflict):
-    """The email is another user's."""
+    """Another user has this email."""
 
 
 class AddressTaken(Conflict):
-    """An agent has this address already."""
+    """An agent with this address exists already."""
 
 
 class DomainNotAvailable(Conflict):
-    """The domain is verified by somebody else."""
+    """Another user has verified this domain."""
 
 
 class DomainHasAgents(Conflict):
-    """The domain still has agents."""
+    """The domain still has agents; delete them first."""
 
 
 class DomainUnproven(Conflict):
-    """The domain's TXT record was not seen."""
+    """The domain's TXT record was not found; publish it and verify again."""
 
 
 class NotReplayable(Conflict):
-    """The delivery is still under way."""
+    """The delivery is pending; only a delivered or dead one can be replayed."""
 
 
 class IdempotencyMismatch(Conflict):
-    """The idempotency key was used for another request."""
+    """The idempotency key was used for another request; use a new key."""
 
 
 class LeaseLost(Conflict):
-    """The receipt's lease is over."""
+    """The receipt's lease has ended; lease again."""
 
 
 class NotPendingApproval(Conflict):
-    """The message does not wait for a decision."""
+    """The message is not pending approval."""
 
 
 class Outdated(Conflict):
-    """The draft was changed since it was looked at."""
+    """The draft was edited after it was read; read it again."""
 
 
 class NotFailed(Conflict):
-    """The message has not failed."""
+    """The message has not failed, so it cannot be retried."""
 
 
 class NotUnconfirmed(Conflict):
-    """The message is not unconfirmed."""
+    """The message is not unconfirmed, so there is nothing to resolve."""
 
 
 class FileExists(Conflict):
-    """There is a file of this name already."""
+    """The file exists already."""
 
 
 class TargetNotEmpty(Conflict):
-    """The database to copy into has rows already."""
+    """The target database has rows already; use an empty one."""
 
 
 class NotCopyable(Conflict):
-    """The database to copy into cannot hold a row."""
+    """The target database cannot store a row."""
 
 
 class CopyDiffers(Conflict):
-    """What arrived is not what was sent."""
+    """The copy is not equal to its source."""

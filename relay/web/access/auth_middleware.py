@@ -15,7 +15,7 @@ from relay.web.access.dependencies import RequestAuth, find_request_auth
 from relay.web.access.paths import ADDRESS
 from relay.web.access.rate_limits import RequestRates, peer_name
 from relay.web.answers.bodies import bounded
-from relay.web.answers.errors import NoSuchPlace, Unauthorized
+from relay.web.answers.errors import PathNotFound, Unauthorized
 from relay.web.answers.problems import problem_of
 from store.directory.keys import TOUCH_EVERY, touch_api_key
 from store.errors import InvalidValue, StoreError
@@ -143,6 +143,6 @@ def _bearer(scope: Scope) -> str | None:
 def _require_text(scope: Scope) -> None:
     """Refuse NUL: no id or address has one, and PostgreSQL would not take it even to look for it."""
     if "\0" in scope["path"]:
-        raise NoSuchPlace
+        raise PathNotFound
     if b"%00" in scope["query_string"]:
         raise InvalidValue("a query holds no NUL")

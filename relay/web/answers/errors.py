@@ -1,17 +1,20 @@
-"""What only the HTTP door says: nothing here is about mail.
+"""Errors of the HTTP API and the console that have no counterpart elsewhere.
 
 ::
 
     WebError
     ├── Unauthorized        no valid API key
-    ├── InsufficientScope   a valid one that may not do this
+    ├── InsufficientScope   the API key's scopes do not allow this
     ├── RateLimited         too many requests
-    ├── RequestUnderWay     the first with this idempotency key is not answered yet
-    ├── NoSuchPlace         a path that cannot be one of ours
-    ├── NotSignedIn         a page of the console, asked for by nobody
-    ├── StrangeForm         a form that was not filled in on a page of ours
-    ├── DeadLink            a link of ours that leads nowhere any more
-    └── NotReady            the relay cannot take mail
+    ├── RequestUnderWay     the first request with this idempotency key is still running
+    ├── PathNotFound        no route has this path
+    ├── NotSignedIn         a console page without a session
+    ├── FormRejected        a form with a missing, wrong or expired token (CSRF)
+    ├── LinkExpired         a valid link whose action is no longer possible
+    └── NotReady            the relay cannot accept mail
+
+The first line of each docstring is the default message. tests/project/test_error_trees.py compares the tree
+with the classes.
 """
 
 from collections.abc import Mapping
@@ -19,9 +22,9 @@ from types import MappingProxyType
 
 
 class WebError(Exception):
-    """Base of them all."""
+    """Base class of the errors of this module."""
 
-    headers: Mapping[str, str] = MappingProxyType({})  # of the answer
+    headers: Mapping[str, str] = MappingProxyType({})  # sent with the response
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (self.__doc__ or "").partition("\n")[0].rstrip("."))
@@ -34,7 +37,7 @@ class Unauthorized(WebError):
 
 
 class InsufficientScope(WebError):
-    """This API key may not do that."""
+    """The API key's scopes do not allow this."""
 
 
 class RateLimited(WebError):
@@ -46,12 +49,12 @@ class RateLimited(WebError):
 
 
 class RequestUnderWay(WebError):
-    """The first request with this idempotency key is not answered yet."""
+    """The first request with this idempotency key is still running; retry later."""
 
     headers = MappingProxyType({"Retry-After": "1"})
 
 
-class NoSuchPlace(WebError):
+class PathNotFound(WebError):
     """Not Found."""
 
 
@@ -59,13 +62,13 @@ class NotSignedIn(WebError):
     """Sign in first."""
 
 
-class StrangeForm(WebError):
-    """The form did not come from this page, or was open for more than an hour: go back, look again, press once more."""
+class FormRejected(WebError):
+    """The form is not from this page or is over an hour old: reload and try again."""
 
 
-class DeadLink(WebError):
-    """This link leads nowhere any more."""
+class LinkExpired(WebError):
+    """The link has expired."""
 
 
 class NotReady(WebError):
-    """Mail would be answered 451 now."""
+    """The relay cannot accept mail now: SMTP answers 451."""

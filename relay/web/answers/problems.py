@@ -48,7 +48,7 @@ _KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (web_errors.RateLimited, Kind(429, "rate_limited", tells=True)),
     (web_errors.RequestUnderWay, Kind(409, "request_under_way", tells=True)),
     (web_errors.NotReady, Kind(503, "not_ready")),
-    (web_errors.NoSuchPlace, Kind(404, "not_found", tells=True)),
+    (web_errors.PathNotFound, Kind(404, "not_found", tells=True)),
     (store_errors.AgentNotFound, Kind(404, "agent_not_found")),
     (store_errors.MessageNotFound, Kind(404, "message_not_found", tells=True)),
     (store_errors.ConversationNotFound, Kind(404, "conversation_not_found")),

@@ -10,7 +10,7 @@ from relay.outbound.review import amend
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import InjectedContext
 from relay.web.answers.bodies import takes_a_mail
-from relay.web.answers.errors import StrangeForm
+from relay.web.answers.errors import FormRejected
 from relay.web.pages import decision_form as deciding
 from relay.web.pages.draft_form import Edited, edit_of, edited_of
 from relay.web.pages.error_pages import PageRoute, redirect, status_of
@@ -101,7 +101,7 @@ async def edit(request: Request, ctx: InjectedContext, who: InjectedUser, messag
     form = await read_form(request, ctx)
     edited = edited_of(sheet.message, form)
     if not is_good(form, who, ctx):
-        return await desk.page(status=403, said=str(StrangeForm()), edited=edited)
+        return await desk.page(status=403, said=str(FormRejected()), edited=edited)
     try:
         await amend(who.user.id, message_id, edit_of(edited, draft), seen=_seen(form), ctx=ctx.send_context)
     except Outdated:

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from relay.errors import BadLink, CourierRefused, Deferred, Refused
-from relay.web.answers.errors import DeadLink, NotSignedIn, RateLimited, StrangeForm
+from relay.web.answers.errors import LinkExpired, NotSignedIn, RateLimited, FormRejected
 from relay.web.answers.problems import kind_of
 from relay.web.pages.template import page, private_answer
 from store.errors import Conflict, NotFound, SendingPaused, Unavailable
@@ -24,8 +24,8 @@ _TITLES: Final[tuple[tuple[type[Exception], str, str | None], ...]] = (
     (NotFound, _NOTHING, "What was here is gone, or it is not yours."),
     (RequestValidationError, _NOTHING, "What was here is gone, or it is not yours."),
     (BadLink, "This link is not one of ours", "Or it was cut short on its way: look at the letter that it stands in."),
-    (DeadLink, "This link is over", None),
-    (StrangeForm, "Please look again", None),
+    (LinkExpired, "This link is over", None),
+    (FormRejected, "Please look again", None),
     (RateLimited, "Too often", "Please wait a minute, and try again."),
     (SendingPaused, "Nothing is sent at the moment", None),
     (Unavailable, "The database does not answer", _AGAIN),
@@ -36,8 +36,8 @@ _TITLES: Final[tuple[tuple[type[Exception], str, str | None], ...]] = (
 _STATUSES: Final[dict[type[Exception], int]] = {
     BadLink: 404,
     RequestValidationError: 404,
-    DeadLink: 410,
-    StrangeForm: 403,
+    LinkExpired: 410,
+    FormRejected: 403,
     SendingPaused: 503,
     CourierRefused: 502,
 }

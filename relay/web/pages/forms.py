@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from relay.errors import BadLink
 from relay.signing.link import check_form_token, form_token
 from relay.web.access.context import WebContext
-from relay.web.answers.errors import StrangeForm
+from relay.web.answers.errors import FormRejected
 
 LASTS: Final = timedelta(hours=1)
 FIELD: Final = "form"  # in which the proof comes back
@@ -37,7 +37,7 @@ class Form:
 
 
 async def read_form(request: Request, ctx: WebContext) -> Form:
-    """The form that *request* brings. Raises StrangeForm for one from a page of somebody else."""
+    """The form that *request* brings. Raises FormRejected for one from a page of somebody else."""
     _require_own_page(request, ctx.base_url)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _KINDS:
@@ -70,6 +70,6 @@ def _require_own_page(request: Request, base_url: str) -> None:
         urlsplit(base_url).netloc,
         request.headers.get("host"),
     }:
-        raise StrangeForm
+        raise FormRejected
     if request.headers.get("sec-fetch-site", "none") not in _OURS:
-        raise StrangeForm
+        raise FormRejected

@@ -17,7 +17,7 @@ from relay.threads import by_size
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import InjectedContext
 from relay.web.access.paths import AGENT_PAGE
-from relay.web.answers.errors import StrangeForm
+from relay.web.answers.errors import FormRejected
 from relay.web.answers.files import file_answer
 from relay.web.pages.decision_form import draft_file
 from relay.web.pages.error_pages import PageRoute, redirect
@@ -113,7 +113,7 @@ async def resolve(request: Request, ctx: InjectedContext, who: InjectedUser, add
     """Its owner's word on a mail of which nobody knows whether it went out, or that failed."""
     form = await visitor_form(request, who, ctx)
     if form["verdict"] not in {"sent", "send_again"}:
-        raise StrangeForm
+        raise FormRejected
     word: Resolution = "sent" if form["verdict"] == "sent" else "send_again"
     await settle(who.user.id, message_id, word, agent=address, ctx=ctx.send_context)
     return redirect(mail_path(address, message_id))

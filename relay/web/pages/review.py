@@ -11,7 +11,7 @@ from relay.errors import BadLink
 from relay.signing.link import ReviewLink, read_review_token
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import InjectedContext
-from relay.web.answers.errors import DeadLink
+from relay.web.answers.errors import LinkExpired
 from relay.web.pages.decision_form import DECISIONS, STILL_WAITS, decide, draft_file
 from relay.web.pages.error_pages import PageRoute, redirect, status_of
 from relay.web.pages.forms import Form, is_fresh, new_token, read_form
@@ -150,7 +150,7 @@ async def review_attachment(ctx: InjectedContext, token: str, number: int) -> Re
 
 
 async def _find(ctx: WebContext, token: str) -> _LinkTarget:
-    """Where *token* leads. Raises BadLink for one that we did not make, DeadLink when the mail is gone."""
+    """Where *token* leads. Raises BadLink for one that we did not make, LinkExpired when the mail is gone."""
     link = read_review_token(token, key=ctx.master.links, now=None)
     now = ctx.clock.now()
 
@@ -160,7 +160,7 @@ async def _find(ctx: WebContext, token: str) -> _LinkTarget:
     try:
         return _LinkTarget(token, link, await ctx.store.read(unit))
     except MessageNotFound as error:
-        raise DeadLink(GONE) from error
+        raise LinkExpired(GONE) from error
 
 
 async def _find_open(ctx: WebContext, token: str) -> _LinkTarget:
@@ -179,5 +179,5 @@ def _page(
         return private_answer(page("review.html", sheet=place.sheet, at=place.path, who=None, **given), status)
     if place.sheet.is_pending:
         is_over = place.link.expires_at <= place.sheet.now
-        raise DeadLink(OVER if is_over else CHANGED)
+        raise LinkExpired(OVER if is_over else CHANGED)
     return private_answer(page("decided.html", sheet=place.sheet, who=None))

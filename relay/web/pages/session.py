@@ -10,7 +10,7 @@ from starlette.responses import Response
 from relay.directory.sessions import find_session
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import InjectedContext
-from relay.web.answers.errors import NotSignedIn, StrangeForm
+from relay.web.answers.errors import NotSignedIn, FormRejected
 from relay.web.pages.forms import Form, is_fresh, new_token, read_form
 from relay.web.pages.template import page, private_answer
 from store.directory.sessions import LIFETIME
@@ -50,10 +50,10 @@ async def find_visitor(request: Request, ctx: WebContext) -> ConsoleUser | None:
 
 
 async def visitor_form(request: Request, user_session: ConsoleUser, ctx: WebContext) -> Form:
-    """The form that a visitor sent. Raises StrangeForm for one that is not theirs, or too old."""
+    """The form that a visitor sent. Raises FormRejected for one that is not theirs, or too old."""
     form = await read_form(request, ctx)
     if not is_good(form, user_session, ctx):
-        raise StrangeForm
+        raise FormRejected
     return form
 
 

@@ -12,7 +12,7 @@ from relay.errors import BadLink
 from relay.signing.link import SignInLink, read_sign_in_token
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import InjectedContext
-from relay.web.answers.errors import StrangeForm
+from relay.web.answers.errors import FormRejected
 from relay.web.pages.error_pages import LOGIN, PageRoute, redirect
 from relay.web.pages.forms import is_fresh, new_token, read_form
 from relay.web.pages.session import InjectedUser, cookie_name, find_visitor, keep_session, set_cookie, visitor_form
@@ -44,7 +44,7 @@ async def request_link(request: Request, ctx: InjectedContext) -> Response:
     form = await read_form(request, ctx)
     onward = safe_path(form["next"])
     if not is_fresh(form, LOGIN, ctx):
-        return _ask(ctx, onward=onward, status=403, said=str(StrangeForm()))
+        return _ask(ctx, onward=onward, status=403, said=str(FormRejected()))
     now = ctx.clock.now()
     request.state.gate.rates.count_sign_in(request.scope.get("client"), now.timestamp())
 
@@ -75,7 +75,7 @@ async def use_link(request: Request, ctx: InjectedContext, token: str) -> Respon
     """Sign in, once."""
     form = await read_form(request, ctx)
     if not is_fresh(form, _page_of(token), ctx):
-        raise StrangeForm
+        raise FormRejected
     link, _ = await _find(ctx, token)
     now, old = ctx.clock.now(), request.cookies.get(cookie_name(ctx))
 
