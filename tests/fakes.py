@@ -56,5 +56,8 @@ class FakeCourier:
         self.taken.append((raw, mail_from, tuple(recipients), attempt_id))
         return f"0100-{len(self.taken)}"
 
+    def stop_accepting(self) -> None:
+        pass
+
     async def close(self) -> None:
         pass

@@ -177,6 +177,9 @@ class PostOffice:
         self.carried.append((raw, tuple(recipients)))
         return f"0100-{len(self.carried)}"
 
+    def stop_accepting(self) -> None:
+        """Nothing waits."""
+
     async def close(self) -> None:
         """Nothing is open."""
 

@@ -1,6 +1,6 @@
-"""Whether a claim still lasts for as long as handing a mail over takes.
+"""Refuse to start a hand-over whose lease would end before the provider can answer.
 
-Behind its end somebody else may have the mail: what was stopped, or stood in line, for minutes must not go out then.
+After the end of the lease another worker may have the message, so a mail that waited too long must not go out.
 """
 
 from collections.abc import Callable
@@ -10,18 +10,17 @@ from typing import Final
 from relay.clock import Clock
 from relay.errors import CourierBusy
 
-# More than a courier takes from the moment at which it asks: to connect, and one answer.
-HANDOVER_TIME: Final = timedelta(minutes=2)
+HANDOVER_TIME: Final = timedelta(minutes=2)  # longer than connecting to the provider and reading one answer
 
 LeaseCheck = Callable[[], None]
-"""Return while a mail may go. Raises CourierBusy. It may be asked on any thread."""
+"""Return while the mail may be handed over. Raises CourierBusy. It may be called on any thread."""
 
 
 def make_lease_check(until: datetime, *, clock: Clock) -> LeaseCheck:
-    """The question for a mail whose claim ends at *until*."""
+    """The check for a message whose lease ends at *until*."""
 
     def check_lease() -> None:
         if until - clock.now() < HANDOVER_TIME:
-            raise CourierBusy("the mail was not handed over: it had waited until its claim was nearly over")
+            raise CourierBusy("the mail was not handed over: it had waited until its lease was nearly over")
 
     return check_lease

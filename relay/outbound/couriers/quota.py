@@ -1,4 +1,4 @@
-"""What a provider's account may send: recipients a second and a day, kept to before it has to say no. Pure."""
+"""Keep to the sending quota of a provider's account: recipients a second and in 24 hours. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,42 +6,42 @@ from typing import Final
 from relay.errors import CourierBusy
 
 UNLIMITED: Final = -1.0
-LONGEST_WAIT: Final = 5.0  # seconds a mail may stand in line here; more is the queue's business
-FRESH_SECONDS: Final = 60.0  # how long what the account said is believed
+LONGEST_WAIT: Final = 5.0  # seconds a mail may wait here; for more it goes back to the queue
+FRESH_SECONDS: Final = 60.0  # how long the account's answer is used
 _BURST_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """What the account said of itself; each recipient counts."""
+    """The account's sending quota; each recipient counts as one."""
 
-    a_day: float  # in any 24 hours; UNLIMITED for no end
+    a_day: float  # in any 24 hours; UNLIMITED for no limit
     a_second: float
     sent: float  # in the last 24 hours
 
 
 class Quota:
-    """Counts what is sent between two looks at the account. For one task at a time."""
+    """Counts recipients since the account was last asked. Not for concurrent calls."""
 
     def __init__(self) -> None:
         self._allowance: Allowance | None = None
         self._read_at = 0.0
         self._sent = 0
-        self._free_at = float("-inf")  # when all that was sent will have been paid for at the account's pace
+        self._free_at = float("-inf")  # when the account's rate has room again for a full burst
 
     def is_stale(self, now: float) -> bool:
-        """Whether the account is to be asked again; *now* in seconds of a clock that never goes back."""
+        """Whether the account must be asked again; *now* in seconds of a monotonic clock."""
         return self._allowance is None or now - self._read_at >= FRESH_SECONDS
 
     def learn(self, allowance: Allowance | None, *, now: float) -> None:
-        """Believe *allowance* from *now* on. None: the account does not say, and its own refusals must do."""
+        """Use *allowance* from *now* on. None: the account gives no quota, so only its own refusals limit sending."""
         self._allowance = allowance or Allowance(a_day=UNLIMITED, a_second=0, sent=0)
         self._read_at, self._sent = now, 0
 
     def take(self, recipients: int, *, now: float) -> float:
-        """Count a mail to *recipients*, and answer how many seconds it must wait before it goes.
+        """Count a mail to *recipients*, and return how many seconds it must wait before its hand-over.
 
-        Raises CourierBusy, counting nothing, where that is too long or the day's share is used up.
+        Raises CourierBusy, and counts nothing, where that is over LONGEST_WAIT or the 24-hour quota is used up.
         """
         may = self._allowance
         if may is None:
@@ -55,7 +55,7 @@ class Quota:
             begins = max(self._free_at, now - _BURST_SECONDS)
             wait = max(0.0, begins - now)
             if wait > LONGEST_WAIT:
-                raise CourierBusy(f"the account sends {may.a_second:g} a second, and others wait", seconds=wait)
+                raise CourierBusy(f"the account's {may.a_second:g} recipients a second are used up", seconds=wait)
             self._free_at = begins + recipients / may.a_second
         self._sent += recipients
         return wait

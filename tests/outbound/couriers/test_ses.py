@@ -170,6 +170,59 @@ async def test_the_days_share_is_kept_to(courier):
     assert (1, 1) == (len(ses.mails), ses.asked)
 
 
+async def test_a_mail_that_waits_for_the_quota_goes_back_when_the_courier_stops_accepting(courier):
+    async with SpokenSes(quota=OPEN | {"MaxSendRate": 1}) as ses:
+        one = courier(ses.port)
+        await carry(one, *[f"r{n}@example.com" for n in range(5)])
+        waiting = asyncio.ensure_future(carry(one))
+        await asyncio.sleep(0.05)
+        one.stop_accepting()
+
+        with pytest.raises(CourierBusy, match="stopping"):
+            await asyncio.wait_for(waiting, 1)
+
+    assert 1 == len(ses.mails)
+
+
+async def test_a_hand_over_that_has_begun_ends_though_the_courier_stops_accepting(courier):
+    async with SpokenSes(quota=OPEN) as ses, Cut(ses.port, hold=b"MessageId") as line:
+        one = courier(line.port, seconds=2)
+        begun = asyncio.ensure_future(carry(one))
+        async with asyncio.timeout(20):
+            while not ses.mails:  # noqa: ASYNC110 (a server of its own)
+                await asyncio.sleep(0.01)
+        one.stop_accepting()
+
+        with pytest.raises(SendUnconfirmed):
+            await begun
+
+
+async def test_a_question_for_the_quota_that_hangs_does_not_hold_up_a_stop(courier):
+    async with SpokenSes(quota=OPEN) as ses, Cut(ses.port, hold=b"SendQuota") as line:
+        one = courier(line.port, seconds=2)
+        asking = asyncio.ensure_future(carry(one))
+        async with asyncio.timeout(20):
+            while not ses.asked:  # noqa: ASYNC110 (a server of its own)
+                await asyncio.sleep(0.01)
+        one.stop_accepting()
+
+        with pytest.raises(CourierBusy, match="stopping"):
+            await asyncio.wait_for(asking, 1)
+
+    assert [] == ses.mails
+
+
+async def test_an_ses_courier_used_after_close_answers_that_it_is_busy(courier):
+    async with SpokenSes() as ses:
+        one = courier(ses.port)
+        await one.close()
+
+        with pytest.raises(CourierBusy, match="stopping"):
+            await carry(one)
+
+    assert ([], 0) == (ses.mails, ses.asked)
+
+
 async def test_no_credentials_are_for_the_operator_to_mend(courier, monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")

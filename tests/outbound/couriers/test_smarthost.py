@@ -43,7 +43,7 @@ async def carry(authority):
             )
         )
         to = recipients or ("ana@example.com",)
-        about = {"mail_from": "bot@agents.example", "recipients": to, "attempt_id": "att_1", "in_time": check_lease}
+        about = {"mail_from": "bot@agents.example", "recipients": to, "attempt_id": "att_1", "check_lease": check_lease}
         return made[-1].carry(RAW, **about)
 
     yield carry
@@ -162,3 +162,14 @@ async def test_an_answer_to_the_dot_cut_off_leaves_it_in_doubt(host, carry):
             await carry(line.port, tls="none")
 
     assert 1 == len(host.mails)
+
+
+async def test_a_smarthost_courier_used_after_close_answers_that_it_is_busy(host):
+    courier = SmarthostCourier(Smarthost(host="127.0.0.1", port=host.ports["none"], hostname="us.example", tls="none"))
+    await courier.close()
+
+    with pytest.raises(CourierBusy, match="stopping"):
+        await courier.carry(
+            RAW, mail_from="bot@agents.example", recipients=["ana@example.com"], attempt_id="att_1", check_lease=print
+        )
+    assert [] == host.mails

@@ -1,11 +1,11 @@
-"""Carries mail to Amazon SES: API v2, raw content, one request a mail and never a second.
+"""Hand mail over to Amazon SES: API v2, raw content, exactly one request a mail.
 
-Importing this costs half a second, so only relay/outbound/choose does, where SES is chosen.
+Importing boto3 takes half a second, so only relay/outbound/couriers/factory.py imports this, when SES is chosen.
 """
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from botocore.exceptions import (
@@ -20,6 +20,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from relay.errors import CourierBusy
+from relay.outbound.couriers.handover_threads import AT_ONCE, HandoverThreads
 from relay.outbound.couriers.lease_guard import LeaseCheck
 from relay.outbound.couriers.quota import Allowance, Quota
 from relay.outbound.couriers.ses.client import ses_client
@@ -27,15 +28,15 @@ from relay.outbound.couriers.ses.errors import meaning
 from relay.outbound.couriers.ses.events import ATTEMPT_TAG
 from store.errors import SendUnconfirmed
 
-_THREADS: Final = 8
 _CONNECT_SECONDS: Final = 10
 _NOT_CONNECTED: Final = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
 
 
 class SesCourier:
-    """The client of one account in one region; credentials come by boto3's own chain, and a region that is None.
+    """The courier for one SES account in one region.
 
-    Raises Misconfigured when that chain names no region.
+    Credentials come from boto3's own chain, and so does the region when *region* is None. Raises Misconfigured when
+    that chain names no region.
     """
 
     def __init__(
@@ -51,12 +52,12 @@ class SesCourier:
             endpoint_url=endpoint_url,
             connect_seconds=_CONNECT_SECONDS,
             read_seconds=seconds,
-            connections=_THREADS,
+            connections=AT_ONCE + 1,  # one more to ask for the quota
         )
         self._configuration_set = configuration_set
         self._quota = Quota()
         self._asking = asyncio.Lock()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ses")
+        self._threads = HandoverThreads("ses")
 
     async def carry(
         self,
@@ -67,8 +68,9 @@ class SesCourier:
         attempt_id: str,
         check_lease: LeaseCheck,
     ) -> str:
-        """As Courier says. *mail_from* is not sent: SES takes From, and the envelope's sender is its own."""
-        await self._keep_to_quota(len(recipients))
+        """As Courier.carry. *mail_from* is not sent: SES reads From, and uses an envelope sender of its own."""
+        async with self._threads.waiting():
+            await self._wait_for_quota(len(recipients))
         request: dict[str, Any] = {
             "Destination": {"ToAddresses": list(recipients)},
             "Content": {"Raw": {"Data": raw}},
@@ -76,24 +78,28 @@ class SesCourier:
         }
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, request, check_lease)
+        return await self._threads.hand_over(partial(self._send, request, check_lease))
+
+    def stop_accepting(self) -> None:
+        """As Courier.stop_accepting."""
+        self._threads.stop_accepting()
 
     async def close(self) -> None:
-        """Wait for what is being carried."""
-        await asyncio.to_thread(self._threads.shutdown)
+        """As Courier.close."""
+        await self._threads.close()
         self._client.close()
 
-    async def _keep_to_quota(self, recipients: int) -> None:
+    async def _wait_for_quota(self, recipients: int) -> None:
         loop = asyncio.get_running_loop()
         async with self._asking:
             if self._quota.is_stale(loop.time()):
-                allowance = await loop.run_in_executor(self._threads, self._allowance)
+                allowance = await self._threads.run(self._allowance)
                 self._quota.learn(allowance, now=loop.time())
             wait = self._quota.take(recipients, now=loop.time())
         await asyncio.sleep(wait)
 
     def _allowance(self) -> Allowance | None:
-        """None where the account may not be asked: sending is another permission."""
+        """The account's quota; None when the credentials may not read it, which is a permission apart from sending."""
         try:
             quota = self._client.get_account()["SendQuota"]
             return Allowance(
@@ -107,33 +113,33 @@ class SesCourier:
             raise CourierBusy(f"SES: {error}") from error
 
     def _send(self, request: dict[str, Any], check_lease: LeaseCheck) -> str:
-        check_lease()  # not before: the mail has stood in line for the quota, and for a thread
+        check_lease()  # as late as possible: the mail has waited for the quota and for a thread
         try:
             answer = self._client.send_email(**request)
         except ClientError as error:
-            raise _of_answer(error) from error
+            raise _from_answer(error) from error
         except _NOT_CONNECTED as error:
             raise CourierBusy(f"SES: {error}") from error
         except (HTTPClientError, ResponseParserError) as error:
-            raise _of_line(error) from error
-        except BotoCoreError as error:  # no credentials, no such region: nothing has left this machine
+            raise _from_broken_connection(error) from error
+        except BotoCoreError as error:  # no credentials, no such region: no request was sent
             raise CourierBusy(f"SES: {error}") from error
-        except Exception as error:  # botocore lets through what goes wrong when an answer is no JSON of SES's
+        except Exception as error:  # botocore raises any error for an answer that is not JSON of SES
             raise SendUnconfirmed(f"SES may have the mail: its answer cannot be read: {error!r}") from error
         message_id = answer.get("MessageId")
         if not isinstance(message_id, str) or not message_id:
-            raise SendUnconfirmed("SES may have the mail: its answer names no id")
+            raise SendUnconfirmed("SES may have the mail: its answer has no message id")
         return message_id
 
 
-def _of_answer(error: ClientError) -> Exception:
-    told = error.response.get("Error", {})
+def _from_answer(error: ClientError) -> Exception:
+    answer = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return meaning(str(told.get("Code", "")), str(told.get("Message", "")), status)
+    return meaning(str(answer.get("Code", "")), str(answer.get("Message", "")), status)
 
 
-def _of_line(error: Exception) -> CourierBusy | SendUnconfirmed:
-    """A line that broke at some time: before the request only where the certificate was not believed."""
+def _from_broken_connection(error: Exception) -> CourierBusy | SendUnconfirmed:
+    """The error for a connection that broke: before the request only where the certificate was not trusted."""
     if isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         return CourierBusy(f"SES: {error}")
     return SendUnconfirmed(f"SES may have the mail: {error}")
