@@ -1,1 +1,4 @@
-"""Seals, signatures, tokens and secrets. Pure: nothing here reads a clock, a file or chance."""
+"""Seals, webhook signatures, tokens and secrets.
+
+Pure: no clock, file or randomness.
+"""

@@ -1,4 +1,4 @@
-"""An agent's signing secret on its way to and from its row."""
+"""Encrypt and decrypt an agent's signing secret for its database row."""
 
 from datetime import datetime
 
@@ -9,13 +9,13 @@ from store.records.mail import AgentSecret, Recipient
 def agent_secret(
     address: str, key_id: str, *, random_bytes: bytes, nonce: bytes, master: MasterKey, now: datetime
 ) -> AgentSecret:
-    """A fresh secret for the agent at *address* (normalised), ready to be kept."""
+    """A new, encrypted secret for the agent at *address* (normalised)."""
     sealed = encrypt(new_secret(random_bytes), master=master, nonce=nonce, context=_context(address, key_id))
     return AgentSecret(key_id=key_id, agent=address, sealed=sealed, created_at=now, expires_at=None)
 
 
 def open_secret(kept: AgentSecret | Recipient, *, master: MasterKey) -> Secret:
-    """The secret itself. Raises BadSecret: another master key, or damage."""
+    """Decrypt the stored secret. Raises BadSecret: wrong master key, or damaged data."""
     address = kept.address if isinstance(kept, Recipient) else kept.agent
     return decrypt(kept.sealed, master=master, context=_context(address, kept.key_id))
 

@@ -1,8 +1,8 @@
-"""Whether a webhook request, kept as JSON, is what this relay sent (``mailseal verify-seal``).
+"""Verify a webhook request saved as JSON (``mailseal verify-seal``).
 
-The document is ``{"headers": {…} or [[name, value], …], "body": "…"}``; the body as a string is
-what was signed. A body that some tool has parsed is written out compactly, which gives the
-signed bytes back only where that tool changed nothing.
+The document is ``{"headers": {…} or [[name, value], …], "body": "…"}``. A body given as a string is
+verified as it is. A body given as parsed JSON is serialised compactly first, which restores the
+signed bytes only if the tool that parsed it changed no value and no order.
 """
 
 import base64
@@ -18,36 +18,39 @@ from relay.signing.secrets import Secret
 from relay.signing.webhook import WebhookCheck, verify
 
 RECEIVED: Final = "email.received"
-_REBUILT: Final = "the body was given parsed: its bytes were rebuilt and may not be those that were signed"
+_REBUILT: Final = "the body was given as parsed JSON: it was serialised again and may differ from the signed bytes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestCheck:
-    """What a look at a whole request found."""
+    """Result of checking a complete webhook request."""
 
     webhook: WebhookCheck
-    seal: SealCheck | None  # None for an event about no received mail, which carries no seal
-    disagreements: tuple[str, ...]  # where the body says something else than the seal, or than itself
-    notes: tuple[str, ...]  # what keeps this check from being sure
+    seal: SealCheck | None  # None for events other than a received message, which carry no seal
+    disagreements: tuple[str, ...]  # where body and seal differ, or the document contradicts itself
+    notes: tuple[str, ...]  # what limits this check
 
     @property
     def holds(self) -> bool:
-        """Whether both signatures hold and the body agrees. Age is told apart: see ``fresh``."""
+        """Whether both signatures are valid and the body agrees.
+
+        For the age see ``fresh``.
+        """
         return self.webhook.signature and (self.seal is None or self.seal.holds) and not self.disagreements
 
     @property
     def fresh(self) -> bool | None:
-        """Whether a receiver would have taken it now; None when no time was given to compare."""
+        """Whether the timestamp is within the tolerance; None if no time was given."""
         return self.webhook.fresh
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """A sentence for each thing that speaks against the request, its age included."""
+        """One sentence for each reason to reject the request, including its age."""
         seal = () if self.seal is None else self.seal.reasons
         return self.webhook.reasons + seal + self.disagreements
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
+        """The report as JSON values."""
         return {
             "holds": self.holds,
             "fresh": self.fresh,
@@ -61,10 +64,10 @@ class RequestCheck:
 
 
 def check_request(document: object, secrets: Sequence[Secret], *, now: datetime | None = None) -> RequestCheck:
-    """Check *document* against *secrets*, the current one and those still valid after a rotation.
+    """Check *document* with *secrets*, the current one first.
 
-    With *now* as None freshness is not judged. Raises nothing: what is wrong with the document's
-    form is among the reasons.
+    During a rotation *secrets* also holds the previous ones that are still valid. If *now* is None, the age is not checked. Never raises: errors in the form of the document are
+    among the reasons.
     """
     parts = document if isinstance(document, Mapping) else {}
     headers, doubled = _headers(parts.get("headers"))
@@ -75,14 +78,17 @@ def check_request(document: object, secrets: Sequence[Secret], *, now: datetime 
     seal = verify_seal(headers, secrets, raw) if _is_sealed(event, headers) else None
     disagreements = (*doubled, *raw_troubles, *_disagreements(event, headers, sealed=seal is not None))
     if seal is not None and seal.body_hash is None:
-        notes = (*notes, "the request holds no raw mail, so its hash was compared by name only")
+        notes = (*notes, "the request holds no raw message, so its bytes were not compared with the sealed hash")
     return RequestCheck(
         webhook=verify(headers, body, secrets, now=now), seal=seal, disagreements=disagreements, notes=notes
     )
 
 
 def _headers(given: object) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Names lower-case, and a sentence for each name with two values: no two readers would take the same one."""
+    """Headers by lower-case name, and a sentence for each name with two values.
+
+    Two values are an error because receivers differ in which one they use.
+    """
     found: dict[str, str] = {}
     doubled: list[str] = []
     for name, value in _pairs(given):
@@ -94,7 +100,7 @@ def _headers(given: object) -> tuple[dict[str, str], tuple[str, ...]]:
 def _pairs(given: object) -> list[tuple[str, str]]:
     items: list[Any] = list(given.items()) if isinstance(given, Mapping) else given if isinstance(given, list) else []
     pairs = [item for item in items if isinstance(item, (list, tuple)) and len(item) == 2]
-    # Some frameworks keep a list of values for each name.
+    # Some frameworks store a list of values for each name.
     spread = [(name, value) for name, values in pairs for value in (values if isinstance(values, list) else [values])]
     return [(name.lower(), value) for name, value in spread if isinstance(name, str) and isinstance(value, str)]
 
@@ -110,7 +116,7 @@ def _body(given: object) -> tuple[bytes, tuple[str, ...]]:
 def _event(body: bytes) -> Mapping[str, Any]:
     try:
         return _mapping(loads(body))
-    # A number too long and arrays too deep are the two other ways in which JSON fails.
+    # ValueError is also raised for too long a number, RecursionError for too deep a nesting.
     except (JSONDecodeError, UnicodeDecodeError, ValueError, RecursionError):
         return {}
 
@@ -126,7 +132,7 @@ def _raw(data: Mapping[str, Any]) -> tuple[bytes | None, tuple[str, ...]]:
     try:
         return base64.b64decode(given, validate=True), ()
     except (binascii.Error, ValueError, TypeError):
-        return None, ("the body's raw is no base64",)
+        return None, ("the body's raw is not valid base64",)
 
 
 def _is_sealed(event: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
@@ -134,11 +140,11 @@ def _is_sealed(event: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
 
 
 def _disagreements(event: Mapping[str, Any], headers: Mapping[str, str], *, sealed: bool) -> tuple[str, ...]:
-    """A sentence for each value that the body gives otherwise than the headers do."""
+    """One sentence for each value that differs between body and headers."""
     expected = [("id", event.get("id"), headers.get("webhook-id"))]
     if sealed and event.get("type") == RECEIVED:
         expected += _sealed_values(_mapping(event.get("data")), headers)
-    return tuple(f"the body's {name} is not the header's" for name, ours, theirs in expected if ours != theirs)
+    return tuple(f"the body's {name} differs from the header" for name, ours, theirs in expected if ours != theirs)
 
 
 def _sealed_values(data: Mapping[str, Any], headers: Mapping[str, str]) -> list[tuple[str, str | None, str | None]]:

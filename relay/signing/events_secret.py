@@ -1,4 +1,7 @@
-"""What stands in the path that a provider posts its events to, where the operator has chosen nothing. Pure."""
+"""Default secret in the URL path to which SES (through SNS) posts its events.
+
+Used if the operator sets no MAILSEAL_SES_EVENTS_SECRET. Pure.
+"""
 
 import base64
 
@@ -6,5 +9,5 @@ from relay.signing.secrets import MasterKey, mac
 
 
 def events_secret(master: MasterKey) -> str:
-    """A word that only this relay and whoever its operator tells can know; the same each time."""
+    """An unguessable path segment, derived from the master key; always the same."""
     return base64.urlsafe_b64encode(mac(master.links, b"ses events")).rstrip(b"=").decode("ascii")

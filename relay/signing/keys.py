@@ -1,8 +1,8 @@
-"""API keys: ``mk_`` + 43 signs of chance + 6 of checksum, base62.
+"""API keys: ``mk_``, then 43 random and 6 checksum characters in base62.
 
-256 bits of chance need no slow hash: SHA-256 is what the store keeps, with the first twelve
-characters so that an owner can tell keys apart. The checksum lets a scanner of leaked secrets,
-and us, tell a key from a typing error without asking the store.
+256 random bits need no slow hash: the store keeps the SHA-256, and the first twelve characters
+so that an owner can tell keys apart. The checksum lets secret scanners and the API distinguish a
+key from a typing error without a database query.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Final
 
 PREFIX: Final = "mk_"
 KEY_BYTES: Final = 32
-SHOWN: Final = 12  # characters that are kept readable
+SHOWN: Final = 12  # characters kept in plain text
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BODY: Final = 43  # base62 digits that hold 256 bits
 _CHECKSUM: Final = 6  # base62 digits that hold 32 bits
@@ -20,7 +20,7 @@ _FORM: Final = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_BODY + _CHECKSUM}}}", re.ASC
 
 
 def new_key(random_bytes: bytes) -> str:
-    """A key out of 32 bytes fresh from the system's generator. Raises ValueError for another length."""
+    """A key from 32 random bytes. Raises ValueError for another length."""
     if len(random_bytes) != KEY_BYTES:
         raise ValueError(f"an API key is made of {KEY_BYTES} bytes")
     body = _base62(int.from_bytes(random_bytes, "big"), _BODY)
@@ -28,7 +28,10 @@ def new_key(random_bytes: bytes) -> str:
 
 
 def is_key(text: str) -> bool:
-    """Whether *text* has the form of a key and its checksum fits; nothing is said of its being valid."""
+    """Whether *text* is a well-formed key with a correct checksum.
+
+    Not whether it exists.
+    """
     if not _FORM.fullmatch(text):
         return False
     body, checksum = text[len(PREFIX) : -_CHECKSUM], text[-_CHECKSUM:]
@@ -36,12 +39,12 @@ def is_key(text: str) -> bool:
 
 
 def hash_key(plaintext: str) -> str:
-    """What the store keeps and finds a key by: hex SHA-256."""
+    """The hex SHA-256 under which the store keeps a key."""
     return sha256(plaintext.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def prefix(plaintext: str) -> str:
-    """What of a key stays readable: its first twelve characters."""
+    """The part of a key shown to its owner: the first twelve characters."""
     return plaintext[:SHOWN]
 
 

@@ -1,8 +1,8 @@
-"""Links that people get by mail: who may do what, until when, under an HMAC. Pure.
+"""Signed tokens for review links, sign-in links and forms, by HMAC with expiry.
 
-A token is base64url of its words, a dot, and base64url of the HMAC over its kind and them. It is bound to
-one message at one revision and to one reviewer, or to one sign-in; nothing of it is a secret but that it
-cannot be made by anybody else.
+Pure. A token is base64url of its words, a dot, and base64url of the HMAC over its kind and its
+words. A review token is bound to one reviewer and one revision of one message, a sign-in token to
+one sign-in. The words are readable; only the signature cannot be forged.
 """
 
 import base64
@@ -22,54 +22,60 @@ _FORM: Final = "form"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewLink:
-    """One reviewer, looking at one revision of one draft."""
+    """Permission for one reviewer to decide on one revision of one draft."""
 
     message_id: str
     revision: int
     user_id: str
-    expires_at: datetime  # aware; whole seconds count
+    expires_at: datetime  # aware; precision is one second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInLink:
-    """One person signing in, once."""
+    """Permission for one user to sign in once."""
 
     user_id: str
-    nonce: str  # what makes it count once: see store/directory/used_links.py
+    nonce: str  # makes the link valid once: see store/directory/used_links.py
     expires_at: datetime
 
 
 def review_token(link: ReviewLink, *, key: bytes) -> str:
-    """What stands in the address of the page."""
+    """The token in the URL of a review page."""
     words = (link.message_id, str(link.revision), link.user_id, _seconds(link.expires_at))
     return _token(_REVIEW, words, key)
 
 
 def sign_in_token(link: SignInLink, *, key: bytes) -> str:
-    """What stands in the address of the page."""
+    """The token in the URL of a sign-in link."""
     return _token(_SIGN_IN, (link.user_id, link.nonce, _seconds(link.expires_at)), key)
 
 
 def form_token(page: str, *, until: datetime, key: bytes) -> str:
-    """What a form sends back with it: that it was filled in on our page called *page* (its token, or a session's)."""
+    """The anti-forgery (CSRF) token of a form on *page*.
+
+    *page* is the token of the page or of the session.
+    """
     return _token(_FORM, (_digest(page, key), _seconds(until)), key)
 
 
 def read_review_token(token: str, *, key: bytes, now: datetime | None) -> ReviewLink:
-    """The link in *token*; with *now* None, one that is over too. Raises BadLink."""
+    """Verify *token* and return its link. If *now* is None, expiry is not checked.
+
+    Raises BadLink.
+    """
     message_id, revision, user_id, seconds = _words(_REVIEW, token, 4, key)
     expires_at = _time(seconds, now)
     return ReviewLink(message_id=message_id, revision=int(revision), user_id=user_id, expires_at=expires_at)
 
 
 def read_sign_in_token(token: str, *, key: bytes, now: datetime) -> SignInLink:
-    """The link in *token*. Raises BadLink."""
+    """Verify *token* and return its link. Raises BadLink."""
     user_id, nonce, seconds = _words(_SIGN_IN, token, 3, key)
     return SignInLink(user_id=user_id, nonce=nonce, expires_at=_time(seconds, now))
 
 
 def check_form_token(token: str, page: str, *, key: bytes, now: datetime) -> None:
-    """Return if *token* was made for *page* and its time is not over. Raises BadLink."""
+    """Verify that *token* was made for *page* and has not expired. Raises BadLink."""
     digest, seconds = _words(_FORM, token, 2, key)
     _time(seconds, now)
     if not same(digest, _digest(page, key)):
@@ -125,5 +131,5 @@ def _encoded(octets: bytes) -> str:
 
 
 def _decoded(text: str) -> bytes:
-    # The alphabet is checked: the lenient decoder would leave out what is not in it, and two texts would be one token.
+    # validate=True: the lenient decoder skips characters outside the alphabet, so two texts would be one token.
     return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)

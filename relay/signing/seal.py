@@ -1,9 +1,9 @@
-"""The seal: what was found out about a mail at receipt, signed for its agent (contract §4).
+"""Create and verify the seal, the signed authentication result.
 
-The canonical string is the thirteen values as they stand in the headers, each as
-``<decimal length>:<value>``, joined with a line feed. A length before each value leaves one
-reading only, so no value can be moved into its neighbour. The seal is provenance and does not
-expire; freshness is the webhook signature's job.
+See docs/contract.md §4. The seal is an HMAC, with the agent's secret, over thirteen header values.
+The signed string holds each value as ``<decimal length>:<value>``, joined with line feeds; the
+length prefix makes it unambiguous, so text cannot be moved from one value to the next. The seal
+states provenance and does not expire; the webhook signature covers freshness.
 """
 
 import re
@@ -34,14 +34,14 @@ NAMES: Final = (
     "Mailseal-Key-Id",
 )
 _SCHEME: Final = "v1="
-# Printable ASCII without the percent sign, and no space at either end, where HTTP would drop it.
+# Printable ASCII without the percent sign, and without spaces at either end, which HTTP would strip.
 _PLAIN: Final = re.compile(r"(?:[!-$&-~](?:[ -$&-~]*[!-$&-~])?)?")
 _ESCAPED: Final = tuple(chr(byte) if 0x20 <= byte <= 0x7E and byte != 0x25 else f"%{byte:02X}" for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """The values under the signature, before percent-encoding. The version is ours to say."""
+    """The signed values before percent-encoding, without the version."""
 
     message_id: str
     recipient: str  # the agent's address
@@ -54,34 +54,34 @@ class Statement:
     domain_check: str  # "spf=pass; dkim=pass; dmarc=pass; arc=none"
     timestamp: datetime  # of receipt; aware
     body_hash: str  # hex SHA-256 of the stored bytes
-    key_id: str  # which of the agent's keys signs
+    key_id: str  # the agent's key that signs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealCheck:
-    """What a look at a seal found."""
+    """Result of checking a seal."""
 
-    missing: tuple[str, ...]  # headers that are not there at all
-    signature: bool  # made with one of the secrets over these values
-    body_hash: bool | None  # the bytes are those that were sealed; None when there were none to look at
+    missing: tuple[str, ...]  # names of absent headers
+    signature: bool  # valid for these values with one of the secrets
+    body_hash: bool | None  # the bytes match the sealed hash; None if no bytes were given
 
     @property
     def holds(self) -> bool:
-        """Whether nothing speaks against the seal."""
+        """Whether the seal is valid."""
         return self.signature and self.body_hash is not False
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """A sentence for each thing that speaks against it; none where it holds."""
+        """One sentence for each reason to reject the seal; empty if it is valid."""
         if self.missing:
             return tuple(f"the header {name} is missing" for name in self.missing)
-        bad_signature = () if self.signature else ("the seal's signature does not fit its values and the secret",)
-        bad_hash = () if self.body_hash is not False else ("the mail's bytes are not those that were sealed",)
+        bad_signature = () if self.signature else ("the seal's signature does not match its values and the secret",)
+        bad_hash = () if self.body_hash is not False else ("the message's bytes do not match the sealed hash",)
         return bad_signature + bad_hash
 
 
 def header_values(statement: Statement) -> dict[str, str]:
-    """The thirteen headers under the signature, in their order, values percent-encoded."""
+    """The thirteen signed headers in order, values percent-encoded."""
     values = (
         VERSION,
         percent_encode(statement.message_id),
@@ -101,21 +101,22 @@ def header_values(statement: Statement) -> dict[str, str]:
 
 
 def canonical(values: Iterable[str]) -> bytes:
-    """What is signed: header values, already percent-encoded, with their lengths."""
+    """The string to sign: percent-encoded header values with length prefixes."""
     return "\n".join([f"{len(value)}:{value}" for value in values]).encode("ascii")
 
 
 def seal(statement: Statement, secret: Secret) -> dict[str, str]:
-    """All fourteen headers, in their order."""
+    """All fourteen seal headers in order: the thirteen values and the signature."""
     headers = header_values(statement)
     headers[SIGNATURE] = _signature(canonical(headers.values()), secret)
     return headers
 
 
 def verify_seal(headers: Mapping[str, str], secrets: Sequence[Secret], raw: bytes | None) -> SealCheck:
-    """Look at the seal in *headers* (names in any case; others may be among them).
+    """Verify the seal in *headers*. Never raises.
 
-    *raw* is the mail as stored, None where it is not at hand. Raises nothing, whatever the headers hold.
+    Header names are case-insensitive, and other headers are ignored. *raw* is the message as
+    stored; None skips the comparison of its hash.
     """
     found = {name.lower(): value for name, value in headers.items()}
     missing = tuple(name for name in (*NAMES, SIGNATURE) if name.lower() not in found)
@@ -128,7 +129,10 @@ def verify_seal(headers: Mapping[str, str], secrets: Sequence[Secret], raw: byte
 
 
 def percent_encode(value: str) -> str:
-    """*value* as printable ASCII: ``%``, every other byte of its UTF-8, and spaces at its ends as ``%XX``."""
+    """Encode *value* as printable ASCII for a header.
+
+    ``%``, bytes of its UTF-8 that are not printable ASCII, and spaces at its ends become ``%XX``.
+    """
     if _PLAIN.fullmatch(value):
         return value
     core = value.strip(" ")
@@ -139,7 +143,7 @@ def percent_encode(value: str) -> str:
 
 def _octets(value: str) -> bytes:
     try:
-        # The bytes as they came, where SMTP or a header brought some that are no UTF-8.
+        # Restores the original bytes of text from SMTP or a header that is not valid UTF-8.
         return value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return value.encode("utf-8", "surrogatepass")

@@ -1,12 +1,12 @@
-"""An agent's signing secret: as its owner sees it, and as it lies in the store.
+"""Signing secrets of agents: text form, encryption at rest, and key derivation.
 
-Outside it is ``whsec_`` + base64 (the Standard Webhooks form). At rest it is a blob:
+The text form is ``whsec_`` + base64, as in Standard Webhooks. At rest a secret is a blob:
 
     version (1 byte, 0x01) | nonce (12 bytes) | AES-256-GCM ciphertext and tag
 
-The version and the row's own place (agent and key id) are authenticated with it, so a blob
-copied to another row does not open there. The key comes from the operator's master key by
-HKDF under a label, so what other purposes derive from it tells nothing about this one.
+The version and the row's identity (agent and key id) are authenticated as associated data, so a
+blob copied to another row cannot be decrypted there. The key is derived from the operator's master
+key by HKDF with a label, so keys derived for other purposes reveal nothing about it.
 """
 
 import base64
@@ -26,7 +26,7 @@ PREFIX: Final = "whsec_"
 SECRET_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 LEAST_MASTER_BYTES: Final = 16
-_FOREIGN_BYTES: Final = range(24, 65)  # what the Standard Webhooks text lets a secret have
+_FOREIGN_BYTES: Final = range(24, 65)  # lengths that Standard Webhooks allows
 _VERSION: Final = b"\x01"
 _AT_REST: Final = "signing secrets at rest"
 _LINKS: Final = "links to people"
@@ -34,7 +34,7 @@ _LINKS: Final = "links to people"
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """The HMAC key of one agent, never shown by accident."""
+    """The HMAC key of one agent. Its repr hides the value."""
 
     value: bytes
 
@@ -44,19 +44,22 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class MasterKey:
-    """What opens and closes the secrets of the store."""
+    """Keys derived from the operator's secret: one for encryption, one for links."""
 
-    aead: AESGCM = field(repr=False)  # made once: its key schedule is most of the cost of a small decryption
-    links: bytes = field(repr=False)  # signs the links that go to people
+    aead: AESGCM = field(repr=False)  # reused: its key schedule is most of the cost of a small decryption
+    links: bytes = field(repr=False)  # HMAC key of the links sent to people
 
 
 def whsec(secret: Secret) -> str:
-    """*secret* as its owner is shown it."""
+    """The text form of *secret*, as shown to its owner."""
     return PREFIX + base64.b64encode(secret.value).decode("ascii")
 
 
 def parse_whsec(text: str) -> Secret:
-    """The secret written as *text*; padding may be missing. Raises BadSecret, which never quotes it."""
+    """Parse a secret in text form; padding is optional.
+
+    Raises BadSecret, whose message never quotes the secret.
+    """
     stripped = text.strip()
     if not stripped.startswith(PREFIX) or not stripped.isascii():
         raise BadSecret("a signing secret starts with whsec_")
@@ -64,24 +67,24 @@ def parse_whsec(text: str) -> Secret:
     try:
         value = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except binascii.Error:
-        raise BadSecret("behind whsec_ stands no base64") from None
+        raise BadSecret("the text after whsec_ is not base64") from None
     if len(value) not in _FOREIGN_BYTES:
         raise BadSecret("a signing secret has 24 to 64 bytes")
     return Secret(value)
 
 
 def new_secret(random_bytes: bytes) -> Secret:
-    """A secret of 32 bytes fresh from the system's generator. Raises BadSecret for another length."""
+    """A secret from 32 random bytes. Raises BadSecret for another length."""
     if len(random_bytes) != SECRET_BYTES:
         raise BadSecret(f"a new signing secret is made of {SECRET_BYTES} bytes")
     return Secret(random_bytes)
 
 
 def derive(material: bytes, purpose: str, length: int = 32) -> bytes:
-    """A key for one *purpose* out of the operator's *material* (HKDF-SHA256, RFC 5869).
+    """Derive a key for one *purpose* from *material* (HKDF-SHA256, RFC 5869).
 
-    Two purposes get keys that tell nothing about each other. Raises Misconfigured when *material*
-    is too short to be a key.
+    *material* is the operator's secret. Keys for different purposes reveal nothing about each
+    other. Raises Misconfigured if *material* has fewer than 16 bytes.
     """
     if len(material) < LEAST_MASTER_BYTES:
         raise Misconfigured(f"the secret key needs at least {LEAST_MASTER_BYTES} bytes")
@@ -89,15 +92,15 @@ def derive(material: bytes, purpose: str, length: int = 32) -> bytes:
 
 
 def master_key(material: bytes) -> MasterKey:
-    """The key for secrets at rest out of the operator's *material*. Raises Misconfigured."""
+    """Derive the master key from the operator's *material*. Raises Misconfigured."""
     return MasterKey(aead=AESGCM(derive(material, _AT_REST)), links=derive(material, _LINKS))
 
 
 def encrypt(secret: Secret, *, master: MasterKey, nonce: bytes, context: str) -> bytes:
-    """*secret* as a blob for the store.
+    """Encrypt *secret* to a blob for the store.
 
-    *nonce* is 12 random bytes, never used twice; *context* names the row (agent address and key id)
-    and must be the same at ``decrypt``. Raises BadSecret for a nonce of another length.
+    *nonce* is 12 random bytes, never reused; *context* identifies the row (agent address and key
+    id) and must be the same in ``decrypt``. Raises BadSecret for a nonce of another length.
     """
     if len(nonce) != NONCE_BYTES:
         raise BadSecret(f"a nonce has {NONCE_BYTES} bytes")
@@ -105,14 +108,17 @@ def encrypt(secret: Secret, *, master: MasterKey, nonce: bytes, context: str) ->
 
 
 def decrypt(blob: bytes, *, master: MasterKey, context: str) -> Secret:
-    """The secret in *blob*. Raises BadSecret for another master key, another row or damage, alike."""
+    """Decrypt *blob*.
+
+    Raises BadSecret, with the same message for a wrong master key, another row or damaged data.
+    """
     if blob[:1] != _VERSION:
-        raise BadSecret("the stored secret has an unknown form")
+        raise BadSecret("the stored secret has an unknown version")
     nonce, sealed = blob[1 : 1 + NONCE_BYTES], blob[1 + NONCE_BYTES :]
     try:
         return Secret(master.aead.decrypt(nonce, sealed, _VERSION + context.encode()))
     except (InvalidTag, ValueError):
-        raise BadSecret("the stored secret does not open with this key") from None
+        raise BadSecret("the stored secret cannot be decrypted with this master key") from None
 
 
 def mac(key: bytes, message: bytes) -> bytes:
@@ -122,5 +128,5 @@ def mac(key: bytes, message: bytes) -> bytes:
 
 
 def same(left: str, right: str) -> bool:
-    """Compare two signatures as text, in a time that does not depend on where they differ."""
+    """Compare two signatures as text in constant time."""
     return hmac.compare_digest(left.encode("utf-8", "surrogatepass"), right.encode("utf-8", "surrogatepass"))

@@ -1,7 +1,7 @@
-"""Standard Webhooks signatures: this request is ours, and it is from now.
+"""Sign and verify webhook requests (Standard Webhooks).
 
-What is signed is ``id.timestamp.body``, the body being the very bytes sent. The timestamp is
-the attempt's, so a retry after a day is as fresh as the first try.
+The signed string is ``id.timestamp.body`` with the exact bytes of the body. The timestamp is that
+of the attempt, so a retry after a day is as fresh as the first attempt.
 """
 
 import base64
@@ -19,37 +19,38 @@ SIGNATURE: Final = "webhook-signature"
 TOLERANCE_SECONDS: Final = 300.0
 _SCHEME: Final = "v1,"
 _WHOLE_SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
-_MOST_SIGNATURES: Final = 32  # of a request that is looked at; a rotation has two
+_MOST_SIGNATURES: Final = 32  # checked for one request; a rotation sends two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookCheck:
-    """What a look at a request's signature found."""
+    """Result of checking the signature of a request."""
 
-    missing: tuple[str, ...]  # headers that are not there at all
-    signature: bool  # one of the signatures was made with one of the secrets
-    age_seconds: float | None  # negative for a time to come; None without a clock or a timestamp
-    fresh: bool | None  # within the tolerance; None when it was not asked, or there is no timestamp
+    missing: tuple[str, ...]  # names of absent headers
+    signature: bool  # one of the signatures is valid with one of the secrets
+    age_seconds: float | None  # negative for a future timestamp; None without *now* or a timestamp
+    fresh: bool | None  # within the tolerance; None if not checked, or without a timestamp
 
     @property
     def holds(self) -> bool:
-        """Whether a receiver should take the request: signed, and fresh where that was asked."""
+        """Whether to accept the request: valid signature, and fresh if that was checked."""
         return self.signature and self.fresh is not False
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """A sentence for each thing that speaks against it; none where it holds."""
+        """One sentence for each reason to reject the request; empty if it is valid."""
         if self.missing:
             return tuple(f"the header {name} is missing" for name in self.missing)
-        bad = () if self.signature else ("no webhook signature fits the id, the timestamp, the body and the secret",)
-        stale = () if self.fresh is not False else ("the webhook timestamp is more than five minutes off",)
+        bad = () if self.signature else ("no webhook signature matches the id, the timestamp, the body and the secret",)
+        stale = () if self.fresh is not False else ("the webhook timestamp is more than five minutes from now",)
         return bad + stale
 
 
 def sign(event_id: str, timestamp: datetime | int, body: bytes, secrets: Sequence[Secret]) -> dict[str, str]:
-    """The three headers for one attempt: a signature for each of *secrets*, the current one first.
+    """The three headers of one attempt, with one signature for each of *secrets*.
 
-    *timestamp* is the attempt's time, aware, or in seconds since 1970.
+    The current secret comes first. *timestamp* is the time of the attempt: an aware datetime, or
+    seconds since 1970.
     """
     seconds = str(timestamp if isinstance(timestamp, int) else int(timestamp.timestamp()))
     message = _message(event_id, seconds, body)
@@ -65,9 +66,9 @@ def verify(
     now: datetime | None,
     tolerance_seconds: float = TOLERANCE_SECONDS,
 ) -> WebhookCheck:
-    """Look at the signature in *headers* (names in any case) of exactly the bytes *body*.
+    """Verify the signature in *headers* over exactly the bytes *body*. Never raises.
 
-    With *now* as None freshness is not judged. Raises nothing, whatever the headers hold.
+    Header names are case-insensitive. If *now* is None, the age is not checked.
     """
     found = {name.lower(): value for name, value in headers.items()}
     missing = tuple(name for name in (ID, TIMESTAMP, SIGNATURE) if not found.get(name))

@@ -157,7 +157,7 @@ def test_a_seal_under_another_secret_does_not_hold(secrets):
     check = verify_seal(HEADERS, secrets, RAW)
 
     assert not check.holds
-    assert check.reasons == ("the seal's signature does not fit its values and the secret",)
+    assert check.reasons == ("the seal's signature does not match its values and the secret",)
 
 
 @pytest.mark.parametrize("name", HEADERS)
@@ -178,7 +178,7 @@ def test_other_bytes_than_those_sealed_are_told_apart_from_a_bad_signature():
 
     assert check.signature
     assert not check.holds
-    assert check.reasons == ("the mail's bytes are not those that were sealed",)
+    assert check.reasons == ("the message's bytes do not match the sealed hash",)
 
 
 def test_moving_a_value_into_its_neighbour_breaks_the_seal():
