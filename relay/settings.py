@@ -1,7 +1,8 @@
-"""What the operator decides: `MAILSEAL_…` variables over a TOML file (contract §7).
+"""Settings of the operator: `MAILSEAL_…` environment variables and a TOML file.
 
-A setting that is unknown or bad stops the start, with its name and why; a value is made once, in
-the command that starts, and handed on.
+See docs/contract.md §7. Environment variables override the file. An unknown or invalid setting
+prevents the start, with its name and the reason. A command loads the settings once and passes
+them on.
 """
 
 import base64
@@ -23,20 +24,20 @@ from store.database.connect import sqlite_url
 from store.names import normalise_domain
 
 PREFIX: Final = "MAILSEAL_"
-_TEST_PREFIX: Final = "MAILSEAL_TEST_"  # the suite's own, never the daemon's
-_CLIENT_KEY: Final = "MAILSEAL_API_KEY"  # of who asks a relay (`mailseal listen`), never the relay's own
+_TEST_PREFIX: Final = "MAILSEAL_TEST_"  # for the test suite; ignored here
+_CLIENT_KEY: Final = "MAILSEAL_API_KEY"  # for clients such as `mailseal listen`; ignored here
 _SECRET_FILE: Final = "secret.key"  # noqa: S105 (a name, not a secret)
 _MIN_SECRET: Final = 16
 _TOPIC: Final = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}$"
 
 
 def _listed(value: Any) -> Any:
-    """A comma-separated text as its parts; anything else as it is."""
+    """Split a comma-separated text; return other values unchanged."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _endpoint(value: Any) -> Any:
-    """``host:port`` or ``[v6]:port`` as a pair."""
+    """Parse ``host:port`` or ``[v6]:port`` to a pair."""
     if not isinstance(value, str):
         return value
     host, colon, port = value.rpartition(":")
@@ -46,7 +47,7 @@ def _endpoint(value: Any) -> Any:
 
 
 def _mailbox(value: str) -> str:
-    """An address as agents are found by."""
+    """Parse an agent's address to its normalised form."""
     try:
         return parse_mailbox(value).mailbox
     except BadAddress as error:
@@ -63,7 +64,7 @@ Mailbox = Annotated[str, BeforeValidator(_mailbox)]
 
 
 class Settings(BaseModel):
-    """All settings; each field is the variable of the same name behind the prefix."""
+    """All settings; field ``x`` is variable ``MAILSEAL_X`` (docs/contract.md §7)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -140,19 +141,19 @@ class Settings(BaseModel):
 
     @property
     def database(self) -> str:
-        """The URL of the database: SQLite in the data directory unless told otherwise."""
+        """The database URL; by default SQLite in the data directory."""
         return self.database_url or sqlite_url(self.data_dir / "mailseal.db")
 
     @property
     def secret_place(self) -> str:
-        """Where the master key is, in words for its keeper."""
+        """Where the master key is stored, to show: a variable name or a file path."""
         if self.secret_key is not None:
             return f"{PREFIX}SECRET_KEY"
         return str((self.secret_key_file or self.data_dir / _SECRET_FILE).absolute())
 
     @property
     def base_url(self) -> str:
-        """Where links begin, without a final slash."""
+        """The base URL of all links, without a final slash."""
         if self.public_url:
             return self.public_url.rstrip("/")
         host, port = self.http_listen[0]
@@ -160,12 +161,15 @@ class Settings(BaseModel):
 
     @property
     def spool_dir(self) -> Path:
-        """Where large mails wait while they arrive."""
+        """Directory for large messages while they are received."""
         return self.data_dir / "spool"
 
 
 def load(environ: Mapping[str, str], config: Path | None = None) -> Settings:
-    """The settings of *environ* over those of the TOML file *config*. Raises Misconfigured."""
+    """Load the settings from *environ* and the TOML file *config*.
+
+    *environ* takes precedence. Raises Misconfigured, with one line for each invalid setting.
+    """
     given = _from_file(config) if config else {}
     for name, value in environ.items():
         if name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX) and value != "" and name != _CLIENT_KEY:
@@ -177,9 +181,10 @@ def load(environ: Mapping[str, str], config: Path | None = None) -> Settings:
 
 
 def master_secret(settings: Settings) -> bytes:
-    """The master key's material: given, in the file given, or made once in the data directory.
+    """The operator's secret, from which the master key is derived.
 
-    Raises Misconfigured when it cannot be read, is short, or cannot be made.
+    From the setting, from the file it names, or from a file in the data directory that the first
+    call creates. Raises Misconfigured if the secret cannot be read or created, or is too short.
     """
     if settings.secret_key is not None:
         return settings.secret_key.encode()
@@ -196,7 +201,10 @@ def master_secret(settings: Settings) -> bytes:
 
 
 def smarthost_password(settings: Settings) -> str | None:
-    """The password for the smarthost, given or in the file given. Raises Misconfigured when that cannot be read."""
+    """The smarthost password, from the setting or from the file it names.
+
+    Raises Misconfigured if the file cannot be read.
+    """
     path = settings.smtp_out_password_file
     if path is None:
         return settings.smtp_out_password
@@ -207,7 +215,10 @@ def smarthost_password(settings: Settings) -> str | None:
 
 
 def _make_secret(path: Path) -> None:
-    """Write a new secret that only its owner can read; whoever comes second finds the first one's."""
+    """Create the secret file, readable only by its owner, unless it exists.
+
+    If two processes start at once, O_EXCL lets one create the file, and the other reads it.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

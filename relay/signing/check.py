@@ -66,8 +66,9 @@ class RequestCheck:
 def check_request(document: object, secrets: Sequence[Secret], *, now: datetime | None = None) -> RequestCheck:
     """Check *document* with *secrets*, the current one first.
 
-    During a rotation *secrets* also holds the previous ones that are still valid. If *now* is None, the age is not checked. Never raises: errors in the form of the document are
-    among the reasons.
+    During a rotation *secrets* also holds the previous ones that are still valid. If *now* is
+    None, the age is not checked. Never raises: errors in the form of the document are among the
+    reasons.
     """
     parts = document if isinstance(document, Mapping) else {}
     headers, doubled = _headers(parts.get("headers"))

@@ -141,7 +141,10 @@ def test_a_changed_body_breaks_only_the_webhook_signature():
         ("the body's message_id differs from the header", {"message_id": 5}),
         ("the body's agent differs from the header", {"agent": "other@agents.example"}),
         ("the body's raw_sha256 differs from the header", {"raw_sha256": "0" * 64}),
-        ("the body's verified differs from the header", {"authentication": {"verified": True, "verified_domain": None}}),
+        (
+            "the body's verified differs from the header",
+            {"authentication": {"verified": True, "verified_domain": None}},
+        ),
         ("the body's verified_domain differs from the header", {"authentication": {"verified_domain": "bank.example"}}),
         ("the body's auth_headers mailseal-sender differs from the header", {"auth_headers": {"Mailseal-Sender": "x"}}),
         ("the body's raw is not valid base64", {"raw": "!"}),
