@@ -1,4 +1,4 @@
-"""Who and how much is let in at once: connections by peer, and octets of mails under way. Pure counting."""
+"""Limit concurrent connections, in all and by peer, and the memory of incoming mails. Pure counting."""
 
 from collections import Counter
 from ipaddress import IPv4Address, IPv6Address
@@ -10,7 +10,7 @@ PeerKey = int | tuple[int]
 
 
 class ConnectionLimits:
-    """Connections of one door, bounded in all and by peer."""
+    """Counts the connections of one SMTP server against its limits."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -18,7 +18,7 @@ class ConnectionLimits:
         self._total = 0
 
     def enter(self, ip: IPv4Address | IPv6Address) -> Reply | None:
-        """Count a connection in; the reply to send it off with when there is no room."""
+        """Count a new connection; returns the reply to refuse it with when a limit is reached, else None."""
         if self._total >= self._limits.max_connections:
             return TOO_MANY_CONNECTIONS
         key = _key(ip)
@@ -29,7 +29,7 @@ class ConnectionLimits:
         return None
 
     def leave(self, ip: IPv4Address | IPv6Address) -> None:
-        """Count out a connection that entered."""
+        """Count out a connection that ``enter`` counted in."""
         key = _key(ip)
         self._total -= 1
         self._by_peer[key] -= 1
@@ -38,18 +38,18 @@ class ConnectionLimits:
 
 
 class MemoryBudget:
-    """Octets of all mails that are arriving or being kept."""
+    """A bound for the octets of all mails that are being received or stored."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.used = 0
 
-    def lease(self) -> "Reservation":
-        """A share for one mail, of no octets yet."""
+    def reserve(self) -> "Reservation":
+        """A reservation for one mail, of no octets yet."""
         return Reservation(self)
 
     def take(self, octets: int) -> bool:
-        """Whether *octets* more fit; they then count until given back."""
+        """Reserve *octets* more; False when they exceed the budget."""
         if self.used + octets > self._most:
             return False
         self.used += octets
@@ -57,14 +57,14 @@ class MemoryBudget:
 
 
 class Reservation:
-    """One mail's share of a budget. End it."""
+    """The octets of a budget that one mail uses. Call ``end`` when the mail is done."""
 
     def __init__(self, budget: MemoryBudget) -> None:
         self._budget = budget
         self._held = 0
 
     def cover(self, octets: int) -> bool:
-        """Whether a mail of *octets* in all fits."""
+        """Extend the reservation to *octets* in all; False when they exceed the budget."""
         more = octets - self._held
         if more <= 0:
             return True
@@ -74,13 +74,13 @@ class Reservation:
         return True
 
     def end(self) -> None:
-        """Give everything back. May be called again."""
+        """Return all octets to the budget. May be called again."""
         self._budget.used -= self._held
         self._held = 0
 
 
 def _key(ip: IPv4Address | IPv6Address) -> PeerKey:
-    # A /64 is what one IPv6 customer has at least (RFC 6177), so its addresses count as one peer.
+    # One IPv6 customer has a /64 at least (RFC 6177), so the addresses of a /64 count as one peer.
     if isinstance(ip, IPv6Address):
         return (int(ip) >> 64,)
     return int(ip)

@@ -1,4 +1,4 @@
-"""One client: reads lines, asks the session what they lead to, and does it."""
+"""One SMTP connection: reads command lines, asks the session what to do, and does it."""
 
 from asyncio import AbstractEventLoop, CancelledError, sleep
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -14,22 +14,24 @@ from relay.smtp.intake import Intake
 from relay.smtp.lines import Lines
 from relay.smtp.replies import Reply, reply_to
 from relay.smtp.session import Admit, SmtpSession, StartChunk, StartData, Transaction
-from relay.smtp.shell import TlsFailed
+from relay.smtp.shell import Shell, TlsFailed
 from relay.smtp.wire import ClientGone, Interrupted, Phase, Wire
 from relay.spool import Spool
 from store.errors import Unavailable
 
-# Commands done before others get their turn: a client that pipelines thousands must not starve them.
+# Commands per turn: a client that pipelines thousands must not delay the other sessions.
 _TURN: Final = 16
 
 
-class SmtpConnection(Wire):
-    """The driver of one session."""
+class SmtpConnection:
+    """The driver of one SMTP session; ``protocol`` is its asyncio protocol."""
 
     def __init__(self, ctx: SmtpContext, loop: AbstractEventLoop) -> None:
-        super().__init__(loop, ctx.limits)
         self._ctx = ctx
-        self._state = SmtpSession(hostname=ctx.hostname, limits=ctx.limits, offers_tls=ctx.certificates is not None)
+        self._limits = ctx.limits
+        self.protocol = Shell(loop, self)
+        self._wire = Wire(self.protocol, ctx.limits)
+        self._session = SmtpSession(hostname=ctx.hostname, limits=ctx.limits, offers_tls=ctx.certificates is not None)
         self._lines = Lines(ctx.limits.command_line_bytes)
         self._ip: IPv4Address | IPv6Address = IPv4Address(0)
         self._tls: str | None = None
@@ -39,73 +41,74 @@ class SmtpConnection(Wire):
         self._entered = False
 
     def enter(self) -> bool:
-        """See Shell."""
-        name = self.transport.get_extra_info("peername")
-        if not name:  # gone before we looked
-            self.transport.abort()
+        """Count a new connection against the limits; answer and close it when it is over one. See SmtpDriver."""
+        name = self._wire.peer_name
+        if name is None:  # disconnected already
+            self._wire.abort()
             return False
-        self._ip = peer_ip(name[0])
-        refusal = replies.SHUTTING_DOWN if self._ctx.stopping else self._ctx.room.enter(self._ip)
+        self._ip = peer_ip(name)
+        refusal = replies.SHUTTING_DOWN if self._ctx.stopping else self._ctx.connections.enter(self._ip)
         if refusal is not None:
             self._log_refusal(refusal, None, None)
-            self._say(refusal)
-            self._hang_up()
+            self._wire.say(refusal)
+            self._wire.hang_up()
             return False
         self._entered = True
-        self._ctx.entered(self)
+        self._ctx.add_client(self._wire)
         return True
 
     def leave(self) -> None:
-        """See Shell."""
-        self._deadline.close()
+        """Count the connection out. See SmtpDriver."""
+        self._wire.close()
         if self._entered:
             self._entered = False
-            self._ctx.room.leave(self._ip)
-            self._ctx.left(self)
+            self._ctx.connections.leave(self._ip)
+            self._ctx.remove_client(self._wire)
 
-    async def _handle_client(self) -> None:
+    async def talk(self) -> None:
+        """Speak SMTP until the session ends, and close the connection. See SmtpDriver."""
         try:
-            self._say(replies.greeting(self._ctx.hostname))
+            self._wire.say(replies.greeting(self._ctx.hostname))
             await self._converse()
         except Interrupted as interruption:
-            self._reply(interruption.reply, self._state.transaction)
+            self._reply(interruption.reply, self._session.transaction)
         except CancelledError:
-            self._reply(replies.SHUTTING_DOWN, self._state.transaction)
+            self._reply(replies.SHUTTING_DOWN, self._session.transaction)
         except (ClientGone, OSError, TlsFailed) as reason:
             self._ctx.log.debug("session_ended", peer=str(self._ip), reason=type(reason).__name__)
-        except Exception:  # one session's trouble is never another's, and nothing for a client to see
+        except Exception:  # a bug ends this session only, and the client does not read its text
             self._ctx.log.exception("session_failed", peer=str(self._ip))
-            self._say(replies.BROKEN)
+            self._wire.say(replies.BROKEN)
         finally:
             self._drop_intake()
-            self._hang_up()
+            self._wire.hang_up()
 
     async def _converse(self) -> None:
         while self._closing is None:
             line = await self._next_line()
             if isinstance(line, Reply):
-                self._reply(line, self._state.transaction)
+                self._reply(line, self._session.transaction)
                 continue
-            await self._obey(line)
-            if self._intake is not None and self._state.transaction is None:
+            await self._execute(line)
+            if self._intake is not None and self._session.transaction is None:
                 self._drop_intake()
         if self._closing is not replies.BYE:
-            await self._linger()
+            await self._wire.linger()
 
     async def _next_line(self) -> bytes | Reply:
         self._turn += 1
         if self._turn % _TURN == 0:
-            await self._flush()
+            await self._wire.flush()
             await sleep(0)
-        while (line := self._lines.next()) is None or self._cutting:
+        while (line := self._lines.next()) is None or self._wire.is_cut:
             if self._ctx.stopping:
                 raise Interrupted(replies.SHUTTING_DOWN)
-            self._lines.feed(await self._read(Phase.COMMAND, self._limits.idle_seconds))
+            self._lines.feed(await self._wire.read(Phase.COMMAND, self._limits.idle_seconds))
         return line
 
-    async def _obey(self, line: bytes) -> None:
-        transaction = self._state.transaction
-        step = self._state.command(line)
+    async def _execute(self, line: bytes) -> None:
+        transaction = self._session.transaction
+        step = self._session.command(line)
         if isinstance(step, Reply):
             self._reply(step, transaction)
         elif isinstance(step, Admit):
@@ -118,32 +121,29 @@ class SmtpConnection(Wire):
             await self._secure()
 
     def _reply(self, reply: Reply, transaction: Transaction | None, recipient: Address | None = None) -> None:
-        final = self._state.answer(reply)
+        final = self._session.answer(reply)
         if final.is_error:
             self._log_refusal(final, transaction, recipient)
         if final.closes:
             self._closing = final
-        self._say(final)
+        self._wire.say(final)
 
     async def _admit(self, recipient: Address) -> Reply:
-        self._deadline.lift()
-        self._phase = Phase.ASKING
         try:
-            admission = await self._ctx.admit(recipient)
-        except Exception as error:  # noqa: BLE001 (a stranger gets an answer whatever happens)
-            return self._answer_to(error)
-        finally:
-            self._phase = Phase.WRITING
-        return self._state.admitted(recipient, admission)
+            with self._wire.during(Phase.ASKING):
+                agent = await self._ctx.admit(recipient)
+        except Exception as error:  # noqa: BLE001 (each command is answered, after a bug too)
+            return self._answer_to(error, Phase.ASKING)
+        return self._session.admitted(recipient, agent)
 
     async def _take_data(self) -> Reply:
         limits = self._limits
         intake = self._begin(DotReceiver(max_bytes=limits.max_message_bytes, max_line=limits.data_line_bytes))
         if intake is None:
-            self._state.finish(kept=False)
-            return replies.NO_ROOM
-        self._say(replies.GO_AHEAD)
-        await self._pour(intake)
+            self._session.finish(kept=False)
+            return replies.NO_STORAGE
+        self._wire.say(replies.GO_AHEAD)
+        await self._fill(intake)
         return await self._conclude(intake)
 
     async def _take_chunk(self, chunk: StartChunk) -> Reply:
@@ -156,73 +156,65 @@ class SmtpConnection(Wire):
         )
         if intake is None:
             await self._skip(chunk.size)
-            self._state.finish(kept=False)
-            return replies.NO_ROOM
+            self._session.finish(kept=False)
+            return replies.NO_STORAGE
         assert isinstance(intake.receiver, BdatReceiver)
         intake.receiver.begin(chunk.size, last=chunk.last)
-        await self._pour(intake)
+        await self._fill(intake)
         if chunk.last or intake.refusal:
             return await self._conclude(intake)
         return replies.chunk_taken(chunk.size)
 
     def _begin(self, receiver: DotReceiver | BdatReceiver) -> Intake | None:
-        assert self._state.transaction is not None
-        lease = self._ctx.budget.lease()
-        if not lease.cover(max(1, self._state.transaction.size)):
+        assert self._session.transaction is not None
+        reservation = self._ctx.budget.reserve()
+        if not reservation.cover(max(1, self._session.transaction.size)):
             return None
-        self._intake = Intake(receiver, Spool(self._ctx.spool_directory), lease)
+        self._intake = Intake(receiver, Spool(self._ctx.spool_directory), reservation)
         return self._intake
 
-    async def _pour(self, intake: Intake) -> None:
+    async def _fill(self, intake: Intake) -> None:
         intake.feed(self._lines.take())
         while not intake.receiver.done:
-            intake.feed(await self._read(Phase.DATA, self._limits.data_seconds))
+            intake.feed(await self._wire.read(Phase.DATA, self._limits.data_seconds))
         self._lines.feed(intake.receiver.rest)
 
     async def _skip(self, octets: int) -> None:
         chunk = self._lines.take()
         while octets > len(chunk):
             octets -= len(chunk)
-            chunk = await self._read(Phase.DATA, self._limits.data_seconds)
+            chunk = await self._wire.read(Phase.DATA, self._limits.data_seconds)
         self._lines.feed(chunk[octets:])
 
     async def _conclude(self, intake: Intake) -> Reply:
         reply = intake.refusal or await self._keep(intake.spool)
         self._drop_intake()
-        self._state.finish(kept=not reply.is_error)
+        self._session.finish(kept=not reply.is_error)
         return reply
 
     async def _keep(self, spool: Spool) -> Reply:
-        transaction = self._state.transaction
+        transaction = self._session.transaction
         assert transaction is not None
-        peer = Peer(ip=self._ip, helo=self._state.helo, tls=self._tls, protocol=self._state.protocol)
+        peer = Peer(ip=self._ip, helo=self._session.helo, tls=self._tls, protocol=self._session.protocol)
         envelope = Envelope(peer=peer, mail_from=transaction.sender, rcpt_to=tuple(transaction.recipients))
-        self._deadline.lift()
-        self._phase = Phase.KEEPING
         try:
-            return replies.accepted(await self._ctx.receive(envelope, spool, transaction.admissions))
-        except Exception as error:  # noqa: BLE001 (a stranger gets an answer whatever happens)
-            return self._answer_to(error)
-        finally:
-            self._phase = Phase.WRITING
+            with self._wire.during(Phase.KEEPING):
+                return replies.accepted(await self._ctx.receive(envelope, spool, transaction.agents))
+        except Exception as error:  # noqa: BLE001 (each mail is answered, after a bug too)
+            return self._answer_to(error, Phase.KEEPING)
 
     async def _secure(self) -> None:
         assert self._ctx.certificates is not None
-        # What came behind STARTTLS came in the clear, from whoever (RFC 3207 §4.2).
+        # Octets after STARTTLS came without TLS and may be injected, so they are dropped (RFC 3207 §4.2).
         self._lines.take()
         self._drop_intake()
         context = self._ctx.certificates.current()
-        self._say(replies.READY_FOR_TLS)
-        self._write_out()
-        self._deadline.lift()
-        self._phase = Phase.HANDSHAKE
-        await self.start_tls(context, within=self._limits.handshake_seconds)
-        self._phase = Phase.WRITING
-        self._state.secure()
-        self._tls = self.transport.get_extra_info("ssl_object").version()
+        self._wire.say(replies.READY_FOR_TLS)
+        self._tls = await self._wire.start_tls(context)
+        self._session.secure()
 
-    def _answer_to(self, error: Exception) -> Reply:
-        where = {"peer": str(self._ip), "phase": self._phase.name.lower()}
+    def _answer_to(self, error: Exception, phase: Phase) -> Reply:
+        where = {"peer": str(self._ip), "phase": phase.name.lower()}
         if isinstance(error, Unavailable):
             self._ctx.log.warning("database_failed", **where, error=str(error.__cause__ or error))
         elif not isinstance(error, (Refused, Deferred)):
@@ -239,7 +231,7 @@ class SmtpConnection(Wire):
         self._ctx.log.info(
             "message_refused",
             peer=str(self._ip),
-            helo=self._state.helo or None,
+            helo=self._session.helo or None,
             mail_from=_plain(transaction.sender) if transaction else None,
             rcpt=[_plain(address) for address in recipients],
             code=reply.code,
@@ -249,11 +241,11 @@ class SmtpConnection(Wire):
 
 
 def peer_ip(name: str) -> IPv4Address | IPv6Address:
-    """The address in a socket's peer name: no scope, and IPv4 where IPv6 only carries it."""
+    """The IP address in a socket's peer name: without its scope, and an IPv4-mapped one as IPv4."""
     ip = ip_address(name.partition("%")[0])
     return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
 
 
 def _plain(address: Address | None) -> str:
-    # Printable ASCII, whatever a stranger called himself: nothing of his reaches a terminal.
+    # Escaped to printable ASCII: no control character of an address reaches a terminal through the log.
     return str(address).encode("unicode_escape").decode("ascii") if address else "<>"

@@ -1,10 +1,12 @@
-"""What all connections of one door share."""
+"""What all connections of one SMTP server share: collaborators, limits and the connected clients."""
 
 from asyncio import Event
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+from structlog.typing import FilteringBoundLogger
 
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
@@ -12,32 +14,33 @@ from relay.smtp.admission import ConnectionLimits, MemoryBudget
 from relay.smtp.limits import Limits
 from relay.smtp.tls import Certificates
 from relay.spool import Spool
+from store.records.mail import Recipient
 
-AdmitRecipient = Callable[[Address], Awaitable[object]]
-"""Answers what is known of a recipient that exists. Raises UnknownRecipient, Deferred, or an error of the store."""
+AdmitRecipient = Callable[[Address], Awaitable[Recipient]]
+"""Returns the agent that receives mail for an address. Raises UnknownRecipient, Deferred, or an error of the store."""
 
-ReceiveMail = Callable[[Envelope, Spool, Sequence[Any]], Awaitable[Sequence[str]]]
-"""Takes responsibility for a mail: message ids in RCPT order, once they are on disk. The spool is closed behind it.
+ReceiveMail = Callable[[Envelope, Spool, Sequence[Recipient]], Awaitable[Sequence[str]]]
+"""Stores a mail and returns its message ids in RCPT order, after the commit. The server closes the spool then.
 
-The third is what admitting the recipients answered, in RCPT order: the door only carries it.
+The third argument is what admitting each recipient returned, in RCPT order.
 """
 
 
 class SmtpClient(Protocol):
-    """A client inside, as far as the door needs to know."""
+    """A connected client, as a stop of the server sees it."""
 
     def interrupt(self) -> None:
-        """The door closes: end at the next command."""
+        """The server stops: end the session at the next command."""
         ...
 
     def cut(self) -> None:
-        """The grace is over: end now."""
+        """The grace period is over: end the session now."""
         ...
 
 
 @dataclass(slots=True, kw_only=True)
 class SmtpContext:
-    """Collaborators, limits and who is inside."""
+    """Collaborators, limits and connected clients of one SMTP server."""
 
     admit: AdmitRecipient
     receive: ReceiveMail
@@ -45,20 +48,20 @@ class SmtpContext:
     limits: Limits
     certificates: Certificates | None
     spool_directory: Path | None
-    room: ConnectionLimits
+    connections: ConnectionLimits
     budget: MemoryBudget
-    log: Any  # a structlog logger
+    log: FilteringBoundLogger
     stopping: bool = False
-    inside: set[SmtpClient] = field(default_factory=set)
-    emptied: Event = field(default_factory=Event)  # set while nobody is inside
+    clients: set[SmtpClient] = field(default_factory=set)
+    no_clients: Event = field(default_factory=Event)  # set while no client is connected
 
-    def entered(self, guest: SmtpClient) -> None:
-        """*guest* has been let in."""
-        self.inside.add(guest)
-        self.emptied.clear()
+    def add_client(self, client: SmtpClient) -> None:
+        """*client* has connected and is accepted."""
+        self.clients.add(client)
+        self.no_clients.clear()
 
-    def left(self, guest: SmtpClient) -> None:
-        """*guest* is gone."""
-        self.inside.discard(guest)
-        if not self.inside:
-            self.emptied.set()
+    def remove_client(self, client: SmtpClient) -> None:
+        """*client* has disconnected."""
+        self.clients.discard(client)
+        if not self.clients:
+            self.no_clients.set()

@@ -77,7 +77,7 @@ BROKEN: Final = Reply(421, "4.3.0", "Try again later", closes=True)
 TRY_LATER: Final = Reply(451, "4.3.0", "Try again later")
 DNS_SILENT: Final = Reply(451, "4.4.3", "A name could not be looked up, try again later")
 SENDER_UNPROVEN: Final = Reply(451, "4.7.26", "The sender could not be verified now, try again later")
-NO_ROOM: Final = Reply(452, "4.3.1", "No room for mail now, try again later")
+NO_STORAGE: Final = Reply(452, "4.3.1", "Insufficient storage for mail, try again later")
 TOO_MANY_RECIPIENTS: Final = Reply(452, "4.5.3", "Too many recipients")
 
 NOT_A_COMMAND: Final = Reply(500, "5.5.1", "Command unrecognized")
@@ -125,7 +125,7 @@ _BY_ERROR: Final[tuple[tuple[type[Exception], Reply], ...]] = (
     (BadSecret, TRY_LATER),
     (ForbiddenTarget, TRY_LATER),
     (Refused, REFUSED),
-    (SpoolFull, NO_ROOM),
+    (SpoolFull, NO_STORAGE),
     (SenderUnproven, SENDER_UNPROVEN),
     (DnsUnavailable, DNS_SILENT),
 )

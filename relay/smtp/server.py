@@ -1,4 +1,4 @@
-"""The SMTP door of the relay: listens, lets clients in, and lets them finish when it stops."""
+"""The SMTP server: listens, accepts clients, and lets them finish their mails when it stops."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ from relay.smtp.tls import Certificates
 
 
 class SmtpServer:
-    """Takes mail for whoever *admit* knows and hands it to *receive*. Stop it."""
+    """Receives mail for recipients that *admit* knows and passes it to *receive*. Stop it."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class SmtpServer:
             limits=limits,
             certificates=certificates,
             spool_directory=spool_directory,
-            room=ConnectionLimits(limits),
+            connections=ConnectionLimits(limits),
             budget=MemoryBudget(limits.max_inflight_bytes),
             log=structlog.get_logger("relay.smtp"),
         )
@@ -51,44 +51,44 @@ class SmtpServer:
 
     @property
     def connections(self) -> int:
-        """How many clients are inside."""
-        return len(self._ctx.inside)
+        """The number of connected clients."""
+        return len(self._ctx.clients)
 
     @property
     def inflight_bytes(self) -> int:
-        """Octets of all mails that are arriving or being kept."""
+        """Octets of all mails that are being received or stored."""
         return self._ctx.budget.used
 
     async def start(self, hosts: Sequence[tuple[str, int]] = (), *, sockets: Sequence[socket.socket] = ()) -> None:
-        """Listen on *hosts* and on *sockets*, which are bound already (systemd's). Raises Misconfigured."""
+        """Listen on *hosts*, and on *sockets* that are bound already (by systemd). Raises Misconfigured."""
         check_shell()
         loop = asyncio.get_running_loop()
-        self._ctx.emptied.set()
-        # One logger for all connections: the lazy one would be made anew at every line.
+        self._ctx.no_clients.set()
+        # One bound logger for all connections: a lazy one would be bound again for each line.
         self._ctx.log = self._ctx.log.bind()
         for listener in [*sockets, *bind(hosts)]:
             listener.setblocking(False)
             self._servers.append(
-                await loop.create_server(lambda: SmtpConnection(self._ctx, loop), sock=listener, backlog=512)
+                await loop.create_server(lambda: SmtpConnection(self._ctx, loop).protocol, sock=listener, backlog=512)
             )
 
     async def stop(self, grace_seconds: float) -> None:
-        """Stop accepting, let mails under way arrive for *grace_seconds*, and wait for those being kept.
+        """Stop accepting, let clients finish their mails for *grace_seconds*, and wait for mails being stored.
 
-        Who waits for a command is told 421 at once, who is in the middle of a mail behind the grace.
-        No connection and no task of theirs is left afterwards.
+        A client that waits for a command is answered 421 at once; one in the middle of a mail after the grace
+        period. No connection and none of their tasks is left afterwards.
         """
         self._ctx.stopping = True
         for server in self._servers:
             server.close()
-        for guest in tuple(self._ctx.inside):
-            guest.interrupt()
+        for client in tuple(self._ctx.clients):
+            client.interrupt()
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):
-                await self._ctx.emptied.wait()
-        for guest in tuple(self._ctx.inside):
-            guest.cut()
-        await self._ctx.emptied.wait()
+                await self._ctx.no_clients.wait()
+        for client in tuple(self._ctx.clients):
+            client.cut()
+        await self._ctx.no_clients.wait()
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()

@@ -1,8 +1,8 @@
-"""The protocol state of one connection: what each command may do now (RFC 5321 §4.1.4). No I/O.
+"""The state machine of one SMTP session: which command may follow which (RFC 5321 §4.1.4). No I/O.
 
-``command`` takes a line and answers with a Reply, or with what the driver must do first:
-ask whether a recipient exists, take a mail's octets, or bring TLS up. ``answer`` is the way
-of every reply out: it counts errors and ends a session that makes too many.
+``command`` takes a line and returns a Reply, or the step that the connection must do before it replies:
+admit a recipient, receive a mail's octets, or start TLS. Each reply passes through ``answer``, which counts
+errors and ends a session with too many.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,9 @@ from relay.smtp.data import DataFault
 from relay.smtp.grammar import SyntaxRefused
 from relay.smtp.limits import Limits
 from relay.smtp.replies import Reply
+from store.records.mail import Recipient
 
-# A chunk of this many octets is on its way to a mail's limit and needs none of its own.
+# A BDAT chunk of this many octets is not counted as a command: the size limit of the mail bounds their number.
 _COUNTED_BELOW: Final = 1024
 
 FAULT_REPLIES: Final[Mapping[DataFault, Reply]] = MappingProxyType(
@@ -43,19 +44,19 @@ _CONSTANT: Final[Mapping[type, Reply]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Ask whether *recipient* exists, then tell ``admitted``."""
+    """Ask which agent receives mail for *recipient*, then call ``admitted``."""
 
     recipient: Address
 
 
 @dataclass(frozen=True, slots=True)
 class StartData:
-    """Answer 354 and take a mail up to its final dot, then tell ``finish``."""
+    """Reply 354 and receive a mail up to its final dot, then call ``finish``."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartChunk:
-    """Take *size* octets, which follow at once; keep them unless there is a *refusal*."""
+    """Receive *size* octets, which follow the command at once; drop them when there is a *refusal*."""
 
     size: int  # octets
     last: bool
@@ -64,7 +65,7 @@ class StartChunk:
 
 @dataclass(frozen=True, slots=True)
 class UpgradeToTls:
-    """Answer 220 and bring TLS up, then tell ``secure``."""
+    """Reply 220 and start TLS, then call ``secure``."""
 
 
 Step = Reply | Admit | StartData | StartChunk | UpgradeToTls
@@ -72,18 +73,18 @@ Step = Reply | Admit | StartData | StartChunk | UpgradeToTls
 
 @dataclass(slots=True)
 class Transaction:
-    """A mail that was begun and is not over (RFC 5321 §3.3)."""
+    """A mail transaction that was begun and has not ended (RFC 5321 §3.3)."""
 
     sender: Address | None  # None is <>
     size: int  # octets as declared, 0 when not
     smtputf8: bool
     recipients: list[Address] = field(default_factory=list)  # admitted ones, in RCPT order
-    admissions: list[object] = field(default_factory=list)  # what admitting each of them answered
+    agents: list[Recipient] = field(default_factory=list)  # that receive for them, in the same order
     chunked: bool = False  # BDAT has begun
 
 
 class SmtpSession:
-    """One client's standing. Reads no clock: time is the driver's."""
+    """The state of one client's session. Reads no clock: the connection keeps the deadlines."""
 
     def __init__(self, *, hostname: str, limits: Limits, offers_tls: bool) -> None:
         self._hostname = hostname
@@ -97,14 +98,14 @@ class SmtpSession:
 
     @property
     def protocol(self) -> str:
-        """The word for a Received field (RFC 3848, RFC 6531 §4.3)."""
+        """The protocol keyword of a Received field (RFC 3848, RFC 6531 §4.3)."""
         if not self.extended:
             return "SMTP"
         wide = self.transaction is not None and self.transaction.smtputf8
         return ("UTF8SMTP" if wide else "ESMTP") + ("S" if self.secured else "")
 
     def command(self, line: bytes) -> Step:
-        """What *line*, without its CRLF, leads to."""
+        """The reply to *line*, which has no CRLF, or the step to do first."""
         transaction = self.transaction
         try:
             command = parse_command(line, smtputf8=transaction is not None and transaction.smtputf8)
@@ -118,28 +119,28 @@ class SmtpSession:
         return self._step(command)
 
     def answer(self, reply: Reply) -> Reply:
-        """*reply*, or the last one where it is an error too many."""
+        """*reply*, or TOO_MANY_ERRORS when it is one error too many."""
         if reply.code >= 500:
             self._errors += 1
             if self._errors > self._limits.max_errors:
                 return replies.TOO_MANY_ERRORS
         return reply
 
-    def admitted(self, recipient: Address, admission: object = None) -> Reply:
-        """The recipient exists; *admission* is kept for whoever receives."""
+    def admitted(self, recipient: Address, agent: Recipient) -> Reply:
+        """Add *recipient* to the transaction; *agent* receives its mail."""
         assert self.transaction is not None
         self.transaction.recipients.append(recipient)
-        self.transaction.admissions.append(admission)
+        self.transaction.agents.append(agent)
         return replies.RECIPIENT_OK
 
     def finish(self, *, kept: bool) -> None:
-        """The mail is over. Whoever got one through may start counting anew."""
+        """End the mail transaction. An accepted mail resets the counts of commands and errors."""
         self.transaction = None
         if kept:
             self._commands = self._errors = 0
 
     def secure(self) -> None:
-        """TLS is on: all that was said in the clear is forgotten (RFC 3207 §4.2)."""
+        """TLS is up: drop all state from before it (RFC 3207 §4.2)."""
         self.secured, self.extended, self.helo, self.transaction = True, False, "", None
 
     def _step(self, command: Command) -> Step:  # noqa: PLR0911 (a table)
@@ -207,19 +208,19 @@ class SmtpSession:
         return Admit(command.recipient)
 
     def _data(self) -> Step:
-        if refusal := self._cannot_take():
+        if refusal := self._data_refusal():
             return refusal
         assert self.transaction is not None
         return replies.CHUNKS_BEGUN if self.transaction.chunked else StartData()
 
     def _bdat(self, command: Bdat) -> Step:
-        # The octets follow whatever we think of the command, so they are taken even to be thrown away.
-        refusal = self._cannot_take()
+        # The octets follow the command even when it is refused, so they must be read and dropped.
+        refusal = self._data_refusal()
         if refusal is None and self.transaction is not None:
             self.transaction.chunked = True
         return StartChunk(command.size, command.last, refusal)
 
-    def _cannot_take(self) -> Reply | None:
+    def _data_refusal(self) -> Reply | None:
         if self.transaction is None:
             return replies.NEED_MAIL
         return None if self.transaction.recipients else replies.NEED_RECIPIENT

@@ -1,13 +1,13 @@
-"""aiosmtpd's SMTP class as the shell of a connection: streams, and TLS that comes up over them.
+"""The asyncio protocol of an SMTP connection: aiosmtpd's streams, and STARTTLS over them.
 
-Commands and data are ours. What we lean on is private to aiosmtpd and asyncio, so
-``check_shell`` looks at all of it before the door opens.
+Commands and data are parsed by this package and not by aiosmtpd. What is used of aiosmtpd and asyncio is
+private to them, so ``check_shell`` verifies all of it before the server listens.
 """
 
 import ssl
 from asyncio import AbstractEventLoop, BaseTransport, StreamReader, StreamReaderProtocol, StreamWriter, Task, sslproto
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiosmtpd
 from aiosmtpd.smtp import SMTP
@@ -17,8 +17,8 @@ from relay.smtp.tls import SmallTls
 
 _VERSION: Final = "1.4.6"
 _READ_BUFFER: Final = 64 * 1024  # octets; reading pauses at twice that
-_METHODS: Final = ("_cb_client_connected", "_create_session", "_set_rset_state", "_reset_timeout", "_handle_client")
-# What aiosmtpd touches of asyncio's objects when TLS has come up.
+_METHODS: Final = ("_cb_client_connected", "_create_session", "_set_rset_state", "_reset_timeout")
+# Attributes of asyncio's objects that aiosmtpd uses once TLS is up.
 _ATTRIBUTES: Final[tuple[tuple[type, str], ...]] = (
     (StreamReader, "_buffer"),
     (StreamReader, "_transport"),
@@ -29,38 +29,64 @@ _ATTRIBUTES: Final[tuple[tuple[type, str], ...]] = (
 
 
 class TlsFailed(Exception):
-    """The handshake came to nothing; the connection is of no more use."""
+    """The TLS handshake failed; the connection cannot be used any more."""
+
+
+class SmtpDriver(Protocol):
+    """The side of a connection that speaks SMTP."""
+
+    def enter(self) -> bool:
+        """Whether the new connection is accepted; if not, it is answered and closed already."""
+        ...
+
+    async def talk(self) -> None:
+        """Speak SMTP until the session ends."""
+        ...
+
+    def leave(self) -> None:
+        """The connection is lost, and ``talk`` has ended."""
+        ...
 
 
 class Shell(SMTP):
-    """A connection without a protocol: ``enter`` lets it in, ``_handle_client`` talks, ``leave`` is the end."""
+    """A connection's transport and streams; a driver speaks the protocol over them."""
 
-    # Their meaning is aiosmtpd's.
+    # Set by aiosmtpd.
     _reader: StreamReader
     _writer: StreamWriter
     transport: Any
     _original_transport: Any
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
-        # Not SMTP.__init__: it looks through all members of itself, which costs more than a whole mail.
+    def __init__(self, loop: AbstractEventLoop, driver: SmtpDriver) -> None:
+        # Not SMTP.__init__: it inspects all its members, which costs more than receiving a mail.
         StreamReaderProtocol.__init__(
             self, StreamReader(limit=_READ_BUFFER, loop=loop), self._cb_client_connected, loop
         )
         self.loop = loop
         self.session = self.envelope = self.transport = None
+        self.is_lost = False
+        self._driver = driver
         self._tls_protocol: sslproto.SSLProtocol | None = None
         self._original_transport = None
         self._handler_coroutine: Task[None] | None = None
         self._handle_hooks: dict[str, Callable[..., Any]] = {}
-        self._secured = self._lost = False
+        self._secured = False
 
-    def enter(self) -> bool:
-        """Whether the new connection is let in; if not, it has been answered and closed."""
-        raise NotImplementedError
+    @property
+    def reader(self) -> StreamReader:
+        """Octets from the client."""
+        return self._reader
 
-    def leave(self) -> None:
-        """The connection is lost, and whatever talked over it has ended."""
-        raise NotImplementedError
+    @property
+    def writer(self) -> StreamWriter:
+        """Octets to the client."""
+        return self._writer
+
+    @property
+    def tls_version(self) -> str | None:
+        """The negotiated version, as ``TLSv1.3``; None without TLS."""
+        tls = self.transport.get_extra_info("ssl_object")
+        return tls.version() if tls is not None else None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A client connects; or TLS is up, and aiosmtpd swaps the transports and drops plaintext (RFC 3207 §4.2)."""
@@ -70,28 +96,28 @@ class Shell(SMTP):
             return
         StreamReaderProtocol.connection_made(self, transport)
         self.transport = transport
-        if self.enter():
-            self._handler_coroutine = self.loop.create_task(self._handle_client())
+        if self._driver.enter():
+            self._handler_coroutine = self.loop.create_task(self._driver.talk())
             self._handler_coroutine.add_done_callback(self._ended)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The client is gone. What talks is not cancelled, for it may be keeping a mail; it finds out."""
-        if self._lost:
+        """The client has disconnected. The driver is not cancelled, as it may be storing a mail; it finds out."""
+        if self.is_lost:
             return
-        self._lost = True
+        self.is_lost = True
         if self._original_transport is not None:
             self._original_transport.close()
         StreamReaderProtocol.connection_lost(self, error)
         if self._handler_coroutine is None or self._handler_coroutine.done():
-            self.leave()
+            self._driver.leave()
 
     def eof_received(self) -> bool:
-        """The client sends no more. In the clear it may still be answered."""
+        """The client sends no more. Without TLS it can still be answered."""
         self._reader.feed_eof()
         return self._tls_protocol is None
 
     async def start_tls(self, context: ssl.SSLContext, *, within: int) -> None:
-        """Bring TLS up in *within* seconds. Raises TlsFailed."""
+        """Negotiate TLS within *within* seconds. Raises TlsFailed."""
         up = self.loop.create_future()
         tls = SmallTls(self.loop, self, context, up, server_side=True, ssl_handshake_timeout=within)
         self._tls_protocol, self._original_transport = tls, self.transport
@@ -107,28 +133,34 @@ class Shell(SMTP):
             self._fail(None)
             raise TlsFailed
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """Close the connection at once; octets that were not sent are lost."""
         if self.transport is not None:
             self.transport.abort()
 
+    def cancel(self) -> None:
+        """Cancel the driver's ``talk``."""
+        if self._handler_coroutine is not None:
+            self._handler_coroutine.cancel()
+
     def _fail(self, error: Exception | None) -> None:
-        # asyncio tells the protocol of a lost connection only once TLS was up.
+        # asyncio reports a lost connection to the protocol only after TLS was up.
         self._original_transport.abort()
         self.connection_lost(error)
 
     def _ended(self, talk: "Task[None]") -> None:
-        if self._lost:
-            self.leave()
+        if self.is_lost:
+            self._driver.leave()
         if not talk.cancelled() and (error := talk.exception()) is not None:
-            # A bug of ours, told to the loop now and not when the task is collected.
-            self._abort()
+            # A bug: reported to the loop now, not when the task is garbage collected.
+            self.abort()
             raise error
 
     def _set_rset_state(self) -> None:
-        """Nothing: the standing of a client is kept elsewhere."""
+        """Do nothing: relay/smtp/session.py holds the state of a session."""
 
     def _reset_timeout(self, duration: float | None = None) -> None:
-        """Nothing: deadlines are kept elsewhere."""
+        """Do nothing: relay/smtp/deadline.py holds the deadline."""
 
 
 def check_shell(
@@ -137,13 +169,17 @@ def check_shell(
     methods: tuple[str, ...] = _METHODS,
     attributes: tuple[tuple[type, str], ...] = _ATTRIBUTES,
 ) -> None:
-    """Raise Misconfigured unless aiosmtpd of *version* and asyncio have what the shell leans on."""
+    """Raise Misconfigured unless aiosmtpd has the tested *version* and all private names exist."""
     missing = [f"aiosmtpd.smtp.SMTP.{name}" for name in methods if not hasattr(SMTP, name)]
     missing += [f"{kind.__name__}.{name}" for kind, name in attributes if name not in _names(kind)]
     if version != _VERSION:
-        raise Misconfigured(f"the SMTP door needs aiosmtpd {_VERSION} and not {version}")
+        raise Misconfigured(
+            f"the SMTP server needs aiosmtpd {_VERSION} and not {version}: install aiosmtpd=={_VERSION}"
+        )
     if missing:
-        raise Misconfigured(f"the SMTP door needs what is not there: {', '.join(missing)}")
+        raise Misconfigured(
+            f"the SMTP server needs names that this aiosmtpd or Python does not have: {', '.join(missing)}"
+        )
 
 
 def _names(kind: type) -> tuple[str, ...]:

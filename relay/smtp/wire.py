@@ -1,6 +1,8 @@
-"""The I/O half of a connection: reads under deadlines, gathers replies, hangs up so that they are read."""
+"""Read and write the octets of an SMTP connection: deadlines, gathered replies, orderly close."""
 
-from asyncio import AbstractEventLoop
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Final
 
@@ -15,19 +17,19 @@ _LINGER_BYTES: Final = 1024 * 1024
 
 
 class Phase(Enum):
-    """What a connection is at, which decides how it may be ended."""
+    """What a connection waits for, which decides how it may be ended."""
 
-    COMMAND = auto()  # waits for a command
-    DATA = auto()  # waits for a mail's octets
-    ASKING = auto()  # waits for admit
-    KEEPING = auto()  # waits for receive: not to be touched
-    WRITING = auto()  # waits for the client to read, or for its own turn
-    HANDSHAKE = auto()  # bounded by TLS itself
-    CLOSING = auto()
+    COMMAND = auto()  # the next command
+    DATA = auto()  # the octets of a mail
+    ASKING = auto()  # the answer of admit
+    KEEPING = auto()  # the answer of receive: never interrupted
+    WRITING = auto()  # the client, to read its replies; or its own turn
+    HANDSHAKE = auto()  # TLS, which has its own timeout
+    CLOSING = auto()  # the client, to close
 
 
 class Interrupted(Exception):
-    """Reading has to end, with *reply*."""
+    """Reading must end, with *reply*."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.text)
@@ -35,92 +37,126 @@ class Interrupted(Exception):
 
 
 class ClientGone(Exception):
-    """The client has left."""
+    """The client has disconnected."""
 
 
-class Wire(Shell):
-    """Octets in and out. Its task is never cancelled while a mail is being kept."""
+class Wire:
+    """A connection's octets in and out. Its task is never cancelled while a mail is being stored."""
 
-    def __init__(self, loop: AbstractEventLoop, limits: Limits) -> None:
-        super().__init__(loop)
+    def __init__(self, shell: Shell, limits: Limits) -> None:
+        self._shell = shell
         self._limits = limits
-        self._deadline = Deadline(loop, self._expired, bound=limits.session_seconds)
+        self._deadline = Deadline(shell.loop, self._expired, bound=limits.session_seconds)
         self._out: list[bytes] = []
         self._phase = Phase.WRITING
         self._sent_eof = False
-        self._cutting = False  # no more reading, for the door stops
+        self.is_cut = False  # the server stops: no octet is read any more
+
+    @property
+    def peer_name(self) -> str | None:
+        """The peer's address as text; None when the client has disconnected already."""
+        name = self._shell.transport.get_extra_info("peername")
+        return name[0] if name else None
 
     def interrupt(self) -> None:
-        """End the session with 421 if it only waits for a command."""
+        """End the session with 421 if it waits for a command."""
         if self._phase is Phase.COMMAND:
-            self._reader.set_exception(Interrupted(replies.SHUTTING_DOWN))
+            self._shell.reader.set_exception(Interrupted(replies.SHUTTING_DOWN))
 
     def cut(self) -> None:
-        """End the session whatever it is at, unless a mail is being kept: it then ends behind that."""
-        self._cutting = True
+        """End the session in any phase; while a mail is being stored, end it after that."""
+        self.is_cut = True
         if self._phase in {Phase.COMMAND, Phase.DATA}:
-            self._reader.set_exception(Interrupted(replies.SHUTTING_DOWN))
-        elif self._phase is Phase.ASKING and self._handler_coroutine is not None:
-            self._handler_coroutine.cancel()
+            self._shell.reader.set_exception(Interrupted(replies.SHUTTING_DOWN))
+        elif self._phase is Phase.ASKING:
+            self._shell.cancel()
         elif self._phase is not Phase.KEEPING:
-            self._abort()
+            self._shell.abort()
 
-    async def _read(self, phase: Phase, seconds: float) -> bytes:
-        """Some octets, after all replies were sent. Raises Gone, Interrupted or OSError."""
-        await self._flush()
-        if self._cutting:
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._shell.abort()
+
+    @contextmanager
+    def during(self, phase: Phase) -> Iterator[None]:
+        """Be in *phase* without a deadline: the client waits for the server."""
+        self._deadline.lift()
+        self._phase = phase
+        try:
+            yield
+        finally:
+            self._phase = Phase.WRITING
+
+    async def read(self, phase: Phase, seconds: float) -> bytes:
+        """The next octets, after all replies are sent. Raises ClientGone, Interrupted or OSError."""
+        await self.flush()
+        if self.is_cut:
             raise Interrupted(replies.SHUTTING_DOWN)
         self._deadline.within(seconds)
         self._phase = phase
-        chunk = await self._reader.read(_READ)
+        chunk = await self._shell.reader.read(_READ)
         self._phase = Phase.WRITING
         if not chunk:
             raise ClientGone
         return chunk
 
-    def _say(self, reply: Reply) -> None:
+    def say(self, reply: Reply) -> None:
+        """Queue *reply*; it is sent before the next read."""
         self._out.append(reply.wire)
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
+        """Send all queued replies. Raises ClientGone, OSError."""
         if not self._out:
             return
         self._write_out()
-        if self._lost:
+        if self._shell.is_lost:
             raise ClientGone
         self._deadline.within(self._limits.idle_seconds)
-        await self._writer.drain()
+        await self._shell.writer.drain()
 
-    def _write_out(self) -> None:
-        gathered = b"".join(self._out)
-        self._out.clear()
-        # A transport that was lost or half closed raises errors of its own kind, or warns.
-        if gathered and not self._lost and not self._sent_eof and not self.transport.is_closing():
-            self._writer.write(gathered)
+    async def start_tls(self, context: ssl.SSLContext) -> str | None:
+        """Send the queued replies and negotiate TLS; returns its version. Raises TlsFailed."""
+        self._write_out()
+        with self.during(Phase.HANDSHAKE):
+            await self._shell.start_tls(context, within=self._limits.handshake_seconds)
+        return self._shell.tls_version
 
-    async def _linger(self) -> None:
-        """Let the client read what it was told last: to close on octets that were not read resets the connection."""
-        await self._flush()
-        if self.transport.can_write_eof():
+    async def linger(self) -> None:
+        """Wait until the client has read the last reply: to close with unread octets resets the connection."""
+        await self.flush()
+        if self._shell.transport.can_write_eof():
             self._sent_eof = True
-            self.transport.write_eof()
+            self._shell.transport.write_eof()
         self._deadline.beyond(self._limits.linger_seconds)
         self._phase = Phase.CLOSING
         left = _LINGER_BYTES
-        while left > 0 and (chunk := await self._reader.read(_READ)):
+        while left > 0 and (chunk := await self._shell.reader.read(_READ)):
             left -= len(chunk)
 
-    def _hang_up(self) -> None:
-        if self._lost:
+    def hang_up(self) -> None:
+        """Send the queued replies and close the connection."""
+        if self._shell.is_lost:
             self._deadline.close()
             return
         self._write_out()
         self._phase = Phase.CLOSING
-        # Closing waits until all is written, which a client that does not read can hold up for ever.
+        # Closing waits until all octets are sent, which a client that does not read can delay for ever.
         self._deadline.beyond(self._limits.linger_seconds)
-        self._writer.close()
+        self._shell.writer.close()
+
+    def close(self) -> None:
+        """Cancel the deadline of a lost connection."""
+        self._deadline.close()
+
+    def _write_out(self) -> None:
+        gathered = b"".join(self._out)
+        self._out.clear()
+        # Writing to a lost or half closed transport raises its own errors, or warns.
+        if gathered and not self._shell.is_lost and not self._sent_eof and not self._shell.transport.is_closing():
+            self._shell.writer.write(gathered)
 
     def _expired(self) -> None:
         if self._phase in {Phase.COMMAND, Phase.DATA}:
-            self._reader.set_exception(Interrupted(replies.TIMED_OUT))
+            self._shell.reader.set_exception(Interrupted(replies.TIMED_OUT))
         else:
-            self._abort()
+            self._shell.abort()

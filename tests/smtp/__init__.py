@@ -1,1 +1,1 @@
-"""The SMTP door, from its pure parts to real sockets."""
+"""The SMTP server, from its pure parts to real sockets."""

@@ -1,4 +1,4 @@
-"""Who stands behind the door in its tests, and a client that speaks octets."""
+"""Stand-ins for admit and receive behind the SMTP server, and a client that speaks octets."""
 
 import asyncio
 from asyncio import Event
@@ -10,10 +10,11 @@ from relay.errors import UnknownRecipient
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.spool import Spool
+from store.records.mail import Recipient
 
 
 class MailCollector:
-    """Knows everybody but those called nobody, and remembers every mail."""
+    """Admits all recipients but those that begin with "nobody", and remembers every mail."""
 
     def __init__(self) -> None:
         self.mails: list[tuple[Envelope, bytes]] = []
@@ -28,7 +29,7 @@ class MailCollector:
         self.may_receive.set()
         self.may_admit.set()
 
-    async def admit(self, address: Address) -> None:
+    async def admit(self, address: Address) -> Recipient:
         self.asked.append(str(address))
         self.admitting.set()
         await self.may_admit.wait()
@@ -36,8 +37,10 @@ class MailCollector:
             raise self.admit_error
         if address.local.startswith("nobody"):
             raise UnknownRecipient
+        return Recipient(address=address.mailbox, on_unverified="deliver", key_id="key_1", sealed=b"")
 
-    async def receive(self, envelope: Envelope, spool: Spool, _admissions: Sequence[object]) -> Sequence[str]:
+    async def receive(self, envelope: Envelope, spool: Spool, agents: Sequence[Recipient]) -> Sequence[str]:
+        assert [each.mailbox for each in envelope.rcpt_to] == [agent.address for agent in agents]
         self.spools.append(spool)
         self.receiving.set()
         await self.may_receive.wait()

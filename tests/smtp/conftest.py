@@ -1,4 +1,4 @@
-"""A door on a free port, and clients of it."""
+"""An SMTP server on a free port, and its clients."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +23,7 @@ def collector() -> MailCollector:
 
 
 @pytest.fixture
-async def open_door(collector: MailCollector, tmp_path: Path) -> AsyncIterator[Open]:
+async def open_server(collector: MailCollector, tmp_path: Path) -> AsyncIterator[Open]:
     servers: list[SmtpServer] = []
     troubles: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context))

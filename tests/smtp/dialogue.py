@@ -1,4 +1,4 @@
-r"""Plays a text dialogue against a door.
+r"""Plays a text dialogue against an SMTP server.
 
 A line's first word says what it is:
 

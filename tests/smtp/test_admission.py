@@ -1,4 +1,4 @@
-"""How many connections and octets are let in."""
+"""Limits of connections and of memory."""
 
 from ipaddress import ip_address
 
@@ -20,33 +20,33 @@ from relay.smtp.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_PEER
     ],
 )
 def test_a_peer_is_an_ipv4_address_or_an_ipv6_64(first, second, same):
-    room = ConnectionLimits(Limits(max_connections_per_peer=1))
-    assert room.enter(ip_address(first)) is None
+    limits = ConnectionLimits(Limits(max_connections_per_peer=1))
+    assert limits.enter(ip_address(first)) is None
 
-    assert (TOO_MANY_FROM_PEER if same else None) == room.enter(ip_address(second))
+    assert (TOO_MANY_FROM_PEER if same else None) == limits.enter(ip_address(second))
 
 
 def test_all_peers_together_are_bounded():
-    room = ConnectionLimits(Limits(max_connections=2))
-    room.enter(ip_address("192.0.2.1"))
-    room.enter(ip_address("192.0.2.2"))
+    limits = ConnectionLimits(Limits(max_connections=2))
+    limits.enter(ip_address("192.0.2.1"))
+    limits.enter(ip_address("192.0.2.2"))
 
-    assert TOO_MANY_CONNECTIONS == room.enter(ip_address("192.0.2.3"))
+    assert TOO_MANY_CONNECTIONS == limits.enter(ip_address("192.0.2.3"))
 
 
-def test_who_leaves_makes_room_and_is_forgotten():
-    room, peer = ConnectionLimits(Limits(max_connections=1, max_connections_per_peer=1)), ip_address("192.0.2.1")
+def test_who_leaves_frees_its_place_and_is_forgotten():
+    limits, peer = ConnectionLimits(Limits(max_connections=1, max_connections_per_peer=1)), ip_address("192.0.2.1")
     for _ in range(3):
-        assert room.enter(peer) is None
-        assert room.enter(peer) is not None
-        room.leave(peer)
+        assert limits.enter(peer) is None
+        assert limits.enter(peer) is not None
+        limits.leave(peer)
 
-    assert not room._by_peer
+    assert not limits._by_peer
 
 
 def test_a_budget_is_shared_and_given_back():
     budget = MemoryBudget(100)
-    one, two = budget.lease(), budget.lease()
+    one, two = budget.reserve(), budget.reserve()
     assert one.cover(60)
     assert one.cover(50)
     assert not two.cover(41)

@@ -13,8 +13,8 @@ LIMITS = Limits(max_message_bytes=2000, max_recipients=3, data_line_bytes=1000, 
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-async def test_a_dialogue_goes_as_written(file, open_door, connect, collector):
-    client = await connect(await open_door(LIMITS))
+async def test_a_dialogue_goes_as_written(file, open_server, connect, collector):
+    client = await connect(await open_server(LIMITS))
     async with asyncio.timeout(10):
         await play(read(file), client, collector)
 

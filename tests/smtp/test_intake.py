@@ -15,7 +15,7 @@ class FullSpool(Spool):
 
 def intake(spool=None, budget=None, max_bytes=1000):
     receiver = DotReceiver(max_bytes=max_bytes, max_line=1000)
-    return Intake(receiver, spool or Spool(), (budget or MemoryBudget(1000)).lease())
+    return Intake(receiver, spool or Spool(), (budget or MemoryBudget(1000)).reserve())
 
 
 def test_a_good_mail_is_in_the_spool():
@@ -39,7 +39,7 @@ def test_a_full_disk_puts_the_mail_off_and_reads_on_to_its_end():
     taken.feed(b"abc\r\n")
     taken.feed(b"more\r\n.\r\nQUIT")
 
-    assert replies.NO_ROOM == taken.refusal
+    assert replies.NO_STORAGE == taken.refusal
     assert b"QUIT" == taken.receiver.rest
 
 
@@ -50,7 +50,7 @@ def test_an_empty_budget_puts_the_mail_off_and_stops_writing():
     taken.feed(b"efgh\r\n")
     taken.feed(b"\r\n.\r\n")
 
-    assert replies.NO_ROOM == taken.refusal
+    assert replies.NO_STORAGE == taken.refusal
     assert taken.spool.size <= 5
 
 

@@ -33,8 +33,8 @@ def reset(client):
     client.writer.transport.abort()
 
 
-async def test_smtplib_delivers_and_the_envelope_says_who_sent_what(open_door, collector):
-    server = await open_door()
+async def test_smtplib_delivers_and_the_envelope_says_who_sent_what(open_server, collector):
+    server = await open_server()
 
     def send():
         with smtplib.SMTP(*server.addresses[0], local_hostname="client.example") as client:
@@ -48,8 +48,8 @@ async def test_smtplib_delivers_and_the_envelope_says_who_sent_what(open_door, c
     assert {"nobody@here.example": (550, b"5.1.1 No such recipient here")} == refused
 
 
-async def test_a_bounce_has_no_sender_and_may_have_two_recipients(open_door, connect, collector):
-    client = await connect(await open_door())
+async def test_a_bounce_has_no_sender_and_may_have_two_recipients(open_server, connect, collector):
+    client = await connect(await open_server())
     await client.greet()
     client.send(b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nRCPT TO:<Postmaster>\r\nDATA\r\n")
     assert ["250", "250", "250", "354"] == [(await client.reply())[:3] for _ in range(4)]
@@ -69,8 +69,10 @@ async def test_a_bounce_has_no_sender_and_may_have_two_recipients(open_door, con
         (Unauthenticated("secret"), "550 5.7.26 "),
     ],
 )
-async def test_an_error_of_a_hook_is_fixed_words_and_the_session_goes_on(open_door, connect, collector, error, answer):
-    client = await connect(await open_door())
+async def test_an_error_of_a_hook_is_fixed_words_and_the_session_goes_on(
+    open_server, connect, collector, error, answer
+):
+    client = await connect(await open_server())
     collector.receive_error = error
     await client.begin()
     client.send(MAIL + b".\r\n")
@@ -90,8 +92,8 @@ async def test_an_error_of_a_hook_is_fixed_words_and_the_session_goes_on(open_do
     assert (await client.say(".")).startswith("250 ")
 
 
-async def test_only_an_unforeseen_error_is_logged_as_one(open_door, connect, collector):
-    client = await connect(await open_door())
+async def test_only_an_unforeseen_error_is_logged_as_one(open_server, connect, collector):
+    client = await connect(await open_server())
     await client.greet()
     await client.say("MAIL FROM:<>")
     with capture_logs() as logs:
@@ -104,8 +106,8 @@ async def test_only_an_unforeseen_error_is_logged_as_one(open_door, connect, col
     assert ("error", "asking") == (logs[0]["log_level"], logs[0]["phase"])
 
 
-async def test_a_database_that_does_not_answer_is_one_line_a_mail_with_its_words(open_door, connect, collector):
-    client = await connect(await open_door())
+async def test_a_database_that_does_not_answer_is_one_line_a_mail_with_its_words(open_server, connect, collector):
+    client = await connect(await open_server())
     await client.greet()
     await client.say("MAIL FROM:<>")
     collector.admit_error = Unavailable("the database cannot answer")
@@ -118,8 +120,8 @@ async def test_a_database_that_does_not_answer_is_one_line_a_mail_with_its_words
     assert "exc_info" not in logs[0]
 
 
-async def test_every_refusal_is_one_line_that_says_who_and_why_and_nothing_that_harms_a_terminal(open_door, connect):
-    client = await connect(await open_door())
+async def test_every_refusal_is_one_line_that_says_who_and_why_and_nothing_that_harms_a_terminal(open_server, connect):
+    client = await connect(await open_server())
     await client.greet()
     await client.say('MAIL FROM:<"a\\b"@there.example> SMTPUTF8')
     with capture_logs() as logs:
@@ -140,8 +142,8 @@ async def test_every_refusal_is_one_line_that_says_who_and_why_and_nothing_that_
     ] == logs
 
 
-async def test_a_slow_admit_holds_up_nobody_else(open_door, connect, collector):
-    server = await open_door()
+async def test_a_slow_admit_holds_up_nobody_else(open_server, connect, collector):
+    server = await open_server()
     slow, other = await connect(server), await connect(server)
     await slow.greet()
     await other.greet()
@@ -156,8 +158,8 @@ async def test_a_slow_admit_holds_up_nobody_else(open_door, connect, collector):
 
 
 @pytest.mark.parametrize("leave", [reset, lambda client: client.writer.close()], ids=["reset", "close"])
-async def test_who_leaves_behind_the_final_dot_has_sent_a_mail(open_door, connect, collector, leave):
-    server = await open_door()
+async def test_who_leaves_behind_the_final_dot_has_sent_a_mail(open_server, connect, collector, leave):
+    server = await open_server()
     client = await connect(server)
     collector.may_receive.clear()
     await client.begin()
@@ -174,8 +176,8 @@ async def test_who_leaves_behind_the_final_dot_has_sent_a_mail(open_door, connec
     assert 0 == server.inflight_bytes
 
 
-async def test_who_sends_no_more_behind_the_final_dot_is_still_answered(open_door, connect, collector):
-    client = await connect(await open_door())
+async def test_who_sends_no_more_behind_the_final_dot_is_still_answered(open_server, connect, collector):
+    client = await connect(await open_server())
     collector.may_receive.clear()
     await client.begin()
     client.send(MAIL + b".\r\n")
@@ -189,8 +191,8 @@ async def test_who_sends_no_more_behind_the_final_dot_is_still_answered(open_doo
 
 @pytest.mark.parametrize("leave", [reset, lambda client: client.writer.close()], ids=["reset", "close"])
 @pytest.mark.parametrize("command", ["DATA", "BDAT 500 LAST"])
-async def test_who_leaves_in_the_middle_of_a_mail_has_sent_none(open_door, connect, collector, leave, command):
-    server = await open_door()
+async def test_who_leaves_in_the_middle_of_a_mail_has_sent_none(open_server, connect, collector, leave, command):
+    server = await open_server()
     client = await connect(server)
     await client.greet()
     client.send(f"MAIL FROM:<>\r\nRCPT TO:<bot@here.example>\r\n{command}\r\n".encode() + MAIL * 5)
@@ -202,8 +204,8 @@ async def test_who_leaves_in_the_middle_of_a_mail_has_sent_none(open_door, conne
     assert 0 == server.inflight_bytes
 
 
-async def test_a_large_mail_arrives_whole_by_data_and_by_bdat(open_door, connect, collector, tmp_path):
-    client = await connect(await open_door())
+async def test_a_large_mail_arrives_whole_by_data_and_by_bdat(open_server, connect, collector, tmp_path):
+    client = await connect(await open_server())
     big = b"".join(b".%d\r\n" % number for number in range(100_000))
     await client.begin()
     client.send(big.replace(b"\r\n.", b"\r\n..").replace(b".0", b"..0", 1) + b".\r\n")
@@ -221,9 +223,9 @@ async def test_a_large_mail_arrives_whole_by_data_and_by_bdat(open_door, connect
     assert [] == list((tmp_path / "spool").iterdir())
 
 
-async def test_a_spool_that_cannot_be_written_puts_the_mail_off(open_door, connect, collector, tmp_path):
+async def test_a_spool_that_cannot_be_written_puts_the_mail_off(open_server, connect, collector, tmp_path):
     (tmp_path / "spool").write_text("not a folder")
-    client = await connect(await open_door())
+    client = await connect(await open_server())
     await client.begin()
     client.send(b"x" * 60_000 + b"\r\n")
     client.send((b"x" * 998 + b"\r\n") * 400 + b".\r\n")
@@ -234,8 +236,8 @@ async def test_a_spool_that_cannot_be_written_puts_the_mail_off(open_door, conne
 
 
 @pytest.mark.parametrize("command", ["DATA", "BDAT 10 LAST"])
-async def test_mail_beyond_the_budget_of_all_sessions_is_put_off(open_door, connect, collector, command):
-    server = await open_door(Limits(max_inflight_bytes=100))
+async def test_mail_beyond_the_budget_of_all_sessions_is_put_off(open_server, connect, collector, command):
+    server = await open_server(Limits(max_inflight_bytes=100))
     first, second = await connect(server), await connect(server)
     await first.begin()
     first.send(b"x" * 99 + b"\r\nhalf")
@@ -252,8 +254,8 @@ async def test_mail_beyond_the_budget_of_all_sessions_is_put_off(open_door, conn
     assert (await second.say("DATA")).startswith("503 5.5.1 ")
 
 
-async def test_a_client_that_pipelines_much_does_not_starve_the_others(open_door, connect, collector):
-    server = await open_door(Limits(max_recipients=5000, max_commands=5000))
+async def test_a_client_that_pipelines_much_does_not_starve_the_others(open_server, connect, collector):
+    server = await open_server(Limits(max_recipients=5000, max_commands=5000))
     flood, victim = await connect(server), await connect(server)
     await flood.greet()
     await victim.greet()
@@ -264,8 +266,8 @@ async def test_a_client_that_pipelines_much_does_not_starve_the_others(open_door
     assert collector.asked.index("victim@here.example") < 500
 
 
-async def test_a_client_that_does_not_read_is_cut_off(open_door, connect):
-    server = await open_door(Limits(max_commands=10**9, idle_seconds=0.2))
+async def test_a_client_that_does_not_read_is_cut_off(open_server, connect):
+    server = await open_server(Limits(max_commands=10**9, idle_seconds=0.2))
     client = await connect(server)
     client.reader._transport.pause_reading()
     with contextlib.suppress(OSError):
@@ -275,8 +277,8 @@ async def test_a_client_that_does_not_read_is_cut_off(open_door, connect):
     await until(lambda: server.connections == 0)
 
 
-async def test_replies_to_a_group_come_in_one_piece(open_door, connect):
-    client = await connect(await open_door())
+async def test_replies_to_a_group_come_in_one_piece(open_server, connect):
+    client = await connect(await open_server())
     await client.greet()
     client.send(b"NOOP\r\n" * 10)
 
@@ -297,9 +299,9 @@ async def test_replies_to_a_group_come_in_one_piece(open_door, connect):
         ((Limits(max_transactions=1, linger_seconds=0.1), b"MAIL FROM:<>\r\nRSET\r\nMAIL FROM:<>\r\n"), b"421 4.7.0 "),
     ],
 )
-async def test_a_limit_is_told_before_the_end(open_door, connect, collector, case, answer):
+async def test_a_limit_is_told_before_the_end(open_server, connect, collector, case, answer):
     limits, before = case
-    server = await open_door(limits)
+    server = await open_server(limits)
     client = await connect(server)
     await client.greet()
     client.send(before)
@@ -311,8 +313,8 @@ async def test_a_limit_is_told_before_the_end(open_door, connect, collector, cas
     await until(lambda: server.connections == 0)
 
 
-async def test_the_end_of_a_session_waits_for_a_mail_that_is_being_kept(open_door, connect, collector):
-    client = await connect(await open_door(Limits(session_seconds=0.2, idle_seconds=0.1)))
+async def test_the_end_of_a_session_waits_for_a_mail_that_is_being_kept(open_server, connect, collector):
+    client = await connect(await open_server(Limits(session_seconds=0.2, idle_seconds=0.1)))
     collector.may_receive.clear()
     await client.begin()
     client.send(MAIL + b".\r\n")
@@ -323,8 +325,8 @@ async def test_the_end_of_a_session_waits_for_a_mail_that_is_being_kept(open_doo
     assert (await client.reply()).startswith("421 4.4.2 ")
 
 
-async def test_connections_of_one_peer_are_bounded(open_door, connect):
-    server = await open_door(Limits(max_connections_per_peer=2))
+async def test_connections_of_one_peer_are_bounded(open_server, connect):
+    server = await open_server(Limits(max_connections_per_peer=2))
     first, second, third = await connect(server), await connect(server), await connect(server)
     assert (await first.reply()).startswith("220 ")
     assert (await second.reply()).startswith("220 ")
@@ -335,37 +337,37 @@ async def test_connections_of_one_peer_are_bounded(open_door, connect):
     assert (await (await connect(server)).reply()).startswith("220 ")
 
 
-async def test_connections_in_all_are_bounded(open_door, connect):
-    server = await open_door(Limits(max_connections=1))
+async def test_connections_in_all_are_bounded(open_server, connect):
+    server = await open_server(Limits(max_connections=1))
     await (await connect(server)).reply()
 
     assert (await (await connect(server)).rest()).startswith(b"421 4.3.2 ")
 
 
-async def test_the_reply_before_a_hang_up_is_read_though_more_was_sent(open_door, connect):
-    client = await connect(await open_door(Limits(linger_seconds=0.5)))
+async def test_the_reply_before_a_hang_up_is_read_though_more_was_sent(open_server, connect):
+    client = await connect(await open_server(Limits(linger_seconds=0.5)))
     client.send(b"GET / HTTP/1.1\r\n" + b"Header: x\r\n" * 50_000)
 
     assert b"502 5.5.1 This is not HTTP" in await client.rest()
 
 
-async def test_ids_that_are_none_are_no_promise(open_door, connect):
-    async def receive(envelope, spool, admissions):
+async def test_ids_that_are_none_are_no_promise(open_server, connect):
+    async def receive(envelope, spool, agents):
         return [1]
 
-    client = await connect(await open_door(receive=receive))
+    client = await connect(await open_server(receive=receive))
     await client.begin()
     client.send(b".\r\n")
 
     assert (await client.reply()).startswith("451 4.3.0 ")
 
 
-async def test_a_driver_that_breaks_tells_the_log_alone(open_door, connect):
+async def test_a_driver_that_breaks_tells_the_log_alone(open_server, connect):
     class NoCertificates:
         def current(self):
             raise ZeroDivisionError("secret")
 
-    server = await open_door(certificates=NoCertificates())
+    server = await open_server(certificates=NoCertificates())
     client = await connect(server)
     await client.greet()
     with capture_logs() as logs:

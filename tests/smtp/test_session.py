@@ -7,8 +7,10 @@ from relay.smtp import replies
 from relay.smtp.data import DataFault
 from relay.smtp.limits import Limits
 from relay.smtp.session import FAULT_REPLIES, Admit, SmtpSession, StartChunk, StartData, UpgradeToTls
+from store.records.mail import Recipient
 
 BOT = Address("bot", "here.example")
+BOT_AGENT = Recipient(address="bot@here.example", on_unverified="deliver", key_id="key_1", sealed=b"")
 
 
 def session(*lines, offers_tls=False, **limits):
@@ -16,7 +18,7 @@ def session(*lines, offers_tls=False, **limits):
     for line in lines:
         step = made.command(line)
         if isinstance(step, Admit):
-            made.admitted(step.recipient)
+            made.admitted(step.recipient, BOT_AGENT)
     return made
 
 
@@ -74,7 +76,7 @@ def test_a_malformed_line_is_answered_without_a_state(line):
     assert session().command(line).is_error
 
 
-def test_ehlo_lists_what_the_door_can_do():
+def test_ehlo_lists_what_the_server_can_do():
     assert (
         b"250-mx greets a\r\n250-PIPELINING\r\n250-SIZE 36700160\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
         b"250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-STARTTLS\r\n250 LIMITS MAILMAX=1000 RCPTMAX=100\r\n"

@@ -26,8 +26,8 @@ async def secured(client, trusting, name="mx.here.example", before=b""):
     await client.writer.start_tls(trusting, server_hostname=name)
 
 
-async def test_a_mail_over_tls_says_so(open_door, connect, certificates, trusting, collector):
-    client = await connect(await open_door(certificates=certificates))
+async def test_a_mail_over_tls_says_so(open_server, connect, certificates, trusting, collector):
+    client = await connect(await open_server(certificates=certificates))
     await client.greet()
     await secured(client, trusting)
     assert "STARTTLS" not in await client.say("EHLO again.example")
@@ -40,8 +40,8 @@ async def test_a_mail_over_tls_says_so(open_door, connect, certificates, trustin
     assert ("TLSv1.3", "ESMTPS", "again.example") == (peer.tls, peer.protocol, peer.helo)
 
 
-async def test_smtplib_speaks_tls_with_the_door(open_door, certificates, trusting, collector):
-    server = await open_door(certificates=certificates)
+async def test_smtplib_speaks_tls_with_the_door(open_server, certificates, trusting, collector):
+    server = await open_server(certificates=certificates)
 
     def send():
         with smtplib.SMTP(*server.addresses[0]) as client:
@@ -54,8 +54,8 @@ async def test_smtplib_speaks_tls_with_the_door(open_door, certificates, trustin
     assert 600_000 + 1000 == len(collector.mails[0][1])
 
 
-async def test_tls_1_2_is_the_oldest(open_door, connect, certificates, trusting, collector):
-    server = await open_door(certificates=certificates)
+async def test_tls_1_2_is_the_oldest(open_server, connect, certificates, trusting, collector):
+    server = await open_server(certificates=certificates)
     trusting.maximum_version = ssl.TLSVersion.TLSv1_2
     client = await connect(server)
     await client.greet()
@@ -68,9 +68,9 @@ async def test_tls_1_2_is_the_oldest(open_door, connect, certificates, trusting,
 
 
 async def test_commands_in_the_clear_behind_starttls_are_never_obeyed(
-    open_door, connect, certificates, trusting, collector
+    open_server, connect, certificates, trusting, collector
 ):
-    client = await connect(await open_door(certificates=certificates))
+    client = await connect(await open_server(certificates=certificates))
     await client.greet()
     await secured(client, trusting, before=b"RSET\r\nEHLO evil.example\r\nMAIL FROM:<evil@there.example>\r\n")
 
@@ -78,8 +78,8 @@ async def test_commands_in_the_clear_behind_starttls_are_never_obeyed(
     assert (await client.say("NOOP")).startswith("250 ")
 
 
-async def test_a_mail_begun_in_the_clear_is_forgotten(open_door, connect, certificates, trusting, collector):
-    server = await open_door(certificates=certificates)
+async def test_a_mail_begun_in_the_clear_is_forgotten(open_server, connect, certificates, trusting, collector):
+    server = await open_server(certificates=certificates)
     client = await connect(server)
     await client.greet()
     client.send(b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nBDAT 5\r\nabcde")
@@ -92,8 +92,8 @@ async def test_a_mail_begun_in_the_clear_is_forgotten(open_door, connect, certif
     assert (await client.say("STARTTLS")).startswith("503 5.5.1 ")
 
 
-async def test_starttls_with_an_argument_is_refused(open_door, connect, certificates):
-    client = await connect(await open_door(certificates=certificates))
+async def test_starttls_with_an_argument_is_refused(open_server, connect, certificates):
+    client = await connect(await open_server(certificates=certificates))
     await client.greet()
 
     assert (await client.say("STARTTLS now")).startswith("501 5.5.4 ")
@@ -101,8 +101,8 @@ async def test_starttls_with_an_argument_is_refused(open_door, connect, certific
 
 
 @pytest.mark.parametrize("junk", [b"EHLO x\r\n" * 20, b"\x16\x03\x01\x00\x05junk!"])
-async def test_a_handshake_that_is_none_ends_the_connection(open_door, connect, certificates, junk):
-    server = await open_door(certificates=certificates)
+async def test_a_handshake_that_is_none_ends_the_connection(open_server, connect, certificates, junk):
+    server = await open_server(certificates=certificates)
     client = await connect(server)
     await client.greet()
     await client.say("STARTTLS")
@@ -111,8 +111,8 @@ async def test_a_handshake_that_is_none_ends_the_connection(open_door, connect, 
     await until(lambda: server.connections == 0)
 
 
-async def test_a_handshake_that_never_comes_ends_in_time(open_door, connect, certificates):
-    server = await open_door(Limits(handshake_seconds=1), certificates=certificates)
+async def test_a_handshake_that_never_comes_ends_in_time(open_server, connect, certificates):
+    server = await open_server(Limits(handshake_seconds=1), certificates=certificates)
     client = await connect(server)
     await client.greet()
     await client.say("STARTTLS")
@@ -121,8 +121,8 @@ async def test_a_handshake_that_never_comes_ends_in_time(open_door, connect, cer
     await until(lambda: server.connections == 0)
 
 
-async def test_who_leaves_in_the_handshake_is_forgotten(open_door, connect, certificates):
-    server = await open_door(certificates=certificates)
+async def test_who_leaves_in_the_handshake_is_forgotten(open_server, connect, certificates):
+    server = await open_server(certificates=certificates)
     client = await connect(server)
     await client.greet()
     await client.say("STARTTLS")
@@ -130,8 +130,8 @@ async def test_who_leaves_in_the_handshake_is_forgotten(open_door, connect, cert
     await until(lambda: server.connections == 0)
 
 
-async def test_stopping_does_not_wait_for_a_handshake(open_door, connect, certificates):
-    server = await open_door(certificates=certificates)
+async def test_stopping_does_not_wait_for_a_handshake(open_server, connect, certificates):
+    server = await open_server(certificates=certificates)
     client = await connect(server)
     await client.greet()
     await client.say("STARTTLS")
@@ -141,8 +141,8 @@ async def test_stopping_does_not_wait_for_a_handshake(open_door, connect, certif
     assert 0 == server.connections
 
 
-async def test_stopping_tells_a_client_over_tls(open_door, connect, certificates, trusting):
-    server = await open_door(certificates=certificates)
+async def test_stopping_tells_a_client_over_tls(open_server, connect, certificates, trusting):
+    server = await open_server(certificates=certificates)
     client = await connect(server)
     await client.greet()
     await secured(client, trusting)
@@ -155,9 +155,9 @@ async def test_stopping_tells_a_client_over_tls(open_door, connect, certificates
 
 
 async def test_who_leaves_over_tls_behind_the_final_dot_has_sent_a_mail(
-    open_door, connect, certificates, trusting, collector
+    open_server, connect, certificates, trusting, collector
 ):
-    server = await open_door(certificates=certificates)
+    server = await open_server(certificates=certificates)
     client = await connect(server)
     await client.greet()
     await secured(client, trusting)
@@ -173,9 +173,9 @@ async def test_who_leaves_over_tls_behind_the_final_dot_has_sent_a_mail(
 
 
 async def test_a_new_certificate_serves_new_connections_and_a_broken_one_changes_nothing(
-    open_door, connect, pem, authority, trusting
+    open_server, connect, pem, authority, trusting
 ):
-    server = await open_door(certificates=Certificates(pem, pem))
+    server = await open_server(certificates=Certificates(pem, pem))
 
     async def name():
         client = await connect(server)

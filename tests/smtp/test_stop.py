@@ -12,8 +12,8 @@ def tasks():
     return asyncio.all_tasks() - {asyncio.current_task()}
 
 
-async def test_who_waits_for_a_command_is_told_to_come_back(open_door, connect):
-    server = await open_door()
+async def test_who_waits_for_a_command_is_told_to_come_back(open_server, connect):
+    server = await open_server()
     client, in_mail = await connect(server), await connect(server)
     await client.greet()
     await in_mail.greet()
@@ -30,8 +30,8 @@ async def test_who_waits_for_a_command_is_told_to_come_back(open_door, connect):
         await asyncio.open_connection(*client.writer.get_extra_info("peername"))
 
 
-async def test_who_is_in_the_middle_of_a_mail_may_finish_it(open_door, connect, collector):
-    server = await open_door()
+async def test_who_is_in_the_middle_of_a_mail_may_finish_it(open_server, connect, collector):
+    server = await open_server()
     client = await connect(server)
     await client.begin()
     client.send(MAIL)
@@ -47,8 +47,8 @@ async def test_who_is_in_the_middle_of_a_mail_may_finish_it(open_door, connect, 
 
 
 @pytest.mark.parametrize("command", ["DATA", "BDAT 1000", "BDAT 1000 LAST"])
-async def test_a_mail_that_does_not_end_is_cut_behind_the_grace(open_door, connect, collector, command):
-    server = await open_door()
+async def test_a_mail_that_does_not_end_is_cut_behind_the_grace(open_server, connect, collector, command):
+    server = await open_server()
     client = await connect(server)
     await client.greet()
     client.send(f"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\n{command}\r\n".encode() + MAIL)
@@ -60,8 +60,8 @@ async def test_a_mail_that_does_not_end_is_cut_behind_the_grace(open_door, conne
     assert 0 == server.inflight_bytes
 
 
-async def test_a_mail_that_is_being_kept_is_waited_for_behind_the_grace(open_door, connect, collector):
-    server = await open_door()
+async def test_a_mail_that_is_being_kept_is_waited_for_behind_the_grace(open_server, connect, collector):
+    server = await open_server()
     client = await connect(server)
     collector.may_receive.clear()
     await client.begin()
@@ -77,8 +77,8 @@ async def test_a_mail_that_is_being_kept_is_waited_for_behind_the_grace(open_doo
     assert b"250 2.0.0 Accepted as msg_1a\r\n421 4.3.2 " == (await client.rest())[:40]
 
 
-async def test_a_question_that_is_never_answered_is_let_go(open_door, connect, collector):
-    server = await open_door()
+async def test_a_question_that_is_never_answered_is_let_go(open_server, connect, collector):
+    server = await open_server()
     client = await connect(server)
     collector.may_admit.clear()
     await client.greet()
@@ -90,8 +90,8 @@ async def test_a_question_that_is_never_answered_is_let_go(open_door, connect, c
     assert 0 == server.connections
 
 
-async def test_who_does_not_hang_up_is_hung_up(open_door, connect):
-    server = await open_door(Limits(linger_seconds=60))
+async def test_who_does_not_hang_up_is_hung_up(open_server, connect):
+    server = await open_server(Limits(linger_seconds=60))
     client = await connect(server)
     client.send(b"GET /\r\n")
     await client.reply()
@@ -102,8 +102,8 @@ async def test_who_does_not_hang_up_is_hung_up(open_door, connect):
     assert 0 == server.connections
 
 
-async def test_a_door_without_clients_stops_at_once(open_door):
-    server = await open_door()
+async def test_a_door_without_clients_stops_at_once(open_server):
+    server = await open_server()
     async with asyncio.timeout(30):
         await server.stop(60)
         await server.stop(60)

@@ -1,4 +1,4 @@
-"""The same door on the loop the daemon runs on."""
+"""The same SMTP server on the event loop of the daemon."""
 
 import asyncio
 import smtplib
@@ -28,7 +28,7 @@ def test_every_dialogue_goes_as_written_on_uvloop_too():
     uvloop.run(all_of_them())
 
 
-def test_tls_comes_up_and_the_door_stops_in_the_middle_of_a_handshake_on_uvloop_too(certificates, authority):
+def test_tls_comes_up_and_the_server_stops_in_the_middle_of_a_handshake_on_uvloop_too(certificates, authority):
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
 
