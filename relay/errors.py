@@ -29,10 +29,10 @@
     │   ├── SenderUnproven     a DNS failure: the sender cannot be authenticated now
     │   ├── DnsUnavailable     no nameserver answered
     │   ├── CourierBusy        the provider does not accept mail now
+    │   ├── Stopping           this process is stopping
     │   ├── SnsUnreachable     Amazon SNS cannot be reached
     │   ├── StreamCut          the connection to a relay's event stream was lost
-    │   ├── DaemonRuns         another process uses the data directory
-    │   └── Stopping           the relay is stopping
+    │   └── DaemonRuns         another process uses the data directory
     └── Misconfigured      the operator must change the configuration
 
 Use cases raise these and the store's own (store/errors.py). Each protocol translates them by one table:
@@ -166,7 +166,7 @@ class CourierBusy(Deferred):
 
 
 class Stopping(Deferred):
-    """The daemon is stopping and begins no new work."""
+    """The relay is stopping and starts no new work."""
 
 
 class SnsUnreachable(Deferred):

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from relay.errors import BadLink, CourierRefused, Deferred, Refused
-from relay.web.answers.errors import LinkExpired, NotSignedIn, RateLimited, FormRejected
+from relay.web.answers.errors import FormRejected, LinkExpired, NotSignedIn, RateLimited
 from relay.web.answers.problems import kind_of
 from relay.web.pages.template import page, private_answer
 from store.errors import Conflict, NotFound, SendingPaused, Unavailable

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from relay.directory.sessions import find_session
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import InjectedContext
-from relay.web.answers.errors import NotSignedIn, FormRejected
+from relay.web.answers.errors import FormRejected, NotSignedIn
 from relay.web.pages.forms import Form, is_fresh, new_token, read_form
 from relay.web.pages.template import page, private_answer
 from store.directory.sessions import LIFETIME

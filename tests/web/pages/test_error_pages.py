@@ -44,7 +44,7 @@ def fails(sqlite_api):
         (MessageNotFound(), 404, "There is nothing here"),
         (AgentNotFound(), 404, "There is nothing here"),
         (InvalidValue("a value <b>"), 422, "a value <b>"),
-        (NotReplayable(), 409, "still under way"),
+        (NotReplayable(), 409, "The delivery is pending"),
         (Conflict(), 409, "That cannot be done"),
         (Unavailable("secret words"), 503, "The database does not answer"),
         (SendingPaused(), 503, "Nothing is sent at the moment"),
