@@ -1,7 +1,7 @@
-"""The bytes of one mail while it arrives: in memory while small, in a file once large.
+"""Buffer the bytes of one incoming mail: in memory while small, in an unnamed file once large.
 
-A session's memory stays bounded whatever a stranger sends (house, decision 4). The file has
-no name from its first moment, so a crash leaves nothing to clean up.
+The memory of a session stays bounded for a mail of any size (docs/decisions/0004-bytes-apart-from-lists.md).
+The file never has a name, so a crash leaves no file behind.
 """
 
 import tempfile
@@ -18,7 +18,7 @@ _CHUNK: Final = 64 * 1024
 
 
 class Spool:
-    """Bytes written once and then read as often as needed. Close it; it is a context manager."""
+    """Bytes that are written once and read any number of times. A context manager; close it."""
 
     def __init__(self, directory: Path | None = None, *, above: int = SPOOL_ABOVE) -> None:
         self._directory = directory
@@ -34,7 +34,7 @@ class Spool:
         self.close()
 
     def write(self, chunk: bytes) -> None:
-        """Append *chunk*. Raises SpoolFull when the disk has no room (or cannot be written)."""
+        """Append *chunk*. Raises SpoolFull when the disk is full or cannot be written."""
         try:
             if not self.on_disk and self.size + len(chunk) > self._above:
                 self._move_to_disk()
@@ -44,18 +44,18 @@ class Spool:
         self.size += len(chunk)
 
     def head(self, limit: int = HEAD_LIMIT) -> bytes:
-        """The first *limit* bytes at most: where the header section is."""
+        """The first bytes, at most *limit*: they contain the header section."""
         self._file.seek(0)
         return self._file.read(limit)
 
     def chunks(self, start: int = 0, size: int = _CHUNK) -> Iterator[bytes]:
-        """The bytes from *start* on, *size* at a time. One reader at a time."""
+        """The bytes from offset *start*, in chunks of *size*. Only one reader at a time."""
         self._file.seek(start)
         while chunk := self._file.read(size):
             yield chunk
 
     def close(self) -> None:
-        """Let the bytes go."""
+        """Free the memory or the file."""
         self._file.close()
 
     def _move_to_disk(self) -> None:

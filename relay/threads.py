@@ -1,4 +1,4 @@
-"""Parsing a mail where it hurts nobody: here while it is small, on another thread once it is large."""
+"""Run work on a mail on the event loop when it is small, in a thread when it is large."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-OFF_LOOP_BYTES: Final = 128 * 1024  # a mail above this would hold the other sessions up for milliseconds
+OFF_LOOP_BYTES: Final = 128 * 1024  # parsing a larger mail would delay the other sessions for milliseconds
 
 
 async def by_size(size: int, work: Callable[[], T]) -> T:
-    """What *work* on a mail of *size* bytes answers."""
+    """The result of *work* on a mail of *size* bytes; in a thread above OFF_LOOP_BYTES."""
     return work() if size <= OFF_LOOP_BYTES else await asyncio.to_thread(work)

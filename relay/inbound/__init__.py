@@ -1,1 +1,1 @@
-"""The way in: whether a recipient exists, and taking responsibility for a mail."""
+"""Receive mail: admit recipients, authenticate the sender, store the message."""

@@ -1,4 +1,4 @@
-"""Whether a recipient exists here: the answer to RCPT TO (contract §2)."""
+"""Find the agent that receives mail for an address: the answer to RCPT TO (docs/contract.md §2)."""
 
 from relay.errors import UnknownRecipient
 from relay.mail.address import Address
@@ -9,10 +9,10 @@ from store.records.mail import Recipient
 
 
 async def admit(address: Address, *, store: Store, routes: Routes) -> Recipient:
-    """The agent that takes mail for *address*, with the secret that seals for it.
+    """The agent that receives mail for *address*, with the secret that seals for it.
 
-    Raises UnknownRecipient, for an agent on an unproved domain too (a stranger cannot tell the two
-    apart), and the store's Unavailable.
+    Raises UnknownRecipient, also for an agent on an unverified domain, so that a sender cannot tell the two
+    apart; and the store's Unavailable.
     """
     candidates = routes.candidates(address)
     recipient = await store.read_on_loop(lambda tx: lookup_recipient(tx, candidates))

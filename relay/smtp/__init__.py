@@ -1,1 +1,1 @@
-"""The SMTP door: connections, TLS, commands and data in; it decides nothing about mail."""
+"""The SMTP server: connections, TLS, commands and data. It decides nothing about mail."""

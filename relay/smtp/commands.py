@@ -1,4 +1,4 @@
-"""One command line of a client, as a value (RFC 5321 §4.1.1). Pure."""
+"""Parse one SMTP command line into a value (RFC 5321 §4.1.1). Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from relay.smtp.grammar import (
 class Ehlo:
     """EHLO."""
 
-    name: str  # valid, as given
+    name: str  # valid, as the client wrote it
 
 
 @dataclass(frozen=True, slots=True)
 class Helo:
     """HELO."""
 
-    name: str  # valid, as given
+    name: str  # valid, as the client wrote it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class RcptTo:
 
 @dataclass(frozen=True, slots=True)
 class Bdat:
-    """BDAT (RFC 3030 §2); its octets follow the line at once."""
+    """BDAT (RFC 3030 §2); its octets follow the command line at once."""
 
     size: int  # octets
     last: bool
@@ -68,7 +68,7 @@ class Rset:
 
 @dataclass(frozen=True, slots=True)
 class Noop:
-    """NOOP, whatever its argument."""
+    """NOOP; its argument is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,46 +83,46 @@ class StartTls:
 
 @dataclass(frozen=True, slots=True)
 class Vrfy:
-    """VRFY; its argument is not looked at, so that it cannot tell anything."""
+    """VRFY; its argument is ignored, so the reply cannot reveal an address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expn:
-    """EXPN; its argument is not looked at."""
+    """EXPN; its argument is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """HELP, whatever its argument."""
+    """HELP; its argument is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A verb the door does not do."""
+    """A verb that the SMTP server does not implement."""
 
     reply: replies.Reply
 
 
 Command = Ehlo | Helo | MailFrom | RcptTo | Data | Bdat | Rset | Noop | Quit | StartTls | Vrfy | Expn | Help | Unknown
 
-# What a browser can be made to send to any port: the connection ends before its body is read as
-# commands (cross-protocol scripting, ALPACA).
+# A web page can make a browser send these to any port. The connection is closed before the request's body is
+# read as commands (cross-protocol scripting, ALPACA).
 _HTTP: Final = frozenset({"GET", "POST", "PUT", "HEAD", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PRI"})
-# Known to RFC 5321 or an extension, and not done here.
-_NOT_DONE: Final = frozenset({"TURN", "ETRN", "ATRN", "AUTH", "SEND", "SOML", "SAML"})
+# Commands of RFC 5321 or an extension that are not implemented.
+_NOT_IMPLEMENTED: Final = frozenset({"TURN", "ETRN", "ATRN", "AUTH", "SEND", "SOML", "SAML"})
 _MAIL_PARAMETERS: Final = frozenset({"SIZE", "BODY", "SMTPUTF8"})
 _NO_PARAMETERS: Final[frozenset[str]] = frozenset()
 
 
 def parse_command(line: bytes, *, smtputf8: bool = False) -> Command:
-    """The command in *line*, which has no CRLF any more; linear in its length.
+    """The command in *line*, which has no CRLF. Linear in its length.
 
     Args:
-        line: At most a few thousand octets, anything in them.
-        smtputf8: Whether the mail under way was begun with SMTPUTF8, for RCPT.
+        line: At most a few thousand octets of any value.
+        smtputf8: Whether the current transaction was begun with SMTPUTF8, for RCPT.
 
     Raises:
-        SyntaxRefused: With the reply to give.
+        SyntaxRefused: With the reply to send.
     """
     verb_bytes, _, argument_bytes = line.rstrip(b" \t").partition(b" ")
     verb = verb_bytes.decode("ascii", "replace").upper()
@@ -133,7 +133,7 @@ def parse_command(line: bytes, *, smtputf8: bool = False) -> Command:
 
 
 def _text(argument: bytes) -> str:
-    # Octets that are not UTF-8 become lone surrogates, which no pattern of the grammar takes.
+    # Octets that are not UTF-8 become lone surrogates, which no pattern of the grammar matches.
     return argument.decode("utf-8", "surrogateescape")
 
 
@@ -144,11 +144,11 @@ def _unknown(verb: str) -> Command:
         raise SyntaxRefused(replies.EMPTY_LINE)
     if not ("A" <= verb[0] <= "Z"):
         raise SyntaxRefused(replies.NOT_SMTP)
-    return Unknown(replies.NOT_IMPLEMENTED if verb in _NOT_DONE else replies.NOT_A_COMMAND)
+    return Unknown(replies.NOT_IMPLEMENTED if verb in _NOT_IMPLEMENTED else replies.NOT_A_COMMAND)
 
 
 def _mail(argument: str, _: bool) -> MailFrom:  # noqa: FBT001 (one signature for all parsers)
-    sender, rest = split_path(_behind("FROM:", argument, replies.BAD_SENDER), replies.BAD_SENDER)
+    sender, rest = split_path(_after("FROM:", argument, replies.BAD_SENDER), replies.BAD_SENDER)
     if sender is not None and not sender.domain:
         raise SyntaxRefused(replies.BAD_SENDER)
     parameters = split_parameters(rest) if rest else {}
@@ -168,7 +168,7 @@ def _check_flags(parameters: Mapping[str, str | None]) -> None:
 
 def _rcpt(argument: str, smtputf8: bool) -> RcptTo:  # noqa: FBT001
     need_ascii(argument, smtputf8=smtputf8)
-    recipient, rest = split_path(_behind("TO:", argument, replies.BAD_RECIPIENT), replies.BAD_RECIPIENT)
+    recipient, rest = split_path(_after("TO:", argument, replies.BAD_RECIPIENT), replies.BAD_RECIPIENT)
     if recipient is None:
         raise SyntaxRefused(replies.BAD_RECIPIENT)
     if rest:
@@ -176,8 +176,8 @@ def _rcpt(argument: str, smtputf8: bool) -> RcptTo:  # noqa: FBT001
     return RcptTo(recipient)
 
 
-def _behind(keyword: str, argument: str, refusal: replies.Reply) -> str:
-    # One blank before the path is in much real mail, though not in the grammar (RFC 5321 §3.3 warns of it).
+def _after(keyword: str, argument: str, refusal: replies.Reply) -> str:
+    # Many clients write one space before the path, against the grammar (RFC 5321 §3.3 warns of it).
     if argument[: len(keyword)].upper() != keyword:
         raise SyntaxRefused(refusal)
     return argument[len(keyword) :].removeprefix(" ")
@@ -190,7 +190,7 @@ def _bdat(argument: str, _: bool) -> Bdat:  # noqa: FBT001
     try:
         return Bdat(parse_size(size), bool(blank))
     except SyntaxRefused as error:
-        # Nobody knows how many octets of mail follow, so nothing behind can be read as a command.
+        # The number of mail octets that follow is unknown, so no later octet can be read as a command.
         raise SyntaxRefused(replies.BAD_BDAT) from error
 
 
@@ -203,7 +203,7 @@ def _alone(value: Command) -> "_Parser":
     return parse
 
 
-def _whatever(value: Command) -> "_Parser":
+def _ignoring_argument(value: Command) -> "_Parser":
     return lambda _argument, _smtputf8: value
 
 
@@ -217,11 +217,11 @@ _PARSERS: Final[Mapping[str, _Parser]] = MappingProxyType(
         "DATA": _alone(Data()),
         "BDAT": _bdat,
         "RSET": _alone(Rset()),
-        "NOOP": _whatever(Noop()),
+        "NOOP": _ignoring_argument(Noop()),
         "QUIT": _alone(Quit()),
         "STARTTLS": _alone(StartTls()),
-        "VRFY": _whatever(Vrfy()),
-        "EXPN": _whatever(Expn()),
-        "HELP": _whatever(Help()),
+        "VRFY": _ignoring_argument(Vrfy()),
+        "EXPN": _ignoring_argument(Expn()),
+        "HELP": _ignoring_argument(Help()),
     }
 )

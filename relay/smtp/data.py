@@ -1,9 +1,9 @@
-r"""The octets of a mail out of the stream, by DATA or BDAT. Pure.
+r"""Extract a mail's octets from the stream of DATA or BDAT. Pure.
 
-Only ``<CRLF>.<CRLF>`` ends DATA. Any other line end (bare CR, bare LF) and any NUL spoils the
-mail but never its framing: what follows is discarded up to the true end, so that nothing in a
-mail is ever read as a command (RFC 5321 §2.3.8, §4.5.2). All scanning is by methods of bytes,
-whatever the chunks, and at most four octets are held back between them.
+Only ``<CRLF>.<CRLF>`` ends DATA. A bare CR, a bare LF or a NUL makes the mail refused but does not end
+it: its octets are discarded up to the true end, so no octet of a mail is ever read as a command, and no
+mail can be smuggled into another (RFC 5321 §2.3.8, §4.5.2). Scanning uses methods of ``bytes`` for chunks of
+any size, and holds back at most four octets between them.
 """
 
 from enum import Enum, auto
@@ -13,7 +13,7 @@ _EOD: Final = b"\r\n.\r\n"
 
 
 class DataFault(Enum):
-    """Why a mail cannot be taken; the first one found counts."""
+    """Why a mail's octets are refused; the first fault found counts."""
 
     BARE_LINE_END = auto()
     NUL = auto()
@@ -22,17 +22,17 @@ class DataFault(Enum):
 
 
 class Content:
-    """Checks a mail's octets piece by piece. A piece never ends between CR and LF."""
+    """Checks a mail's octets in pieces. A piece never ends between CR and LF."""
 
     def __init__(self, *, max_bytes: int, max_line: int) -> None:
         self._max_bytes = max_bytes
         self._max_line = max_line
-        self._line = 0  # octets of the line that is not ended yet
+        self._line = 0  # octets of the unfinished line
         self.size = 0  # octets seen
         self.fault: DataFault | None = None
 
     def take(self, piece: bytes) -> bytes:
-        """*piece* when it can be kept, nothing once there is a fault."""
+        """*piece* when it is valid; empty after a fault."""
         if self.fault or not piece:
             return b""
         self.size += len(piece)
@@ -50,36 +50,36 @@ class Content:
         return DataFault.TOO_LARGE if self.size > self._max_bytes else None
 
     def _has_long_line(self, piece: bytes) -> bool:
-        start, room = 0, self._max_line - self._line
-        # The last line end within reach: two steps go at least a line's limit forward, so this is linear.
-        while len(piece) - start > room:
-            end = piece.rfind(b"\r\n", start, start + room + 2)
+        start, left = 0, self._max_line - self._line
+        # Find the last line end within the limit: two steps advance by a line's limit at least, so this is linear.
+        while len(piece) - start > left:
+            end = piece.rfind(b"\r\n", start, start + left + 2)
             if end < 0:
                 return True
-            start, room = end + 2, self._max_line
+            start, left = end + 2, self._max_line
         last = piece.rfind(b"\r\n", start)
-        self._line = len(piece) - last - 2 if last >= 0 else self._max_line - room + len(piece) - start
+        self._line = len(piece) - last - 2 if last >= 0 else self._max_line - left + len(piece) - start
         return False
 
 
 class DotReceiver:
-    """DATA: unstuffs dots, finds the end, hands out what is between (RFC 5321 §4.5.2)."""
+    """Receives a mail by DATA: removes dot-stuffing and finds the end (RFC 5321 §4.5.2)."""
 
     def __init__(self, *, max_bytes: int, max_line: int) -> None:
         self._content = Content(max_bytes=max_bytes, max_line=max_line)
-        # A mail starts at the start of a line, so a dot there is a dot behind a CRLF.
+        # A mail begins at the start of a line, so a first dot counts as a dot after CRLF.
         self._held = b"\r\n"
-        self._virtual = 2  # octets of _held that were never sent
+        self._virtual = 2  # octets of _held that the client did not send
         self.done = False
-        self.rest = b""  # behind the end: the client's next commands
+        self.rest = b""  # octets after the end: the client's next commands
 
     @property
     def fault(self) -> DataFault | None:
-        """Why the mail cannot be taken. Final once done."""
+        """Why the mail is refused, or None. Final once ``done``."""
         return self._content.fault
 
     def feed(self, chunk: bytes) -> bytes:
-        """The octets of the mail that are certain now. Not to be called once done."""
+        """The octets of the mail that *chunk* completes. Must not be called once ``done``."""
         stream = self._held + chunk
         end = stream.find(_EOD)
         if end >= 0:
@@ -100,18 +100,18 @@ class DotReceiver:
 
 
 class BdatReceiver:
-    """BDAT: the chunks of one mail, by count (RFC 3030 §2)."""
+    """Receives a mail by BDAT: its chunks, by their declared size (RFC 3030 §2)."""
 
     def __init__(self, *, max_bytes: int, max_line: int) -> None:
         self._content = Content(max_bytes=max_bytes, max_line=max_line)
         self._held = b""  # a CR whose LF may be the first octet of the next piece or chunk
         self._due = 0
         self._last = False
-        self.rest = b""  # behind the chunk: the client's next commands
+        self.rest = b""  # octets after the chunk: the client's next commands
 
     @property
     def fault(self) -> DataFault | None:
-        """Why the mail cannot be taken. Final once the last chunk is done."""
+        """Why the mail is refused, or None. Final once the last chunk is complete."""
         return self._content.fault
 
     @property
@@ -120,11 +120,11 @@ class BdatReceiver:
         return not self._due
 
     def begin(self, size: int, *, last: bool) -> None:
-        """A chunk of *size* octets follows."""
+        """Begin a chunk of *size* octets."""
         self._due, self._last, self.rest = size, last, b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """The octets of the mail that are certain now; feed nothing to begin a chunk of no octets."""
+        """The octets of the mail that *chunk* completes. Feed ``b""`` for a chunk of no octets."""
         mine, self.rest = chunk[: self._due], chunk[self._due :]
         self._due -= len(mine)
         piece = self._held + mine
@@ -135,5 +135,5 @@ class BdatReceiver:
 
 
 def _overlap(stream: bytes) -> int:
-    # How much of the end of the stream may be the start of the end of data.
+    # The number of octets at the end of the stream that may begin the end of data.
     return next((size for size in (4, 3, 2, 1) if stream.endswith(_EOD[:size])), 0)

@@ -1,7 +1,7 @@
-"""The strict grammar of paths, parameters and HELO names (RFC 5321 §4.1.2, §4.1.3; RFC 6531 §3.3).
+"""Parse paths, parameters and HELO names strictly (RFC 5321 §4.1.2, §4.1.3; RFC 6531 §3.3).
 
-Pure and linear: the patterns are possessive, so no input makes them go back. What does not
-fit raises SyntaxRefused with the reply to give, and nothing else is raised.
+Pure and linear: the patterns are possessive, so they never backtrack. A value that does not match raises
+SyntaxRefused with the reply to send; no other exception is raised.
 """
 
 import re
@@ -19,17 +19,17 @@ from relay.smtp.replies import (
 )
 from store.names import normalise_domain
 
-# RFC 5321 §4.5.3.1.1 says 64, and that better no limit is used. Return paths that hold the
-# recipient's address (VERP) exceed it in real mail.
+# RFC 5321 §4.5.3.1.1 says 64, and recommends to have no limit. Return paths that contain the
+# recipient's address (VERP) exceed 64 in real mail.
 MAX_LOCAL_BYTES: Final = 128
 MAX_DOMAIN_BYTES: Final = 255  # RFC 5321 §4.5.3.1.2
 
-# UTF8-non-ascii of RFC 6531 §3.3 without what a log or a header would take for a control or a line end.
+# UTF8-non-ascii of RFC 6531 §3.3, without characters that a log or a header reads as a control or a line end.
 _WIDE: Final = r"\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff"
 _ATOM: Final = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_WIDE}-]++"
 _NAME: Final = rf"[A-Za-z0-9_{_WIDE}-]++(?:\.[A-Za-z0-9_{_WIDE}-]++)*+"
 _PATH: Final = re.compile(
-    rf"<(?:@{_NAME}(?:,@{_NAME})*+:)?+"  # a source route is accepted and not looked at (RFC 5321 §4.1.1.3)
+    rf"<(?:@{_NAME}(?:,@{_NAME})*+:)?+"  # a source route is accepted and ignored (RFC 5321 §4.1.1.3)
     rf"(?:(?P<dot>{_ATOM}(?:\.{_ATOM})*+)"
     rf'|"(?P<quoted>(?:[\x20\x21\x23-\x5b\x5d-\x7e{_WIDE}]|\\[\x20-\x7e])++)")'
     rf"@(?P<domain>{_NAME}|\[[\x21-\x5a\x5e-\x7e]++\])>"
@@ -42,7 +42,7 @@ _SIZE: Final = re.compile(r"[0-9]{1,20}")
 
 
 class SyntaxRefused(Exception):
-    """A command that is not of the grammar."""
+    """A command that does not match the grammar; *reply* answers it."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.text)
@@ -50,7 +50,7 @@ class SyntaxRefused(Exception):
 
 
 def split_path(text: str, refusal: Reply) -> tuple[Address | None, str]:
-    """The path *text* starts with and what stands behind it; None for ``<>``.
+    """The path at the start of *text*, and the text after it; the path is None for ``<>``.
 
     ``<Postmaster>`` is an Address without a domain. Raises SyntaxRefused with *refusal*.
     """
@@ -67,7 +67,7 @@ def split_path(text: str, refusal: Reply) -> tuple[Address | None, str]:
 
 
 def split_parameters(text: str) -> dict[str, str | None]:
-    """The ESMTP parameters behind a path, keys in upper case (RFC 5321 §4.1.2). Raises SyntaxRefused."""
+    """The ESMTP parameters after a path, keys in upper case (RFC 5321 §4.1.2). Raises SyntaxRefused."""
     parameters: dict[str, str | None] = {}
     if not text:
         return parameters
@@ -91,9 +91,9 @@ def parse_size(value: str | None) -> int:
 
 
 def parse_helo(text: str) -> str:
-    """A HELO name as given: a domain, unqualified or with underscores if need be, or a literal.
+    """The HELO name as written: a domain (also unqualified or with underscores) or an address literal.
 
-    Safe to write into a header. Raises SyntaxRefused.
+    The result is safe to write into a header. Raises SyntaxRefused.
     """
     if not text or len(text) > MAX_DOMAIN_BYTES or not _HELO.fullmatch(text):
         raise SyntaxRefused(BAD_HELO)
@@ -103,13 +103,13 @@ def parse_helo(text: str) -> str:
 
 
 def need_ascii(argument: str, *, smtputf8: bool) -> None:
-    """Raise SyntaxRefused when *argument* may not be used in this transaction (RFC 6531 §3.5)."""
+    """Raise SyntaxRefused when *argument* is not ASCII and the transaction has no SMTPUTF8 (RFC 6531 §3.5)."""
     if not smtputf8 and not argument.isascii():
         raise SyntaxRefused(NEED_SMTPUTF8)
 
 
 def only(parameters: dict[str, str | None], known: frozenset[str]) -> None:
-    """Raise SyntaxRefused when a parameter is not *known* (RFC 5321 §4.1.1.11)."""
+    """Raise SyntaxRefused when a parameter is not in *known* (RFC 5321 §4.1.1.11)."""
     if not known.issuperset(parameters):
         raise SyntaxRefused(UNKNOWN_PARAMETER)
 
@@ -117,7 +117,7 @@ def only(parameters: dict[str, str | None], known: frozenset[str]) -> None:
 def _domain(text: str, refusal: Reply) -> str:
     if text[0] == "[":
         return _literal(text, refusal)
-    # Wide blanks at its ends would be stripped below, and two spellings be one.
+    # Unicode spaces at its ends would be stripped below, so two spellings would be one address.
     if len(text.encode()) > MAX_DOMAIN_BYTES or text.strip() != text:
         raise SyntaxRefused(refusal)
     try:
@@ -128,7 +128,7 @@ def _domain(text: str, refusal: Reply) -> str:
 
 def _literal(text: str, refusal: Reply) -> str:
     inner = text[1:-1]
-    if "%" in inner:  # a scope, which ipaddress would take
+    if "%" in inner:  # a scope, which ipaddress accepts
         raise SyntaxRefused(refusal)
     try:
         if inner[:5].upper() == "IPV6:":

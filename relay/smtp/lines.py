@@ -1,15 +1,15 @@
-"""Command lines out of the stream (RFC 5321 §2.3.8). Pure; linear however many are in one piece."""
+"""Split the stream into command lines (RFC 5321 §2.3.8). Pure; linear in the octets of a chunk."""
 
 from typing import Final
 
 from relay.smtp.replies import BAD_LINE_END, LINE_TOO_LONG, NOT_SMTP, Reply
 
-# A line may start with these and still become a command, or an empty one.
+# Octets with which a line may start and still become a command, or an empty line.
 _HARMLESS: Final = frozenset(b"\t\r\n" + bytes(range(0x20, 0x7F)))
 
 
 class Lines:
-    """What has been read and not been used yet."""
+    """Octets that were read and not consumed yet."""
 
     def __init__(self, max_line: int) -> None:
         self._max_line = max_line  # octets with CRLF
@@ -22,16 +22,16 @@ class Lines:
         self._at = 0
 
     def take(self) -> bytes:
-        """All there is: what follows DATA or BDAT is no line."""
+        """All octets, consumed: the octets after DATA or BDAT are not command lines."""
         rest, self._bytes = self._bytes[self._at :], b""
         self._at = 0
         return rest
 
     def next(self) -> bytes | Reply | None:
-        """The next line without its CRLF; None when there is no whole one yet.
+        """The next line without its CRLF; None when no line is complete yet.
 
-        A Reply is for what can never become a command line. It ends the connection, because
-        nothing behind it can be told apart any more.
+        Returns a Reply when the octets can never become a command line. It ends the connection, because the
+        octets after them cannot be split into lines any more.
         """
         end = self._bytes.find(b"\n", self._at)
         if end < 0:
@@ -46,7 +46,7 @@ class Lines:
 
     def _judge_part(self) -> Reply | None:
         part = len(self._bytes) - self._at
-        # A TLS ClientHello has no line end, so its client would wait until the deadline.
+        # A TLS ClientHello has no line end: without this check its client would wait until the deadline.
         if part and self._bytes[self._at] not in _HARMLESS:
             return NOT_SMTP
         return LINE_TOO_LONG if part >= self._max_line else None

@@ -1,4 +1,4 @@
-"""Sockets the door listens on."""
+"""Bind the listening sockets of the SMTP server."""
 
 import socket
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ _BACKLOG: Final = 512
 
 
 def bind(hosts: Sequence[tuple[str, int]]) -> list[socket.socket]:
-    """A listening socket for each of *hosts*; port 0 takes a free one. Raises Misconfigured.
+    """Bind a listening socket for each host and port; port 0 is a free port. Raises Misconfigured.
 
-    ``::`` takes IPv4 too, unless ``0.0.0.0`` is asked for beside it.
+    ``::`` accepts IPv4 too, unless ``0.0.0.0`` is in *hosts*.
     """
     with ExitStack() as opened:
         sockets = [opened.enter_context(_bind(host, port, hosts)) for host, port in hosts]

@@ -1,4 +1,4 @@
-"""The certificate of the door, and TLS that comes up over a connection (RFC 3207)."""
+"""The TLS certificate of the SMTP server, renewed without a restart (RFC 3207)."""
 
 import ssl
 from asyncio import sslproto
@@ -13,16 +13,16 @@ Fingerprint = tuple[tuple[int, int, int], ...]
 
 
 class SmallTls(sslproto.SSLProtocol):
-    """TLS with a read buffer of 16 KiB, one record, instead of 256 KiB a connection."""
+    """TLS with a read buffer of 16 KiB per connection (one record) instead of 256 KiB."""
 
     max_size = 16 * 1024
 
 
 class Certificates:
-    """The certificate and key now in use, read again when their files change.
+    """The certificate and key in use, read again when their files change.
 
-    A context in use is never loaded into: after a load that fails it would refuse every
-    handshake. A new one is made, and takes over only once it is whole.
+    A new context is made for changed files and used once it has loaded: a context in use whose load
+    fails would refuse every handshake.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
@@ -35,11 +35,11 @@ class Certificates:
             raise Misconfigured(f"the certificate {certificate} with key {key} cannot be used: {error}") from error
 
     def current(self) -> ssl.SSLContext:
-        """The context for the next handshake. Never raises: a bad file keeps the old one."""
+        """The context for the next handshake. Never raises: after a bad file the old context is used."""
         try:
             seen = self._fingerprint()
         except OSError:
-            # In the middle of being replaced, or gone: what we have still works.
+            # The file is being replaced, or missing: the loaded certificate still works.
             return self._context
         if seen != self._seen:
             self._seen = seen
@@ -60,7 +60,7 @@ class Certificates:
     def _load(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        # Tickets bring a mail server nothing, and some senders fail on resuming with one.
+        # Session tickets do not help a mail server, and some senders fail to resume with one.
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         context.num_tickets = 0
         context.load_cert_chain(*self._files)
