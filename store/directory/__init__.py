@@ -1,1 +1,1 @@
-"""Queries on users, keys, sessions, domains and agents."""
+"""Queries on users, API keys, sessions, domains and agents."""

@@ -1,4 +1,4 @@
-"""Agents: the addresses that receive, and the secrets that sign for them."""
+"""Agents: the addresses that receive mail, and their webhook signing secrets."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,19 +14,19 @@ from store.schema.inbound import agent_secrets, agents, domain_claims, domains, 
 from store.transaction import Tx
 from store.wake import DELIVERIES, INBOX
 
-ROTATION: Final = timedelta(hours=24)  # how long an old secret stays valid
-MAX_SECRETS: Final = 3  # valid at once: the one that signs, and those of the last two rotations
+ROTATION: Final = timedelta(hours=24)  # validity of a secret after the next one replaced it
+MAX_SECRETS: Final = 3  # valid at once: the current one and those of the last two rotations
 MAX_PAGE: Final = 200
 DEFAULT_EVENTS: Final = ("email.received",)
-POSTMASTER: Final = "postmaster"  # the address of the agent that keeps the operator's own mail
+POSTMASTER: Final = "postmaster"  # address of the agent that stores mail to the operator
 
-_UNSEEN: Final = {"last_seq"}
-# Mail reaches an agent only where its own user proved the domain: a stranger's claim is worth nothing.
-_PROVED: Final = or_(
+_HIDDEN: Final = {"last_seq"}
+# An agent receives mail only if its own user verified the domain; another user's claim gives no right.
+_VERIFIED: Final = or_(
     domains.c.is_shared, and_(domains.c.verified_at.is_not(None), domains.c.user_id == agents.c.user_id)
 )
 _AGENT: Final = select(
-    *[column for column in agents.c if column.name not in _UNSEEN], _PROVED.label("domain_verified")
+    *[column for column in agents.c if column.name not in _HIDDEN], _VERIFIED.label("domain_verified")
 ).outerjoin_from(agents, domains)
 _BY_ADDRESS: Final = _AGENT.where(agents.c.address == bindparam("address"))
 _BY_OWNER: Final = _BY_ADDRESS.where(agents.c.user_id == bindparam("owner"))
@@ -35,14 +35,14 @@ _RECIPIENT: Final = (
     .join_from(agents, agent_secrets)
     .outerjoin(domains, domains.c.name == agents.c.domain)
     .where(agent_secrets.c.expires_at.is_(None))
-    .where(or_(_PROVED, agents.c.address == POSTMASTER))
+    .where(or_(_VERIFIED, agents.c.address == POSTMASTER))
     .where(agents.c.address.in_([bindparam("first"), bindparam("second"), bindparam("third")]))
 )
 _SECRETS: Final = (
     select(agent_secrets)
     .where(agent_secrets.c.agent == bindparam("address"))
     .where(or_(agent_secrets.c.expires_at.is_(None), agent_secrets.c.expires_at > bindparam("now")))
-    # Two may be of the same moment; the one without an end is the one that signs.
+    # Two can have the same creation time; the one without an expiry is the current one.
     .order_by(agent_secrets.c.expires_at.is_not(None), agent_secrets.c.created_at.desc(), agent_secrets.c.key_id.desc())
 )
 
@@ -61,14 +61,15 @@ def create_agent(
     on_unverified: str = "deliver",
     is_postmaster: bool = False,
 ) -> Agent:
-    """An agent of this user, on the shared domain or one the user has claimed.
+    """Create an agent of this user, on the shared domain or one the user has claimed.
 
-    Raises InvalidValue, DomainNotFound (not claimed by this user), AddressTaken.
+    Raises InvalidValue: not an address, or webhook mode without a URL. Raises DomainNotFound: the user has not claimed
+    the domain. Raises AddressTaken.
     """
     normal = normalised(address)
     domain = normal.rpartition("@")[2]
     if mode == "webhook" and not webhook_url:
-        raise InvalidValue("webhook mode needs a URL")
+        raise InvalidValue("webhook mode needs a webhook_url")
     _require_claim(tx, user_id, domain)
     _require_free(tx, user_id, normal)
     values = {
@@ -89,7 +90,7 @@ def create_agent(
 
 
 def ensure_operator_postmaster(tx: Tx, *, secret: AgentSecret, now: datetime) -> None:
-    """The agent without an owner that keeps mail to the operator; made once."""
+    """Create the operator's postmaster, an agent without an owner, unless it exists."""
     if tx.execute(select(agents.c.address).where(agents.c.address == POSTMASTER)).first() is None:
         values = {"address": POSTMASTER, "mode": "poll", "events": [], "is_postmaster": True, "created_at": now}
         tx.execute(insert(agents), values)
@@ -97,28 +98,34 @@ def ensure_operator_postmaster(tx: Tx, *, secret: AgentSecret, now: datetime) ->
 
 
 def probe(tx: Tx) -> None:
-    """Write a row as it is: what an empty transaction would not notice, a full disk, fails here."""
+    """Write a row without changing it, to test whether the database accepts writes.
+
+    An empty transaction would not notice a full disk.
+    """
     tx.execute(update(agents).where(agents.c.address == POSTMASTER).values(last_seq=agents.c.last_seq))
 
 
 def get_agent_by_id(tx: Tx, user_id: str, address: str) -> Agent:
-    """This user's agent. Raises AgentNotFound, for another's too."""
+    """This user's agent. Raises AgentNotFound, also for another user's agent."""
     return _one(tx, _BY_OWNER, address=normalised(address), owner=user_id)
 
 
 def get_agent_by_email(tx: Tx, address: str) -> Agent:
-    """The agent at this address, whoever owns it. Raises AgentNotFound."""
+    """The agent at this address, of any user. Raises AgentNotFound."""
     return _one(tx, _BY_ADDRESS, address=normalised(address))
 
 
 def list_agents_by_user(tx: Tx, user_id: str) -> list[Agent]:
-    """A user's agents, by address."""
+    """A user's agents, ordered by address."""
     query = _AGENT.where(agents.c.user_id == user_id).order_by(agents.c.address)
     return [_agent(row) for row in tx.execute(query)]
 
 
 def page_agents_by_user(tx: Tx, user_id: str, *, limit: int, cursor: str | None) -> Page[Agent]:
-    """A user's agents, by address, from behind *cursor* on. Raises InvalidValue for no cursor of this list."""
+    """A page of a user's agents, ordered by address, behind *cursor*.
+
+    Raises InvalidValue: malformed cursor.
+    """
     query = _AGENT.where(agents.c.user_id == user_id).order_by(agents.c.address)
     if cursor is not None:
         query = query.where(agents.c.address > normalised(cursor))
@@ -129,36 +136,44 @@ def page_agents_by_user(tx: Tx, user_id: str, *, limit: int, cursor: str | None)
 
 
 def update_agent_mode(tx: Tx, user_id: str, address: str, mode: Mode, *, now: datetime) -> Agent:
-    """Change how the agent gets its mail. What its webhook has not had yet waits in the queue from now on.
+    """Switch an agent between webhook and poll mode.
 
-    Raises AgentNotFound; InvalidValue for webhook mode without a URL.
+    From webhook to poll, pending deliveries become dead and their messages become leasable. Raises AgentNotFound.
+    Raises InvalidValue: webhook mode without a URL.
     """
     agent = get_agent_by_id(tx, user_id, address)
     if mode == "webhook" and agent.webhook_url is None:
-        raise InvalidValue("webhook mode needs a URL")
+        raise InvalidValue("webhook mode needs a webhook_url")
     if mode == "poll" and agent.mode == "webhook":
-        undelivered = give_up_pending(tx, agent.address, reason="the agent polls now", now=now)
+        undelivered = give_up_pending(tx, agent.address, reason="the agent was switched to poll mode", now=now)
         tx.execute(update(messages).where(messages.c.id.in_(undelivered)).values(queued=True))
         tx.wake(INBOX + agent.address)
     return _update(tx, agent, now=now, mode=mode)
 
 
 def update_agent_webhook(tx: Tx, user_id: str, address: str, url: str, *, now: datetime) -> Agent:
-    """Change where events go; a webhook that was switched off by 410 is on again. Raises AgentNotFound."""
+    """Change the webhook URL; this also enables a webhook disabled by a 410.
+
+    Raises AgentNotFound.
+    """
     return _update(tx, get_agent_by_id(tx, user_id, address), now=now, webhook_url=url, webhook_off_at=None)
 
 
 def update_agent(tx: Tx, user_id: str, address: str, *, now: datetime, **values: Any) -> Agent:
-    """Change any of name, events and on_unverified. Raises AgentNotFound, InvalidValue."""
+    """Change any of name, events and on_unverified.
+
+    Raises AgentNotFound. Raises InvalidValue: another field.
+    """
     if not values.keys() <= {"name", "events", "on_unverified"}:
         raise InvalidValue("only name, events and on_unverified can be changed here")
     return _update(tx, get_agent_by_id(tx, user_id, address), now=now, **values)
 
 
 def switch_webhook_off(tx: Tx, address: str, *, now: datetime, url: str | None = None) -> None:
-    """The endpoint said it is gone: nothing more is sent there until its owner sets a URL again.
+    """Disable an agent's webhook after its endpoint answered 410 Gone.
 
-    With *url*, the endpoint that said so, one that has taken its place meanwhile stays on.
+    No delivery is attempted until the owner sets a URL again. With *url*, the endpoint that answered, a webhook whose
+    URL was changed meanwhile stays enabled.
     """
     asked = agents.c.address == address
     still = asked if url is None else and_(asked, agents.c.webhook_url == url)
@@ -166,14 +181,17 @@ def switch_webhook_off(tx: Tx, address: str, *, now: datetime, url: str | None =
 
 
 def delete_agent(tx: Tx, user_id: str, address: str) -> None:
-    """Remove the agent with its messages and deliveries. Raises AgentNotFound."""
+    """Delete the agent with its messages and deliveries. Raises AgentNotFound."""
     agent = get_agent_by_id(tx, user_id, address)
     tx.execute(delete(agents).where(agents.c.address == agent.address))
     tx.wake(INBOX + agent.address)
 
 
 def lookup_recipient(tx: Tx, candidates: Sequence[str]) -> Recipient | None:
-    """The first of at most three *candidates* that takes mail (normalised, ``*@domain`` for a catch-all)."""
+    """The first of at most three *candidates* that accepts mail; None when none does.
+
+    *candidates* are normalised addresses, ``*@domain`` for a catch-all.
+    """
     names = [*candidates, None, None]
     rows = tx.execute(_RECIPIENT, {"first": names[0], "second": names[1], "third": names[2]})
     found = {row.address: row for row in rows}
@@ -182,7 +200,7 @@ def lookup_recipient(tx: Tx, candidates: Sequence[str]) -> Recipient | None:
 
 
 def add_secret(tx: Tx, secret: AgentSecret) -> None:
-    """Make *secret* the one that signs; the one before stays valid for 24 hours."""
+    """Make *secret* the signing secret; the previous one stays valid for 24 hours."""
     current = and_(agent_secrets.c.agent == secret.agent, agent_secrets.c.expires_at.is_(None))
     tx.execute(update(agent_secrets).where(current).values(expires_at=secret.created_at + ROTATION))
     values = {name: getattr(secret, name) for name in ("key_id", "agent", "sealed", "created_at", "expires_at")}
@@ -190,11 +208,11 @@ def add_secret(tx: Tx, secret: AgentSecret) -> None:
 
 
 def rotate_secret(tx: Tx, user_id: str, secret: AgentSecret) -> None:
-    """Make *secret* the one that signs for this user's agent; the one before stays valid for 24 hours.
+    """Make *secret* the signing secret of this user's agent; see add_secret.
 
-    At most three are valid at once: one rotation more ends the oldest. Raises AgentNotFound.
+    At most three secrets are valid at once: a further rotation ends the oldest. Raises AgentNotFound.
     """
-    # Two rotations at once come one after the other: each would find the same secret to put an end to.
+    # The lock serialises concurrent rotations: else both would expire the same secret.
     held = select(agents.c.address).where(agents.c.address == secret.agent, agents.c.user_id == user_id)
     if tx.execute(held.with_for_update()).first() is None:
         raise AgentNotFound
@@ -212,7 +230,7 @@ def list_secrets(tx: Tx, address: str, *, now: datetime) -> list[AgentSecret]:
 
 
 def normalised(address: str) -> str:
-    """*address* as agents are kept under. Raises InvalidValue."""
+    """*address* in the stored form. Raises InvalidValue: not an address."""
     if address == POSTMASTER:
         return address
     try:
@@ -225,17 +243,20 @@ def _require_claim(tx: Tx, user_id: str, domain: str) -> None:
     shared = select(domains.c.name).where(domains.c.name == domain, domains.c.is_shared)
     mine = select(domain_claims.c.domain).where(domain_claims.c.domain == domain, domain_claims.c.user_id == user_id)
     if tx.execute(shared).first() is None and tx.execute(mine).first() is None:
-        raise DomainNotFound(f"{domain} is not a domain of this user: add it first")
+        raise DomainNotFound(f"{domain} is not a domain of this user: claim it first")
 
 
 def _require_free(tx: Tx, user_id: str, address: str) -> None:
-    """Raise AddressTaken, except where a stranger sits on a domain that this user has proved: that agent goes."""
+    """Raise AddressTaken when the address has an agent.
+
+    Except: an agent of another user on a domain that this user has verified is deleted, and the address is free.
+    """
     row = tx.execute(_AGENT.where(agents.c.address == address)).first()
     if row is None:
         return
     domain = tx.execute(select(domains).where(domains.c.name == row.domain)).one()
     if row.user_id == user_id or domain.user_id != user_id:
-        raise AddressTaken(f"{address} is taken")
+        raise AddressTaken(f"{address} is taken by another agent")
     tx.execute(delete(agents).where(agents.c.address == address))
 
 

@@ -1,4 +1,4 @@
-"""What an operator wants to know of a store's standing: its clock, who owns domains, and webhooks in trouble."""
+"""Diagnostics for the operator: database clock, domain owners, failing webhooks."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,22 +12,22 @@ from store.records.mail import Domain
 from store.schema.inbound import DEAD, PENDING, agents, deliveries, domain_claims, domains
 from store.transaction import Tx
 
-SCAN_LIMIT: Final = 1000  # deliveries of each kind
+SCAN_LIMIT: Final = 1000  # deliveries of each kind that are examined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailingWebhook:
-    """A webhook that does not take what it is sent."""
+    """A webhook with failing deliveries, or one that was disabled."""
 
     agent: str
-    dead: int = 0  # deliveries that were given up, of the newest 1 000 of everybody's
-    waiting: int = 0  # that failed and will be tried again, of the oldest 1 000 under way
-    off_at: datetime | None = None  # when the endpoint said that it is gone
+    dead: int = 0  # dead deliveries, among the newest SCAN_LIMIT of all agents
+    waiting: int = 0  # failed and due for another attempt, among the oldest SCAN_LIMIT pending ones
+    off_at: datetime | None = None  # when the endpoint answered 410 Gone
     error: str | None = None  # of the last attempt
 
 
 def database_time(tx: Tx) -> datetime | None:
-    """The time by the database's clock; None for SQLite, which has this machine's."""
+    """The database server's time; None for SQLite, which uses this machine's clock."""
     if tx.connection.dialect.name != "postgresql":
         return None
     found: datetime = tx.execute(select(func.clock_timestamp())).scalar_one()
@@ -35,7 +35,7 @@ def database_time(tx: Tx) -> datetime | None:
 
 
 def list_verified_domains(tx: Tx, *, limit: int) -> list[Domain]:
-    """Domains as their owners see them, by name; the first *limit*."""
+    """The first *limit* verified domains by name, each as its owner sees it."""
     owned = and_(domain_claims.c.domain == domains.c.name, domain_claims.c.user_id == domains.c.user_id)
     query = select(domains.c.name, domains.c.user_id).join_from(domains, domain_claims, owned)
     query = query.where(domains.c.verified_at.is_not(None)).order_by(domains.c.name).limit(limit)
@@ -43,7 +43,11 @@ def list_verified_domains(tx: Tx, *, limit: int) -> list[Domain]:
 
 
 def list_failing_webhooks(tx: Tx, *, since: datetime) -> list[FailingWebhook]:
-    """Webhooks with deliveries that died since then, or were refused and wait, or that were switched off; by agent."""
+    """Webhooks with dead or retrying deliveries, and disabled ones, ordered by agent.
+
+    A webhook is listed if it was disabled, if a delivery created at or after *since* is dead, or if a pending delivery
+    has a failed attempt. SCAN_LIMIT deliveries of each kind are examined, of all agents together.
+    """
     columns = select(
         *(deliveries.c.agent, deliveries.c.attempts, deliveries.c.created_at),
         *(deliveries.c.last_error, deliveries.c.last_status),
@@ -63,6 +67,6 @@ def list_failing_webhooks(tx: Tx, *, since: datetime) -> list[FailingWebhook]:
 
 def _count(found: dict[str, FailingWebhook], rows: Iterable[Any], kind: str) -> None:
     for row in rows:
-        trouble = found.get(row.agent, FailingWebhook(agent=row.agent))
-        error = trouble.error or row.last_error or (f"status {row.last_status}" if row.last_status else None)
-        found[row.agent] = replace(trouble, error=error, **{kind: getattr(trouble, kind) + 1})
+        webhook = found.get(row.agent, FailingWebhook(agent=row.agent))
+        error = webhook.error or row.last_error or (f"status {row.last_status}" if row.last_status else None)
+        found[row.agent] = replace(webhook, error=error, **{kind: getattr(webhook, kind) + 1})

@@ -1,7 +1,7 @@
-"""How the records of domains were seen in DNS, claimant by claimant, and when somebody is to look again.
+"""State of the DNS records of domains, per claimant, and when to check again.
 
-Taking a claim moves ``next_check_at`` to the end of a lease, so that of several processes one looks, and
-what a process that dies has taken falls due again by itself.
+Taking a claim moves ``next_check_at`` to the end of a lease, so that of several processes one checks it,
+and a claim taken by a process that dies becomes due again.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _TAKE: Final = (
 
 
 def list_record_states(tx: Tx, user_id: str, domains: Sequence[str]) -> dict[str, list[RecordState]]:
-    """How the records of some *domains* (normalised) were last seen for this user, by domain."""
+    """The last seen record states of *domains* (normalised) for this user, by domain."""
     found: dict[str, list[RecordState]] = {domain: [] for domain in domains}
     asked = and_(domain_records.c.user_id == user_id, domain_records.c.domain.in_(domains))
     for row in tx.execute(select(domain_records.c.domain, *_STATE).where(asked)).mappings():
@@ -45,7 +45,10 @@ def list_record_states(tx: Tx, user_id: str, domains: Sequence[str]) -> dict[str
 
 
 def take_due_domains(tx: Tx, *, limit: int, lease: timedelta, now: datetime) -> list[Domain]:
-    """Up to *limit* claims whose DNS is to be looked at, the longest due first taken, until *lease* from now."""
+    """Lease up to *limit* claims whose DNS check is due, the longest overdue first.
+
+    Returned in order of name; not due again until *lease* from now.
+    """
     rows = tx.execute(_TAKE, {"now": now, "most": limit, "until": now + lease}).all()
     return [lookup_domain(tx, row.user_id, row.domain) for row in sorted(rows, key=lambda row: row.domain)]
 
@@ -53,11 +56,12 @@ def take_due_domains(tx: Tx, *, limit: int, lease: timedelta, now: datetime) -> 
 def keep_record_states(
     tx: Tx, domain: Domain, states: Sequence[RecordState], *, next_check_at: datetime | None
 ) -> bool:
-    """Keep how records were seen, if the claim is as it was when *domain* was read; whether it was.
+    """Store record states unless the claim changed since *domain* was read.
 
-    Somebody who has looked since knows better, and one who has given the domain up wants to know no more.
+    Returns whether they were stored. A check that ended later has newer states, and a claim given up meanwhile needs
+    none.
     """
-    # Told apart by their time of the next check: whoever takes a claim, or looks on its owner's word, moves it.
+    # next_check_at is the version of the claim: taking it, and a check that its owner asks for, both move it.
     asked = (domain_claims.c.domain == domain.domain, domain_claims.c.user_id == domain.user_id)
     unmoved = domain_claims.c.next_check_at.is_not_distinct_from(domain.next_check_at)
     moved = update(domain_claims).where(*asked, unmoved).values(next_check_at=next_check_at)

@@ -1,7 +1,7 @@
-"""Domains: claimed by anybody, owned by whoever proves first.
+"""Domains: any user may claim one; the user who first proves control owns it.
 
-Claims of several users stand side by side, each with a token of its own; none can destroy
-another's. A row in ``domains`` belongs to nobody until it is verified.
+Several users can claim one domain, each with a token of their own; no user can remove another's claim.
+A row in ``domains`` has no owner until it is verified.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ from store.transaction import Tx
 
 MAX_PAGE: Final = 200
 
-# A domain as a user sees it: the claim is the user's, the proof the domain's.
+# A domain as a user sees it: the token is of the claim, the verification of the domain.
 _SEEN: Final = select(
     domains.c.name.label("domain"),
     domain_claims.c.user_id,
@@ -31,33 +31,35 @@ _SEEN: Final = select(
 
 
 def ensure_shared_domain(tx: Tx, name: str, *, now: datetime) -> str:
-    """Make the shared domain's row, owned by nobody and verified; the same again when it is there."""
+    """Create the shared domain's row, verified and without owner, unless it exists.
+
+    Returns the normalised name. Raises DomainNotAvailable: a user has claimed it. Raises InvalidValue: not a domain.
+    """
     domain = _normalised(name)
     row = tx.execute(select(domains).where(domains.c.name == domain)).first()
     if row is None:
         tx.execute(insert(domains), {"name": domain, "verified_at": now, "is_shared": True, "created_at": now})
     elif not row.is_shared:
-        raise DomainNotAvailable(f"{domain} is a user's domain already and cannot be the shared one")
+        raise DomainNotAvailable(f"{domain} is a domain of a user already: choose another shared domain")
     return domain
 
 
 def claim_or_create_domain(
     tx: Tx, user_id: str, name: str, *, token: str, now: datetime, next_check_at: datetime | None = None
 ) -> Domain:
-    """A claim of this user on the domain, with *token* if it is new; an older claim keeps its own.
+    """Claim the domain for this user, with *token*; an existing claim keeps its token.
 
-    Of a new one DNS is looked at *next_check_at*.
-
-    Raises DomainNotAvailable when somebody else has verified it, or it is the shared one.
+    The DNS of a new claim is first checked at *next_check_at*. Raises DomainNotAvailable: another user has verified it,
+    or it is the shared domain. Raises InvalidValue: not a domain.
     """
     domain = _normalised(name)
-    # Held until the claim is on it: whoever forgets unused domains meanwhile waits, and then sees the claim.
+    # Locked until the claim is inserted: a concurrent forget_if_unused waits, and then sees the claim.
     held = select(domains).where(domains.c.name == domain).with_for_update(read=True, key_share=True)
     row = tx.execute(held).first()
     if row is None:
         tx.execute(insert(domains), {"name": domain, "created_at": now})
     elif row.is_shared or (row.verified_at is not None and row.user_id != user_id):
-        raise DomainNotAvailable(f"{domain} is not available")
+        raise DomainNotAvailable(f"{domain} is not available: another user has verified it, or it is the shared domain")
     mine = and_(domain_claims.c.domain == domain, domain_claims.c.user_id == user_id)
     if tx.execute(select(domain_claims.c.token).where(mine)).first() is None:
         claim = {"domain": domain, "user_id": user_id, "token": token, "created_at": now}
@@ -71,17 +73,20 @@ def lookup_domain(tx: Tx, user_id: str, name: str) -> Domain:
     mine = and_(domains.c.name == _normalised(name), domain_claims.c.user_id == user_id)
     row = tx.execute(_SEEN.where(mine)).first()
     if row is None:
-        raise DomainNotFound(f"no domain {name} of this user")
+        raise DomainNotFound(f"{name} is not a domain of this user: claim it first")
     return _domain(row)
 
 
 def list_domains_by_user(tx: Tx, user_id: str) -> list[Domain]:
-    """All domains this user has claimed, by name."""
+    """All domains this user has claimed, ordered by name."""
     return [_domain(row) for row in tx.execute(_SEEN.where(domain_claims.c.user_id == user_id).order_by("domain"))]
 
 
 def page_domains_by_user(tx: Tx, user_id: str, *, limit: int, cursor: str | None) -> Page[Domain]:
-    """Domains this user has claimed, by name, from behind *cursor* on. Raises InvalidValue for no cursor of ours."""
+    """A page of the domains this user has claimed, ordered by name, behind *cursor*.
+
+    Raises InvalidValue: malformed cursor.
+    """
     query = _SEEN.where(domain_claims.c.user_id == user_id).order_by(domain_claims.c.domain)
     if cursor is not None:
         query = query.where(domain_claims.c.domain > _normalised(cursor))
@@ -92,36 +97,36 @@ def page_domains_by_user(tx: Tx, user_id: str, *, limit: int, cursor: str | None
 
 
 def is_shared_domain(tx: Tx, name: str) -> bool:
-    """Whether *name* (normalised) is a domain that anybody may have agents on."""
+    """Whether *name* (normalised) is the shared domain, open to all users' agents."""
     return tx.execute(select(domains.c.name).where(domains.c.name == name, domains.c.is_shared)).first() is not None
 
 
 def verify_domain(tx: Tx, user_id: str, name: str, *, now: datetime) -> Domain:
-    """Make this claimant the owner: the proof was seen.
+    """Make this claimant the owner, after the proof was seen in DNS.
 
-    Raises DomainNotFound, or DomainNotAvailable when another was first.
+    Raises DomainNotFound. Raises DomainNotAvailable: another user verified it first.
     """
     claimed = lookup_domain(tx, user_id, name)
     free = or_(domains.c.verified_at.is_(None), domains.c.user_id == user_id)
     owned = update(domains).where(domains.c.name == claimed.domain, free, domains.c.is_shared.is_(False))
     first_time = func.coalesce(domains.c.verified_at, now)
     if tx.execute(owned.values(user_id=user_id, verified_at=first_time)).rowcount == 0:
-        raise DomainNotAvailable(f"{claimed.domain} was verified by somebody else")
+        raise DomainNotAvailable(f"{claimed.domain} was verified by another user")
     return lookup_domain(tx, user_id, name)
 
 
 def has_agents_on_domain(tx: Tx, user_id: str, name: str) -> bool:
-    """Whether this user has agents there, the postmaster that came with the domain aside."""
+    """Whether this user has agents on the domain besides its automatic postmaster."""
     return (
         tx.execute(select(agents.c.address).where(_own_agents(user_id, _normalised(name))).limit(1)).first() is not None
     )
 
 
 def delete_domain(tx: Tx, user_id: str, name: str) -> None:
-    """Give the claim and the ownership up. Raises DomainNotFound, DomainHasAgents."""
+    """Give up the claim and the ownership. Raises DomainNotFound, DomainHasAgents."""
     claimed = lookup_domain(tx, user_id, name)
     if has_agents_on_domain(tx, user_id, claimed.domain):
-        raise DomainHasAgents(f"{claimed.domain} still has agents")
+        raise DomainHasAgents(f"{claimed.domain} still has agents: delete them first")
     tx.execute(delete(agents).where(agents.c.domain == claimed.domain, agents.c.user_id == user_id))
     mine = and_(domain_claims.c.domain == claimed.domain, domain_claims.c.user_id == user_id)
     tx.execute(delete(domain_claims).where(mine))
@@ -131,13 +136,16 @@ def delete_domain(tx: Tx, user_id: str, name: str) -> None:
 
 
 def forget_if_unused(tx: Tx, domain: str) -> bool:
-    """Remove a domain that nobody claims and no agent stands on; whether it went. The shared one stays."""
-    # Locked by a statement of its own: one that began before another's claim was committed would not see it,
-    # and would take that claim away with the domain.
+    """Delete a domain without claims and agents; whether it was deleted.
+
+    The shared domain stays.
+    """
+    # The lock is a statement of its own: a DELETE that began before a concurrent claim was committed would not
+    # see that claim, and would delete it together with the domain.
     tx.execute(select(domains.c.name).where(domains.c.name == domain).with_for_update())
     claimed = select(domain_claims.c.domain).where(domain_claims.c.domain == domain).exists()
-    lived_on = select(agents.c.domain).where(agents.c.domain == domain).exists()
-    unused = delete(domains).where(domains.c.name == domain, domains.c.is_shared.is_(False), ~claimed, ~lived_on)
+    has_agents = select(agents.c.domain).where(agents.c.domain == domain).exists()
+    unused = delete(domains).where(domains.c.name == domain, domains.c.is_shared.is_(False), ~claimed, ~has_agents)
     return bool(tx.execute(unused).rowcount)
 
 

@@ -1,4 +1,4 @@
-"""How long an agent's mail waits for a person, and what happens when nobody decides."""
+"""Human approval settings of an agent: hold time and expiration action."""
 
 from datetime import datetime
 from typing import Any, Final, get_args
@@ -16,11 +16,11 @@ ACTIONS: Final = get_args(ExpirationAction)
 
 
 def validate_hitl_config(ttl_seconds: Any, expiration_action: Any) -> None:
-    """Return if a hold may last *ttl_seconds* (1 to 604800, whole) and end in *expiration_action*.
+    """Check a hold time in seconds (1 to 604800) and an expiration action.
 
-    Raises InvalidValue, before any query; the table's CHECKs are the last guard.
+    Raises InvalidValue, before any query; the table's CHECK constraints are the last guard.
     """
-    # True is an int to Python, and would be one second.
+    # bool is a subclass of int: True would count as one second.
     whole = isinstance(ttl_seconds, int) and not isinstance(ttl_seconds, bool)
     if not whole or not 1 <= ttl_seconds <= MAX_TTL_SECONDS:
         raise InvalidValue(f"ttl_seconds: a whole number from 1 to {MAX_TTL_SECONDS}")
@@ -38,7 +38,7 @@ def update_agent_hitl(
     expiration_action: ExpirationAction,
     now: datetime,
 ) -> Agent:
-    """Change whether this user's agent asks a person first. What waits already keeps the end that it has.
+    """Change an agent's approval settings. Existing holds keep their expiry time.
 
     Raises InvalidValue, AgentNotFound.
     """

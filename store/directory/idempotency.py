@@ -1,7 +1,8 @@
-"""Requests that come twice: the first one does the work, the others get its answer, for 24 hours.
+"""Idempotency keys: a repeated request gets the first one's answer, for 24 hours.
 
-Whoever asks is told by one statement, so that of many at once exactly one is new. Where the work is
-one transaction, begin, work and answer in it: a process that dies leaves nothing under way then.
+One statement decides, so of any number of concurrent requests exactly one is new. Where the work is one
+transaction, begin the request, work and store the answer in it: a process that dies then leaves no unfinished
+request behind.
 """
 
 import re
@@ -22,7 +23,7 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def _begin(insert: postgresql.Insert | sqlite.Insert) -> Any:
-    """Take the key where it is free, or was taken so long ago that it is free again."""
+    """Insert the key, or take over one whose 24 hours are over."""
     fresh = {"request_hash": insert.excluded.request_hash, "created_at": insert.excluded.created_at}
     return insert.on_conflict_do_update(
         index_elements=[idempotency_keys.c.user_id, idempotency_keys.c.key],
@@ -41,19 +42,20 @@ _KEPT: Final = select(idempotency_keys.c.request_hash, idempotency_keys.c.status
 
 
 def begin_request(tx: Tx, user_id: str, key: str, request_hash: str, *, now: datetime) -> BegunRequest:
-    """Whether this request (hex SHA-256 of what it asks for) is new, under way elsewhere, or answered already.
+    """Register a request: new, still running elsewhere, or already answered.
 
-    Raises IdempotencyMismatch when the key was used for another request, InvalidValue for what is no key.
+    *request_hash* is the hex SHA-256 of the request. Raises IdempotencyMismatch: the key was used for another request.
+    Raises InvalidValue: malformed key or hash.
     """
     if not 0 < len(key) <= MAX_KEY or not key.isprintable():
         raise InvalidValue(f"an idempotency key has 1 to {MAX_KEY} printable characters")
     if not _HASH.fullmatch(request_hash):
-        raise InvalidValue("a request is known by its hex SHA-256")
+        raise InvalidValue("a request hash is 64 hexadecimal digits in lower case")
     named = {"user_id": user_id, "key": key}
     taken = {**named, "request_hash": request_hash, "created_at": now, "long_ago": now - LIFETIME}
     if tx.execute(_BEGIN[tx.connection.dialect.name], taken).first() is not None:
         return BegunRequest("new")
-    # Still there: the insert that was refused has locked it.
+    # The row still exists: the conflicting insert has locked it.
     kept = tx.execute(_KEPT, named).one()
     if kept.request_hash != request_hash:
         raise IdempotencyMismatch
@@ -61,17 +63,17 @@ def begin_request(tx: Tx, user_id: str, key: str, request_hash: str, *, now: dat
 
 
 def keep_answer(tx: Tx, user_id: str, key: str, *, status: int, answer: str | None) -> None:
-    """Answer a request that is under way, and whoever asks again, with *status* (200 to 599) and *answer*.
+    """Store the answer of a running request, for its repetitions.
 
-    Where nothing is under way, nothing is changed. Raises InvalidValue for another status.
+    *status* is 200 to 599. Does nothing when no request with the key is running. Raises InvalidValue: another status.
     """
     tx.execute(update(idempotency_keys).where(_under_way(user_id, key)).values(status=status, answer=answer))
 
 
 def forget_request(tx: Tx, user_id: str, key: str, *, begun_before: datetime | None = None) -> None:
-    """The work failed: the key is free again. An answer that was kept stays.
+    """Free the key of a request that failed; a stored answer stays.
 
-    With *begun_before*, only a request so old that whoever began it cannot be at it any more.
+    With *begun_before*, only a request that began earlier and so cannot be running any more.
     """
     stale = () if begun_before is None else (idempotency_keys.c.created_at < begun_before,)
     tx.execute(delete(idempotency_keys).where(_under_way(user_id, key), *stale))

@@ -1,4 +1,4 @@
-"""API keys: only their hash is kept."""
+"""API keys, stored as hashes."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ from store.transaction import Tx
 from store.wake import KEYS
 
 TOUCH_EVERY: Final = timedelta(minutes=1)
-MAX_NAME: Final = 200  # characters, as the table's CHECK has it
+MAX_NAME: Final = 200  # characters, as in the table's CHECK
 ALL_SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 _ID: Final = re.compile(r"key_[0-9a-z]{29}", re.ASCII)
 
@@ -41,9 +41,10 @@ def create_api_key(
     agent: str | None = None,
     scopes: Collection[str] = ALL_SCOPES,
 ) -> ApiKey:
-    """Keep a key by its hash; the plaintext never comes here. With *agent* it is good for that one alone.
+    """Store a key by its hash; the plaintext is never passed in.
 
-    Raises InvalidValue for a name or scopes that cannot be, AgentNotFound when *agent* is not this user's.
+    With *agent* the key is limited to that agent. Raises InvalidValue: bad name or scopes. Raises AgentNotFound:
+    *agent* is not this user's.
     """
     values: dict[str, Any] = {
         "id": new_key_id(),
@@ -65,11 +66,14 @@ def list_api_keys(tx: Tx, user_id: str) -> list[ApiKey]:
 
 
 def page_api_keys(tx: Tx, user_id: str, *, limit: int, cursor: str | None) -> Page[ApiKey]:
-    """A user's keys, oldest first, from behind *cursor* on. Raises InvalidValue for no cursor of this list."""
+    """A page of a user's keys, oldest first, behind *cursor*.
+
+    Raises InvalidValue: malformed cursor.
+    """
     query = select(*_KEY_COLUMNS).where(api_keys.c.user_id == user_id).order_by(api_keys.c.id)
     if cursor is not None:
         if not _ID.fullmatch(cursor):
-            raise InvalidValue("not a cursor of this list")
+            raise InvalidValue("not a cursor of this list: pass next_cursor of the page before, unchanged")
         query = query.where(api_keys.c.id > cursor)
     count = max(1, min(limit, MAX_PAGE))
     rows = tx.execute(query.limit(count + 1)).mappings().all()
@@ -78,7 +82,7 @@ def page_api_keys(tx: Tx, user_id: str, *, limit: int, cursor: str | None) -> Pa
 
 
 def delete_api_key(tx: Tx, user_id: str, key_id: str) -> None:
-    """Revoke a key of this user, at once. Raises KeyNotFound."""
+    """Revoke a key of this user, effective at once. Raises KeyNotFound."""
     gone = tx.execute(delete(api_keys).where(api_keys.c.id == key_id, api_keys.c.user_id == user_id))
     if gone.rowcount == 0:
         raise KeyNotFound
@@ -86,7 +90,10 @@ def delete_api_key(tx: Tx, user_id: str, key_id: str) -> None:
 
 
 def get_user_by_api_key(tx: Tx, key_hash: str) -> tuple[User, ApiKey] | None:
-    """Who holds the key with this hash, by one indexed read; None for a revoked or unknown one."""
+    """The user and the key with this hash; None for a revoked or unknown one.
+
+    One indexed read.
+    """
     row = tx.execute(_HOLDER, {"hash": key_hash}).first()
     if row is None:
         return None
@@ -96,7 +103,7 @@ def get_user_by_api_key(tx: Tx, key_hash: str) -> tuple[User, ApiKey] | None:
 
 
 def touch_api_key(tx: Tx, key_id: str, *, now: datetime) -> None:
-    """Remember that the key was used; written at most once a minute, whatever the number of requests."""
+    """Record the time of use, written at most once per TOUCH_EVERY."""
     stale = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at <= now - TOUCH_EVERY)
     tx.execute(update(api_keys).where(api_keys.c.id == key_id, stale).values(last_used_at=now))
 
@@ -112,7 +119,7 @@ def _named(name: str) -> str:
 
 
 def _canonical(scopes: Collection[str]) -> str:
-    """*scopes* as the table has them: in the order of Scope, each once."""
+    """*scopes* as the table stores them: in the order of Scope, without duplicates."""
     if isinstance(scopes, str) or not scopes or not set(scopes) <= set(ALL_SCOPES):
-        raise InvalidValue(f"scopes are some of {', '.join(ALL_SCOPES)}")
+        raise InvalidValue(f"scopes must be one or more of {', '.join(ALL_SCOPES)}")
     return ",".join(scope for scope in ALL_SCOPES if scope in scopes)

@@ -1,4 +1,4 @@
-"""What the operator switches by hand, for every process on the database at once."""
+"""Operator's pause of all sending, effective for every process on the database."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,14 +17,17 @@ _READ: Final = select(switches.c.at, switches.c.reason).where(switches.c.name ==
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """All sending is stopped."""
+    """A pause of all sending."""
 
     at: datetime
     reason: str
 
 
 def pause_sending(tx: Tx, *, reason: str = "", now: datetime) -> Pause:
-    """Stop all sending, from the next mail on; one that was stopped already keeps its time and reason."""
+    """Pause all sending, from the next message on.
+
+    An existing pause keeps its time and reason, and is returned.
+    """
     paused = read_pause(tx)
     if paused is not None:
         return paused
@@ -34,17 +37,17 @@ def pause_sending(tx: Tx, *, reason: str = "", now: datetime) -> Pause:
 
 
 def resume_sending(tx: Tx) -> bool:
-    """Let mail go out again; whether it was stopped."""
+    """End the pause; whether there was one."""
     return bool(tx.execute(delete(switches).where(switches.c.name == _PAUSED)).rowcount)
 
 
 def read_pause(tx: Tx) -> Pause | None:
-    """Since when and why nothing is sent; None while it is."""
+    """The current pause with its time and reason; None when sending is on."""
     row = tx.execute(_READ).first()
     return None if row is None else Pause(row.at, row.reason)
 
 
 def require_sending(tx: Tx) -> None:
-    """Return while mail is sent. Raises SendingPaused."""
+    """Raise SendingPaused when sending is paused."""
     if read_pause(tx) is not None:
         raise SendingPaused

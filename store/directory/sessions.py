@@ -1,4 +1,4 @@
-"""Sessions of people who signed in: seven days each, known by the hash of a token alone."""
+"""Console sessions: valid for seven days, stored by the hash of their token."""
 
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -36,7 +36,10 @@ _END_OVER: Final = (
 
 
 def create_user_session(tx: Tx, user_id: str, *, token_hash: str, now: datetime) -> Session:
-    """A session of seven days under *token_hash* (hex SHA-256). Raises InvalidValue for nobody, or no such hash."""
+    """Create a session under *token_hash* (hex SHA-256).
+
+    Raises InvalidValue: no such user, or not such a hash.
+    """
     made = Session(user_id=user_id, created_at=now, expires_at=now + LIFETIME)
     values = {field.name: getattr(made, field.name) for field in fields(Session)}
     tx.execute(insert(user_sessions), {**values, "token_hash": token_hash})
@@ -44,7 +47,10 @@ def create_user_session(tx: Tx, user_id: str, *, token_hash: str, now: datetime)
 
 
 def get_user_session(tx: Tx, token_hash: str, *, now: datetime) -> tuple[User, Session] | None:
-    """Who is signed in with the token of this hash, by one indexed read; None for an unknown or ended one."""
+    """The user and the session of this token hash; None for an unknown or expired one.
+
+    One indexed read.
+    """
     row = tx.execute(_SIGNED_IN, {"hash": token_hash, "now": now}).first()
     if row is None:
         return None
@@ -53,10 +59,10 @@ def get_user_session(tx: Tx, token_hash: str, *, now: datetime) -> tuple[User, S
 
 
 def delete_user_session(tx: Tx, token_hash: str) -> None:
-    """Sign out; saying it twice is no error."""
+    """End a session; does nothing when it has ended."""
     tx.execute(delete(user_sessions).where(user_sessions.c.token_hash == token_hash))
 
 
 def delete_expired_user_sessions(tx: Tx, *, now: datetime, limit: int = 500) -> int:
-    """Remove at most *limit* sessions that are over, those over longest first; answers how many went."""
+    """Delete at most *limit* sessions, longest expired first; returns the count."""
     return len(tx.execute(_END_OVER, {"now": now, "most": limit}).all())

@@ -1,4 +1,4 @@
-"""Links that count once: whoever comes first with one is told so, and every other that it was used."""
+"""Single-use links: exactly one caller gets True for a link."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -27,14 +27,14 @@ _FORGET: Final = delete(used_links).where(used_links.c.hash.in_(select(_OVER.c.h
 
 
 def use_link(tx: Tx, link_hash: str, user_id: str, expires_at: datetime) -> bool:
-    """Whether this is the first use of the link of this hash (hex SHA-256), which is remembered until *expires_at*.
+    """Whether this is the first use of the link with this hash (hex SHA-256).
 
-    Raises InvalidValue for a link of nobody, or no such hash.
+    The use is remembered until *expires_at*. Raises InvalidValue: no such user, or not such a hash.
     """
     used = {"hash": link_hash, "user_id": user_id, "expires_at": expires_at}
     return tx.execute(_USE[tx.connection.dialect.name], used).first() is not None
 
 
 def delete_used_links(tx: Tx, *, now: datetime, limit: int = 500) -> int:
-    """Forget at most *limit* links that are over and so cannot be used anyhow; answers how many."""
+    """Delete the records of at most *limit* expired links; returns the count."""
     return len(tx.execute(_FORGET, {"now": now, "most": limit}).all())

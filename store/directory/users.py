@@ -1,8 +1,8 @@
-"""The people who own things.
+"""Users: the people who own domains and agents.
 
-Somebody comes by the operator's word (an email and nothing more) or by OIDC (a subject that the
-provider never gives to another). Whoever came by the first way has a subject of our own making,
-which the first sign-in with the same email replaces: one person is one user.
+A user is created by the operator, with an email only, or by OIDC, with a subject that the provider never reassigns.
+A user created by the operator has a local subject until the first OIDC sign-in with the same email replaces it,
+so that one person is one user.
 """
 
 from dataclasses import fields, replace
@@ -19,24 +19,24 @@ from store.transaction import Tx
 
 MAX_TEXT: Final = 320  # characters of an email, and of a name
 MAX_SUBJECT: Final = 255  # OpenID Connect Core 1.0 §2
-LOCAL: Final = "local:"  # begins the subject of whoever never signed in by OIDC
+LOCAL: Final = "local:"  # prefix of the subject of a user who never signed in by OIDC
 
 _COLUMNS: Final = [users.c[field.name] for field in fields(User)]
 
 
 def bootstrap_user(tx: Tx, email: str, *, name: str | None = None, now: datetime) -> User:
-    """The user with this *email*, made if there is none. Raises InvalidValue for what is no address."""
+    """The user with this *email*, created if missing. Raises InvalidValue: no address."""
     folded = _email(email)
     known = _first(tx, users.c.email == folded)
     return known or _create(tx, None, folded, name=name, now=now)
 
 
 def create_or_get_user(tx: Tx, subject: str, email: str, *, name: str | None = None, now: datetime) -> User:
-    """Whoever signed in by OIDC as *subject*, made if there is nobody yet; email and name are kept current.
+    """The user of an OIDC sign-in, created if missing; updates email and name.
 
-    *email* must be one that the provider has verified: it leads to the user of that email who never
-    signed in before. A *name* of None says nothing about the name. Raises InvalidValue; EmailTaken when
-    somebody new brings an email whose user signs in as another.
+    *email* must be verified by the provider: it selects the user of that email who has never signed in. A *name* of
+    None leaves the name unchanged. Raises InvalidValue. Raises EmailTaken: a new subject has the email of a user who
+    signs in with another subject.
     """
     _check_subject(subject)
     folded = _email(email)
@@ -47,7 +47,7 @@ def create_or_get_user(tx: Tx, subject: str, email: str, *, name: str | None = N
     if same_email is None:
         return _create(tx, subject, folded, name=name, now=now)
     if same_email.subject not in {subject, LOCAL + same_email.id}:
-        raise EmailTaken(f"{folded} belongs to somebody who signs in as another")
+        raise EmailTaken(f"{folded} belongs to a user who signs in with another subject")
     return _keep_current(tx, same_email, folded, subject=subject, name=name, now=now)
 
 
@@ -68,7 +68,7 @@ def get_user_by_email(tx: Tx, email: str) -> User:
 
 
 def list_users(tx: Tx) -> list[User]:
-    """Everybody, oldest first."""
+    """All users, oldest first."""
     return [_user(row) for row in tx.execute(select(*_COLUMNS).order_by(users.c.created_at, users.c.id))]
 
 
@@ -80,19 +80,19 @@ def _create(tx: Tx, subject: str | None, email: str, *, name: str | None, now: d
 
 
 def _keep_current(tx: Tx, user: User, email: str, *, name: str | None, now: datetime, subject: str = "") -> User:
-    """*user* with what the provider tells now; nothing is written when nothing is new."""
-    told = {"email": email, "subject": subject or user.subject, "name": user.name if name is None else _shown(name)}
-    if all(value == getattr(user, key) for key, value in told.items()):
+    """*user* with the provider's current values; writes only when a value has changed."""
+    current = {"email": email, "subject": subject or user.subject, "name": user.name if name is None else _shown(name)}
+    if all(value == getattr(user, key) for key, value in current.items()):
         return user
-    tx.execute(update(users).where(users.c.id == user.id).values(**told, updated_at=now))
-    return replace(user, **told, updated_at=now)  # type: ignore[arg-type]
+    tx.execute(update(users).where(users.c.id == user.id).values(**current, updated_at=now))
+    return replace(user, **current, updated_at=now)  # type: ignore[arg-type]
 
 
 def _free_email(tx: Tx, user: User, email: str) -> str:
-    """*email* where it can be this user's, else the one they have.
+    """*email* if no other user has it, else this user's present email.
 
-    They have proved who they are by their subject. To refuse them over an address that somebody else holds
-    would lock them out of what they own, and to take it from its holder would hand over what it leads to.
+    The subject has proved who the user is. Refusing the sign-in because another user has the address would lock the
+    user out of their own data, and moving the address would give away what it leads to.
     """
     if email == user.email or _first(tx, users.c.email == email) is None:
         return email
@@ -115,13 +115,13 @@ def _email(email: str) -> str:
 
 def _check_subject(subject: str) -> None:
     if not 0 < len(subject) <= MAX_SUBJECT or not subject.isprintable():
-        raise InvalidValue(f"a subject has 1 to {MAX_SUBJECT} printable characters")
-    if subject.startswith(LOCAL):  # would be whoever has that id, without a sign-in
-        raise InvalidValue(f"a subject of OIDC does not start with {LOCAL}")
+        raise InvalidValue(f"an OIDC subject has 1 to {MAX_SUBJECT} printable characters")
+    if subject.startswith(LOCAL):  # it would select the user with that id without a sign-in
+        raise InvalidValue(f"an OIDC subject must not start with {LOCAL}")
 
 
 def _shown(name: str) -> str:
-    """*name* as it is kept: it is for eyes alone, so what cannot be shown is left out and never refused."""
+    """*name* as it is stored: only displayed, so unprintable characters are dropped."""
     return "".join(sign for sign in name if sign.isprintable())[:MAX_TEXT]
 
 

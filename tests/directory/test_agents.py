@@ -219,7 +219,7 @@ def test_what_a_webhook_has_not_had_waits_in_the_queue_after_a_change_to_polling
     change(mode="poll")
 
     (delivery,) = store.run(lambda tx: list_deliveries(tx, agent=BOT)).items
-    assert ("dead", "the agent polls now") == (delivery.status, delivery.last_error)
+    assert ("dead", "the agent was switched to poll mode") == (delivery.status, delivery.last_error)
 
 
 def test_a_strangers_agent_cannot_be_changed(store, places, make, clock):
