@@ -5,7 +5,7 @@ from typing import Final
 CONTENTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Start", ("index", "try-it", "install")),
     ("Use", ("receiving", "sending", "approvals", "events", "errors")),
-    ("Operate", ("settings", "operations", "behind-another-mx", "performance")),
+    ("Operate", ("settings", "operations", "performance")),
     ("Understand", ("contract", "architecture", "glossary")),
     (
         "Decisions",
