@@ -245,7 +245,7 @@ class Daemon:
             is_ready=self._is_ready,
             try_webhook=self._try_webhook,
             resolver=FreshResolver(self._resolver),
-            place=make_dns_identity(self._settings),
+            dns_identity=make_dns_identity(self._settings),
             shared_domain=self._settings.shared_domain,
             allow=self._settings.webhook_allow_cidrs,
             max_message_bytes=self._settings.max_message_bytes,

@@ -1,4 +1,4 @@
-"""Joining parts: what both the daemon and single commands put together from the settings."""
+"""Build collaborators from the settings, for the daemon and the commands."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -33,14 +33,14 @@ from store.errors import InvalidValue, StoreError
 
 
 class SenderAuthenticator:
-    """relay.auth over a resolver and a cache of keys."""
+    """Authenticates the sender of a message with one resolver and one DKIM key cache."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._keys = KeyCache()
 
     async def __call__(self, envelope: Envelope, headers: Headers, spool: Spool, *, now: datetime) -> Verdict:
-        """The verdict on the mail in *spool*."""
+        """The verdict on the message in *spool*. Never raises because of its content."""
         start = header_end(spool.head())
         return await authenticate(
             envelope,
@@ -54,10 +54,11 @@ class SenderAuthenticator:
 
 
 def open_database(settings: Settings, *, may_migrate: bool | None = None) -> Store:
-    """The store of the settings, at a revision this program can work with; not yet started.
+    """Open the database of the settings and check its schema revision.
 
-    SQLite is brought to the newest revision; PostgreSQL only when *may_migrate* says so, as other
-    processes share it. Raises Misconfigured, with what to do.
+    SQLite is migrated to the newest revision; PostgreSQL only if *may_migrate* is true, because
+    other processes share it. The returned store is not started. Raises Misconfigured, with the
+    next step.
     """
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -85,26 +86,26 @@ def _bring_up_to_date(store: Store, *, may_migrate: bool | None) -> None:
         return
     found = f"at revision {state.found}" if state.found else "empty"
     remedy = "run `mailseal migrate`, or `mailseal serve --migrate`"
-    raise Misconfigured(f"the database is {found}, this program needs {state.wanted}: {remedy}")
+    raise Misconfigured(f"the database is {found}, this program needs revision {state.wanted}: {remedy}")
 
 
 def make_resolver(settings: Settings) -> CachingResolver:
-    """DNS by the nameservers of the settings, or the system's."""
+    """A caching resolver for the nameservers of the settings, else the system's."""
     return CachingResolver(settings.dns_nameservers)
 
 
 def make_master(settings: Settings) -> MasterKey:
-    """The key that opens stored secrets. Raises Misconfigured."""
+    """The master key, which decrypts stored secrets. Raises Misconfigured."""
     return master_key(master_secret(settings))
 
 
 def make_routes(settings: Settings) -> Routes:
-    """Which addresses mean the operator."""
+    """The recipient lookup rules, with the addresses of the operator."""
     return Routes(hostname=settings.hostname, postmaster=settings.postmaster, shared_domain=settings.shared_domain)
 
 
 def make_dns_identity(settings: Settings) -> DnsIdentity:
-    """What this relay is to the DNS of others."""
+    """The host name and provider that DNS records of domains must name."""
     return DnsIdentity(hostname=settings.hostname, outbound=settings.outbound)
 
 
@@ -116,7 +117,7 @@ def make_send_context(
     master: MasterKey,
     count: Callable[[SendOutcome], None] = uncounted,
 ) -> SendContext:
-    """Everything that writing, deciding and sending need. Raises Misconfigured."""
+    """The collaborators of submitting, reviewing and sending. Raises Misconfigured."""
     return SendContext(
         store=store,
         clock=clock,
@@ -136,7 +137,7 @@ def make_send_context(
 
 
 def make_ses_events(settings: Settings, *, send_context: SendContext, sns: SnsApi) -> SesEvents | None:
-    """What listening to SES needs; None where the settings name no topic."""
+    """The collaborators for SES events; None if the settings name no SNS topic."""
     if settings.ses_topic_arn is None:
         return None
     secret = settings.ses_events_secret or events_secret(send_context.master)
@@ -146,7 +147,7 @@ def make_ses_events(settings: Settings, *, send_context: SendContext, sns: SnsAp
 def make_receive_context(
     settings: Settings, *, store: Store, resolver: Resolver, clock: Clock, master: MasterKey
 ) -> ReceiveContext:
-    """Everything that receiving needs."""
+    """The collaborators of receiving a message."""
     return ReceiveContext(
         store=store,
         judge=SenderAuthenticator(resolver),

@@ -1,1 +1,1 @@
-"""The HTTP door: the API of contract §6 over FastAPI."""
+"""HTTP: the REST API (docs/contract.md §6) and web pages, with FastAPI."""

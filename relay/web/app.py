@@ -67,7 +67,7 @@ _SUBJECTS: Final = (
 
 def make_app(ctx: WebContext) -> ContextApp:
     """The application over *house*; ``GET /openapi.json`` describes it."""
-    return ContextApp(_api(), Authenticator(ctx, stream.streaming_of(ctx)))
+    return ContextApp(_api(), Authenticator(ctx, stream.make_stream_context(ctx)))
 
 
 def make_api() -> FastAPI:

@@ -98,15 +98,15 @@ class ApiServer:
             is_ready=self._is_ready,
             try_webhook=self._try_webhook,
             resolver=self.dns,
-            place=DnsIdentity(hostname="mx.here.example"),
+            dns_identity=DnsIdentity(hostname="mx.here.example"),
             shared_domain="shared.example",
             allow=places.allow,
             max_message_bytes=36_700_160,
             send_context=self.send_context,
             limits=limits,
         )
-        self.entrance = make_app(ctx)
-        self.server = WebServer(self.entrance, limits, base_url=BASE_URL, on_stop=ctx.close)
+        self.app = make_app(ctx)
+        self.server = WebServer(self.app, limits, base_url=BASE_URL, on_stop=ctx.close)
         self.session: aiohttp.ClientSession
         self.key = ""
         self.message_id = ""  # of the one message, where a door is only looked at
@@ -118,7 +118,7 @@ class ApiServer:
 
     def own_api(self) -> FastAPI:
         """This door's own routes from now on, to add some to."""
-        self.entrance.api = api = make_api()
+        self.app.api = api = make_api()
         return api
 
     async def close(self) -> None:

@@ -1,1 +1,1 @@
-"""Who may call a route, how often, and with which collaborators."""
+"""Authentication, scopes, rate limits and idempotency of HTTP requests."""

@@ -1,4 +1,7 @@
-"""The way in: who asks is known, and counted, before a route is chosen or anything of the body is read."""
+"""Middleware: authenticate API keys and count requests before routing.
+
+Runs before the body of the request is read.
+"""
 
 import re
 from collections.abc import Mapping
@@ -24,45 +27,45 @@ from store.records.mail import ApiKey
 _SCHEME: Final = "bearer "
 _NEEDS_KEY: Final = "/v1/"
 _AGENT: Final = re.compile(rf"/v1/agents/({ADDRESS})(?=/|\Z)")
-_REMEMBERED: Final = 10_000  # keys whose last use is kept in mind
+_MAX_KEYS: Final = 10_000  # keys whose last use is remembered
 
 
 class LastUse:
-    """Which keys were used lately, so that a busy one costs a write a minute and not one a request."""
+    """Remembers when keys were used, so that a busy key is written once a minute."""
 
     def __init__(self) -> None:
         self._at: dict[str, datetime] = {}
 
     def is_due(self, key: ApiKey, now: datetime) -> bool:
-        """Whether this use should be written down."""
+        """Whether this use must be stored."""
         last = self._at.get(key.id) or key.last_used_at
         if last is not None and now - last < TOUCH_EVERY:
             return False
-        if len(self._at) >= _REMEMBERED:
+        if len(self._at) >= _MAX_KEYS:
             self._at.clear()
         self._at[key.id] = now
         return True
 
 
-class _Answer:
-    """What goes back: everything gets the fields that tell how its asker stands."""
+class _ResponseSender:
+    """Adds the rate limit fields to the response."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.has_begun = False
+        self.has_started = False
         self.fields: Mapping[str, str] = {}
 
     async def send(self, message: Message) -> None:
-        """Send *message* on."""
+        """Send the ASGI *message*, with the extra fields in the response head."""
         if message["type"] == "http.response.start":
-            self.has_begun = True
+            self.has_started = True
             more = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in self.fields.items()]
             message = {**message, "headers": [*message.get("headers", ()), *more]}
         await self._send(message)
 
 
 class Authenticator:
-    """The gate of one house."""
+    """Authenticates and rate-limits the requests of one application."""
 
     def __init__(self, ctx: WebContext, stream_context: StreamContext) -> None:
         self.ctx = ctx
@@ -70,9 +73,9 @@ class Authenticator:
         self.rates = RequestRates(ctx.limits)
         self._last_use = LastUse()
 
-    async def let_in(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in to *app*, or answer it here."""
-        answer = _Answer(send)
+    async def handle(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Authenticate the request and pass it to *app*, or answer with a problem."""
+        answer = _ResponseSender(send)
         try:
             _require_text(scope)
             if scope["path"].startswith(_NEEDS_KEY):
@@ -80,12 +83,12 @@ class Authenticator:
             most = self.ctx.limits.max_body_bytes
             await app(scope, bounded(scope, receive, most=most), answer.send)
         except Exception as error:
-            if answer.has_begun:
+            if answer.has_started:
                 raise
             await problem_of(error, base_url=self.ctx.base_url)(scope, receive, answer.send)
 
-    async def _identify(self, scope: Scope, answer: _Answer) -> None:
-        """Leave the asker where guards find them. Raises Unauthorized, RateLimited."""
+    async def _identify(self, scope: Scope, answer: _ResponseSender) -> None:
+        """Set ``state.auth`` for the dependencies. Raises Unauthorized, RateLimited."""
         plaintext = _bearer(scope)
         if plaintext is None:
             raise Unauthorized
@@ -99,40 +102,49 @@ class Authenticator:
             answer.fields = self.rates.count_failure(peer, key_hash, now.timestamp())
             raise Unauthorized
         answer.fields = self.rates.count(auth.principal, key_hash, now.timestamp())
-        await self._note_use(auth, now)
+        await self._touch_key(auth, now)
         scope["state"]["auth"] = auth
 
-    async def _note_use(self, auth: RequestAuth, now: datetime) -> None:
+    async def _touch_key(self, auth: RequestAuth, now: datetime) -> None:
         key = auth.principal.key
         if self._last_use.is_due(key, now):
-            with suppress(StoreError):  # who can still be answered must not be refused over a note
+            with suppress(StoreError):  # a failed update of last_used_at must not fail the request
                 await self.ctx.store.write(lambda tx: touch_api_key(tx, key.id, now=now))
 
 
 class ContextApp:
-    """An application over one house: its requests carry what routes need of it to *api*, which all houses share."""
+    """ASGI application that adds its context to each request before calling *api*.
 
-    def __init__(self, api: ASGIApp, gate: Authenticator) -> None:
+    Applications with different contexts (as in tests) share one *api*.
+    """
+
+    def __init__(self, api: ASGIApp, authenticator: Authenticator) -> None:
         self.api = api
-        self.gate = gate
+        self.authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        gate = self.gate
-        scope.setdefault("state", {}).update(gate=gate, ctx=gate.ctx, stream_context=gate.stream_context)
+        """Handle one ASGI request."""
+        authenticator = self.authenticator
+        scope.setdefault("state", {}).update(
+            authenticator=authenticator, ctx=authenticator.ctx, stream_context=authenticator.stream_context
+        )
         await self.api(scope, receive, send)
 
 
 class AuthMiddleware:
-    """The gate's place among the middlewares: inside of the catcher that would raise a mistake once more."""
+    """Calls the request's `Authenticator`.
+
+    A middleware, so that it runs inside of Starlette's ServerErrorMiddleware, which would raise
+    an error again after answering it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ask the gate of the request's house."""
-        gate: Authenticator = scope["state"]["gate"]
-        await gate.let_in(self._app, scope, receive, send)
+        """Handle one ASGI request."""
+        authenticator: Authenticator = scope["state"]["authenticator"]
+        await authenticator.handle(self._app, scope, receive, send)
 
 
 def _bearer(scope: Scope) -> str | None:
@@ -141,8 +153,8 @@ def _bearer(scope: Scope) -> str | None:
 
 
 def _require_text(scope: Scope) -> None:
-    """Refuse NUL: no id or address has one, and PostgreSQL would not take it even to look for it."""
+    """Reject NUL: no id or address contains it, and PostgreSQL rejects it in a query."""
     if "\0" in scope["path"]:
         raise PathNotFound
     if b"%00" in scope["query_string"]:
-        raise InvalidValue("a query holds no NUL")
+        raise InvalidValue("the query string contains a NUL character")

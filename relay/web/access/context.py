@@ -1,4 +1,4 @@
-"""What the web needs of the daemon, joined once at the start."""
+"""Collaborators of all HTTP routes, built once at the start of the daemon."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,26 +20,26 @@ from store.records.mail import Agent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebContext:
-    """Collaborators of every route."""
+    """Collaborators of all HTTP routes."""
 
     store: Store
     clock: Clock
     base_url: str
-    master: MasterKey  # opens and closes what must not lie in the store in clear
+    master: MasterKey  # encrypts values that must not be stored in plain text
     metrics: Metrics
     is_ready: Callable[[], Awaitable[bool]]  # able to accept mail
     try_webhook: Callable[[Agent], Awaitable[Trial]]  # posts a sample event
-    resolver: Resolver  # answers from no memory: what was published a moment ago is seen
-    place: DnsIdentity
-    shared_domain: str | None  # where agents are made from a slug
-    allow: Sequence[Network]  # private networks that webhooks may be in
-    max_message_bytes: int  # of a mail that comes in
-    send_context: SendContext  # what writing and sending need
-    ses_events: SesEvents | None = None  # None where no topic is listened to
+    resolver: Resolver  # without a cache, to see records published a moment ago
+    dns_identity: DnsIdentity
+    shared_domain: str | None  # domain of agents created by slug
+    allow: Sequence[Network]  # private networks allowed for webhooks
+    max_message_bytes: int  # of a received message
+    send_context: SendContext  # for submitting and sending messages
+    ses_events: SesEvents | None = None  # None if no SNS topic is configured
     limits: ApiLimits = DEFAULTS
-    closing: asyncio.Event = field(default_factory=asyncio.Event)  # set once requests under way must end
+    closing: asyncio.Event = field(default_factory=asyncio.Event)  # set when open requests must end
 
     def close(self) -> None:
-        """Have every request that waits for something to happen end now."""
+        """End all requests that wait for an event."""
         self.closing.set()
         self.store.notifier.wake_all()

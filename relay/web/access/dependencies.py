@@ -1,7 +1,8 @@
-"""Who is asking, and what they may: the key of a request, its scopes, and the agent it is about.
+"""FastAPI dependencies for authorization: API key, scopes, the agent in the path.
 
-The gate finds the asker before a route is chosen (relay/web/access/auth_middleware.py); a route names what it needs by
-the type of a parameter. A route that names nothing of this is open to everybody.
+relay/web/access/auth_middleware.py authenticates the request before routing. A route declares
+the access it needs by the annotated type of a parameter, such as `AgentReader`. A route without
+such a parameter is public.
 """
 
 from collections.abc import Awaitable, Callable
@@ -36,7 +37,7 @@ _SAYS: Final[dict[Scope, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A user, by one of their keys."""
+    """An authenticated user, with the API key of the request."""
 
     user: User
     key: ApiKey
@@ -44,19 +45,22 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestAuth:
-    """Whoever asks, as the store knows them, and the agent they ask about."""
+    """The principal of a request, and the agent named in its path."""
 
     plaintext: str
     principal: Principal
-    address: str | None  # of the agent in the path, as it stands there
-    agent: Agent | StoreError | None  # it, or why they cannot have it; None where the path names none
+    address: str | None  # of the agent, as written in the path
+    agent: Agent | StoreError | None  # the agent, or why access is denied; None without an agent in the path
 
     def __repr__(self) -> str:
-        return f"Asker({self.principal.key.id}, {self.address})"
+        return f"RequestAuth({self.principal.key.id}, {self.address})"
 
 
 def find_request_auth(tx: Tx, plaintext: str, address: str | None) -> RequestAuth | None:
-    """Who holds the key *plaintext*, and their agent at *address*; None for a key that nobody holds."""
+    """Look up the owner of the key *plaintext* and their agent at *address*.
+
+    None if the key is unknown or revoked.
+    """
     found = find_holder(tx, plaintext)
     if found is None:
         return None
@@ -74,7 +78,7 @@ def _own_agent(tx: Tx, principal: Principal, address: str) -> Agent | StoreError
 
 
 def web_context(request: Request) -> WebContext:
-    """What the daemon joined for the web."""
+    """The context of the application that handles *request*."""
     ctx: WebContext = request.state.ctx
     return ctx
 
@@ -83,7 +87,7 @@ InjectedContext = Annotated[WebContext, Depends(web_context)]
 
 
 async def request_auth(request: Request, _: Annotated[object, Depends(_documented)] = None) -> RequestAuth:
-    """Whom the gate let in. Raises Unauthorized."""
+    """The authentication of the request. Raises Unauthorized."""
     auth: RequestAuth | None = getattr(request.state, "auth", None)
     if auth is None:
         raise Unauthorized
@@ -94,14 +98,15 @@ InjectedAuth = Annotated[RequestAuth, Depends(request_auth)]
 
 
 async def any_principal(auth: InjectedAuth) -> Principal:
-    """The holder of the request's key, whatever it may do. Raises Unauthorized."""
+    """The principal of the request, with any scope. Raises Unauthorized."""
     return auth.principal
 
 
 async def has_left(request: Request, auth: InjectedAuth, ctx: InjectedContext) -> Callable[[], Awaitable[bool]]:
-    """A question for whoever keeps a request waiting: has the asker hung up, or must all requests end?
+    """A callable for long-polling: whether to stop waiting.
 
-    It raises Unauthorized once their key is revoked, and AgentNotFound once the agent is not theirs.
+    True if the client has disconnected or the server stops. The callable raises Unauthorized once
+    the key is revoked, and AgentNotFound once the agent belongs to another user.
     """
 
     async def look() -> bool:
@@ -147,13 +152,16 @@ def _for_agent(*scopes: Scope) -> Any:
 
 
 def require_admin(principal: Principal) -> None:
-    """What Admin does, where a route must look first. Raises InsufficientScope."""
+    """Check for the scope ``admin`` inside a route, like `Admin`.
+
+    Raises InsufficientScope.
+    """
     _require_account(principal, "admin")
 
 
 def _require_account(principal: Principal, *scopes: Scope) -> Principal:
     if principal.key.agent is not None:
-        raise InsufficientScope("this API key is for one agent alone")
+        raise InsufficientScope("this API key is restricted to one agent")
     return _require(principal, *scopes)
 
 
@@ -166,16 +174,16 @@ def _require(principal: Principal, *scopes: Scope) -> Principal:
 # Any valid key.
 AnyPrincipal = Annotated[Principal, Depends(any_principal)]
 
-# The account: a key with the scope that is not for one agent alone. Else 403.
+# For the account: a key with the scope that is not restricted to one agent. Otherwise 403.
 Reader = Annotated[Principal, _for_account("read")]
 Sender = Annotated[Principal, _for_account("send")]
 Admin = Annotated[Principal, _for_account("admin")]
 Viewer = Annotated[Principal, _for_account("read", "admin")]
 
-# The same, and also a key that is for one agent alone: the route shows no more than that one.
+# As Viewer, but also a key restricted to one agent; the route then shows only that agent.
 AnyViewer = Annotated[Principal, _for_any("read", "admin")]
 
-# The agent in the path: 404 unless it is the caller's, and the key's own where it has one; 403 without the scope.
+# The agent in the path: 404 unless the caller owns it and the key allows it; 403 without the scope.
 AgentReader = Annotated[Agent, _for_agent("read")]
 AgentSender = Annotated[Agent, _for_agent("send")]
 AgentAdmin = Annotated[Agent, _for_agent("admin")]

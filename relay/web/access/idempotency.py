@@ -1,13 +1,14 @@
-"""``Idempotency-Key``: a request that comes twice is done once, and both get the one answer.
+"""``Idempotency-Key``: run a repeated POST request once, and replay its response.
 
-The answer is kept for 24 hours, encrypted under the master key. Some answers show a secret that is
-shown nowhere else, such as a new API key; kept without it, the replay would be worth nothing to the
-client that lost the first, and kept in clear it would lie in every backup. So all are encrypted, and
-no route has to remember that it shows one.
+The response is kept for 24 hours, encrypted with the master key. Some responses show a secret
+that is shown only once, such as a new API key. Without the secret a replay would be useless to a
+client that lost the first response; in plain text it would be in every backup. All responses are
+encrypted, so no route has to declare that its response holds a secret.
 
-A request whose process died, or whose database went away, in the middle of it stays under way for as
-long as any may take; then its key is free again, and if the work was done after all, it is done twice.
-What must not be, a mail that goes out, begins, works and answers in one transaction of its own instead.
+If the process or the database fails during a request, its key stays reserved for five minutes and
+is then released; if the work had been done, a retry does it twice. Routes where that must not
+happen, because they send a message, use `IdempotentTransaction`: reserve the key, do the work and
+keep the response in one transaction.
 """
 
 import base64
@@ -40,8 +41,8 @@ _PARAMETER: Final = {
     "in": "header",
     "required": False,
     "description": (
-        "A word of your choice, different for each thing you want done. The same request with the same word within "
-        "24 hours is not done again: it gets the first one's answer, marked `Idempotent-Replayed: true`."
+        "A unique value of your choice for each operation. A repeated request with the same value within 24 hours "
+        "is not run again: it gets the first response, marked `Idempotent-Replayed: true`."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
     "example": "5d2a51c8-order-1021",
@@ -49,7 +50,7 @@ _PARAMETER: Final = {
 
 
 class KeyedRoute(APIRoute):
-    """A route whose POST takes an ``Idempotency-Key`` and sees to the rest itself, by JoinedOnce."""
+    """A route whose POST documents ``Idempotency-Key`` and uses IdempotentTransaction."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
         if "POST" in (given.get("methods") or ()):
@@ -59,31 +60,31 @@ class KeyedRoute(APIRoute):
 
 
 class IdempotentRoute(KeyedRoute):
-    """A route whose POST honours ``Idempotency-Key``; for what makes something, in one answer and not in a stream."""
+    """A route whose POST honours ``Idempotency-Key``; not for streaming responses."""
 
     def get_route_handler(self) -> Handle:
-        """The route's own handler behind the question whether its answer is known already."""
+        """The route's handler, run only if no response is kept for the key."""
         handle = super().get_route_handler()
 
-        async def handle_once(request: Request) -> Response:
+        async def handle_idempotently(request: Request) -> Response:
             key = request.headers.get(HEADER)
             if key is None or request.method != "POST":
                 return await handle(request)
-            return await _Once(request, key).answer(handle)
+            return await _IdempotentRequest(request, key).answer(handle)
 
-        return handle_once
+        return handle_idempotently
 
 
 class Replayed(Exception):
-    """The request is answered already."""
+    """The request was already answered; *response* is the kept response."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
         self.response = response
 
 
-class _Keyed:
-    """One request with an idempotency key."""
+class _KeyedRequest:
+    """A request with an idempotency key."""
 
     def __init__(self, request: Request, key: str) -> None:
         auth: RequestAuth | None = getattr(request.state, "auth", None)
@@ -95,8 +96,11 @@ class _Keyed:
         self._ctx: WebContext = request.state.ctx
         self._context = f"{self._caller.user.id}\n{key}"
 
-    async def _asked(self) -> str:
-        """What is asked for, and by which API key: another of the same user may not be allowed to see the answer."""
+    async def _fingerprint(self) -> str:
+        """Hash of the request: API key, method, path, query and body.
+
+        Includes the API key, because another key of the same user may lack access to the response.
+        """
         scope, digest = self._request.scope, sha256()
         parts = (self._caller.key.id, scope["method"], scope["path"], scope["query_string"], await self._request.body())
         for part in parts:
@@ -104,69 +108,81 @@ class _Keyed:
             digest.update(b"%d:" % len(octets) + octets)
         return digest.hexdigest()
 
-    def _begin(self, tx: Tx, asked: str) -> Response | None:
-        """The answer there is already; None for a request that is begun by this. Raises RequestUnderWay."""
+    def _begin(self, tx: Tx, fingerprint: str) -> Response | None:
+        """Reserve the key and return None, or return the kept response.
+
+        Raises RequestUnderWay if the first request has not finished.
+        """
         user, now = self._caller.user.id, self._ctx.clock.now()
         forget_request(tx, user, self._key, begun_before=now - _ABANDONED)
-        begun = begin_request(tx, user, self._key, asked, now=now)
+        begun = begin_request(tx, user, self._key, fingerprint, now=now)
         if begun.state == "under way":
             raise RequestUnderWay
         if begun.state == "answered":
             assert begun.status is not None
-            return _replayed(begun.status, _open(begun.answer or "", context=self._context, master=self._ctx.master))
+            return _replayed(
+                begun.status, _decrypt_answer(begun.answer or "", context=self._context, master=self._ctx.master)
+            )
         return None
 
     def _keep(self, tx: Tx, response: Response) -> None:
-        answer = _seal(_packed(response), context=self._context, master=self._ctx.master)
+        answer = _encrypt_answer(_packed(response), context=self._context, master=self._ctx.master)
         keep_answer(tx, self._caller.user.id, self._key, status=response.status_code, answer=answer)
 
 
-class JoinedOnce(_Keyed):
-    """A request that begins, works and answers in one transaction: a process that dies has done all of it or nothing.
+class IdempotentTransaction(_KeyedRequest):
+    """Reserves the key, does the work and keeps the response in one transaction.
 
-    What is not answered leaves no trace, so it can be asked again at once.
+    If the process dies, either all of it is done or none of it, so a retry is possible at once.
     """
 
     async def read(self) -> None:
-        """Learn what is asked for; before begin()."""
-        self._hash = await self._asked()
+        """Read the request and compute its fingerprint. Call before begin()."""
+        self._hash = await self._fingerprint()
 
     def begin(self, tx: Tx) -> None:
-        """Take the key. Raises Replayed for a request that is answered already, IdempotencyMismatch, InvalidValue."""
+        """Reserve the key.
+
+        Raises Replayed if the request was already answered, IdempotencyMismatch, InvalidValue.
+        """
         response = self._begin(tx, self._hash)
         if response is not None:
             raise Replayed(response)
 
     def end(self, tx: Tx, response: Response) -> None:
-        """Keep what is answered."""
+        """Keep the response."""
         self._keep(tx, response)
 
 
-async def joined_once(request: Request) -> JoinedOnce | None:
-    """The request's idempotency key at work; None where it has none."""
+async def idempotent_transaction(request: Request) -> IdempotentTransaction | None:
+    """Dependency: the IdempotentTransaction of the request; None without a key."""
     key = request.headers.get(HEADER)
     if key is None:
         return None
-    once = JoinedOnce(request, key)
+    once = IdempotentTransaction(request, key)
     await once.read()
     return once
 
 
-class _Once(_Keyed):
-    """One request with an idempotency key, around a route that knows nothing of it."""
+class _IdempotentRequest(_KeyedRequest):
+    """Runs the handler of a route once for an idempotency key."""
 
     async def answer(self, handle: Handle) -> Response:
-        """Do it, or find that it is done. Raises RequestUnderWay, IdempotencyMismatch, InvalidValue."""
-        asked = await self._asked()
-        known = await self._ctx.store.write(lambda tx: self._begin(tx, asked))
+        """Run *handle*, or return the kept response.
+
+        Raises RequestUnderWay, IdempotencyMismatch, InvalidValue.
+        """
+        fingerprint = await self._fingerprint()
+        known = await self._ctx.store.write(lambda tx: self._begin(tx, fingerprint))
         if known is not None:
             return known
-        return await self._kept_or_forgotten(lambda: handle(self._request))
+        return await self._run_and_keep(lambda: handle(self._request))
 
-    async def _kept_or_forgotten(self, work: Callable[[], Awaitable[Response]]) -> Response:
-        """Do it and keep the answer; what fails is forgotten, so that it can be tried again.
+    async def _run_and_keep(self, work: Callable[[], Awaitable[Response]]) -> Response:
+        """Run *work* and keep its response; after an error release the key for a retry.
 
-        An error that is raised has done nothing. A cancellation says nothing of what was done.
+        A raised error means that the work was not done. After a cancellation that is unknown, so the
+        key stays reserved.
         """
         store, user = self._ctx.store, self._caller.user.id
         try:
@@ -177,7 +193,7 @@ class _Once(_Keyed):
         if response.status_code >= 500:
             await store.write(lambda tx: forget_request(tx, user, self._key))
             return response
-        with suppress(Unavailable):  # it is done: whoever asked hears so all the same
+        with suppress(Unavailable):  # the work is done: the client gets its response anyway
             await store.write(lambda tx: self._keep(tx, response))
         return response
 
@@ -194,15 +210,17 @@ def _replayed(status: int, packed: bytes) -> Response:
     return Response(body, status, headers)
 
 
-def _seal(packed: bytes, *, context: str, master: MasterKey) -> str:
-    blob = encrypt(Secret(packed), master=master, nonce=secrets.token_bytes(NONCE_BYTES), context=_place(context))
+def _encrypt_answer(packed: bytes, *, context: str, master: MasterKey) -> str:
+    blob = encrypt(
+        Secret(packed), master=master, nonce=secrets.token_bytes(NONCE_BYTES), context=_encryption_context(context)
+    )
     return base64.b64encode(blob).decode("ascii")
 
 
-def _open(answer: str, *, context: str, master: MasterKey) -> bytes:
-    return decrypt(base64.b64decode(answer), master=master, context=_place(context)).value
+def _decrypt_answer(answer: str, *, context: str, master: MasterKey) -> bytes:
+    return decrypt(base64.b64decode(answer), master=master, context=_encryption_context(context)).value
 
 
-def _place(context: str) -> str:
-    """The row as the encryption knows it: no agent's secret can be mistaken for an answer."""
+def _encryption_context(context: str) -> str:
+    """Associated data of the encryption: differs from that of an agent's secret."""
     return f"idempotency\n{context}"

@@ -1,8 +1,8 @@
-"""Where an agent is in the API's paths.
+"""Match agent addresses in URL paths, including addresses that contain a slash.
 
-A server decodes a path before anybody looks at it, so a ``/`` that was written as ``%2F`` cannot be told from one
-that parts two steps. A local part may hold one (RFC 5322 §3.2.3) and never an ``@``, a domain neither: so what stands
-up to the ``@`` and on to the next ``/`` is one address.
+The server decodes the path before routing, so ``%2F`` is indistinguishable from a path separator.
+A local part may contain ``/`` (RFC 5322 §3.2.3) but no ``@``; a domain contains neither. The text up to
+the ``@`` and on to the next ``/`` is therefore one address.
 """
 
 from typing import Final
@@ -15,18 +15,18 @@ AGENT_PAGE: Final = "/agents/{address:agent}"
 
 
 class _AddressConvertor(Convertor[str]):
-    """An agent's address as a step of a path."""
+    """Path convertor for an agent's address."""
 
     regex = ADDRESS
 
     def convert(self, value: str) -> str:
-        """The address as it stands there."""
+        """The address unchanged."""
         return value
 
     def to_string(self, value: str) -> str:
-        """The address as it is."""
+        """The address unchanged."""
         return value
 
 
-# The framework keeps these in a table of its own; each prefix above is read with it.
+# Starlette keeps convertors in a global table; the path constants above refer to "agent".
 register_url_convertor("agent", _AddressConvertor())

@@ -1,4 +1,7 @@
-"""Counting who comes in: requests by key and by user, wrong keys by where they come from."""
+"""Rate limits by API key and user.
+
+For invalid keys and sign-ins by client address.
+"""
 
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
@@ -9,67 +12,76 @@ from relay.web.access.token_bucket import Buckets, BucketState, fields
 from relay.web.answers.errors import RateLimited
 from relay.web.http.limits import ApiLimits
 
-_REMEMBERED: Final = 10_000  # keys that were good
+_MAX_ENTRIES: Final = 10_000  # valid keys that are remembered
 
 
 class RequestRates:
-    """The rates of one process."""
+    """The rate limits of one process."""
 
     def __init__(self, limits: ApiLimits) -> None:
         self._keys = Buckets("key", limits.rate_per_key)
         self._users = Buckets("user", limits.rate_per_user)
         self._failures = Buckets("failed-keys", limits.failed_keys_per_peer)
         self._sign_ins = Buckets("sign-ins", limits.sign_ins_per_peer)
-        self._good: OrderedDict[str, None] = OrderedDict()
+        self._valid_keys: OrderedDict[str, None] = OrderedDict()
 
     def count(self, principal: Principal, key_hash: str, now: float) -> dict[str, str]:
-        """Count a request of *caller*; the fields that say how they stand. Raises RateLimited, and counts nothing."""
-        self._good[key_hash] = None
-        self._good.move_to_end(key_hash)
-        if len(self._good) > _REMEMBERED:
-            self._good.popitem(last=False)
+        """Count a request of *principal*; return the rate limit header fields.
+
+        Raises RateLimited, and then does not count the request.
+        """
+        self._valid_keys[key_hash] = None
+        self._valid_keys.move_to_end(key_hash)
+        if len(self._valid_keys) > _MAX_ENTRIES:
+            self._valid_keys.popitem(last=False)
         bounds = [(self._keys, principal.key.id), (self._users, principal.user.id)]
         bounds = [(buckets, name) for buckets, name in bounds if buckets.quota]
-        _require_room([buckets.standing(name, now) for buckets, name in bounds])
+        _require_quota([buckets.state(name, now) for buckets, name in bounds])
         return fields([buckets.take(name, now) for buckets, name in bounds])
 
     def check_peer(self, peer: str, key_hash: str, now: float) -> None:
-        """Raise RateLimited for one more guess from where too many came from.
+        """Raise RateLimited after too many invalid keys from *peer*.
 
-        A key that was good lately is no guess: whoever shares its holder's address, or a proxy with
-        them, cannot shut them out by guessing.
+        A key that was valid recently is exempt, so an attacker behind the same address or proxy
+        cannot lock out its owner by guessing.
         """
-        if self._failures.quota and key_hash not in self._good:
-            _require_room([self._failures.standing(peer, now)])
+        if self._failures.quota and key_hash not in self._valid_keys:
+            _require_quota([self._failures.state(peer, now)])
 
     def count_failure(self, peer: str, key_hash: str, now: float) -> dict[str, str]:
-        """Count a wrong key from *peer*; the fields that say how they stand."""
-        self._good.pop(key_hash, None)
+        """Count an invalid key from *peer*; return the rate limit header fields."""
+        self._valid_keys.pop(key_hash, None)
         return fields([self._failures.take(peer, now)] if self._failures.quota else [])
 
     def count_sign_in(self, client: tuple[str, int] | None, now: float) -> None:
-        """Count a letter that *client* asks for. Raises RateLimited, and counts nothing."""
+        """Count a sign-in email requested by *client*.
+
+        Raises RateLimited, and then does not count it.
+        """
         if self._sign_ins.quota:
             peer = peer_name(client)
-            _require_room([self._sign_ins.standing(peer, now)])
+            _require_quota([self._sign_ins.state(peer, now)])
             self._sign_ins.take(peer, now)
 
 
 def peer_name(client: tuple[str, int] | None) -> str:
-    """What a connection's other end is counted by: its address, or the /64 that one IPv6 customer has at least."""
+    """The name a client is counted by: its IPv4 address, or its IPv6 /64.
+
+    A /64 is the smallest network that an IPv6 customer gets.
+    """
     host = client[0] if client else ""
     try:
         address = ip_address(host.partition("%")[0])
-    except ValueError:  # a proxy may say anything
+    except ValueError:  # not an address: a proxy may pass any text
         return host
     if isinstance(address, IPv6Address):
         return str(address.ipv4_mapped or int(address) >> 64)
     return str(address)
 
 
-def _require_room(standings: list[BucketState]) -> None:
-    short = [each for each in standings if each.left < 1]
+def _require_quota(states: list[BucketState]) -> None:
+    short = [each for each in states if each.left < 1]
     if short:
         first = short[0]
-        words = f"more than {first.quota} requests a minute are not taken here (policy {first.policy!r})"
-        raise RateLimited(words, headers=fields(standings), seconds=max(each.seconds for each in short))
+        words = f"the limit is {first.quota} requests a minute (policy {first.policy!r})"
+        raise RateLimited(words, headers=fields(states), seconds=max(each.seconds for each in short))

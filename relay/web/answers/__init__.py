@@ -1,1 +1,1 @@
-"""Problem documents, bodies and files that the web answers with."""
+"""HTTP responses: problem documents, JSON, files, and limits of request bodies."""

@@ -1,4 +1,4 @@
-"""How much of a request's body is read: a little everywhere, and more where a route says that it takes that."""
+"""Limit the size of request bodies: small, or larger where a route declares it."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -11,18 +11,18 @@ from relay.web.http.limits import SMALL_BODY
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _BODILESS: Final = frozenset({"GET", "HEAD"})
-_MARK: Final = "__takes_a_mail__"
+_MESSAGE: Final = "__takes_message__"
 _BYTES: Final = "__takes_bytes__"
 
 
-def takes_a_mail(endpoint: Endpoint) -> Endpoint:
-    """Give a route the body that ``MAILSEAL_API_MAX_BODY_BYTES`` allows, not the small one of all others."""
-    setattr(endpoint, _MARK, True)
+def takes_message(endpoint: Endpoint) -> Endpoint:
+    """Allow bodies up to ``MAILSEAL_API_MAX_BODY_BYTES`` on a route."""
+    setattr(endpoint, _MESSAGE, True)
     return endpoint
 
 
 def takes_bytes(most: int) -> Callable[[Endpoint], Endpoint]:
-    """Give a route a body of *most* bytes, whatever the operator allows a mail."""
+    """Allow bodies up to *most* bytes on a route, independent of the settings."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
         setattr(endpoint, _BYTES, most)
@@ -32,10 +32,10 @@ def takes_bytes(most: int) -> Callable[[Endpoint], Endpoint]:
 
 
 def bounded(scope: Scope, receive: Receive, *, most: int) -> Receive:
-    """*receive*, which raises 413 as soon as it is clear that the body is larger than its route takes.
+    """Wrap *receive*: raise 413 as soon as the body exceeds the limit of its route.
 
-    The body of a GET means nothing (RFC 9110 §9.3.1): no route reads it, and whoever listens while an
-    answer streams out does so to learn of a hang-up.
+    Bodies of GET and HEAD are not limited: they have no meaning (RFC 9110 §9.3.1) and no route reads
+    them. A streaming response calls *receive* only to detect a disconnect.
     """
     if scope["method"] in _BODILESS:
         return receive
@@ -45,18 +45,18 @@ def bounded(scope: Scope, receive: Receive, *, most: int) -> Receive:
     async def receive_bounded() -> Message:
         nonlocal taken
         endpoint = scope.get("endpoint")
-        allowed = most if hasattr(endpoint, _MARK) else getattr(endpoint, _BYTES, SMALL_BODY)
+        allowed = most if hasattr(endpoint, _MESSAGE) else getattr(endpoint, _BYTES, SMALL_BODY)
         if declared <= allowed:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken <= allowed:
                 return message
-        # The framework passes this one on from where it reads a body, and no other.
+        # While reading a body FastAPI passes on HTTPException and turns other exceptions into 400.
         raise HTTPException(413)
 
     return receive_bounded
 
 
 def _declared(scope: Scope) -> int:
-    # h11 has seen to it that there is one at most, and that it is a number.
+    # h11 guarantees at most one Content-Length, and that it is a number.
     return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)

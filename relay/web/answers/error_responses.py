@@ -1,23 +1,23 @@
-"""Which errors a route or a guard may raise, said where it stands: /openapi.json names their codes."""
+"""Declare which errors a route may raise, so that /openapi.json lists their codes."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-Raiser = TypeVar("Raiser", bound=Callable[..., Any])
+Route = TypeVar("Route", bound=Callable[..., Any])
 
 _MARK: Final = "__raises__"
 
 
-def raises(*kinds: type[Exception]) -> Callable[[Raiser], Raiser]:
-    """Mark a route or a guard with what it may raise beside what every one may."""
+def raises(*kinds: type[Exception]) -> Callable[[Route], Route]:
+    """Declare exceptions of a route or dependency, in addition to those of all routes."""
 
-    def mark(raiser: Raiser) -> Raiser:
-        setattr(raiser, _MARK, kinds)
-        return raiser
+    def mark(route: Route) -> Route:
+        setattr(route, _MARK, kinds)
+        return route
 
     return mark
 
 
-def raised_by(raiser: Callable[..., Any] | None) -> tuple[type[Exception], ...]:
-    """What *raiser* was marked with."""
-    return getattr(raiser, _MARK, ())
+def raised_by(route: Callable[..., Any] | None) -> tuple[type[Exception], ...]:
+    """The exceptions declared for *route* by `raises`."""
+    return getattr(route, _MARK, ())

@@ -1,4 +1,4 @@
-"""Answers as JSON, written once and not validated again: what routes answer was made by us."""
+"""JSON responses, not validated again: routes build valid documents."""
 
 from typing import Any
 
@@ -7,5 +7,5 @@ from starlette.responses import Response
 
 
 def json_answer(document: dict[str, Any], status: int = 200) -> Response:
-    """*document* as the body of an answer."""
+    """A response with *document* as its JSON body."""
     return Response(orjson.dumps(document), status, media_type="application/json")

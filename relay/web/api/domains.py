@@ -93,7 +93,7 @@ async def verify_domain(
     """
     user_id = principal.user.id
     claimed = await ctx.store.read(lambda tx: lookup_domain(tx, user_id, domain))
-    seen = await look_up_records(claimed, resolver=ctx.resolver, place=ctx.place, sending=sending)
+    seen = await look_up_records(claimed, resolver=ctx.resolver, place=ctx.dns_identity, sending=sending)
     proving.require_answer(claimed, seen)
     now = ctx.clock.now()
 
@@ -108,7 +108,7 @@ async def verify_domain(
 
 def _document(listing: DomainWithRecords, ctx: WebContext, *, sending: bool | None) -> dict[str, Any]:
     domain = listing.domain
-    records = records_for(domain, listing.states, place=ctx.place, sending=sending)
+    records = records_for(domain, listing.states, place=ctx.dns_identity, sending=sending)
     return {
         "domain": domain.domain,
         "verified": domain.verified,

@@ -8,7 +8,7 @@ from relay.events.outbound import outbound_item
 from relay.outbound import review
 from relay.outbound.views import read_outbound_for_user
 from relay.web.access.dependencies import Admin, InjectedContext, Reader
-from relay.web.answers.bodies import takes_a_mail
+from relay.web.answers.bodies import takes_message
 from relay.web.answers.error_responses import raises
 from relay.web.answers.json import json_answer
 from relay.web.schemas.outbound import (
@@ -47,7 +47,7 @@ async def get_review(who: Reader, ctx: InjectedContext, message_id: MessageId) -
 
 @router.patch("/{message_id}", response_model=OutboundItem)
 @raises(MessageNotFound, NotPendingApproval, Outdated, BadDraft, MailTooLarge, Suppressed)
-@takes_a_mail
+@takes_message
 async def edit_review(who: Admin, ctx: InjectedContext, message_id: MessageId, wanted: EditRequest) -> Response:
     """Change a mail without deciding about it: it is the next `revision`, and links to the one before are dead."""
     message = await review.amend(who.user.id, message_id, wanted.edit, seen=_seen(wanted), ctx=ctx.send_context)
@@ -59,7 +59,7 @@ async def edit_review(who: Admin, ctx: InjectedContext, message_id: MessageId, w
     *(MessageNotFound, NotPendingApproval, Outdated, SendingPaused, BadDraft, MailTooLarge, Suppressed),
     *(CourierRefused, CourierBusy, OutboundOff, DomainUnproven),
 )
-@takes_a_mail
+@takes_message
 async def approve(
     who: Admin, ctx: InjectedContext, message_id: MessageId, wanted: ApproveRequest | None = None
 ) -> Response:

@@ -16,9 +16,9 @@ from relay.outbound.submit import OutboundRequest, submit
 from relay.outbound.unconfirmed import resolve
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import AgentAdmin, AgentSender, AnyPrincipal, InjectedContext
-from relay.web.access.idempotency import JoinedOnce, KeyedRoute, Replayed, joined_once
+from relay.web.access.idempotency import IdempotentTransaction, KeyedRoute, Replayed, idempotent_transaction
 from relay.web.access.paths import AGENT
-from relay.web.answers.bodies import takes_a_mail
+from relay.web.answers.bodies import takes_message
 from relay.web.answers.error_responses import raises
 from relay.web.answers.errors import RequestUnderWay
 from relay.web.answers.json import json_answer
@@ -40,7 +40,7 @@ from store.transaction import Tx
 router = APIRouter(prefix=AGENT, tags=["sending"], route_class=KeyedRoute)
 of_message = APIRouter(prefix=f"{AGENT}/messages", tags=["sending"])
 
-Once = Annotated[JoinedOnce | None, Depends(joined_once)]
+Once = Annotated[IdempotentTransaction | None, Depends(idempotent_transaction)]
 _ANY: Final = (BadDraft, MailTooLarge, OutboundOff, Suppressed, DomainUnproven, IdempotencyMismatch, RequestUnderWay)
 
 
@@ -48,7 +48,7 @@ _ANY: Final = (BadDraft, MailTooLarge, OutboundOff, Suppressed, DomainUnproven, 
 class _Joined:
     """The request's key, taken and answered in the transaction that keeps the mail."""
 
-    once: JoinedOnce
+    once: IdempotentTransaction
 
     def begin(self, tx: Tx) -> None:
         """Take it. Raises Replayed."""
@@ -61,7 +61,7 @@ class _Joined:
 
 @router.post("/send", status_code=202, response_model=SentAnswer)
 @raises(*_ANY, ConversationNotFound)
-@takes_a_mail
+@takes_message
 async def send(agent: AgentSender, ctx: InjectedContext, once: Once, wanted: SendRequest) -> Response:
     """Send a mail; where the agent's owner wants it, or a cap is reached, a person looks at it first.
 
@@ -83,7 +83,7 @@ async def send(agent: AgentSender, ctx: InjectedContext, once: Once, wanted: Sen
 
 @router.post("/messages/{message_id}/reply", status_code=202, response_model=SentAnswer)
 @raises(*_ANY, MessageNotFound, AutomatedMail)
-@takes_a_mail
+@takes_message
 async def reply(
     agent: AgentSender, ctx: InjectedContext, once: Once, message_id: MessageId, wanted: ReplyRequest
 ) -> Response:
@@ -103,7 +103,7 @@ async def reply(
 
 @router.post("/messages/{message_id}/forward", status_code=202, response_model=SentAnswer)
 @raises(*_ANY, MessageNotFound, ContentGone)
-@takes_a_mail
+@takes_message
 async def forward(
     agent: AgentSender, ctx: InjectedContext, once: Once, message_id: MessageId, wanted: ForwardRequest
 ) -> Response:
@@ -142,7 +142,9 @@ async def _newest(agent: Agent, conversation_id: str | None, *, ctx: WebContext)
     return AnsweredMessage(in_reply_to=newest, references=(newest,)) if newest else None
 
 
-async def _submitted(agent: Agent, request: OutboundRequest, once: JoinedOnce | None, *, ctx: WebContext) -> Response:
+async def _submitted(
+    agent: Agent, request: OutboundRequest, once: IdempotentTransaction | None, *, ctx: WebContext
+) -> Response:
     try:
         message = await submit(agent, request, ctx=ctx.send_context, hook=_Joined(once) if once else None)
     except Replayed as known:

@@ -67,7 +67,7 @@ class _EventStream(StreamingResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def streaming_of(ctx: WebContext) -> StreamContext:
+def make_stream_context(ctx: WebContext) -> StreamContext:
     """What every stream of *house* shares."""
     return StreamContext(
         store=ctx.store,

@@ -1,1 +1,1 @@
-"""The HTTP server: connections, their limits, and stopping."""
+"""The HTTP server: uvicorn with connection limits, timeouts and graceful shutdown."""

@@ -1,8 +1,8 @@
-"""One HTTP connection: uvicorn's, with an end to waiting for a client and to heads without end.
+"""HTTP connection with request timeouts, write timeouts and a header size limit.
 
-uvicorn bounds how long a connection may be idle between requests, and nothing else. Here a request
-must arrive within its time, a client must take its answer, a head is bounded, and what is no HTTP is
-answered with a problem like everything else.
+uvicorn limits only the idle time between requests. This class adds: a time limit for receiving a
+request, a limit for a client that does not read its response, a size limit for the request head,
+and a problem document as the response to malformed HTTP.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from relay.web.answers.problems import (
 )
 from relay.web.http.limits import MAX_HEAD, ApiLimits
 
-_ENOUGH: Final = 262_144  # bytes: a body that brings as many in its time is given that time again
+_PROGRESS_BYTES: Final = 262_144  # a body that brings this many bytes within the time limit gets the limit again
 _LINGER_SECONDS: Final = 2.0
 _KINDS: Final = {431: HEAD_TOO_LARGE}
 
 
 class _Reader(h11.Connection):
-    """Remembers what status its last error deserves: uvicorn does not hand the error on."""
+    """Remembers the status of the last protocol error, which uvicorn drops."""
 
     hint = 400
 
@@ -42,116 +42,116 @@ class _Reader(h11.Connection):
 
 
 class HttpConnection(H11Protocol):
-    """A client, from its first byte to its last."""
+    """One connection, from accept to close."""
 
     limits: ApiLimits
-    base_url: str  # where the relay's links begin; "" makes a problem's type a relative reference
+    base_url: str  # base URL of links; with "" the type of a problem is a relative reference
 
     def __init__(self, *args: Any, **given: Any) -> None:
         super().__init__(*args, **given)
         self.conn = self._reader = _Reader(h11.SERVER, MAX_HEAD)
-        self._arriving: asyncio.TimerHandle | None = None
-        self._leaving: asyncio.TimerHandle | None = None
-        self._arrived = 0
-        self._refused = False
+        self._request_timer: asyncio.TimerHandle | None = None
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._received = 0
+        self._rejected = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, or send it off where there are too many."""
+        """Accept the connection, or reject it if there are too many."""
         super().connection_made(transport)
         if len(self.connections) > self.limits.max_connections:
-            self._refuse(TOO_MANY_CONNECTIONS, linger=False)
+            self._reject(TOO_MANY_CONNECTIONS, linger=False)
         else:
-            self._expect()
+            self._start_request_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
-        self._give_up(self._arriving)
-        self._give_up(self._leaving)
+        """Cancel all timers."""
+        self._cancel(self._request_timer)
+        self._cancel(self._close_timer)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, in parts: h11 bounds a head only while it is not whole."""
-        if self._refused:
+        """Feed *data* to h11 in pieces, because h11 limits only incomplete heads."""
+        if self._rejected:
             return
-        if self.conn.their_state is h11.IDLE and not self._has_begun():
-            self._expect()
-        self._arrived += len(data)
+        if self.conn.their_state is h11.IDLE and not self._has_partial_head():
+            self._start_request_timer()
+        self._received += len(data)
         for start in range(0, len(data), MAX_HEAD):
-            if self._refused or self.transport.is_closing():
+            if self._rejected or self.transport.is_closing():
                 return
             super().data_received(data[start : start + MAX_HEAD])
-        self._look_whether_whole()
+        self._stop_request_timer_if_complete()
 
     def on_response_complete(self) -> None:
-        """The answer is given: see that it is taken, and whether another request has begun behind it."""
+        """Start the write timer, or the timer of a pipelined request."""
         super().on_response_complete()
         if self.transport.is_closing():
-            self._insist()
+            self._require_reading()
             return
-        if self.conn.their_state is h11.IDLE and self._has_begun():
+        if self.conn.their_state is h11.IDLE and self._has_partial_head():
             self._unset_keepalive_if_required()
-            self._expect()
+            self._start_request_timer()
 
     def pause_writing(self) -> None:
-        """The client is behind: see that it goes on taking."""
+        """The client reads too slowly: start the write timer."""
         super().pause_writing()
-        self._insist()
+        self._require_reading()
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
+        """The client reads again: stop the write timer."""
         super().resume_writing()
-        self._give_up(self._leaving)
+        self._cancel(self._close_timer)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection, and see that what was written last is taken."""
+        """Close an idle connection, and start the write timer for unsent bytes."""
         super().timeout_keep_alive_handler()
-        self._insist()
+        self._require_reading()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP."""
+        """Answer malformed HTTP with a problem document."""
         del msg
-        self._refuse(_KINDS.get(self._reader.hint, BAD_REQUEST))
+        self._reject(_KINDS.get(self._reader.hint, BAD_REQUEST))
 
-    def _expect(self) -> None:
-        """A request must arrive in its time."""
-        self._give_up(self._arriving)
-        self._arrived = 0
-        self._arriving = self.loop.call_later(self.limits.request_seconds, self._be_late)
+    def _start_request_timer(self) -> None:
+        """Start the time limit for receiving a request."""
+        self._cancel(self._request_timer)
+        self._received = 0
+        self._request_timer = self.loop.call_later(self.limits.request_seconds, self._on_request_timeout)
 
-    def _look_whether_whole(self) -> None:
-        """Stop the clock of a request that is here, however long its answer takes."""
+    def _stop_request_timer_if_complete(self) -> None:
+        """Stop the time limit once the request is complete; its response may take longer."""
         if self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
-            self._give_up(self._arriving)
+            self._cancel(self._request_timer)
 
-    def _has_begun(self) -> bool:
-        """Whether a part of a head is here."""
+    def _has_partial_head(self) -> bool:
+        """Whether part of a request head was received."""
         return bool(self.conn.trailing_data[0])
 
-    def _be_late(self) -> None:
-        if self.conn.our_state is h11.SEND_RESPONSE and self._arrived >= _ENOUGH:
-            self._expect()
-        elif self.conn.their_state is h11.SEND_BODY or self._has_begun():
-            self._refuse(REQUEST_TIMEOUT)
+    def _on_request_timeout(self) -> None:
+        if self.conn.our_state is h11.SEND_RESPONSE and self._received >= _PROGRESS_BYTES:
+            self._start_request_timer()
+        elif self.conn.their_state is h11.SEND_BODY or self._has_partial_head():
+            self._reject(REQUEST_TIMEOUT)
         else:
-            self.transport.abort()  # it never said a word
+            self.transport.abort()  # the client sent no request
 
-    def _refuse(self, kind: Kind, *, linger: bool = True) -> None:
-        """Answer out of turn, where an answer can still be given, and close."""
-        self._refused = True
-        self._give_up(self._arriving)
+    def _reject(self, kind: Kind, *, linger: bool = True) -> None:
+        """Send a problem document if a response is still possible, then close."""
+        self._rejected = True
+        self._cancel(self._request_timer)
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             self._write(early_problem(kind, base_url=self.base_url, headers={"Connection": "close"}))
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if linger and self.transport.can_write_eof():
-            # Closing with bytes of theirs unread would take our answer away from them too.
+            # Closing with unread input resets the connection, and the client would lose the response.
             self.transport.write_eof()
-            self._give_up(self._leaving)
-            self._leaving = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
+            self._cancel(self._close_timer)
+            self._close_timer = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
         else:
             self.transport.close()
-            self._insist()
+            self._require_reading()
 
     def _write(self, answer: Response) -> None:
         was_head = self.conn.our_state is h11.SEND_RESPONSE and self.scope["method"] == "HEAD"
@@ -159,27 +159,27 @@ class HttpConnection(H11Protocol):
         for event in (head, h11.Data(data=b"" if was_head else bytes(answer.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
 
-    def _insist(self, before: int | None = None) -> None:
-        """Leave a client who takes nothing of what is written to it."""
-        self._give_up(self._leaving)
+    def _require_reading(self, before: int | None = None) -> None:
+        """Abort the connection if the client reads no bytes within the time limit."""
+        self._cancel(self._close_timer)
         left = self.transport.get_write_buffer_size()
         if before is not None and left >= before:
             self.transport.abort()
         elif left:
-            self._leaving = self.loop.call_later(self.limits.request_seconds, self._insist, left)
+            self._close_timer = self.loop.call_later(self.limits.request_seconds, self._require_reading, left)
 
     @staticmethod
-    def _give_up(timer: asyncio.TimerHandle | None) -> None:
+    def _cancel(timer: asyncio.TimerHandle | None) -> None:
         if timer is not None:
             timer.cancel()
 
 
-def connections_within(limits: ApiLimits, *, base_url: str) -> type[HttpConnection]:
-    """The class of connections that uvicorn makes, bounded by *limits*."""
+def connection_class(limits: ApiLimits, *, base_url: str) -> type[HttpConnection]:
+    """The connection class for uvicorn, with *limits*."""
 
-    class Bounded(HttpConnection):
+    class LimitedConnection(HttpConnection):
         pass
 
-    Bounded.limits = limits
-    Bounded.base_url = base_url
-    return Bounded
+    LimitedConnection.limits = limits
+    LimitedConnection.base_url = base_url
+    return LimitedConnection

@@ -1,4 +1,4 @@
-"""uvicorn on the daemon's own loop, on sockets the daemon has bound."""
+"""Run uvicorn on the daemon's event loop, with graceful shutdown."""
 
 import asyncio
 import socket
@@ -9,44 +9,44 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from relay.web.http.connection import connections_within
+from relay.web.http.connection import connection_class
 from relay.web.http.limits import DEFAULTS, ApiLimits
 
 _KEEP_ALIVE_SECONDS: Final = 75
 _STOP_SECONDS: Final = 0.1
 _DATE_SECONDS: Final = 1
-_LOOK_SECONDS: Final = 0.005
-_AHEAD: Final = 131_072  # bytes that the kernel holds of an answer and has not sent
+_POLL_SECONDS: Final = 0.005
+_UNSENT_BYTES: Final = 131_072  # limit of unsent response bytes in the kernel's send buffer
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, that tells when it is up and is told when to end: its own sleeps and looks, ten times a second."""
+    """uvicorn server with events for "started" and "stop", instead of polling."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
-        self.leaving = asyncio.Event()
+        self.stopping = asyncio.Event()
         self.grace_seconds: float = 0
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Leave signals alone: they are the daemon's."""
+        """Do not install signal handlers: the daemon handles signals."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve."""
+        """Start serving and set the event ``up``."""
         await super().startup(sockets)
         self.up.set()
 
     async def main_loop(self) -> None:
-        """Keep the Date header current until told to end."""
-        while not self.leaving.is_set():
+        """Update the Date header until the server is told to stop."""
+        while not self.stopping.is_set():
             await self.on_tick(0)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.leaving.wait(), _DATE_SECONDS)
+                await asyncio.wait_for(self.stopping.wait(), _DATE_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no more, let requests under way end within the grace, and end those that did not."""
+        """Stop accepting, wait up to the grace period for open requests, then cancel them."""
         for server in self.servers:
             server.close()
         for bound in sockets or []:
@@ -54,18 +54,21 @@ class _Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         try:
-            await asyncio.wait_for(self._emptied(), self.grace_seconds)
+            await asyncio.wait_for(self._wait_until_idle(), self.grace_seconds)
         except TimeoutError:
             for task in self.server_state.tasks:
                 task.cancel()
 
-    async def _emptied(self) -> None:
+    async def _wait_until_idle(self) -> None:
         while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 (uvicorn has no event for it)
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 class WebServer:
-    """Serves *app* from start() to stop(); *on_stop* has what waits inside the app end."""
+    """Serves *app* between start() and stop().
+
+    *on_stop* is called at the stop and must end requests that wait for an event.
+    """
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class WebServer:
     ) -> None:
         config = uvicorn.Config(
             app,
-            http=connections_within(limits, base_url=base_url),
+            http=connection_class(limits, base_url=base_url),
             ws="none",
             access_log=False,
             log_config=None,
@@ -92,11 +95,11 @@ class WebServer:
 
     @property
     def connections(self) -> int:
-        """How many connections are open."""
+        """Number of open connections."""
         return len(self._server.server_state.connections)
 
     async def start(self, endpoints: Sequence[tuple[str, int]]) -> None:
-        """Bind and serve. Raises OSError when an endpoint cannot be bound."""
+        """Bind *endpoints* and serve. Raises OSError if an endpoint cannot be bound."""
         sockets = [_bound(host, port) for host, port in endpoints]
         self.addresses = tuple((bound.getsockname()[0], bound.getsockname()[1]) for bound in sockets)
         self._task = asyncio.create_task(self._server.serve(sockets=sockets))
@@ -105,12 +108,12 @@ class WebServer:
         up.cancel()
 
     async def stop(self, grace_seconds: float) -> None:
-        """Let requests under way end within *grace_seconds*."""
+        """Stop accepting; open requests have *grace_seconds* to end."""
         if self._task is None:
             return
         self._server.grace_seconds = grace_seconds
-        self._server.leaving.set()
-        while not self._task.done():  # a request may have begun to wait since
+        self._server.stopping.set()
+        while not self._task.done():  # repeated: another request may have begun to wait
             self._on_stop()
             await asyncio.wait([self._task], timeout=_STOP_SECONDS)
         await self._task
@@ -120,11 +123,11 @@ def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Connections have it from here. Without it an answer's body waits 40 ms for the client's word on its head.
+    # Inherited by connections. Without it the body of a response waits 40 ms for the ACK of its head.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        # Else the kernel takes megabytes ahead, and a slow client looks like one that takes nothing.
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _AHEAD)
+        # Otherwise the kernel buffers megabytes, and a slow client looks like one that reads nothing.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
     try:
         bound.bind((host, port))
     except OSError:

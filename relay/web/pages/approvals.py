@@ -9,7 +9,7 @@ from starlette.responses import Response
 from relay.outbound.review import amend
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import InjectedContext
-from relay.web.answers.bodies import takes_a_mail
+from relay.web.answers.bodies import takes_message
 from relay.web.answers.errors import FormRejected
 from relay.web.pages import decision_form as deciding
 from relay.web.pages.draft_form import Edited, edit_of, edited_of
@@ -93,7 +93,7 @@ async def decide(request: Request, ctx: InjectedContext, who: InjectedUser, mess
 
 
 @router.post("/edit")
-@takes_a_mail
+@takes_message
 async def edit(request: Request, ctx: InjectedContext, who: InjectedUser, message_id: str) -> Response:
     """Change the draft: it waits on, as a new revision, and the links of older letters are over."""
     desk = _ReviewRequest(ctx, who, message_id)

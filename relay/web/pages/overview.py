@@ -54,5 +54,5 @@ async def domains(request: Request, ctx: InjectedContext, who: InjectedUser) -> 
     """The domains, with how each record that they should publish was last seen."""
     cursor = request.query_params.get("cursor")
     page = await ctx.store.read(lambda tx: proving.list_some(tx, who.user.id, limit=_MOST, cursor=cursor))
-    listed = [(each.domain, records_for(each.domain, each.states, place=ctx.place)) for each in page.items]
+    listed = [(each.domain, records_for(each.domain, each.states, place=ctx.dns_identity)) for each in page.items]
     return show("domains.html", who, domains=listed, next_cursor=page.next_cursor)

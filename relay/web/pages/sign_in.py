@@ -46,7 +46,7 @@ async def request_link(request: Request, ctx: InjectedContext) -> Response:
     if not is_fresh(form, LOGIN, ctx):
         return _ask(ctx, onward=onward, status=403, said=str(FormRejected()))
     now = ctx.clock.now()
-    request.state.gate.rates.count_sign_in(request.scope.get("client"), now.timestamp())
+    request.state.authenticator.rates.count_sign_in(request.scope.get("client"), now.timestamp())
 
     def unit(tx: Tx) -> None:
         try:

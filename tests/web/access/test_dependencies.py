@@ -180,7 +180,7 @@ async def guarded(sqlite_store, clock, places):
     """A door with a route for each guard."""
     opened = ApiServer(sqlite_store, clock, places)
     api = opened.own_api()
-    for name in ("AnyCaller", "Reader", "Sender", "Admin"):
+    for name in ("AnyPrincipal", "Reader", "Sender", "Admin"):
         api.get(f"/v1/{name}")(route_for(getattr(guard, name)))
         api.get(f"/outside/{name}")(route_for(getattr(guard, name)))
     for name in ("AgentReader", "AgentSender", "AgentAdmin"):
@@ -202,7 +202,7 @@ def route_for(wanted):
 
 
 IN, OUT, ELSEWHERE = (200, "in"), (403, "insufficient_scope"), (404, "agent_not_found")
-ACCOUNT = ("AnyCaller", "Reader", "Sender", "Admin")
+ACCOUNT = ("AnyPrincipal", "Reader", "Sender", "Admin")
 AGENT = ("AgentReader", "AgentSender", "AgentAdmin")
 
 
@@ -252,7 +252,7 @@ async def test_a_key_goes_with_the_agent_it_is_for(guarded):
 
     await guarded.store.write(remove)
 
-    assert [(401, "unauthorized")] == await outcomes(guarded, key, ["/v1/AnyCaller"])
+    assert [(401, "unauthorized")] == await outcomes(guarded, key, ["/v1/AnyPrincipal"])
 
 
 async def test_a_guard_where_the_gate_does_not_stand_lets_nobody_in(guarded):

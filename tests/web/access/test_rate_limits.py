@@ -13,7 +13,7 @@ def taken(buckets, times, *, at=0.0, name="a"):
 
 
 def test_a_bucket_begins_full():
-    assert BucketState("key", 60, left=60, seconds=0) == Buckets("key", 60).standing("a", 0)
+    assert BucketState("key", 60, left=60, seconds=0) == Buckets("key", 60).state("a", 0)
 
 
 def test_a_request_takes_one():
@@ -28,14 +28,14 @@ def test_a_bucket_fills_evenly_and_never_over(passed, left, seconds):
     buckets = Buckets("key", 60)
     taken(buckets, 60)
 
-    assert BucketState("key", 60, left, seconds) == buckets.standing("a", passed)
+    assert BucketState("key", 60, left, seconds) == buckets.state("a", passed)
 
 
 def test_in_the_long_run_no_more_than_the_quota_passes():
     buckets, passed = Buckets("key", 60), 0
     for tick in range(6000):  # ten minutes of ten requests a second
         now = tick / 10
-        if buckets.standing("a", now).left:
+        if buckets.state("a", now).left:
             buckets.take("a", now)
             passed += 1
 
@@ -52,17 +52,17 @@ def test_each_has_a_bucket_of_its_own():
     buckets = Buckets("key", 2)
     taken(buckets, 2)
 
-    assert 2 == buckets.standing("b", 0).left
+    assert 2 == buckets.state("b", 0).left
 
 
 def test_strangers_who_invent_names_make_nothing_grow():
     buckets = Buckets("key", 2)
     for number in range(30_000):
         buckets.take(str(number), 0)
-        buckets.standing(f"only asked for {number}", 0)
+        buckets.state(f"only asked for {number}", 0)
 
     assert 10_000 == len(buckets)
-    assert 1 == buckets.standing("29999", 0).left
+    assert 1 == buckets.state("29999", 0).left
 
 
 def test_whoever_is_busy_is_not_forgotten_for_strangers():
@@ -72,16 +72,16 @@ def test_whoever_is_busy_is_not_forgotten_for_strangers():
         if number % 5000 == 0:
             buckets.take("busy", 0)
 
-    assert 94 == buckets.standing("busy", 0).left
+    assert 94 == buckets.state("busy", 0).left
 
 
 def test_the_fields_have_a_member_for_each_policy():
-    standings = [BucketState("key", 600, 599, 1), BucketState("user", 3000, 2998, 1)]
+    states = [BucketState("key", 600, 599, 1), BucketState("user", 3000, 2998, 1)]
 
     assert {
         "RateLimit-Policy": '"key";q=600;w=60, "user";q=3000;w=60',
         "RateLimit": '"key";r=599;t=1, "user";r=2998;t=1',
-    } == fields(standings)
+    } == fields(states)
     assert {} == fields([])
 
 

@@ -159,8 +159,8 @@ async def test_a_slug_has_up_to_64_letters(sqlite_owned, slug):
 
 
 async def test_without_a_shared_domain_there_are_no_slugs(sqlite_owned):
-    gate = sqlite_owned.entrance.gate
-    gate.ctx = replace(gate.ctx, shared_domain=None)
+    authenticator = sqlite_owned.app.authenticator
+    authenticator.ctx = replace(authenticator.ctx, shared_domain=None)
 
     assert (422, "no_shared_domain") == (await sqlite_owned.post(AGENTS, {"slug": "bot"})).problem
     assert not (await made(sqlite_owned, "bot@shared.example"))["is_shared"]

@@ -38,9 +38,9 @@ class Listening:
     def __init__(self, api_server):
         self.api_server = api_server
         self.sns = FakeSns()
-        gate = api_server.entrance.gate
+        authenticator = api_server.app.authenticator
         events = SesEvents(send_context=api_server.send_context, sns=self.sns, topic_arn=ARN, secret=SECRET)
-        gate.ctx = replace(gate.ctx, ses_events=events)
+        authenticator.ctx = replace(authenticator.ctx, ses_events=events)
 
     async def send(self):
         await self.api_server.agent()

@@ -11,7 +11,7 @@ from relay.daemon import _api_limits
 from relay.directory.keys import find_holder
 from relay.settings import load
 from relay.signing.keys import new_key
-from relay.web.answers.bodies import bounded, takes_a_mail
+from relay.web.answers.bodies import bounded, takes_message
 from relay.web.http.limits import ApiLimits
 from store.directory.keys import delete_api_key
 from tests.web.client import OWNER, ApiServer, messages, queue
@@ -193,7 +193,7 @@ async def test_no_key_is_no_guess(strict):
 # Bodies
 
 
-@takes_a_mail
+@takes_message
 async def large(request: Request) -> int:
     return len(await request.body())
 
