@@ -1,8 +1,8 @@
-"""Build the row of a received message for one recipient, sealed with that agent's secret. Pure.
+"""Build the row of a received message for one recipient, with its seal. Pure.
 
 Mail by SMTP (relay/inbound/receive.py), mail between agents of this relay (relay/outbound/local_delivery.py)
 and the sample event of a webhook test (relay/delivery/trial.py) all build their rows here, so that an agent
-reads the same fields whichever way a message came.
+reads the same fields for each of them.
 """
 
 from dataclasses import dataclass
@@ -76,7 +76,10 @@ def received_mail(
 def received_message(
     mail: ReceivedMail, rcpt: Address, recipient: Recipient, *, message_id: str, master: MasterKey
 ) -> NewMessage:
-    """The row of *mail* for one *recipient*, addressed as *rcpt*. Raises BadSecret when its secret cannot be opened."""
+    """The row of *mail* for one *recipient*, addressed as *rcpt*, with its seal.
+
+    Raises BadSecret when the agent's secret cannot be opened.
+    """
     summary, verdict, peer = mail.summary, mail.verdict, mail.peer
     statement = _statement(mail, recipient, message_id)
     return NewMessage(
@@ -105,7 +108,10 @@ def received_message(
 
 
 def verdict_without_checks(header_from: str, *, verified: bool, detail: str) -> Verdict:
-    """The verdict of a mail that was not looked up in DNS; *detail* says why, for a person to read."""
+    """The verdict of a mail that was not looked up in DNS.
+
+    *detail* says why, for a person to read.
+    """
     return Verdict(
         verified=verified,
         verified_domain=header_from if verified else None,

@@ -1,4 +1,4 @@
-"""Buffer the bytes of one incoming mail: in memory while small, in an unnamed file once large.
+"""Buffer the bytes of one incoming mail: in memory, or in a file once large.
 
 The memory of a session stays bounded for a mail of any size (docs/decisions/0004-bytes-apart-from-lists.md).
 The file never has a name, so a crash leaves no file behind.
@@ -18,7 +18,10 @@ _CHUNK: Final = 64 * 1024
 
 
 class Spool:
-    """Bytes that are written once and read any number of times. A context manager; close it."""
+    """Bytes that are written once and read any number of times.
+
+    A context manager; close it.
+    """
 
     def __init__(self, directory: Path | None = None, *, above: int = SPOOL_ABOVE) -> None:
         self._directory = directory

@@ -1,4 +1,4 @@
-"""Run work on a mail on the event loop when it is small, in a thread when it is large."""
+"""Run work on a mail on the event loop, or in a thread when it is large."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,5 +10,8 @@ OFF_LOOP_BYTES: Final = 128 * 1024  # parsing a larger mail would delay the othe
 
 
 async def by_size(size: int, work: Callable[[], T]) -> T:
-    """The result of *work* on a mail of *size* bytes; in a thread above OFF_LOOP_BYTES."""
+    """The result of *work* on a mail of *size* bytes.
+
+    In a thread above OFF_LOOP_BYTES.
+    """
     return work() if size <= OFF_LOOP_BYTES else await asyncio.to_thread(work)

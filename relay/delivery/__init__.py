@@ -1,1 +1,1 @@
-"""The way out to a webhook: claiming, posting, and what an answer means."""
+"""Deliver events to webhooks: claim, post, and record the outcome."""

@@ -1,4 +1,4 @@
-"""One attempt to deliver: compose, sign, post, and record what came of it."""
+"""Make one attempt to deliver an event to a webhook, and record its outcome."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ from store.records.mail import Attempt, Claim, Delivery, Message
 from store.records.outbound import OutboundMessage
 from store.transaction import Tx
 
-_WORDS: Final[dict[type[Outcome], AttemptOutcome]] = {
+_LABELS: Final[dict[type[Outcome], AttemptOutcome]] = {
     Delivered: "delivered",
     Retry: "later",
     Dead: "dead",
@@ -39,7 +39,7 @@ log = structlog.get_logger("relay.delivery")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where an agent's events go, and what signs them."""
+    """An agent's webhook: its URL and the secrets that sign its events."""
 
     url: str
     secrets: tuple[Secret, ...]  # the current one first
@@ -47,26 +47,26 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class InboundSubject:
-    """A message and its bytes."""
+    """A received message and its bytes."""
 
     message: Message
-    raw: bytes  # empty for a large mail, whose bytes are read only when it is its turn
+    raw: bytes  # empty for a large mail, whose bytes are read when it is posted
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundSubject:
-    """A mail of the agent's own, of which there is something to tell."""
+    """A message the agent sent, that an event reports on."""
 
     message: OutboundMessage
 
 
 EventSubject = InboundSubject | OutboundSubject
-"""What an event is about."""
+"""The message that an event reports on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryContext:
-    """What delivering needs besides the claim, joined once at the start."""
+    """Collaborators of delivery, joined once at the start."""
 
     store: Store
     poster: Poster
@@ -74,7 +74,7 @@ class DeliveryContext:
     master: MasterKey
     base_url: str
     retry_seconds: Sequence[float]
-    heavy: asyncio.Semaphore  # how many large mails may be in memory at once
+    heavy: asyncio.Semaphore  # bounds the large mails in memory
     count: Callable[[AttemptOutcome], None]
 
 
@@ -90,7 +90,10 @@ async def read_endpoint(agent: str, *, ctx: DeliveryContext) -> Endpoint:
 
 
 async def read_subjects(claims: Sequence[Claim], *, ctx: DeliveryContext) -> dict[str, EventSubject]:
-    """The messages the claims are about, by message id; of a large one the bytes are left for later."""
+    """The messages of the claimed events, by message id.
+
+    The bytes of large ones are not read yet.
+    """
     wanted = [claim.delivery.message_id for claim in claims if claim.delivery.message_id]
 
     def unit(tx: Tx) -> dict[str, EventSubject]:
@@ -98,19 +101,22 @@ async def read_subjects(claims: Sequence[Claim], *, ctx: DeliveryContext) -> dic
         written = get_outbound_messages(tx, [each for each in wanted if each not in messages])
         short = [message.raw_sha256 for message in messages.values() if message.raw_size <= OFF_LOOP_BYTES]
         contents = read_bodies(tx, short)
-        letters = {
+        inbound = {
             key: InboundSubject(message, contents.get(message.raw_sha256, b"")) for key, message in messages.items()
         }
-        return letters | {key: OutboundSubject(message) for key, message in written.items()}
+        return inbound | {key: OutboundSubject(message) for key, message in written.items()}
 
     return await ctx.store.read(unit)
 
 
 async def attempt(claim: Claim, subject: EventSubject, endpoint: Endpoint, *, ctx: DeliveryContext) -> Outcome:
-    """Post the claimed event once, record the outcome and answer it. Raises the store's errors."""
+    """Post the claimed event once, record the outcome and return it.
+
+    Raises the store's errors.
+    """
     delivery = claim.delivery
     if isinstance(subject, OutboundSubject):
-        body, seal = _report(subject, delivery), {}
+        body, seal = _composed_outbound(subject, delivery), {}
     elif subject.message.raw_size <= OFF_LOOP_BYTES:
         body, seal = composed(subject, delivery, base_url=ctx.base_url), subject.message.auth_headers
     else:
@@ -123,19 +129,19 @@ async def attempt(claim: Claim, subject: EventSubject, endpoint: Endpoint, *, ct
 async def hand_over(
     delivery: Delivery, seal: dict[str, str], body: bytes, endpoint: Endpoint, *, at: datetime, ctx: DeliveryContext
 ) -> WebhookAnswer:
-    """Post *body* once with the message's *seal*, signed for the time *at*; answers what came back.
+    """Post *body* once with its *seal*, signed for *at*; returns the answer.
 
-    Raises nothing of the network's.
+    Never raises a network error: it is part of the answer.
     """
     headers = event_headers(seal, body, event_id=delivery.event_id, at=at, secrets=endpoint.secrets)
     return await ctx.poster.post(endpoint.url, headers, body)
 
 
-def composed(letter: InboundSubject, delivery: Delivery, *, base_url: str) -> bytes:
-    """The bytes of an event about a mail that came in, as they are signed and sent."""
+def composed(subject: InboundSubject, delivery: Delivery, *, base_url: str) -> bytes:
+    """The JSON of an event about a received message, as it is signed and sent."""
     return message_event(
-        letter.message,
-        letter.raw,
+        subject.message,
+        subject.raw,
         event_id=delivery.event_id,
         event_type=delivery.event_type,
         at=delivery.created_at,
@@ -149,9 +155,9 @@ async def _composed_large(message: Message, delivery: Delivery, *, ctx: Delivery
         return await asyncio.to_thread(composed, InboundSubject(message, raw), delivery, base_url=ctx.base_url)
 
 
-def _report(report: OutboundSubject, delivery: Delivery) -> bytes:
+def _composed_outbound(subject: OutboundSubject, delivery: Delivery) -> bytes:
     return outbound_event(
-        report.message,
+        subject.message,
         delivery.details,
         event_id=delivery.event_id,
         event_type=delivery.event_type,
@@ -162,7 +168,7 @@ def _report(report: OutboundSubject, delivery: Delivery) -> bytes:
 async def record(
     claim: Claim, answer: WebhookAnswer, at: datetime, endpoint: Endpoint, *, ctx: DeliveryContext
 ) -> Outcome:
-    """Write down what came of an attempt made *at*, and say so in the log."""
+    """Store and log the outcome of an attempt made *at*, and return it."""
     now = ctx.clock.now()
     delivery = claim.delivery
     decided = outcome(
@@ -175,8 +181,8 @@ async def record(
     )
     tried = Attempt(at=at, duration_ms=answer.duration_ms, status=answer.status, error=answer.error)
     await ctx.store.write(lambda tx: _settle(tx, claim, tried, decided, url=endpoint.url, now=now))
-    ctx.count(_WORDS[type(decided)])
-    _tell(claim, tried, decided)
+    ctx.count(_LABELS[type(decided)])
+    _log_outcome(claim, tried, decided)
     return decided
 
 
@@ -193,7 +199,7 @@ def _settle(tx: Tx, claim: Claim, tried: Attempt, decided: Outcome, *, url: str,
             switch_webhook_off(tx, claim.delivery.agent, url=url, now=now)
 
 
-def _tell(claim: Claim, tried: Attempt, decided: Outcome) -> None:
+def _log_outcome(claim: Claim, tried: Attempt, decided: Outcome) -> None:
     delivery = claim.delivery
     facts = {
         "message_id": delivery.message_id,

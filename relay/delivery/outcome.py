@@ -1,12 +1,14 @@
-"""What an endpoint's answer means for a delivery (contract §5). Pure.
+"""Decide what a webhook's answer means: delivered, retry, gone or dead. Pure.
+
+See docs/contract.md §5.
 
 ======================  ==========================================================
 answer                  outcome
 ======================  ==========================================================
 2xx                     Delivered
-410                     Gone: the delivery ends and the webhook is switched off
-429, 503 + Retry-After  Later, after exactly that long (1 s to 24 h)
-anything else           Later by the table, a redirect too; Dead when it is used up
+410                     EndpointGone: the delivery ends and the webhook is disabled
+429, 503 + Retry-After  Retry after exactly that time (1 s to 24 h)
+all others, redirects   Retry by the table; Dead when the table is used up
 ======================  ==========================================================
 """
 
@@ -19,7 +21,7 @@ from typing import Final
 
 from relay import backoff
 
-LEAST_RETRY_AFTER: Final = 1.0  # seconds; "0" would be answered by asking at once, over and over
+LEAST_RETRY_AFTER: Final = 1.0  # seconds; with "0" the delivery would be retried without a pause
 MOST_RETRY_AFTER: Final = 86_400.0
 HEEDS_RETRY_AFTER: Final = frozenset({429, 503})
 _MOST_DATE: Final = 40  # characters; an HTTP date has 29
@@ -28,9 +30,9 @@ _SECONDS: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookAnswer:
-    """What came of one POST. Either a status or an error is set, never both."""
+    """The result of one POST. Either a status or an error is set, never both."""
 
-    status: int | None = None  # of HTTP
+    status: int | None = None  # HTTP status
     retry_after: float | None = None  # seconds from now, not below 0; only of 429 and 503
     error: str | None = None  # a few fixed words, safe to show to the webhook's owner
     duration_ms: int = 0  # from the call to the status line, or to the error
@@ -43,24 +45,24 @@ class WebhookAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The endpoint has it."""
+    """The endpoint accepted the event."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointGone:
-    """The endpoint wants nothing any more."""
+    """The endpoint wants no more events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """To be tried again."""
+    """The delivery is tried again."""
 
     at: datetime  # aware, UTC
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """Given up; kept and replayable."""
+    """The delivery is given up; it is kept and can be replayed."""
 
     reason: str  # a few fixed words, safe to show to the webhook's owner
 
@@ -80,14 +82,14 @@ def outcome(
     """Decide what follows from *answer*.
 
     Args:
-        answer: of the attempt just made.
-        attempts_made: with this one, so 1 or more.
-        retry_seconds: the table of waits; one more attempt is made than it has entries.
-        now: aware, UTC.
-        jitter: chance's part of the wait, in [0, 1).
-        since: when the delivery was first due. An endpoint that asks for patience often and briefly
-            uses the table up by count in no time; with *since* it is heard until the table's whole
-            time has passed as well. Without it, the count alone decides.
+        answer: Of the attempt just made.
+        attempts_made: Including this one, so 1 or more.
+        retry_seconds: The table of waits; there is one attempt more than entries.
+        now: Aware, UTC.
+        jitter: Random part of the wait, in [0, 1).
+        since: When the delivery was first due. An endpoint that often asks for short waits by Retry-After uses up
+            the table by count early; with *since* its Retry-After is obeyed until the time of the whole table has
+            passed too. Without *since* only the count decides.
     """
     if answer.status is not None and 200 <= answer.status <= 299:
         return Delivered()
@@ -104,7 +106,10 @@ def outcome(
 
 
 def parse_retry_after(value: str, *, now: datetime) -> float | None:
-    """Seconds that a Retry-After field asks for (RFC 9110 §10.2.3), 0 for a date gone by; None for anything else."""
+    """The seconds of a Retry-After field (RFC 9110 §10.2.3).
+
+    0 for a past date, None for a malformed value.
+    """
     value = value.strip()
     if _SECONDS.fullmatch(value):
         return float(value)

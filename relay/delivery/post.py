@@ -1,10 +1,9 @@
-"""One POST to an endpoint a stranger has named. One of three files that know the HTTP client.
+"""Post an event to a webhook, but never to a forbidden address (SSRF).
 
-The address rule (relay/egress.py) holds at the moment of connecting, in two places: the resolver
-refuses a name if any of its addresses is forbidden, and the socket is only made for an address
-that passes again. The second one sees every connection, an address in the URL included, so
-nothing the client library decides about names can lead round it. No redirect is followed, no
-proxy is taken from the environment, no cookie is kept.
+The address rule (relay/egress.py) is checked when connecting, in two places: the resolver refuses a name
+if one of its addresses is forbidden, and a socket is created only for an address that passes again. The
+second check sees each connection, also to an address in the URL, so no behaviour of the client library can
+bypass it. Redirects are not followed, proxies of the environment are not used, cookies are not kept.
 """
 
 import asyncio
@@ -29,51 +28,54 @@ from relay.egress import Network, Scheme, Target, check_url, may_connect
 from relay.errors import ForbiddenTarget
 
 Lookup = Callable[[str], Awaitable[Sequence[str]]]
-"""A name's addresses as text. Raises OSError when it has none or DNS does not answer."""
+"""Returns a name's addresses as text. Raises OSError when it has none or DNS does not answer."""
 
-READ_LIMIT: Final = 64 * 1024  # bytes of an answer that are read, and dropped, to keep the connection
+READ_LIMIT: Final = 64 * 1024  # bytes of a response body that are read and dropped, to keep the connection
 _DRAIN_SECONDS: Final = 2.0
-# Node and uvicorn close an idle connection after 5 s: reusing one near that end loses a POST.
+# Node and uvicorn close an idle connection after 5 s: a POST on a connection near that age is lost.
 _KEEPALIVE_SECONDS: Final = 4.0
-_LARGE_BODY: Final = 1024 * 1024  # bytes above which aiohttp wants a file, to write it in pieces
+_LARGE_BODY: Final = 1024 * 1024  # bytes; aiohttp writes a larger body in pieces only from a file object
 _LOOKUP_THREADS: Final = 64
 _DEFAULT_HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "Mailseal", "Accept": "*/*"}
 
 
 class _Forbidden(ForbiddenTarget, OSError):
-    """An OSError too, the only kind the client carries out of a connection attempt unchanged."""
+    """Also an OSError, so that the client raises it unchanged from connecting."""
 
 
 class _CheckedResolver(AbstractResolver):
-    """Looks names up and refuses those with any forbidden address."""
+    """Resolves names, and refuses a name with a forbidden address."""
 
-    def __init__(self, lookup: Lookup, gate: Callable[[str], None]) -> None:
+    def __init__(self, lookup: Lookup, check: Callable[[str], None]) -> None:
         self._lookup = lookup
-        self._gate = gate
+        self._check = check
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The addresses of *host*. Raises OSError, and _Forbidden for the whole name."""
+        """The addresses of *host*.
+
+        Raises OSError; _Forbidden when one of them is forbidden.
+        """
         addresses = await self._lookup(host)
         if not addresses:
             raise OSError("the name has no address")
         for address in addresses:
-            self._gate(address)
+            self._check(address)
         return [
             ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
             for address in dict.fromkeys(addresses)
         ]
 
     async def close(self) -> None:
-        """Nothing is held here."""
+        """Do nothing: there is nothing to close."""
 
 
 class Poster:
-    """Posts to webhooks over kept connections. Make it inside the running loop, and close it.
+    """Posts to webhooks over kept-alive connections.
 
-    It keeps no queue and no limit of connections: which endpoint gets how many at a time is the
-    dispatcher's to say.
+    Make it inside the running loop, and close it.
+    It has no queue and no limit of connections: the dispatcher limits the requests of each endpoint.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class Poster:
         self._allow = tuple(allow)
         self._total_seconds = total_seconds
         self._connect_seconds = connect_seconds
-        # Threads of its own: names that take long to fail must not fill the loop's few.
+        # Its own threads: names that fail slowly must not occupy the few threads of the loop.
         self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="webhook-dns")
         self._lookup = lookup or self._getaddrinfo
         context = tls or ssl.create_default_context()
@@ -109,7 +111,7 @@ class Poster:
         await self.close()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:
-        """Send *body* and say what came of it. Raises nothing but CancelledError."""
+        """Post *body* once and return the answer. Raises only CancelledError."""
         started = time.monotonic()
         status: int | None = None
         retry_after: float | None = None
@@ -125,33 +127,36 @@ class Poster:
                 retry_after = self._retry_after(response)
                 status = response.status
                 await _drain(response, budget)
-        except Exception as error:  # noqa: BLE001 (whatever a hostile endpoint provokes is an answer)
-            # Once the status line is here, what becomes of the rest changes nothing.
+        except Exception as error:  # noqa: BLE001 (each error that a hostile endpoint causes is an answer)
+            # After the status line, errors in the rest of the response do not matter.
             if status is None:
                 return WebhookAnswer(error=describe(error), duration_ms=_milliseconds(started, time.monotonic()))
         return WebhookAnswer(status=status, retry_after=retry_after, duration_ms=_milliseconds(started, ended))
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         for session in self._sessions.values():
             await session.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _session(self, scheme: Scheme, context: ssl.SSLContext) -> aiohttp.ClientSession:
-        """One session a scheme, as the rule differs: the gate then needs nothing of the request."""
+        """One session per scheme, as the address rule differs by scheme.
 
-        def gate(address: str) -> None:
+        The check does not see the request.
+        """
+
+        def check(address: str) -> None:
             if not may_connect(ip_address(address), self._allow, scheme=scheme):
                 raise _Forbidden
 
         def checked_socket(info: tuple[Any, ...]) -> socket.socket:
             family, kind, protocol, _, peer = info
-            gate(peer[0])
+            check(peer[0])
             return socket.socket(family, kind, protocol)
 
         connector = aiohttp.TCPConnector(
             ssl=context,
-            resolver=_CheckedResolver(self._lookup, gate),
+            resolver=_CheckedResolver(self._lookup, check),
             use_dns_cache=False,
             limit=0,
             keepalive_timeout=_KEEPALIVE_SECONDS,
@@ -183,13 +188,16 @@ class Poster:
 
 
 def describe(error: BaseException) -> str:
-    """*error* in a few fixed words that tell the webhook's owner what to mend, and no more."""
+    """*error* in a few fixed words for the webhook's owner.
+
+    They say what to fix, and no internal details.
+    """
     cause = getattr(error, "os_error", None) or error
     words = next((words for kind, words in _WORDS if isinstance(error, kind) or isinstance(cause, kind)), None)
     return words or "failed"
 
 
-# In order: the first kind that fits speaks, so the narrow ones stand first.
+# In order: the first class that matches counts, so subclasses come first.
 _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (ForbiddenTarget, "forbidden address"),
     (aiohttp.ClientConnectorDNSError, "dns"),
@@ -209,7 +217,10 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
 
 
 async def _drain(response: aiohttp.ClientResponse, budget: asyncio.Timeout) -> None:
-    """Read a short rest, so that the connection can be kept; a long or slow one costs the connection."""
+    """Read a short rest of the response, to keep the connection.
+
+    A long or slow rest closes it.
+    """
     content = response.content
     if content.is_eof():
         return

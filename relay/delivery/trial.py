@@ -39,7 +39,10 @@ class Trial:
 
 
 async def try_webhook(agent: Agent, *, ctx: DeliveryContext) -> Trial:
-    """Post a sample ``email.received`` to the agent's webhook now. Raises NoWebhook, BadSecret, the store's errors."""
+    """Post a sample ``email.received`` to the agent's webhook now.
+
+    Raises NoWebhook, BadSecret, the store's errors.
+    """
     if agent.mode != "webhook" or agent.webhook_url is None:
         raise NoWebhook
     now = ctx.clock.now()

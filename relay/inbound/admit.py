@@ -1,4 +1,7 @@
-"""Find the agent that receives mail for an address: the answer to RCPT TO (docs/contract.md §2)."""
+"""Find the agent that receives mail for an address, to answer RCPT TO.
+
+See docs/contract.md §2.
+"""
 
 from relay.errors import UnknownRecipient
 from relay.mail.address import Address

@@ -1,4 +1,4 @@
-"""Compose the stored bytes of a received mail: our trace fields, then the mail unchanged.
+"""Compose the stored bytes of a received mail: trace fields, then the mail.
 
 One thing is removed: Authentication-Results fields that claim to be ours, because a reader would
 believe them (RFC 8601 §5). A folded line at the top of the mail is removed for the same reason: it
@@ -43,7 +43,10 @@ class StoredMail:
 async def stored_mail(
     envelope: Envelope, spool: Spool, verdict: Verdict, *, hostname: str, message_id: str, at: datetime
 ) -> StoredMail:
-    """Put our trace fields in front of *spool*. *hostname* is ours, and is the authserv-id too."""
+    """Put our trace fields in front of *spool*.
+
+    *hostname* is ours, and is the authserv-id too.
+    """
     mail_head = spool.head()
     body_from = header_end(mail_head)
     head = b"".join(

@@ -1,5 +1,6 @@
-"""Receive one mail: authenticate, seal and store it for every recipient (RFC 5321 §4.2.5).
+"""Receive one mail: authenticate it, seal it, store it for each recipient.
 
+After the reply 250 this relay is responsible for the mail (RFC 5321 §4.2.5).
 When ``receive`` returns, every recipient has the message on disk. It splits the header section,
 authenticates the sender, puts the trace fields of this relay in front, seals the message for each
 recipient and stores all of it in one transaction. An earlier failure is raised and stores nothing.
@@ -36,7 +37,10 @@ log = structlog.get_logger("relay.inbound")
 
 
 class AuthenticateSender(Protocol):
-    """Authenticates a message's sender: relay/auth/authenticate.py with its resolver given."""
+    """Authenticates a message's sender.
+
+    It is relay/auth/authenticate.py with its resolver given.
+    """
 
     async def __call__(self, envelope: Envelope, headers: Headers, spool: Spool, *, now: datetime) -> Verdict:
         """The verdict. Never raises; a DNS failure is ``temperror``."""
@@ -57,8 +61,9 @@ class ReceiveContext:
 async def receive(
     envelope: Envelope, spool: Spool, recipients: Sequence[Recipient], *, ctx: ReceiveContext
 ) -> Sequence[str]:
-    """Store the mail in *spool* for all recipients; returns their message ids in RCPT order.
+    """Store the mail in *spool* for all recipients.
 
+    Returns their message ids in RCPT order.
     *recipients* are the agents that ``admit`` returned for ``envelope.rcpt_to``, in the same order.
 
     Raises UndecodableMail, MailLoop, Unauthenticated (answered 550); SenderUnproven, Deferred and the
@@ -99,7 +104,10 @@ def _readable_headers(spool: Spool) -> Headers:
 
 
 def _require_trust(verdict: Verdict, recipients: Iterable[Recipient]) -> None:
-    """Refuse unverified mail when one recipient takes only verified mail: one reply answers all of them."""
+    """Refuse unverified mail when one recipient takes only verified mail.
+
+    One reply answers all recipients.
+    """
     if verdict.verified or all(recipient.on_unverified == "deliver" for recipient in recipients):
         return
     if verdict.undecided:

@@ -1,1 +1,1 @@
-"""The agent's own reading: listing, fetching and leasing what arrived."""
+"""Read an agent's received mail: list, fetch, wait, lease and stream."""

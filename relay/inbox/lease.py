@@ -1,4 +1,7 @@
-"""The poll queue: take messages for a while, and say what became of them (contract §6)."""
+"""The poll queue: lease messages, then ack, nack or extend them.
+
+See docs/contract.md §6.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ from typing import Any, Final
 
 from relay.clock import Clock, rfc3339
 from relay.events.inbound import message_data
-from relay.inbox.wait import nobody_left, wait_for
+from relay.inbox.wait import never_left, wait_for
 from relay.threads import by_size
 from store.engine import Store
 from store.errors import LeaseLost
@@ -17,14 +20,14 @@ from store.mail.bodies import read_body
 from store.records.mail import Lease
 from store.transaction import Tx
 
-LOOK_AGAIN_SECONDS: Final = 5.0  # while somebody has what one waits for
+LOOK_AGAIN_SECONDS: Final = 5.0  # while another worker holds a lease
 _LEAST_PAUSE_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
     leases: Sequence[Lease]
-    again_after: float  # seconds until a lease of somebody else's may end: no commit tells of that
+    again_after: float  # seconds until another worker's lease may expire, which no commit announces
 
 
 async def lease(
@@ -36,9 +39,13 @@ async def lease(
     base_url: str,
     store: Store,
     clock: Clock,
-    has_left: Callable[[], Awaitable[bool]] = nobody_left,
+    has_left: Callable[[], Awaitable[bool]] = never_left,
 ) -> list[dict[str, Any]]:
-    """Up to *limit* messages that nobody else gets while the lease lives, oldest first, each one whole."""
+    """Lease up to *limit* messages, oldest first, with their content.
+
+    Waits up to *wait_seconds* for the first.
+    While a lease lasts, no other worker gets its message.
+    """
 
     async def look() -> _Look:
         now, until = clock.now(), timedelta(seconds=lease_seconds)
@@ -57,14 +64,20 @@ async def lease(
 
 
 async def ack(agent: str, receipts: Sequence[str], *, store: Store, now: datetime) -> dict[str, bool]:
-    """Say that messages are dealt with. Answers for each receipt whether its lease still lived."""
+    """Remove leased messages from the queue.
+
+    Returns for each receipt whether its lease was still valid.
+    """
     return await _settle(receipts, lambda tx, receipt: queue.ack(tx, agent, receipt, now=now), store=store)
 
 
 async def nack(
     agent: str, receipts: Sequence[str], *, delay_seconds: int, store: Store, now: datetime
 ) -> dict[str, bool]:
-    """Give messages back, to be had again after *delay_seconds*. Answers like ack."""
+    """Return leased messages to the queue, visible after *delay_seconds*.
+
+    Returns the same as ``ack``.
+    """
     delay = timedelta(seconds=delay_seconds)
     return await _settle(
         receipts, lambda tx, receipt: queue.nack(tx, agent, receipt, delay=delay, now=now), store=store
@@ -74,7 +87,7 @@ async def nack(
 async def extend(
     agent: str, receipts: Sequence[str], *, lease_seconds: int, store: Store, now: datetime
 ) -> dict[str, bool]:
-    """Keep messages for *lease_seconds* from now on. Answers like ack."""
+    """Extend leases to *lease_seconds* from now. Returns the same as ``ack``."""
     longer = timedelta(seconds=lease_seconds)
     return await _settle(
         receipts, lambda tx, receipt: queue.extend(tx, agent, receipt, lease=longer, now=now), store=store
@@ -90,7 +103,7 @@ def _lease(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: datetime) -
 
 
 async def _settle(receipts: Sequence[str], settle: Callable[[Tx, str], None], *, store: Store) -> dict[str, bool]:
-    """Every receipt by itself, all in one transaction: a lost one changes nothing for the others."""
+    """Settle each receipt in one transaction; a lost lease does not affect the others."""
 
     def unit(tx: Tx) -> dict[str, bool]:
         return {receipt: _still_held(tx, receipt, settle) for receipt in receipts}

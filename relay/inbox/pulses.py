@@ -1,4 +1,4 @@
-"""Looking after all who follow at once: one question to the store for as many as ask at the same moment."""
+"""Check all open event streams for news with one query per moment."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from store.mail.events_feed import Follower, Pulse, list_pulses
 
 
 class Pulses:
-    """The pulses of the agents that are followed in this process."""
+    """Tells event streams whether there are new events and their key is valid."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -16,15 +16,18 @@ class Pulses:
         self._answer: asyncio.Task[Mapping[Follower, Pulse]] | None = None
 
     async def of(self, follower: Follower) -> Pulse | None:
-        """The agent's pulse now; None once the follower's key or agent is gone. Raises Unavailable."""
+        """The agent's pulse now; None once the follower's key or agent is deleted.
+
+        Raises Unavailable.
+        """
         if self._answer is None:
             self._answer = asyncio.create_task(self._ask())
         self._asked.append(follower)
-        # One who goes meanwhile takes nobody else's answer away.
+        # A stream that is cancelled meanwhile must not cancel the query of the others.
         pulses = await asyncio.shield(self._answer)
         return pulses.get(follower)
 
     async def _ask(self) -> Mapping[Follower, Pulse]:
-        await asyncio.sleep(0)  # whoever was woken together with the first has asked by then
+        await asyncio.sleep(0)  # all streams woken together with the first have asked by then
         asked, self._asked, self._answer = self._asked, [], None
         return await self._store.read(lambda tx: list_pulses(tx, asked))

@@ -1,4 +1,4 @@
-"""What an agent reads: lists, a message whole, its bytes and its attachments."""
+"""Read an agent's messages: list them, fetch one, its bytes, its attachments."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,7 +8,7 @@ from typing import Any
 from relay.clock import Clock
 from relay.errors import ContentGone
 from relay.events.inbound import message_data, message_item
-from relay.inbox.wait import nobody_left, wait_for
+from relay.inbox.wait import never_left, wait_for
 from relay.mail.parse import attachment
 from relay.mail.parsed_mail import Part
 from relay.threads import by_size
@@ -30,9 +30,12 @@ async def list_messages(
     wait_seconds: float,
     store: Store,
     clock: Clock,
-    has_left: Callable[[], Awaitable[bool]] = nobody_left,
+    has_left: Callable[[], Awaitable[bool]] = never_left,
 ) -> Page[dict[str, Any]]:
-    """A page of messages without their texts; if there are none, the first is waited for. Raises InvalidValue."""
+    """A page of messages without their content; waits for the first.
+
+    Raises InvalidValue.
+    """
 
     async def look() -> Page[Message]:
         now = clock.now()
@@ -52,7 +55,10 @@ async def list_messages(
 async def read_message(
     agent: str, message_id: str, *, peek: bool, base_url: str, store: Store, now: datetime
 ) -> dict[str, Any]:
-    """A message whole; unless it is only a *peek*, it is read from now on. Raises MessageNotFound."""
+    """A message with its content; marks it read unless *peek* is set.
+
+    Raises MessageNotFound.
+    """
     message, raw = await _with_bytes(agent, message_id, store=store, now=now)
     if not peek and message.status == "unread":
         await store.write(lambda tx: mark_read(tx, message.id))
@@ -62,7 +68,10 @@ async def read_message(
 
 
 async def read_attachment(agent: str, message_id: str, index: int, *, store: Store, now: datetime) -> Part:
-    """One attachment with its bytes. Raises MessageNotFound, for an index that is not there too."""
+    """One attachment with its bytes.
+
+    Raises MessageNotFound, also when there is no attachment *index*.
+    """
     _, raw = await _with_bytes(agent, message_id, store=store, now=now)
     part = await asyncio.to_thread(attachment, raw, index)
     if part is None:
@@ -71,9 +80,9 @@ async def read_attachment(agent: str, message_id: str, index: int, *, store: Sto
 
 
 async def read_raw(agent: str, message_id: str, *, store: Store, now: datetime) -> tuple[int, AsyncIterator[bytes]]:
-    """How many bytes a message of either direction has, and they, to be read on in parts of bounded size.
+    """The size and the raw bytes of a message of either direction, in chunks.
 
-    Raises MessageNotFound, and ContentGone for one whose bytes are not kept any more.
+    Raises MessageNotFound; ContentGone when the bytes are deleted.
     """
     size, sha256 = await store.read(lambda tx: find_bytes(tx, agent, message_id, now=now))
     if sha256 is None:

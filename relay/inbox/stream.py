@@ -1,8 +1,8 @@
-"""An agent's events as they happen, to whoever follows: any number of them, each at a pace of its own.
+"""Stream an agent's events as they happen, to any number of followers.
 
-What is handed out is what a webhook would be sent, signed for this moment. Nothing is marked or taken,
-and no more is read ahead of a slow reader than one short page. The key and the agent are looked at
-again before each page and at each sign of life: once either is gone, the stream is over.
+Each event has the body and the headers that a webhook would get, signed for this moment. A stream marks no
+message and reads at most one short page ahead of a slow follower. The key and the agent are checked before each
+page and at each heartbeat: the stream ends once one of them is deleted.
 """
 
 import asyncio
@@ -33,17 +33,17 @@ from store.mail.events_feed import (
 from store.transaction import Tx
 from store.wake import INBOX, KEYS
 
-_PAGE: Final = 16  # events at most, and no more bytes of mail than OFF_LOOP_BYTES but for one large mail
-_FRESH_SECONDS: Final = 1.0  # what is left of an older page is read again: the key may be gone
-_BEATS: Final = 60  # a heartbeat is cut in as many moments, in which signs of life are given together
-_HEAVY_MAILS: Final = 2  # large ones that are composed at a time, however many follow
+_PAGE: Final = 16  # events at most, with OFF_LOOP_BYTES of mail at most, or one large mail
+_FRESH_SECONDS: Final = 1.0  # the rest of an older page is read again: the key may be deleted
+_BEATS: Final = 60  # steps of a heartbeat interval: followers due in the same step share one query
+_HEAVY_MAILS: Final = 2  # composed at a time, for all followers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event, ready to be written."""
+    """One event, ready to send."""
 
-    place: int  # to go on behind
+    place: int  # the stream continues after it
     type: str
     headers: Mapping[str, str]
     body: bytes
@@ -51,33 +51,35 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamContext:
-    """What streaming needs besides the follower, joined once at the start."""
+    """Collaborators of streaming, joined once at the start."""
 
     store: Store
     clock: Clock
     master: MasterKey
     base_url: str
     heartbeat_seconds: float
-    is_over: Callable[[], bool]  # every stream must end
+    is_over: Callable[[], bool]  # whether all streams must end
     pulses: Pulses
     heavy: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_HEAVY_MAILS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Page:
-    """Events that come next, and what they are composed of."""
+    """The next events, and the secrets and bytes to compose them from."""
 
     events: Sequence[FeedEvent] = ()
-    place: int  # to go on behind, when all of them are handed out
-    is_last: bool = True  # nothing is behind it now
+    place: int  # the stream continues after it, once all events are sent
+    is_last: bool = True  # no event is after it now
     secrets: Sequence[Secret] = ()
     bodies: Mapping[str, bytes] = field(default_factory=dict)  # of short mails, by SHA-256
 
 
 async def begin(agent: str, *, last_event_id: str | None, from_start: bool, ctx: StreamContext) -> int:
-    """The place a stream goes on behind: that event's, the one before the oldest unread message, or now.
+    """The place after which a stream begins.
 
-    Raises InvalidValue for an id that no event of this agent has had, AgentNotFound.
+    It is that of *last_event_id*, the place before the oldest unread message, or the last place.
+
+    Raises InvalidValue for an id that no event of this agent has; AgentNotFound.
     """
     now = ctx.clock.now()
 
@@ -90,35 +92,38 @@ async def begin(agent: str, *, last_event_id: str | None, from_start: bool, ctx:
 
 
 async def follow(follower: Follower, place: int, *, ctx: StreamContext) -> AsyncGenerator[Event | None]:
-    """Every event behind *place*, in order, as it happens; None where nothing has for a while.
+    """Each event after *place*, in order; None as a heartbeat.
 
-    Ends once the follower's key or agent is gone, and when every stream must. Raises what composing raises.
+    Ends once the follower's key or agent is deleted, or when all streams must end. Raises BadSecret, Unavailable.
     """
     loop, woken = asyncio.get_running_loop(), True
     with ctx.store.notifier.waiting(INBOX + follower.agent, KEYS + follower.key_id) as changed:
         while not ctx.is_over():
-            changed.clear()  # before looking, so that a commit in between is not slept through
+            changed.clear()  # before the query, so that a commit in between is not missed
             page, read_at = await _next_page(follower, place, woken=woken, ctx=ctx), loop.time()
             if page is None:
                 return
             for event in page.events:
                 if loop.time() - read_at > _FRESH_SECONDS:
                     break
-                told = await _told(event, page, ctx=ctx)
-                if told is not None:
-                    yield told
+                ready = await _composed_event(event, page, ctx=ctx)
+                if ready is not None:
+                    yield ready
                 place = event.place
-                del told
+                del ready
             else:
                 place, is_last, is_sign = page.place, page.is_last, not (woken or page.events)
-                del page  # a follower who waits has no mail in memory
+                del page  # a waiting follower holds no mail in memory
                 if is_sign:
                     yield None
                 woken = not is_last or await _woken(changed, ctx.heartbeat_seconds)
 
 
 async def _woken(changed: asyncio.Event, seconds: float) -> bool:
-    """Whether *changed* was set within about so many seconds; many who wait are late together, to be served at once."""
+    """Whether *changed* was set within about *seconds*.
+
+    The time is rounded, so that waiting followers time out together.
+    """
     late, step = asyncio.get_running_loop().time() + seconds, seconds / _BEATS
     try:
         async with asyncio.timeout_at(ceil(late / step) * step):
@@ -128,9 +133,9 @@ async def _woken(changed: asyncio.Event, seconds: float) -> bool:
 
 
 async def _next_page(follower: Follower, place: int, *, woken: bool, ctx: StreamContext) -> _Page | None:
-    """What comes behind *place*; None once the follower's key or agent is gone.
+    """The page after *place*; None once the follower's key or agent is deleted.
 
-    Nothing while the store does not answer: the stream lives on, and looks again before long.
+    The page is empty while the store does not answer: the stream continues and tries again.
     """
     try:
         if not woken:
@@ -161,7 +166,7 @@ def _read_page(tx: Tx, follower: Follower, place: int, *, ctx: StreamContext) ->
 
 
 def _first_few(events: Sequence[FeedEvent]) -> Sequence[FeedEvent]:
-    """As many of *events* as are light enough to be in memory together, and one at least."""
+    """The first of *events* that fit into memory together, and at least one."""
     weight = 0
     for count, event in enumerate(events):
         weight += event.message.raw_size
@@ -170,11 +175,14 @@ def _first_few(events: Sequence[FeedEvent]) -> Sequence[FeedEvent]:
     return events
 
 
-async def _told(event: FeedEvent, page: _Page, *, ctx: StreamContext) -> Event | None:
-    """The event with its bytes and signatures; None where its message has gone meanwhile."""
+async def _composed_event(event: FeedEvent, page: _Page, *, ctx: StreamContext) -> Event | None:
+    """The event with its body and signatures.
+
+    None when its message was deleted meanwhile.
+    """
     message = event.message
     if message.raw_size <= OFF_LOOP_BYTES:
-        await asyncio.sleep(0)  # a long backlog must not keep the others from their turn
+        await asyncio.sleep(0)  # a long backlog must not delay other tasks
         body = _composed(event, page.bodies[message.raw_sha256], ctx=ctx)
     else:
         try:

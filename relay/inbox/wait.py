@@ -1,7 +1,7 @@
-"""Long polling: look, and if there is nothing yet, look again when a commit says so.
+"""Long polling: query, and query again when a commit notifies of a change.
 
-Whoever waits asks the database nothing meanwhile, so a thousand of them cost no more than their
-connections: this process's own commits ring, and store/database/pg_listener.py brings those of others.
+A waiting request does not query the database, so a thousand of them cost only their connections. Commits of
+this process notify directly; store/database/pg_listener.py announces those of other processes.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from store.wake import INBOX, Notifier
 T = TypeVar("T")
 
 
-async def nobody_left() -> bool:
-    """Whether an asker who cannot hang up has done so."""
+async def never_left() -> bool:
+    """The *has_left* of a caller that cannot disconnect: never."""
     return False
 
 
 def only_by_commit(_seen: object) -> float:
-    """After how many seconds something may be there that no commit told of: never."""
+    """The *again* of a query whose result changes only by a commit: never."""
     return inf
 
 
@@ -32,19 +32,20 @@ async def wait_for(
     agent: str,
     wait_seconds: float,
     notifier: Notifier,
-    has_left: Callable[[], Awaitable[bool]] = nobody_left,
+    has_left: Callable[[], Awaitable[bool]] = never_left,
     again: Callable[[T], float] = only_by_commit,
 ) -> T:
-    """What *look* answers as soon as *found* likes it, or its last answer after *wait_seconds*.
+    """Call *look* until *found(result)* is true; return the last result.
 
-    Once *has_left* says that the asker hung up, nothing is looked at any more: a lease would be taken for nobody.
-    *again* tells of an answer after how many seconds to look again though nothing was committed.
+    It ends after *wait_seconds* at the latest, and once *has_left* returns true: a lease must not be taken for a
+    disconnected client. *again* returns, for a result, the seconds after which *look* is called again without a
+    commit.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_seconds
     with notifier.waiting(INBOX + agent) as changed:
         while True:
-            changed.clear()  # before looking, so that a commit in between is not slept through
+            changed.clear()  # before the query, so that a commit in between is not missed
             value = await look()
             left = deadline - loop.time()
             if found(value) or left <= 0:

@@ -1,4 +1,4 @@
-"""Deliver outbound mail to recipients that are agents of this relay, without a provider.
+"""Deliver outbound mail to agents of this relay, without a provider.
 
 Only mail of this path is sealed with ``Entity-Type: agent``. Mail received by SMTP is sealed as human,
 regardless of its headers.
@@ -43,13 +43,17 @@ def is_local(tx: Tx, address: str, *, ctx: SendContext) -> bool:
 
 
 def outside(tx: Tx, recipients: Sequence[str], *, ctx: SendContext) -> list[str]:
-    """Those of *recipients* that are no agents of this relay, so that a provider must carry the mail."""
+    """Those of *recipients* that are no agents of this relay.
+
+    A provider must carry their mail.
+    """
     return [address for address in recipients if not is_local(tx, address, ctx=ctx)]
 
 
 def deliver_locally(tx: Tx, message: OutboundMessage, *, ctx: SendContext) -> None:
-    """Store *message* for each recipient that is an agent here, in the transaction that marks it sent.
+    """Store *message* for each recipient that is an agent of this relay.
 
+    This is done in the transaction that marks it sent.
     So each local recipient receives it once. Two kinds of message are skipped: one from a domain that its owner
     has not verified, as it would be delivered as verified; and an imported one that was never composed here, as
     another relay sent it.

@@ -1,1 +1,4 @@
-"""The SMTP server: connections, TLS, commands and data. It decides nothing about mail."""
+"""The SMTP server: connections, TLS, commands and data.
+
+It decides nothing about mail.
+"""

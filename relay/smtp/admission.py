@@ -1,4 +1,7 @@
-"""Limit concurrent connections, in all and by peer, and the memory of incoming mails. Pure counting."""
+"""Limit concurrent connections, in all and by peer, and incoming octets.
+
+Pure: only counts.
+"""
 
 from collections import Counter
 from ipaddress import IPv4Address, IPv6Address
@@ -18,7 +21,7 @@ class ConnectionLimits:
         self._total = 0
 
     def enter(self, ip: IPv4Address | IPv6Address) -> Reply | None:
-        """Count a new connection; returns the reply to refuse it with when a limit is reached, else None."""
+        """Count a new connection, or return the reply that refuses it."""
         if self._total >= self._limits.max_connections:
             return TOO_MANY_CONNECTIONS
         key = _key(ip)

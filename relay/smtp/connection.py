@@ -1,4 +1,4 @@
-"""One SMTP connection: reads command lines, asks the session what to do, and does it."""
+"""Drive one SMTP connection: read commands, ask the session, do what it says."""
 
 from asyncio import AbstractEventLoop, CancelledError, sleep
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -41,7 +41,10 @@ class SmtpConnection:
         self._entered = False
 
     def enter(self) -> bool:
-        """Count a new connection against the limits; answer and close it when it is over one. See SmtpDriver."""
+        """Count a new connection, or answer and close it when a limit is reached.
+
+        See SmtpDriver.
+        """
         name = self._wire.peer_name
         if name is None:  # disconnected already
             self._wire.abort()
@@ -241,7 +244,7 @@ class SmtpConnection:
 
 
 def peer_ip(name: str) -> IPv4Address | IPv6Address:
-    """The IP address in a socket's peer name: without its scope, and an IPv4-mapped one as IPv4."""
+    """The IP address in a peer name: no scope, and IPv4 for IPv4-mapped IPv6."""
     ip = ip_address(name.partition("%")[0])
     return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
 

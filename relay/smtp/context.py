@@ -1,4 +1,4 @@
-"""What all connections of one SMTP server share: collaborators, limits and the connected clients."""
+"""Shared state of an SMTP server: collaborators, limits, connected clients."""
 
 from asyncio import Event
 from collections.abc import Awaitable, Callable, Sequence

@@ -63,7 +63,10 @@ class Content:
 
 
 class DotReceiver:
-    """Receives a mail by DATA: removes dot-stuffing and finds the end (RFC 5321 §4.5.2)."""
+    """Receives a mail by DATA: removes dot-stuffing, finds its end.
+
+    RFC 5321 §4.5.2.
+    """
 
     def __init__(self, *, max_bytes: int, max_line: int) -> None:
         self._content = Content(max_bytes=max_bytes, max_line=max_line)
@@ -124,7 +127,10 @@ class BdatReceiver:
         self._due, self._last, self.rest = size, last, b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """The octets of the mail that *chunk* completes. Feed ``b""`` for a chunk of no octets."""
+        """The octets of the mail that *chunk* completes.
+
+        Feed ``b""`` for a chunk of no octets.
+        """
         mine, self.rest = chunk[: self._due], chunk[self._due :]
         self._due -= len(mine)
         piece = self._held + mine

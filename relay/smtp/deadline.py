@@ -20,11 +20,14 @@ class Deadline:
         self._handle: TimerHandle | None = None
 
     def within(self, seconds: float) -> None:
-        """Set the deadline to *seconds* from now, or to the bound of the session when that is earlier."""
+        """Set the deadline to *seconds* from now, or to the session's bound if earlier."""
         self._set(min(self._loop.time() + seconds, self._bound))
 
     def beyond(self, seconds: float) -> None:
-        """Set the deadline to *seconds* from now, also after the bound: for closing the connection."""
+        """Set the deadline to *seconds* from now, also after the session's bound.
+
+        For closing the connection.
+        """
         self._set(self._loop.time() + seconds)
 
     def lift(self) -> None:

@@ -1,5 +1,6 @@
-"""Parse paths, parameters and HELO names strictly (RFC 5321 §4.1.2, §4.1.3; RFC 6531 §3.3).
+"""Parse SMTP paths, parameters and HELO names by the strict grammar.
 
+RFC 5321 §4.1.2 and §4.1.3, RFC 6531 §3.3.
 Pure and linear: the patterns are possessive, so they never backtrack. A value that does not match raises
 SyntaxRefused with the reply to send; no other exception is raised.
 """
@@ -50,7 +51,7 @@ class SyntaxRefused(Exception):
 
 
 def split_path(text: str, refusal: Reply) -> tuple[Address | None, str]:
-    """The path at the start of *text*, and the text after it; the path is None for ``<>``.
+    """The path at the start of *text*, None for ``<>``, and the text after it.
 
     ``<Postmaster>`` is an Address without a domain. Raises SyntaxRefused with *refusal*.
     """
@@ -67,7 +68,10 @@ def split_path(text: str, refusal: Reply) -> tuple[Address | None, str]:
 
 
 def split_parameters(text: str) -> dict[str, str | None]:
-    """The ESMTP parameters after a path, keys in upper case (RFC 5321 §4.1.2). Raises SyntaxRefused."""
+    """The ESMTP parameters after a path, keys in upper case (RFC 5321 §4.1.2).
+
+    Raises SyntaxRefused.
+    """
     parameters: dict[str, str | None] = {}
     if not text:
         return parameters
@@ -84,15 +88,19 @@ def split_parameters(text: str) -> dict[str, str | None]:
 
 
 def parse_size(value: str | None) -> int:
-    """The octets of ``SIZE=`` or ``BDAT``: ASCII digits, at most 20 (RFC 1870 §4). Raises SyntaxRefused."""
+    """The octets of ``SIZE=`` or ``BDAT``: at most 20 ASCII digits (RFC 1870 §4).
+
+    Raises SyntaxRefused.
+    """
     if value is None or not _SIZE.fullmatch(value):
         raise SyntaxRefused(BAD_PARAMETER)
     return int(value)
 
 
 def parse_helo(text: str) -> str:
-    """The HELO name as written: a domain (also unqualified or with underscores) or an address literal.
+    """The HELO name as written: a domain or an address literal.
 
+    A domain may be unqualified or have underscores.
     The result is safe to write into a header. Raises SyntaxRefused.
     """
     if not text or len(text) > MAX_DOMAIN_BYTES or not _HELO.fullmatch(text):
@@ -103,7 +111,10 @@ def parse_helo(text: str) -> str:
 
 
 def need_ascii(argument: str, *, smtputf8: bool) -> None:
-    """Raise SyntaxRefused when *argument* is not ASCII and the transaction has no SMTPUTF8 (RFC 6531 §3.5)."""
+    """Raise SyntaxRefused for a non-ASCII *argument* without SMTPUTF8.
+
+    RFC 6531 §3.5.
+    """
     if not smtputf8 and not argument.isascii():
         raise SyntaxRefused(NEED_SMTPUTF8)
 

@@ -9,7 +9,7 @@ from relay.spool import Spool
 
 
 class Intake:
-    """Stores the octets of a mail, or drops them and has the reply that says why. Close it."""
+    """Stores the octets of a mail, or drops them and says why. Close it."""
 
     def __init__(self, receiver: DotReceiver | BdatReceiver, spool: Spool, reservation: Reservation) -> None:
         self.receiver = receiver
@@ -25,7 +25,10 @@ class Intake:
         return NO_STORAGE if self._full else None
 
     def feed(self, chunk: bytes) -> None:
-        """Add the mail's octets of *chunk*. Once the budget or the disk is full, further octets are dropped."""
+        """Add the mail's octets of *chunk*.
+
+        Once the budget or the disk is full, further octets are dropped.
+        """
         clean = self.receiver.feed(chunk)
         if not clean or self._full:
             return

@@ -1,11 +1,17 @@
-"""Limits of the SMTP server: sizes, counts and timeouts (docs/contract.md §2, RFC 5321 §4.5.3)."""
+"""Limits of the SMTP server: sizes, counts and timeouts (RFC 5321 §4.5.3).
+
+See docs/contract.md §2.
+"""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits of the SMTP server. Counts are per session unless the name says otherwise."""
+    """Limits of the SMTP server.
+
+    Counts are per session unless the name says otherwise.
+    """
 
     max_message_bytes: int = 36_700_160  # of one mail, dot-stuffing and the final dot not counted (RFC 1870 §5)
     max_recipients: int = 100  # accepted recipients of one mail (RFC 5321 §4.5.3.1.8: at least 100)

@@ -1,4 +1,7 @@
-"""Split the stream into command lines (RFC 5321 §2.3.8). Pure; linear in the octets of a chunk."""
+"""Split the stream into command lines (RFC 5321 §2.3.8). Pure.
+
+Linear in the octets of a chunk.
+"""
 
 from typing import Final
 

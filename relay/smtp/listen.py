@@ -11,8 +11,9 @@ _BACKLOG: Final = 512
 
 
 def bind(hosts: Sequence[tuple[str, int]]) -> list[socket.socket]:
-    """Bind a listening socket for each host and port; port 0 is a free port. Raises Misconfigured.
+    """Bind a listening socket for each host and port; port 0 is a free port.
 
+    Raises Misconfigured.
     ``::`` accepts IPv4 too, unless ``0.0.0.0`` is in *hosts*.
     """
     with ExitStack() as opened:

@@ -132,7 +132,10 @@ _BY_ERROR: Final[tuple[tuple[type[Exception], Reply], ...]] = (
 
 
 def reply_to(error: Exception) -> Reply:
-    """The reply to *error*: fixed text, without its message; 451 4.3.0 for an error that is not in the table."""
+    """The reply to *error*: fixed text without the error's message.
+
+    An error that is not in the table is answered 451 4.3.0.
+    """
     return next((reply for kind, reply in _BY_ERROR if isinstance(error, kind)), TRY_LATER)
 
 
@@ -158,7 +161,7 @@ def hello(hostname: str, helo: str, keywords: tuple[str, ...] = ()) -> Reply:
 
 
 def accepted(message_ids: Sequence[str]) -> Reply:
-    """The reply to an accepted mail: one message id per recipient, in RCPT order (docs/contract.md §2)."""
+    """The reply to an accepted mail: one message id per recipient, in RCPT order."""
     return Reply(250, "2.0.0", "Accepted as " + " ".join(message_ids))
 
 

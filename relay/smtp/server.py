@@ -1,4 +1,4 @@
-"""The SMTP server: listens, accepts clients, and lets them finish their mails when it stops."""
+"""The SMTP server: listen, accept clients, stop without losing a mail."""
 
 import asyncio
 import socket
@@ -18,7 +18,10 @@ from relay.smtp.tls import Certificates
 
 
 class SmtpServer:
-    """Receives mail for recipients that *admit* knows and passes it to *receive*. Stop it."""
+    """Receives mail for recipients that *admit* knows and passes it to *receive*.
+
+    Stop it.
+    """
 
     def __init__(
         self,
@@ -60,7 +63,7 @@ class SmtpServer:
         return self._ctx.budget.used
 
     async def start(self, hosts: Sequence[tuple[str, int]] = (), *, sockets: Sequence[socket.socket] = ()) -> None:
-        """Listen on *hosts*, and on *sockets* that are bound already (by systemd). Raises Misconfigured."""
+        """Listen on *hosts*, and on *sockets* that systemd bound. Raises Misconfigured."""
         check_shell()
         loop = asyncio.get_running_loop()
         self._ctx.no_clients.set()
@@ -73,8 +76,9 @@ class SmtpServer:
             )
 
     async def stop(self, grace_seconds: float) -> None:
-        """Stop accepting, let clients finish their mails for *grace_seconds*, and wait for mails being stored.
+        """Stop accepting, wait *grace_seconds* for mails, then end all sessions.
 
+        A mail that is being stored is always waited for.
         A client that waits for a command is answered 421 at once; one in the middle of a mail after the grace
         period. No connection and none of their tasks is left afterwards.
         """

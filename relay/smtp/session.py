@@ -1,5 +1,6 @@
-"""The state machine of one SMTP session: which command may follow which (RFC 5321 §4.1.4). No I/O.
+"""The state machine of one SMTP session: which command may follow which.
 
+RFC 5321 §4.1.4. No I/O.
 ``command`` takes a line and returns a Reply, or the step that the connection must do before it replies:
 admit a recipient, receive a mail's octets, or start TLS. Each reply passes through ``answer``, which counts
 errors and ends a session with too many.
@@ -56,7 +57,10 @@ class StartData:
 
 @dataclass(frozen=True, slots=True)
 class StartChunk:
-    """Receive *size* octets, which follow the command at once; drop them when there is a *refusal*."""
+    """Receive *size* octets, which follow the command at once.
+
+    Drop them when there is a *refusal*.
+    """
 
     size: int  # octets
     last: bool
@@ -84,7 +88,10 @@ class Transaction:
 
 
 class SmtpSession:
-    """The state of one client's session. Reads no clock: the connection keeps the deadlines."""
+    """The state of one client's session.
+
+    Reads no clock: the connection keeps the deadlines.
+    """
 
     def __init__(self, *, hostname: str, limits: Limits, offers_tls: bool) -> None:
         self._hostname = hostname
@@ -134,7 +141,10 @@ class SmtpSession:
         return replies.RECIPIENT_OK
 
     def finish(self, *, kept: bool) -> None:
-        """End the mail transaction. An accepted mail resets the counts of commands and errors."""
+        """End the mail transaction.
+
+        An accepted mail resets the counts of commands and errors.
+        """
         self.transaction = None
         if kept:
             self._commands = self._errors = 0

@@ -1,4 +1,4 @@
-"""The asyncio protocol of an SMTP connection: aiosmtpd's streams, and STARTTLS over them.
+"""The asyncio protocol of an SMTP connection: streams, and STARTTLS over them.
 
 Commands and data are parsed by this package and not by aiosmtpd. What is used of aiosmtpd and asyncio is
 private to them, so ``check_shell`` verifies all of it before the server listens.
@@ -36,7 +36,10 @@ class SmtpDriver(Protocol):
     """The side of a connection that speaks SMTP."""
 
     def enter(self) -> bool:
-        """Whether the new connection is accepted; if not, it is answered and closed already."""
+        """Whether the new connection is accepted.
+
+        If not, it is answered and closed already.
+        """
         ...
 
     async def talk(self) -> None:
@@ -89,7 +92,10 @@ class Shell(SMTP):
         return tls.version() if tls is not None else None
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """A client connects; or TLS is up, and aiosmtpd swaps the transports and drops plaintext (RFC 3207 §4.2)."""
+        """A client has connected, or TLS is up.
+
+        Once TLS is up, aiosmtpd swaps the transports and drops plaintext (RFC 3207 §4.2).
+        """
         if self._original_transport is not None:
             self._secured = True
             super().connection_made(transport)
@@ -101,7 +107,10 @@ class Shell(SMTP):
             self._handler_coroutine.add_done_callback(self._ended)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The client has disconnected. The driver is not cancelled, as it may be storing a mail; it finds out."""
+        """The client has disconnected.
+
+        The driver is not cancelled, as it may be storing a mail; it finds out.
+        """
         if self.is_lost:
             return
         self.is_lost = True
@@ -169,7 +178,10 @@ def check_shell(
     methods: tuple[str, ...] = _METHODS,
     attributes: tuple[tuple[type, str], ...] = _ATTRIBUTES,
 ) -> None:
-    """Raise Misconfigured unless aiosmtpd has the tested *version* and all private names exist."""
+    """Raise Misconfigured unless aiosmtpd is as tested.
+
+    It must have the tested *version*, and all private names must exist.
+    """
     missing = [f"aiosmtpd.smtp.SMTP.{name}" for name in methods if not hasattr(SMTP, name)]
     missing += [f"{kind.__name__}.{name}" for kind, name in attributes if name not in _names(kind)]
     if version != _VERSION:

@@ -35,7 +35,10 @@ class Certificates:
             raise Misconfigured(f"the certificate {certificate} with key {key} cannot be used: {error}") from error
 
     def current(self) -> ssl.SSLContext:
-        """The context for the next handshake. Never raises: after a bad file the old context is used."""
+        """The context for the next handshake.
+
+        Never raises: after a bad file the old context is used.
+        """
         try:
             seen = self._fingerprint()
         except OSError:

@@ -1,4 +1,4 @@
-"""Read and write the octets of an SMTP connection: deadlines, gathered replies, orderly close."""
+"""Read and write octets of an SMTP connection, with deadlines."""
 
 import ssl
 from collections.abc import Iterator
@@ -41,7 +41,10 @@ class ClientGone(Exception):
 
 
 class Wire:
-    """A connection's octets in and out. Its task is never cancelled while a mail is being stored."""
+    """A connection's octets in and out.
+
+    Its task is never cancelled while a mail is being stored.
+    """
 
     def __init__(self, shell: Shell, limits: Limits) -> None:
         self._shell = shell
@@ -88,7 +91,10 @@ class Wire:
             self._phase = Phase.WRITING
 
     async def read(self, phase: Phase, seconds: float) -> bytes:
-        """The next octets, after all replies are sent. Raises ClientGone, Interrupted or OSError."""
+        """The next octets, after all replies are sent.
+
+        Raises ClientGone, Interrupted or OSError.
+        """
         await self.flush()
         if self.is_cut:
             raise Interrupted(replies.SHUTTING_DOWN)
@@ -115,14 +121,20 @@ class Wire:
         await self._shell.writer.drain()
 
     async def start_tls(self, context: ssl.SSLContext) -> str | None:
-        """Send the queued replies and negotiate TLS; returns its version. Raises TlsFailed."""
+        """Send the queued replies and negotiate TLS; returns its version.
+
+        Raises TlsFailed.
+        """
         self._write_out()
         with self.during(Phase.HANDSHAKE):
             await self._shell.start_tls(context, within=self._limits.handshake_seconds)
         return self._shell.tls_version
 
     async def linger(self) -> None:
-        """Wait until the client has read the last reply: to close with unread octets resets the connection."""
+        """Wait until the client has read the last reply.
+
+        To close with unread octets would reset the connection, and lose the reply.
+        """
         await self.flush()
         if self._shell.transport.can_write_eof():
             self._sent_eof = True

@@ -1,5 +1,6 @@
-"""Store and read the raw bytes of mails: once per content, in a table that lists never touch.
+"""Store and read the raw bytes of mails: once per content, by SHA-256.
 
+Lists never read these tables.
 A short content is one row. The bytes of a long one are written ahead in chunks, one transaction each,
 so that no other commit waits for them; the row in ``bodies`` makes them valid.
 
@@ -69,13 +70,13 @@ def keep_body(tx: Tx, sha256: str, *, size: int, content: bytes | None, now: dat
 
 
 def keep_chunk(tx: Tx, sha256: str, number: int, content: bytes, *, now: datetime) -> None:
-    """Write chunk *number* of a long content ahead of keep_body, which is given the same *now*."""
+    """Write chunk *number* of a long content, before keep_body with the same *now*."""
     values = {"sha256": sha256, "number": number, "content": content, "created_at": now}
     tx.execute(_KEEP_CHUNK[tx.connection.dialect.name], values)
 
 
 def split_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """*pieces*, of any size, joined and cut into chunks of CHUNK_BYTES; the last one may be shorter."""
+    """Split *pieces* of any size into chunks of CHUNK_BYTES; the last is shorter."""
     held = b""
     for piece in pieces:
         held = held + piece if held else piece
@@ -88,14 +89,18 @@ def split_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def chunk_units(sha256: str, pieces: Iterable[bytes], *, now: datetime) -> Iterator[Callable[[Tx], None]]:
-    """The writes that store a long content's chunks, in order: each may run in a transaction of its own."""
+    """The writes that store a long content's chunks, in order.
+
+    Each may run in a transaction of its own.
+    """
     for number, chunk in enumerate(split_chunks(pieces)):
         yield partial(keep_chunk, sha256=sha256, number=number, content=chunk, now=now)
 
 
 async def keep_ahead(sha256: str, pieces: Iterable[bytes], *, store: Store, now: datetime) -> None:
-    """Write a long content's chunks before keep_body, one transaction each, so that no commit waits for more.
+    """Write a long content's chunks before keep_body, one transaction each.
 
+    So no other commit waits for more than one chunk.
     Chunks without a later keep_body are collected as unused. Raises Unavailable.
     """
     for unit in chunk_units(sha256, pieces, now=now):
@@ -123,14 +128,20 @@ def read_body(tx: Tx, sha256: str) -> bytes:
 
 
 def read_bodies(tx: Tx, contents: Sequence[str]) -> dict[str, bytes]:
-    """All bytes of several contents, by their SHA-256; a long one is read chunk by chunk."""
+    """All bytes of several contents, by their SHA-256.
+
+    A long one is read chunk by chunk.
+    """
     rows = tx.execute(select(bodies.c.sha256, bodies.c.content).where(bodies.c.sha256.in_(contents)))
     found = {row.sha256: row.content for row in rows}
     return {sha256: _joined(tx, sha256) if content is None else content for sha256, content in found.items()}
 
 
 def read_chunk(tx: Tx, sha256: str, number: int) -> bytes | None:
-    """Chunk *number* of a content, from 0; None after the last one. For streaming in bounded memory."""
+    """Chunk *number* of a content, from 0; None after the last one.
+
+    For streaming in bounded memory.
+    """
     row = tx.execute(select(bodies.c.content).where(bodies.c.sha256 == sha256)).first()
     if row is not None and row.content is not None:
         return bytes(row.content) if number == 0 else None
@@ -138,13 +149,19 @@ def read_chunk(tx: Tx, sha256: str, number: int) -> bytes | None:
 
 
 def _require_chunks(tx: Tx, sha256: str, size: int) -> None:
-    """Lock all chunks of a content, so that none is removed before its row exists. Raises Unavailable."""
+    """Lock all chunks of a content, so that none is removed before its row.
+
+    Raises Unavailable when one is missing.
+    """
     if sum(tx.execute_before_deferred(_LENGTHS, {"sha256": sha256}).scalars()) != size:
         raise Unavailable(f"a chunk of the content {sha256} is missing: send the mail again")
 
 
 def _joined(tx: Tx, sha256: str) -> bytes:
-    """The chunks of a long content as one, read one by one: no byte of it is in memory twice."""
+    """The chunks of a long content as one.
+
+    They are read one by one: no byte is in memory twice.
+    """
     whole = BytesIO()
     number = 0
     while part := tx.execute(_PART, {"sha256": sha256, "number": number}).scalar():

@@ -36,7 +36,7 @@ _INSERT: Final = insert(messages)
 
 
 def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
-    """Store *new* for its agent, with its webhook delivery or its place in the poll queue.
+    """Store *new* for its agent, with its webhook delivery or its queue entry.
 
     The content must be stored already. Raises AgentNotFound when the agent was deleted meanwhile.
     """
@@ -64,7 +64,7 @@ def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
 
 
 def as_message(new: NewMessage, *, seq: int, conversation_id: str) -> Message:
-    """*new* as an unread message with the agent's sequence number *seq*. Pure: stores nothing."""
+    """*new* as an unread message with the agent's sequence number *seq*. Pure."""
     values = {name: getattr(new, name) for name in _RECEIPT}
     return Message(**values, seq=seq, direction="inbound", status="unread", conversation_id=conversation_id)
 
@@ -79,7 +79,9 @@ def get_inbound_message(tx: Tx, agent: str, message_id: str, *, now: datetime) -
 
 
 def find_bytes(tx: Tx, agent: str, message_id: str, *, now: datetime) -> tuple[int, str | None]:
-    """Size and SHA-256 of a message's bytes, inbound or outbound; the SHA-256 is None once they are deleted.
+    """Size and SHA-256 of a message's bytes, inbound or outbound.
+
+    The SHA-256 is None once they are deleted.
 
     Raises MessageNotFound.
     """
@@ -93,7 +95,10 @@ def find_bytes(tx: Tx, agent: str, message_id: str, *, now: datetime) -> tuple[i
 def get_message_with_content(
     tx: Tx, agent: str, message_id: str, *, now: datetime, peek: bool = False
 ) -> tuple[Message, bytes]:
-    """An inbound message and its bytes; marks it read unless *peek* is set. Raises MessageNotFound."""
+    """An inbound message and its bytes; marks it read unless *peek* is set.
+
+    Raises MessageNotFound.
+    """
     message = get_inbound_message(tx, agent, message_id, now=now)
     raw = read_body(tx, message.raw_sha256)
     if peek or message.status != "unread":
@@ -125,7 +130,10 @@ def get_messages_by_agent(
     cursor: str | None,
     now: datetime,
 ) -> Page[Message]:
-    """A page of inbound messages in order of arrival, after *cursor*. Raises InvalidValue for a malformed cursor."""
+    """A page of inbound messages in order of arrival, after *cursor*.
+
+    Raises InvalidValue for a malformed cursor.
+    """
     count = max(1, min(limit, MAX_PAGE))
     rows = tx.execute(inbound_behind(tx, agent, parse_cursor(cursor), status=status, limit=count + 1, now=now)).all()
     items = [message_of(row) for row in rows[:count]]
@@ -142,7 +150,7 @@ def inbound_behind(
     now: datetime,
     conversation_id: str | None = None,
 ) -> Select[Any] | CompoundSelect[Any]:
-    """Query the first *limit* inbound messages of an agent after *seq*, in order of arrival.
+    """Query the first *limit* inbound messages after *seq*, in order of arrival.
 
     One part per kind (read, unread), merged by the database: each part uses its own index, and its cost does
     not depend on the number of rows of the other kind.
@@ -163,7 +171,7 @@ def inbound_behind(
 
 
 def list_newest(tx: Tx, agent: str | None, *, limit: int) -> list[Message]:
-    """The newest inbound messages of one agent, or of all agents, newest first; for the operator."""
+    """The newest inbound messages of one agent or of all; for the operator."""
     query = select(*_COLUMNS).where(INBOUND).order_by(messages.c.id.desc())  # ids begin with the time
     if agent is not None:
         query = select(*_COLUMNS).where(messages.c.agent == agent, INBOUND).order_by(messages.c.seq.desc())
@@ -173,7 +181,10 @@ def list_newest(tx: Tx, agent: str | None, *, limit: int) -> list[Message]:
 def update_message_delivery_status(
     tx: Tx, agent: str, message_id: str, status: MessageStatus, *, now: datetime
 ) -> Message:
-    """Mark an inbound message read or unread; an unread one can be leased again. Raises MessageNotFound."""
+    """Mark an inbound message read or unread; an unread one can be leased again.
+
+    Raises MessageNotFound.
+    """
     message = get_inbound_message(tx, agent, message_id, now=now)
     if status == "read":
         mark_read(tx, message.id)
@@ -186,7 +197,10 @@ def update_message_delivery_status(
 
 
 def mark_read(tx: Tx, message_id: str) -> None:
-    """Mark a message read. A message that was leased before stays in the queue until it is acked."""
+    """Mark a message read.
+
+    A message that was leased before stays in the queue until it is acked.
+    """
     still_queued = case((messages.c.leases > 0, messages.c.queued), else_=False)
     tx.execute(update(messages).where(messages.c.id == message_id).values(status="read", queued=still_queued))
 
