@@ -13,6 +13,7 @@ from relay.outbound.couriers.courier import Courier
 from relay.outbound.couriers.senders import Senders
 from relay.outbound.policy import Caps
 from relay.signing.secrets import MasterKey
+from relay.tasks import TaskSet
 from store.engine import Store
 
 REVIEW_PATH: Final = "/review/"
@@ -38,6 +39,7 @@ class SendContext:
     max_bytes: int = MAX_WIRE_BYTES
     count: Callable[[SendOutcome], None] = uncounted
     lease: timedelta = timedelta(minutes=5)  # longer than any send may take
+    tasks: TaskSet = field(default_factory=TaskSet)  # approvals, which outlive the request that asked for them
 
     @property
     def hostname(self) -> str:

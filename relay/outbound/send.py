@@ -1,4 +1,4 @@
-"""Handing over what was claimed: to the provider for everybody outside, and inside to agents of this relay."""
+"""Hand claimed messages over: to the provider for outside recipients, and to agents of this relay."""
 
 import random
 from datetime import timedelta
@@ -11,29 +11,46 @@ from relay.backoff import wait
 from relay.errors import Deferred, OutboundOff
 from relay.metrics import SendOutcome
 from relay.outbound.context import SendContext
+from relay.outbound.couriers.courier import Courier
 from relay.outbound.couriers.lease_guard import make_lease_check
 from relay.outbound.local_delivery import deliver_locally, outside
 from relay.outbound.sender_checks import require_not_suppressed, require_verified_domain
-from relay.outbound.wire import with_bytes
+from relay.outbound.wire import compose_late, read_wire, require_intact
 from store.errors import SendUnconfirmed, Unavailable
-from store.outbound.handover import carry_out
+from store.outbound.handover import Handover, OnFailed, carry_out
 from store.outbound.sending import settle_deferred, settle_failed
 from store.records.outbound import OutboundMessage, Outgoing
 from store.transaction import Tx
 
-# Waits between tries of a mail that the provider does not take now, in seconds: it has failed after ten hours.
+# Seconds between attempts while the provider is busy; after ten hours the message has failed.
 AGAIN_SECONDS: Final = (2, 10, 30, 60, 300, 900, 1800, 3600, 7200, 21600)
 log = structlog.get_logger("relay.outbound")
 
 
-async def hand_over(outgoing: Outgoing, *, ctx: SendContext) -> str:
-    """Have the provider take *outgoing* for all recipients outside; answers its id, or ours where there are none.
+def make_handover(ctx: SendContext, *, on_failed: OnFailed | None = None) -> Handover:
+    """The hand-over of every message that leaves by *ctx*: courier first, local recipients with the commit."""
+    return Handover(
+        hand_over=partial(hand_over, ctx=ctx), on_sent=partial(deliver_locally, ctx=ctx), on_failed=on_failed
+    )
 
-    Raises what Courier does, OutboundOff where there is no provider to ask, DomainUnproven, and Suppressed for a
-    recipient who has bounced or complained since the mail was written.
+
+async def hand_over(outgoing: Outgoing, *, ctx: SendContext) -> str:
+    """Have the provider accept *outgoing* for all outside recipients; returns its id, or the attempt's without any.
+
+    Raises as Courier.carry does, OutboundOff where no provider is configured, DomainUnproven, and Suppressed for a
+    recipient that has bounced or complained since the message was written.
     """
     try:
-        provider_message_id = await _carried(outgoing, ctx=ctx)
+        message, raw, recipients = await _prepare(outgoing, ctx=ctx)
+        provider_message_id = outgoing.attempt
+        if recipients:
+            provider_message_id = await _courier_of(ctx).carry(
+                raw,
+                mail_from=message.mail_from,
+                recipients=recipients,
+                attempt_id=outgoing.attempt,
+                check_lease=make_lease_check(outgoing.until, clock=ctx.clock),
+            )
     except Exception as error:
         ctx.count(_outcome(error))
         raise
@@ -41,42 +58,34 @@ async def hand_over(outgoing: Outgoing, *, ctx: SendContext) -> str:
     return provider_message_id
 
 
-async def _carried(outgoing: Outgoing, *, ctx: SendContext) -> str:
+async def _prepare(outgoing: Outgoing, *, ctx: SendContext) -> tuple[OutboundMessage, bytes, list[str]]:
+    """The message, its bytes and its outside recipients. Raises what forbids it by now, as submit does."""
     message = outgoing.message
-    elsewhere = await ctx.store.read(lambda tx: _allowed(tx, message, ctx=ctx))
-    message, raw = await with_bytes(outgoing, ctx=ctx)
-    if not elsewhere:
-        return outgoing.attempt
+
+    def read(tx: Tx) -> tuple[list[str], bytes]:
+        agent = require_verified_domain(tx, message.agent)
+        assert agent.user_id is not None, "the operator's own agent writes nothing"
+        require_not_suppressed(tx, agent.user_id, message.all_recipients)
+        return outside(tx, message.all_recipients, ctx=ctx), read_wire(tx, message)
+
+    recipients, raw = await ctx.store.read(read)
+    if message.digest is None:
+        message, raw = await compose_late(outgoing, raw, ctx=ctx)
+    require_intact(raw, message)
+    return message, raw, recipients
+
+
+def _courier_of(ctx: SendContext) -> Courier:
     if ctx.courier is None:
         raise OutboundOff
-    return await ctx.courier.carry(
-        raw,
-        mail_from=message.mail_from,
-        recipients=elsewhere,
-        attempt_id=outgoing.attempt,
-        check_lease=make_lease_check(outgoing.until, clock=ctx.clock),
-    )
-
-
-def _allowed(tx: Tx, message: OutboundMessage, *, ctx: SendContext) -> list[str]:
-    """Who of *message* a provider has to be asked for. Raises what forbids by now that it goes, as submit does."""
-    agent = require_verified_domain(tx, message.agent)
-    assert agent.user_id is not None, "the operator's own agent writes nothing"
-    require_not_suppressed(tx, agent.user_id, message.all_recipients)
-    return outside(tx, message.all_recipients, ctx=ctx)
+    return ctx.courier
 
 
 async def send_queued(outgoing: Outgoing, *, ctx: SendContext) -> None:
-    """Send a mail from the queue, and write down what became of it. Raises the store's Unavailable."""
+    """Send a claimed message of the queue and settle its attempt. Raises the store's Unavailable."""
+    handover = make_handover(ctx, on_failed=partial(_settle_for_retry, ctx=ctx))
     try:
-        await carry_out(
-            outgoing,
-            partial(hand_over, ctx=ctx),
-            store=ctx.store,
-            clock=ctx.clock.now,
-            on_sent=partial(deliver_locally, ctx=ctx),
-            failed=lambda tx, error: _failed(tx, outgoing, error, ctx=ctx),
-        )
+        await carry_out(outgoing, handover, store=ctx.store, clock=ctx.clock.now)
     except SendUnconfirmed as error:
         log.warning("send_unconfirmed", **_facts(outgoing, error))
     except Exception as error:
@@ -97,13 +106,13 @@ def _outcome(error: Exception) -> SendOutcome:
     return "busy" if isinstance(error, Deferred | Unavailable) else "refused"
 
 
-def _failed(tx: Tx, outgoing: Outgoing, error: Exception, *, ctx: SendContext) -> OutboundMessage:
-    """Try again what a later time can mend, as often as there are waits."""
-    now, told = ctx.clock.now(), str(error) or type(error).__name__
+def _settle_for_retry(tx: Tx, outgoing: Outgoing, error: Exception, *, ctx: SendContext) -> OutboundMessage:
+    """Queue the message again where a later attempt can succeed and retries are left; else it has ``failed``."""
+    now, text = ctx.clock.now(), str(error) or type(error).__name__
     seconds = _seconds_to_retry(outgoing, error)
     if seconds is None:
-        return settle_failed(tx, outgoing, told, now=now)
-    return settle_deferred(tx, outgoing, told, until=now + timedelta(seconds=seconds), now=now)
+        return settle_failed(tx, outgoing, text, now=now)
+    return settle_deferred(tx, outgoing, text, until=now + timedelta(seconds=seconds), now=now)
 
 
 def _seconds_to_retry(outgoing: Outgoing, error: Exception) -> float | None:

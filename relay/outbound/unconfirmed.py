@@ -1,4 +1,4 @@
-"""What its owner says of a mail that is in doubt, or has failed: by API, by the console or by command."""
+"""Resolve an ``unconfirmed`` or ``failed`` message by its owner's word: API, console and command line."""
 
 from datetime import datetime
 from functools import partial
@@ -17,16 +17,20 @@ Resolution = Literal["sent", "send_again"]
 log = structlog.get_logger("relay.outbound")
 
 
-async def resolve(user_id: str, message_id: str, word: Resolution, *, agent: str, ctx: SendContext) -> OutboundMessage:
-    """An ``unconfirmed`` mail of *agent* went out, or is to be sent again, as is one that has ``failed``.
+async def resolve(
+    user_id: str, message_id: str, resolution: Resolution, *, agent: str, ctx: SendContext
+) -> OutboundMessage:
+    """Resolve an ``unconfirmed`` message of *agent* as sent, or send it (or a ``failed`` one) again.
 
-    Raises MessageNotFound, for another agent's too; NotUnconfirmed for a mail that is neither.
+    Raises MessageNotFound, also for a message of another agent; NotUnconfirmed for any other status.
     """
     now = ctx.clock.now()
 
     def unit(tx: Tx) -> OutboundMessage:
-        get_outbound_message_of_agent(tx, agent, message_id, now=now)  # whoever asks may be let in for this one alone
-        return apply_resolution(tx, user_id, message_id, word, ctx=ctx, now=now)
+        get_outbound_message_of_agent(
+            tx, agent, message_id, now=now
+        )  # the request may be authorised for this agent alone
+        return apply_resolution(tx, user_id, message_id, resolution, ctx=ctx, now=now)
 
     message = await ctx.store.write(unit)
     log.info("message_resolved", message_id=message_id, agent=message.agent, user_id=user_id, status=message.status)
@@ -34,11 +38,11 @@ async def resolve(user_id: str, message_id: str, word: Resolution, *, agent: str
 
 
 def apply_resolution(
-    tx: Tx, user_id: str, message_id: str, word: Resolution, *, ctx: SendContext, now: datetime
+    tx: Tx, user_id: str, message_id: str, resolution: Resolution, *, ctx: SendContext, now: datetime
 ) -> OutboundMessage:
-    """As resolve does, in a transaction of the caller's."""
+    """As resolve, in the caller's transaction."""
     found = get_outbound_message_for_user(tx, user_id, message_id, now=now)
-    if found.status == "failed" and word == "send_again":
+    if found.status == "failed" and resolution == "send_again":
         return send_failed_again(tx, user_id, message_id, now=now)
-    inside = partial(deliver_locally, ctx=ctx)  # what has gone out goes to the agents here, too
-    return resolve_unconfirmed(tx, user_id, message_id, word, now=now, on_sent=inside)
+    on_sent = partial(deliver_locally, ctx=ctx)
+    return resolve_unconfirmed(tx, user_id, message_id, resolution, now=now, on_sent=on_sent)

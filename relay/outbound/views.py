@@ -1,4 +1,4 @@
-"""A mail that an agent wrote, with everything that became of it."""
+"""An outbound message with its attempts, provider feedback and short raw bytes."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,36 +18,36 @@ from store.transaction import Tx
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundView:
-    """The message and what belongs to it."""
+    """One outbound message for the API, the console or the command line."""
 
     message: OutboundMessage
-    raw: bytes | None = field(repr=False)  # of a short one that is kept
+    raw: bytes | None = field(repr=False)  # None when the bytes are long or removed
     attempts: tuple[SendAttempt, ...]  # oldest first
-    feedback: tuple[Feedback, ...]  # in the order in which it came
+    feedback: tuple[Feedback, ...]  # in order of arrival
 
     def document(self, *, base_url: str) -> dict[str, Any]:
-        """As the API shows it."""
+        """The JSON document of the API."""
         return outbound_document(
             self.message, self.raw, attempts=self.attempts, feedback=self.feedback, base_url=base_url
         )
 
 
 async def read_outbound_for_user(user_id: str, message_id: str, *, store: Store, now: datetime) -> OutboundView:
-    """A mail of one of this user's agents. Raises MessageNotFound."""
-    return await store.read(lambda tx: _written(tx, get_outbound_message_for_user(tx, user_id, message_id, now=now)))
+    """A message of one of this user's agents. Raises MessageNotFound."""
+    return await store.read(lambda tx: _view(tx, get_outbound_message_for_user(tx, user_id, message_id, now=now)))
 
 
 async def read_outbound_of_agent(agent: str, message_id: str, *, store: Store, now: datetime) -> OutboundView:
-    """A mail of this agent. Raises MessageNotFound."""
-    return await store.read(lambda tx: _written(tx, get_outbound_message_of_agent(tx, agent, message_id, now=now)))
+    """A message of this agent. Raises MessageNotFound."""
+    return await store.read(lambda tx: _view(tx, get_outbound_message_of_agent(tx, agent, message_id, now=now)))
 
 
 def find_outbound_view(tx: Tx, message_id: str) -> OutboundView:
-    """A mail of whichever agent, for the operator. Raises MessageNotFound."""
-    return _written(tx, get_outbound_message(tx, message_id))
+    """A message of any agent, for the operator. Raises MessageNotFound."""
+    return _view(tx, get_outbound_message(tx, message_id))
 
 
-def _written(tx: Tx, message: OutboundMessage) -> OutboundView:
+def _view(tx: Tx, message: OutboundMessage) -> OutboundView:
     short = message.raw_sha256 is not None and message.raw_size <= RAW_INLINE_BYTES
     return OutboundView(
         message=message,

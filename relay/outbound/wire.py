@@ -14,6 +14,7 @@ from store.directory.agents import get_agent_by_email
 from store.mail.bodies import INLINE_BYTES, keep_ahead, read_body
 from store.outbound.outbound import attach_wire
 from store.records.outbound import AnsweredMessage, Draft, OutboundMessage, Outgoing, WireBytes
+from store.transaction import Tx
 
 _BOUNDARY_BYTES = 12
 
@@ -28,7 +29,10 @@ async def compose_draft(
     headers: tuple[tuple[str, str], ...],
     ctx: SendContext,
 ) -> Composed:
-    """Compose *draft* into a mail, in a thread when it is large. Raises BadDraft, MailTooLarge."""
+    """Compose *draft* into a mail, in a thread when it is large.
+
+    Raises BadDraft, MailTooLarge.
+    """
     boundary = secrets.token_hex(_BOUNDARY_BYTES)
     size = sum(len(file.content) for file in draft.attachments) + len(draft.text or "") + len(draft.html or "")
 
@@ -48,7 +52,10 @@ async def compose_draft(
 
 
 async def compose_again(message: OutboundMessage, draft: Draft, *, ctx: SendContext) -> Composed:
-    """Compose *draft* in place of the content of *message*. Raises BadDraft, MailTooLarge, AgentNotFound."""
+    """Compose *draft* in place of the content of *message*.
+
+    Raises BadDraft, MailTooLarge, AgentNotFound.
+    """
     agent = await ctx.store.read(lambda tx: get_agent_by_email(tx, message.agent))
     return await compose_draft(
         draft,
@@ -62,12 +69,15 @@ async def compose_again(message: OutboundMessage, draft: Draft, *, ctx: SendCont
 
 
 def author_of(address: str, name: str, *, mail_from: str | None) -> Author:
-    """The author of a mail: an agent that sends from its own address or from a shared one."""
+    """The author of a mail: an agent, with its own address or a shared one."""
     return Author(address=address, name=name, shared_from=mail_from if mail_from != address else None)
 
 
 async def wire_bytes(composed: Composed, *, ctx: SendContext, now: datetime) -> WireBytes:
-    """The bytes of *composed* ready to be stored at *now*; a long mail's chunks are written ahead here."""
+    """The bytes of *composed* ready to be stored at *now*.
+
+    A long mail's chunks are written ahead here.
+    """
     raw = composed.raw
     if len(raw) <= INLINE_BYTES:
         return WireBytes(sha256=composed.sha256, size=len(raw), content=raw)
@@ -75,35 +85,31 @@ async def wire_bytes(composed: Composed, *, ctx: SendContext, now: datetime) -> 
     return WireBytes(sha256=composed.sha256, size=len(raw))
 
 
-async def with_bytes(outgoing: Outgoing, *, ctx: SendContext) -> tuple[OutboundMessage, bytes]:
-    """The message and its composed (and, after a review, approved) bytes.
+def read_wire(tx: Tx, message: OutboundMessage) -> bytes:
+    """The stored bytes of *message*; empty where none are kept."""
+    return read_body(tx, message.raw_sha256) if message.raw_sha256 else b""
 
-    Raises CourierRefused when the stored bytes have another SHA-256: no other bytes are ever sent.
+
+def require_intact(raw: bytes, message: OutboundMessage) -> None:
+    """Return if *raw* has the digest of *message*: no other bytes are ever sent.
+
+    Raises CourierRefused.
     """
-    if outgoing.message.digest is None:
-        outgoing = replace(outgoing, message=await _compose_late(outgoing, ctx=ctx))
-    raw = await _kept_bytes(outgoing.message, ctx=ctx)
-    if sha256(raw).hexdigest() != outgoing.message.digest:
+    if sha256(raw).hexdigest() != message.digest:
         raise CourierRefused("the stored bytes of the mail are not the bytes that were composed")
-    return outgoing.message, raw
 
 
-async def _compose_late(outgoing: Outgoing, *, ctx: SendContext) -> OutboundMessage:
-    """Compose a message that came with an imported account and was never composed here.
+async def compose_late(outgoing: Outgoing, archived: bytes, *, ctx: SendContext) -> tuple[OutboundMessage, bytes]:
+    """Compose and store a message that came with an imported account and was never composed here.
 
-    The archive's bytes and sender address are not trusted: the mail is composed again from the draft. Only its
+    The *archived* bytes and sender address are not trusted: the mail is composed again from the draft. Only its
     attachments are read from the archived bytes.
     """
     assert outgoing.draft is not None, "an imported message without bytes keeps its draft"
-    old, now = await _kept_bytes(outgoing.message, ctx=ctx), ctx.clock.now()
-    files = outgoing.draft.attachments or await by_size(len(old), lambda: files_in(old))
+    files, now = outgoing.draft.attachments or await by_size(len(archived), lambda: files_in(archived)), ctx.clock.now()
     mail_from = await ctx.senders.shared_from(outgoing.message.agent) or outgoing.message.agent
     message = replace(outgoing.message, mail_from=mail_from)
     composed = await compose_again(message, replace(outgoing.draft, attachments=files), ctx=ctx)
     wire = await wire_bytes(composed, ctx=ctx, now=now)
-    return await ctx.store.write(lambda tx: attach_wire(tx, message.id, wire, mail_from=mail_from, now=now))
-
-
-async def _kept_bytes(message: OutboundMessage, *, ctx: SendContext) -> bytes:
-    kept = message.raw_sha256
-    return await ctx.store.read(lambda tx: read_body(tx, kept)) if kept else b""
+    message = await ctx.store.write(lambda tx: attach_wire(tx, message.id, wire, mail_from=mail_from, now=now))
+    return message, composed.raw

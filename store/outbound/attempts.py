@@ -1,6 +1,6 @@
-"""One attempt to send, as the moves of its rows: taken, moved on, settled (store/outbound/sending.py tells the whole).
+"""Row changes of one attempt to send: take the message, move its status, settle (see store/outbound/sending.py).
 
-Every mail makes these, so each statement is made once.
+Every message runs these statements, so each is built once.
 """
 
 from datetime import datetime
@@ -39,9 +39,9 @@ TAKE_QUEUED: Final = _taking(TO_SEND)
 def take(
     tx: Tx, message_id: str, way: Update, *, origin: Origin, until: datetime, now: datetime, **more: datetime
 ) -> str:
-    """The id of the one attempt that has the message from now on. Raises NotPendingApproval for who comes second.
+    """Make the message ``sending`` under a new attempt; the attempt's id. Raises NotPendingApproval when it was taken.
 
-    *way* is TAKE_HELD, TAKE_OVER (with *before*, when its hold must have ended), or TAKE_QUEUED.
+    *way* is TAKE_HELD, TAKE_OVER (with *before*, by when its hold must have expired), or TAKE_QUEUED.
     """
     attempt = new_send_id()
     if tx.execute(way, {"message": message_id, "attempt": attempt, "until": until, **more}).rowcount == 0:
@@ -54,7 +54,7 @@ def take(
 def move(
     tx: Tx, outgoing: Outgoing, to: OutboundStatus, *, among: frozenset[OutboundStatus] | None = None, **values: Any
 ) -> bool:
-    """Whether this attempt was still the message's last, and the message came to *to* by it, from one *among* those."""
+    """Move the message to status *to*, from one of *among*; False when it moved on or has a newer attempt."""
     allowed = sources(to) if among is None else sources(to) & among
     new = {"message": outgoing.message.id, "attempt": outgoing.attempt, **_named({"status": to, **values})}
     return bool(tx.execute(_moving(allowed, "status", *values), new).rowcount)
@@ -68,9 +68,9 @@ def _moving(allowed: frozenset[OutboundStatus], *names: str) -> Update:
 
 
 def settle_attempt(tx: Tx, attempt_id: str, outcome: Outcome, *, now: datetime, **values: Any) -> None:
-    """Write down how the attempt itself ended; an error's words are cut to MAX_ERROR.
+    """Set the outcome of the attempt; an error is cut to MAX_ERROR characters.
 
-    Where the provider has told meanwhile that it has the mail, that stays.
+    An outcome ``sent`` that a provider event has set meanwhile stays.
     """
     values |= {"outcome": outcome, "settled_at": now}
     settling = _settled if outcome == "sent" else _settled_unless_sent
@@ -88,7 +88,7 @@ def _settled_unless_sent(*names: str) -> Update:
 
 
 def write_beside(tx: Tx, message_id: str, **values: Any) -> None:
-    """Set columns of ``outbound``; an error's words are cut to MAX_ERROR."""
+    """Set columns of the message's row in ``outbound``; an error is cut to MAX_ERROR characters."""
     tx.execute(_writing(*values), {"message": message_id, **_named(values)})
 
 
@@ -98,17 +98,17 @@ def _writing(*names: str) -> Update:
 
 
 def _bound(*names: str) -> dict[str, Any]:
-    """Columns to be set, each to a parameter that is not called like it."""
+    """Columns to set, each to a parameter with another name than the column."""
     return {name: bindparam(f"new_{name}") for name in names}
 
 
 def _named(values: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of _bound; an error's words are cut."""
+    """The parameters of _bound, with the error cut."""
     if values.get("error"):
         values = {**values, "error": values["error"][:MAX_ERROR]}
     return {f"new_{name}": value for name, value in values.items()}
 
 
 def count_tries(tx: Tx, message_id: str, origin: Origin) -> int:
-    """How often the message was tried by *origin*."""
+    """The number of attempts of the message by *origin*."""
     return int(tx.execute(_TRIES, {"message": message_id, "by": origin}).scalar_one())

@@ -1,6 +1,6 @@
-"""Holds: outbound messages that wait for a person (contract §6, §8).
+"""Holds: outbound messages that wait for a reviewer's decision (docs/contract.md §6, §8).
 
-Every decision is one compare-and-set, so of several reviewers, links and workers one decides.
+Every decision is one compare-and-set, so exactly one of several reviewers, links and workers decides.
 """
 
 from datetime import UTC, datetime
@@ -9,10 +9,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, TextClause, and_, case, func, or_, select, update
 
 from store.directory.sending_pause import read_pause
-from store.errors import InvalidValue, NotPendingApproval
+from store.errors import InvalidValue, NotPendingApproval, Outdated
 from store.mail.outbound_events import enqueue_outbound_event
 from store.names import is_text
-from store.outbound.decision import check_reason, require_seen
 from store.outbound.edit import PendingApprovalEdit, apply
 from store.outbound.outbound import (
     get_outbound_message,
@@ -29,6 +28,7 @@ from store.schema.outbound import outbound
 from store.transaction import Tx
 
 MAX_PAGE: Final = 200
+MAX_REASON: Final = 1000
 _CAPPED: Final = func.coalesce(outbound.c.hold_reason, "owner") != "owner"
 _ACTION: Final = case((_CAPPED, "reject"), else_=agents.c.hitl_expiration_action)
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,11 +37,11 @@ _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def list_pending_outbound_for_user(
     tx: Tx, user_id: str, *, limit: int, cursor: str | None, now: datetime
 ) -> Page[OutboundSummary]:
-    """What waits for this user's decision, soonest expiring first. Raises InvalidValue for no cursor of ours."""
+    """Messages pending this user's approval, soonest expiring first. Raises InvalidValue for a foreign cursor."""
     mine = and_(agents.c.user_id == user_id, HELD, messages.c.expires_at > now)
     soonest = (messages.c.hold_expires_at, messages.c.id)
     count = max(1, min(limit, MAX_PAGE))
-    # Chosen among all that wait by the index alone, so that only the rows of the page are read.
+    # The page is chosen by the index alone, so that only its own rows are read.
     chosen = select(messages.c.id).join(agents, agents.c.address == messages.c.agent).where(mine, _behind(cursor))
     ids = chosen.order_by(*soonest).limit(count + 1).subquery()
     rows = tx.execute(summaries().join(ids, ids.c.id == messages.c.id).order_by(*soonest)).all()
@@ -50,12 +50,12 @@ def list_pending_outbound_for_user(
 
 
 def list_expired_pending(tx: Tx, *, limit: int, now: datetime) -> list[ExpiredHold]:
-    """Holds whose time is over, the longest waiting first, with what their agents' owners want done now.
+    """Expired holds with the expiry action of their agents' owners, longest expired first.
 
-    None that is to be sent while sending is paused: those wait, and hold up no rejection.
+    While sending is paused, only holds to be rejected: the others wait and do not delay a rejection.
     """
     columns = (messages.c.id.label("message_id"), messages.c.agent, messages.c.hold_expires_at)
-    # Taken from the index before the join: PostgreSQL would join all that are over, and sort.
+    # Limited by the index before the join; PostgreSQL would join and sort all expired holds.
     over = select(*columns).where(HELD, messages.c.hold_expires_at <= now)
     if read_pause(tx) is not None:
         over = over.join_from(messages, agents).join(outbound).where(_ACTION == "reject")
@@ -69,9 +69,10 @@ def list_expired_pending(tx: Tx, *, limit: int, now: datetime) -> list[ExpiredHo
 def reject_pending(
     tx: Tx, user_id: str, message_id: str, *, reason: str = "", seen: Version | None = None, now: datetime
 ) -> OutboundMessage:
-    """This user says no: the mail is not sent, and its content goes. With *seen*, only to what they looked at.
+    """Reject a pending message of this user: it is not sent, and its content is removed.
 
-    Raises MessageNotFound, NotPendingApproval, Outdated, InvalidValue for a reason that is none.
+    *seen*: reject only this version. Raises MessageNotFound, NotPendingApproval, Outdated, InvalidValue for a reason
+    that is too long or not printable.
     """
     check_reason(reason)
     get_outbound_message_for_user(tx, user_id, message_id, now=now)
@@ -85,7 +86,7 @@ def reject_pending(
 
 
 def expire_reject(tx: Tx, message_id: str, *, now: datetime) -> OutboundMessage:
-    """Nobody decided in time, which means no. Raises MessageNotFound, NotPendingApproval."""
+    """Reject a hold that has expired without a decision. Raises MessageNotFound, NotPendingApproval."""
     get_outbound_message(tx, message_id)
     _end(tx, message_id, and_(HELD, messages.c.hold_expires_at <= now), "expired_rejected", now=now)
     message = get_outbound_message(tx, message_id)
@@ -103,13 +104,12 @@ def amend_pending(
     wire: WireBytes | None = None,
     now: datetime,
 ) -> OutboundMessage:
-    """Change a held message of this user's without deciding about it; *wire* is what that was composed to.
+    """Edit a pending message of this user without a decision; *wire* is the bytes composed from the edited draft.
 
-    What changes nothing leaves the revision as it was. Raises MessageNotFound, NotPendingApproval, Outdated,
-    InvalidValue.
+    An edit without effect keeps the revision. Raises MessageNotFound, NotPendingApproval, Outdated, InvalidValue.
     """
     get_outbound_message_for_user(tx, user_id, message_id, now=now)
-    _hold_still(tx, message_id)
+    _lock_pending(tx, message_id)
     message = get_outbound_message(tx, message_id)
     require_seen(message, seen)
     draft, has_changed = apply(edit, read_draft(tx, message))
@@ -118,8 +118,20 @@ def amend_pending(
     return get_outbound_message(tx, message_id)
 
 
-def _hold_still(tx: Tx, message_id: str) -> None:
-    """Lock a held message, so that nobody decides about it meanwhile. Raises NotPendingApproval."""
+def require_seen(message: OutboundMessage, seen: Version | None) -> None:
+    """Return if *message* is still the version that the reviewer saw. Raises Outdated."""
+    if seen is not None and not seen.fits(message):
+        raise Outdated
+
+
+def check_reason(reason: str) -> None:
+    """Return if *reason* is a printable text of at most MAX_REASON characters, lines allowed. Raises InvalidValue."""
+    if not is_text(reason.replace("\r\n", " ").replace("\n", " "), most=MAX_REASON):
+        raise InvalidValue(f"reason: at most {MAX_REASON} printable characters")
+
+
+def _lock_pending(tx: Tx, message_id: str) -> None:
+    """Lock a pending message's row against concurrent decisions. Raises NotPendingApproval."""
     held = update(messages).where(messages.c.id == message_id, messages.c.direction == "outbound", HELD)
     if tx.execute(held.values(status="pending_approval")).rowcount == 0:
         raise NotPendingApproval
@@ -137,20 +149,22 @@ def _end(
     ended = update(messages).where(messages.c.id == message_id, messages.c.direction == "outbound", condition)
     if tx.execute(ended.values(status=status)).rowcount == 0:
         raise NotPendingApproval
-    require_seen(get_outbound_message(tx, message_id), seen)  # the row is ours now: nobody edits it any more
+    require_seen(get_outbound_message(tx, message_id), seen)  # the update has locked the row: no edit can follow
     scrub(tx, message_id, now=now)
 
 
 def _cursor(last: OutboundSummary) -> str:
-    assert last.hold_expires_at is not None, "it waits"
-    until = last.hold_expires_at.isoformat().replace("+00:00", "Z")  # a plus in an address is read as a blank
+    assert last.hold_expires_at is not None, "a pending message has an expiry"
+    until = last.hold_expires_at.isoformat().replace("+00:00", "Z")  # a plus in a query string is read as a blank
     return f"{until}~{last.id}"
 
 
 def _behind(cursor: str | None) -> Any:
-    """Whatever comes after the row that *cursor* names."""
+    """The condition of rows after the row that *cursor* names."""
     if cursor is None:
-        return messages.c.hold_expires_at > _LONG_AGO  # a bound, or SQLite takes another of the agent's indexes
+        return (
+            messages.c.hold_expires_at > _LONG_AGO
+        )  # a bound, so that SQLite takes this index and no other of the agent
     written, _, message_id = cursor.partition("~")
     try:
         at = datetime.fromisoformat(written)
@@ -158,5 +172,5 @@ def _behind(cursor: str | None) -> Any:
         at = None
     if at is None or at.tzinfo is None or not is_text(message_id, most=36):
         raise InvalidValue("not a cursor of this list")
-    # Not an OR at the top: the index is to be entered where the cursor stands.
+    # Not an OR at the top level: the index scan must begin at the cursor's row.
     return and_(messages.c.hold_expires_at >= at, or_(messages.c.hold_expires_at > at, messages.c.id > message_id))

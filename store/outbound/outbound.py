@@ -1,6 +1,6 @@
-"""Outbound messages: a row that lists show in ``messages``, and beside it what was composed.
+"""Outbound messages: create, read, rewrite and scrub. A row in ``messages`` for lists, the content beside it.
 
-The content is kept while anything may still happen with it and taken out when its way has ended.
+The content is kept until the message is sent, rejected or expired, and removed then.
 """
 
 from collections.abc import Sequence
@@ -20,16 +20,17 @@ from store.mail.conversations import lookup_conversation_id
 from store.mail.mailbox import next_place
 from store.mail.outbound_events import enqueue_outbound_event
 from store.names import is_text
-from store.outbound.rows import WHOLE, one_message
+from store.outbound.rows import WHOLE, one_message, summaries, summary_of
 from store.records.outbound import (
     Draft,
     NewOutbound,
     OutboundAttachment,
     OutboundMessage,
     OutboundStatus,
+    OutboundSummary,
     WireBytes,
 )
-from store.schema.inbound import agents, messages
+from store.schema.inbound import WRITTEN, agents, messages
 from store.schema.outbound import outbound, outbound_attachments
 from store.transaction import Tx
 from store.wake import SENDING
@@ -39,7 +40,7 @@ MAX_ADDRESS: Final = 320
 MAX_SUBJECT: Final = 998  # RFC 5322 §2.1.1
 MAX_NAME: Final = 255
 
-# What every mail asks is made once: to make a statement costs more than to run it.
+# Built once: building a statement costs more than running it.
 _ANY: Final = WHOLE.where(messages.c.id == bindparam("message"))
 _DROP_FILES: Final = delete(outbound_attachments).where(outbound_attachments.c.message_id == bindparam("message"))
 _OWNER: Final = (
@@ -59,34 +60,34 @@ _INSERT_BESIDE: Final = insert(outbound)
 
 
 def create_outbound_message(tx: Tx, new: NewOutbound) -> OutboundMessage:
-    """Keep *new* to be sent as soon as can be. Raises AgentNotFound, InvalidValue."""
+    """Store *new* as ``queued``, due at once. Raises AgentNotFound, InvalidValue."""
     return _keep(tx, new, status="queued", hold_expires_at=None)
 
 
 def create_pending_outbound_message(tx: Tx, new: NewOutbound, *, ttl_seconds: int) -> OutboundMessage:
-    """Keep *new* with everything in it until somebody decides, 1 to 604 800 seconds.
+    """Store *new* as ``pending_approval`` with its whole content, for 1 to 604 800 seconds.
 
     Raises AgentNotFound, InvalidValue.
     """
-    validate_hitl_config(ttl_seconds, "reject")  # what happens at the end is the agent's to say then
+    validate_hitl_config(ttl_seconds, "reject")  # the expiry action is read from the agent when the hold expires
     until = new.created_at + timedelta(seconds=ttl_seconds)
     return _keep(tx, new, status="pending_approval", hold_expires_at=until)
 
 
 def get_outbound_message_for_user(tx: Tx, user_id: str, message_id: str, *, now: datetime) -> OutboundMessage:
-    """An outbound message of one of this user's agents. Raises MessageNotFound, for inbound and another's too."""
+    """An outbound message of this user's agents. Raises MessageNotFound, also for inbound and other users' ones."""
     mine = and_(messages.c.id == message_id, agents.c.user_id == user_id, messages.c.expires_at > now)
     return one_message(tx, WHOLE.join(agents, agents.c.address == messages.c.agent).where(mine))
 
 
 def get_outbound_message_of_agent(tx: Tx, agent: str, message_id: str, *, now: datetime) -> OutboundMessage:
-    """An outbound message of this agent, unless its time is over. Raises MessageNotFound, for an inbound one too."""
+    """An outbound message of this agent that has not expired. Raises MessageNotFound, also for an inbound one."""
     mine = and_(messages.c.id == message_id, messages.c.agent == agent, messages.c.expires_at > now)
     return one_message(tx, WHOLE.where(mine))
 
 
 def get_outbound_message(tx: Tx, message_id: str) -> OutboundMessage:
-    """An outbound message, whoever's it is. Raises MessageNotFound, for an inbound one too."""
+    """An outbound message of any agent. Raises MessageNotFound, also for an inbound one."""
     return one_message(tx, _ANY, message=message_id)
 
 
@@ -95,13 +96,24 @@ def get_outbound_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, Outbo
     return {each: one_message(tx, _ANY, message=each) for each in _outbound_among(tx, message_ids)}
 
 
+def list_newest_outbound(tx: Tx, agent: str | None, *, limit: int) -> list[OutboundSummary]:
+    """The newest outbound messages of one agent, or of all agents with None; for the operator."""
+    newest = select(messages.c.id).where(WRITTEN).order_by(messages.c.id.desc())  # ids begin with the time
+    if agent is not None:
+        newest = select(messages.c.id).where(messages.c.agent == agent, WRITTEN)
+        newest = newest.order_by(messages.c.received_at.desc())
+    ids = newest.limit(limit).subquery()
+    rows = tx.execute(summaries().join(ids, ids.c.id == messages.c.id).order_by(messages.c.id.desc()))
+    return [summary_of(row) for row in rows]
+
+
 def _outbound_among(tx: Tx, message_ids: Sequence[str]) -> list[str]:
     wanted = select(messages.c.id).where(messages.c.id.in_(message_ids), messages.c.direction == "outbound")
     return list(tx.execute(wanted).scalars()) if message_ids else []
 
 
 def resolve_outbound_owner(tx: Tx, message_id: str) -> str:
-    """The id of the user whose agent wrote it. Raises MessageNotFound, for an inbound one too."""
+    """The id of the user whose agent wrote the message. Raises MessageNotFound, also for an inbound one."""
     found: str | None = tx.execute(_OWNER, {"message": message_id}).scalar()
     if found is None:
         raise MessageNotFound
@@ -109,7 +121,7 @@ def resolve_outbound_owner(tx: Tx, message_id: str) -> str:
 
 
 def read_draft(tx: Tx, message: OutboundMessage) -> Draft:
-    """The content of *message*, files included."""
+    """The content of *message*, with its attachments."""
     query = select(outbound_attachments).where(outbound_attachments.c.message_id == message.id)
     files = tx.execute(query.order_by(outbound_attachments.c.number)).all()
     return Draft.addressed(
@@ -122,7 +134,7 @@ def read_draft(tx: Tx, message: OutboundMessage) -> Draft:
 
 
 def read_file(tx: Tx, message_id: str, number: int) -> OutboundAttachment:
-    """One file of an outbound message, from 0. Raises MessageNotFound where there is none of that number."""
+    """Attachment *number* (from 0) of an outbound message. Raises MessageNotFound where there is none."""
     this = and_(outbound_attachments.c.message_id == message_id, outbound_attachments.c.number == number)
     file = tx.execute(select(outbound_attachments).where(this)).first()
     if file is None:
@@ -131,9 +143,9 @@ def read_file(tx: Tx, message_id: str, number: int) -> OutboundAttachment:
 
 
 def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: WireBytes | None = None, now: datetime) -> None:
-    """Put *draft* in the place of what was there, as the next revision, with its bytes.
+    """Replace the content by *draft* and its bytes, as the next revision.
 
-    Raises InvalidValue, and Unavailable when chunks of the bytes are gone.
+    Raises InvalidValue; Unavailable when chunks of the bytes are missing.
     """
     check_draft(draft)
     _forget_wire(tx, message_id)
@@ -149,9 +161,9 @@ def rewrite_draft(tx: Tx, message_id: str, draft: Draft, *, wire: WireBytes | No
 
 
 def attach_wire(tx: Tx, message_id: str, wire: WireBytes, *, mail_from: str, now: datetime) -> OutboundMessage:
-    """Keep the bytes of a message that had none of ours yet, and which address it leaves from by them.
+    """Store the bytes of a message that was composed late, and their envelope sender.
 
-    Raises Unavailable when chunks of them are gone.
+    Raises Unavailable when chunks of the bytes are missing.
     """
     _forget_wire(tx, message_id)
     keep_body(tx, wire.sha256, size=wire.size, content=wire.content, now=now)
@@ -162,14 +174,14 @@ def attach_wire(tx: Tx, message_id: str, wire: WireBytes, *, mail_from: str, now
 
 
 def scrub(tx: Tx, message_id: str, *, now: datetime) -> None:
-    """Take texts, files and bytes out: its way has ended. Who it went to, what about, and the digest stay."""
+    """Remove texts, attachments and bytes of a finished message. Recipients, subject and digest stay."""
     _forget_wire(tx, message_id)
     tx.execute(_SCRUB, {"message": message_id, "at": now})
     tx.execute(_DROP_FILES, {"message": message_id})
 
 
 def check_draft(draft: Draft) -> None:
-    """Refuse what the schema, or a mail, could not hold. Raises InvalidValue."""
+    """Check the limits of the schema and of a mail. Raises InvalidValue."""
     recipients = draft.all_recipients
     if not 1 <= len(recipients) <= MAX_RECIPIENTS:
         raise InvalidValue(f"a mail has 1 to {MAX_RECIPIENTS} recipients")
@@ -230,7 +242,7 @@ def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: 
 
 
 def _forget_wire(tx: Tx, message_id: str) -> None:
-    """Let go of a mail's bytes; its size stays to be told."""
+    """Remove a message's bytes; the size stays."""
     sha256: str | None = tx.execute(_WIRE, {"message": message_id}).scalar()
     if sha256 is None:
         return
@@ -257,8 +269,8 @@ def _keep_files(tx: Tx, message_id: str, draft: Draft) -> None:
 
 
 def _content(draft: Draft) -> dict[str, Any]:
-    people: dict[str, Any] = {field: list(addresses) for field, addresses in draft.by_field}
-    return people | {"names": [list(pair) for pair in draft.names], "text": draft.text, "html": draft.html}
+    recipients: dict[str, Any] = {field: list(addresses) for field, addresses in draft.by_field}
+    return recipients | {"names": [list(pair) for pair in draft.names], "text": draft.text, "html": draft.html}
 
 
 def _file(row: Row[Any]) -> OutboundAttachment:

@@ -1,12 +1,13 @@
-"""Sending as a state machine: claim, send outside of any transaction, settle (house, decision 5).
+"""Sending as a state machine: claim, hand over outside of any transaction, settle.
 
-A claim is a compare-and-set to ``sending`` under an attempt id with a lease. Settling names the
-attempt, so a worker that comes back late changes nothing of a newer one. A worker that dies between
-the provider's answer and the settling leaves ``sending`` behind; when the lease is over the sweep makes
-it ``unconfirmed``, which nobody sends again but by its owner's word.
+A claim is a compare-and-set to ``sending`` under an attempt id with a lease. Settling names the attempt, so a late
+worker changes nothing of a newer attempt. A worker that dies between the provider's answer and the settling leaves
+``sending``; after the lease the sweep makes that ``unconfirmed``, and only the owner can have it sent again
+(docs/decisions/0005-send-is-a-state-machine.md).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,8 +28,8 @@ from store.outbound.attempts import (
     take,
     write_beside,
 )
-from store.outbound.decision import check_reason, require_seen
 from store.outbound.edit import NO_EDIT, PendingApprovalEdit, apply
+from store.outbound.holds import check_reason, require_seen
 from store.outbound.outbound import (
     get_outbound_message,
     get_outbound_message_for_user,
@@ -54,10 +55,10 @@ from store.transaction import Tx
 from store.wake import SENDING as SENDING_TOPIC
 
 OnSent = Callable[[Tx, OutboundMessage], None]
-"""What else belongs into the transaction that makes a message sent."""
+"""Further work in the transaction that makes a message sent."""
 
 LEASE: Final = timedelta(minutes=5)  # longer than any send may take
-# When an expired hold's send fails, it waits this much longer: for the provider, or for a person after all.
+# How much longer an expired hold is pending after each failed send; a reviewer can still decide meanwhile.
 EXPIRY_RETRIES: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
 _DUE: Final = (
     select(messages.c.id)
@@ -69,7 +70,7 @@ _DUE: Final = (
 _UNSETTLED: Final = select(send_attempts.c.message_id, send_attempts.c.origin).where(
     send_attempts.c.id == bindparam("attempt"), send_attempts.c.settled_at.is_(None)
 )
-# Nobody has said yet how the message's attempt ended.
+# The outcome of the attempt is not known yet.
 _OPEN: Final[frozenset[OutboundStatus]] = frozenset({"sending", "unconfirmed"})
 
 
@@ -85,12 +86,12 @@ def claim_approved(
     lease: timedelta,
     now: datetime,
 ) -> Outgoing:
-    """Take a held message of this user for sending, with what the reviewer changes in it.
+    """Claim a pending message of this user for sending, changed by the reviewer's *edit*.
 
-    With *seen*, only if it is still what the reviewer looked at; *wire* is what the edited draft was composed to.
+    *seen*: claim only this version. *wire*: the bytes composed from the edited draft.
 
-    Raises MessageNotFound, NotPendingApproval, Outdated, SendingPaused, InvalidValue for an edit that no mail
-    could be.
+    Raises MessageNotFound, NotPendingApproval, Outdated, SendingPaused, InvalidValue for an edit that cannot be a
+    mail.
     """
     check_reason(reason or "")
     get_outbound_message_for_user(tx, user_id, message_id, now=now)
@@ -101,13 +102,14 @@ def claim_approved(
     draft, has_changed = apply(edit, read_draft(tx, message))
     if has_changed:
         rewrite_draft(tx, message_id, draft, wire=wire, now=now)
+        message = get_outbound_message(tx, message_id)
     write_beside(tx, message_id, reviewed_by=user_id, reviewed_at=now, reason=reason)
-    message = get_outbound_message(tx, message_id)
+    message = replace(message, reviewed_by=user_id, reviewed_at=now, reason=reason)
     return Outgoing(attempt=attempt, origin="approval", message=message, draft=draft, until=now + lease)
 
 
 def claim_expired(tx: Tx, message_id: str, *, lease: timedelta, now: datetime) -> Outgoing:
-    """Take a hold whose time is over for sending. Raises MessageNotFound, NotPendingApproval, SendingPaused."""
+    """Claim an expired hold for sending. Raises MessageNotFound, NotPendingApproval, SendingPaused."""
     get_outbound_message(tx, message_id)
     require_sending(tx)
     attempt = take(tx, message_id, TAKE_OVER, origin="expiry", until=now + lease, now=now, before=now)
@@ -117,7 +119,7 @@ def claim_expired(tx: Tx, message_id: str, *, lease: timedelta, now: datetime) -
 
 
 def claim_queued(tx: Tx, *, limit: int, lease: timedelta, now: datetime) -> list[Outgoing]:
-    """Up to *limit* messages that are due to be sent, the longest waiting first; none while sending is paused."""
+    """Claim up to *limit* due messages of the queue, longest due first; none while sending is paused."""
     if read_pause(tx) is not None:
         return []
     taken = []
@@ -139,34 +141,35 @@ def claim_queued(tx: Tx, *, limit: int, lease: timedelta, now: datetime) -> list
 
 
 def next_to_send_at(tx: Tx) -> datetime | None:
-    """When the next queued message is due; None where none is."""
+    """When the next queued message is due; None where none is queued."""
     return tx.execute(select(func.min(messages.c.visible_at)).where(TO_SEND)).scalar()  # type: ignore[no-any-return]
 
 
 def settle_sent(
     tx: Tx, outgoing: Outgoing, provider_message_id: str, *, now: datetime, on_sent: OnSent | None = None
 ) -> OutboundMessage:
-    """The provider has it. True even if the lease was over meanwhile, unless its owner resolved it otherwise.
+    """Settle a message that the provider accepted, also after the end of the lease.
 
-    *on_sent* is done with the message before its content goes, if it was this that made it sent.
+    *on_sent* runs before the content is removed, if this made the message sent. An owner's resolution made meanwhile
+    stays.
     """
     status: OutboundStatus = "expired_approved" if outgoing.origin == "expiry" else "sent"
     known = normalise_message_id(provider_message_id)
-    # Else from where its owner has put it to be sent again: no newer attempt has it, and none needs to.
+    # "sent" too from "queued": its owner had it sent again, and no newer attempt has claimed it.
     if any(move(tx, outgoing, to, provider_message_id=known) for to in (status, "sent")):
         write_beside(tx, outgoing.message.id, error=None)
-        if outgoing.origin != "queue":  # nobody decided about it, and most mail is that
-            tell_decision(tx, outgoing.attempt, now=now)
+        if outgoing.origin != "queue":  # a queued message had no decision to report
+            report_decision(tx, outgoing.attempt, now=now)
         finish_sent(tx, outgoing.message.id, now=now, on_sent=on_sent)
     settle_attempt(tx, outgoing.attempt, "sent", now=now, provider_message_id=provider_message_id)
     return get_outbound_message(tx, outgoing.message.id)
 
 
 def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> OutboundMessage:
-    """It certainly did not go out: from the queue it has ``failed``; a hold waits for a person as before.
+    """Settle a message that was certainly not sent: ``failed`` from the queue, pending as before from an approval.
 
-    A hold whose time is over waits a little longer each time, and after the last has ``failed``, its
-    content kept for its owner.
+    An expired hold is pending a little longer after each attempt; after the last it has ``failed``, and its content
+    is kept for the owner.
     """
     settle_attempt(tx, outgoing.attempt, "failed", now=now, error=error)
     status, until = _after_failure(tx, outgoing, now=now)
@@ -179,7 +182,7 @@ def settle_failed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> O
 
 
 def settle_deferred(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, now: datetime) -> OutboundMessage:
-    """The provider does not take it now and certainly has not got it: it is queued again, until *until*."""
+    """Queue a message again, due at *until*: the provider is busy and certainly has not accepted it."""
     settle_attempt(tx, outgoing.attempt, "failed", now=now, error=error)
     if move(tx, outgoing, "queued", among=_OPEN, visible_at=until):
         write_beside(tx, outgoing.message.id, error=error)
@@ -188,23 +191,23 @@ def settle_deferred(tx: Tx, outgoing: Outgoing, error: str, *, until: datetime, 
 
 
 def settle_unconfirmed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime) -> OutboundMessage:
-    """The answer was lost: it may have gone out, and is not sent again by itself."""
+    """Settle a message whose answer was lost: it may have been sent, and is not retried automatically."""
     if move(tx, outgoing, "unconfirmed"):
         write_beside(tx, outgoing.message.id, error=error)
-        tell_decision(tx, outgoing.attempt, now=now)
+        report_decision(tx, outgoing.attempt, now=now)
     settle_attempt(tx, outgoing.attempt, "unconfirmed", now=now, error=error)
     return get_outbound_message(tx, outgoing.message.id)
 
 
 def list_send_attempts(tx: Tx, message_id: str) -> list[SendAttempt]:
-    """Every try to send a message, oldest first."""
+    """All attempts to send a message, oldest first."""
     columns = [column for column in send_attempts.c if column.name != "message_id"]
     query = select(*columns).where(send_attempts.c.message_id == message_id)
     return [SendAttempt(**row._mapping) for row in tx.execute(query.order_by(send_attempts.c.id))]
 
 
 def _draft_to_compose(tx: Tx, message: OutboundMessage) -> Draft | None:
-    """None, and no file is read, where it was composed already."""
+    """The draft of a message not composed yet; None, and no attachment is read, for a composed one."""
     return read_draft(tx, message) if message.digest is None else None
 
 
@@ -221,7 +224,7 @@ def _after_failure(tx: Tx, outgoing: Outgoing, *, now: datetime) -> tuple[Outbou
 
 
 def finish_sent(tx: Tx, message_id: str, *, now: datetime, on_sent: OnSent | None = None) -> None:
-    """What follows once a message is sent, by whichever way that became known: told, counted, and its content gone."""
+    """Finish a message that is sent: count it, remove its content, enqueue ``email.sent``."""
     message = get_outbound_message(tx, message_id)
     if on_sent is not None:
         on_sent(tx, message)
@@ -231,10 +234,10 @@ def finish_sent(tx: Tx, message_id: str, *, now: datetime, on_sent: OnSent | Non
     enqueue_outbound_event(tx, message.agent, "email.sent", message_id, now=now)
 
 
-def tell_decision(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
-    """Why a held mail went out by this attempt: told only once it is certain that it does not come back to wait.
+def report_decision(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
+    """Enqueue ``email.approved`` or ``email.expired`` for a held message that will not return to pending.
 
-    Of an attempt that nobody has settled yet, so that it is told once; whoever calls settles it.
+    Only for an attempt not settled yet, so that the event is enqueued once; the caller settles it.
     """
     row = tx.execute(_UNSETTLED, {"attempt": attempt_id}).first()
     if row is None or row.origin == "queue":
@@ -248,7 +251,7 @@ def tell_decision(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
 
 
 def finish_failed(tx: Tx, message: OutboundMessage, error: str, *, now: datetime) -> None:
-    """What follows once it is certain that a message did not go out: told and counted."""
+    """Finish a message that was certainly not sent: count it, enqueue ``email.failed``."""
     _count(tx, "failed", message, now=now)
     enqueue_outbound_event(tx, message.agent, "email.failed", message.id, now=now, details={"error": error[:MAX_ERROR]})
 

@@ -8,9 +8,8 @@ from sqlalchemy import select
 from store.directory.hitl import update_agent_hitl
 from store.errors import InvalidValue, MessageNotFound, NotPendingApproval, Outdated
 from store.mail.bodies import CHUNK_BYTES, keep_body, keep_chunk
-from store.outbound.decision import MAX_REASON
 from store.outbound.edit import NO_EDIT, PendingApprovalEdit
-from store.outbound.holds import amend_pending, expire_reject, list_expired_pending, reject_pending
+from store.outbound.holds import MAX_REASON, amend_pending, expire_reject, list_expired_pending, reject_pending
 from store.outbound.outbound import attach_wire, read_draft
 from store.outbound.sending import LEASE, claim_approved, claim_queued, settle_sent
 from store.records.outbound import Version, WireBytes

@@ -9,8 +9,8 @@ from store.directory.hitl import update_agent_hitl
 from store.directory.sending_pause import pause_sending, resume_sending
 from store.errors import InvalidValue, MessageNotFound, NotPendingApproval
 from store.mail.messages import KEPT_FOR
-from store.outbound.decision import MAX_REASON
 from store.outbound.holds import (
+    MAX_REASON,
     expire_reject,
     list_expired_pending,
     list_pending_outbound_for_user,

@@ -18,7 +18,7 @@ from store.outbound.feedback import find_message_of_attempt, record_feedback
 from store.outbound.holds import expire_reject, list_expired_pending, reject_pending
 from store.outbound.known_recipients import known_recipients_of
 from store.outbound.letters_queue import claim_due_letters, enqueue_review, enqueue_sign_in, next_letter_due
-from store.outbound.outbound import create_outbound_message, get_outbound_message
+from store.outbound.outbound import create_outbound_message, get_outbound_message, list_newest_outbound
 from store.outbound.send_limits import count_new_recipients, count_sent_since, find_new_recipients
 from store.outbound.sending import (
     claim_approved,
@@ -32,7 +32,6 @@ from store.outbound.sending import (
 )
 from store.outbound.suppression import find_suppressed, lift_suppression, list_suppressions
 from store.outbound.unconfirmed import confirm_sent, resolve_unconfirmed, send_failed_again, sweep_unconfirmed
-from store.outbound.written import list_newest_outbound
 from store.records.feedback import Feedback
 from tests.conftest import BOTH
 from tests.databases import new_database

@@ -4,7 +4,7 @@
 
 import pytest
 
-from store.outbound.written import list_newest_outbound
+from store.outbound.outbound import list_newest_outbound
 from tests.store.plans import plan_of
 
 
