@@ -1,1 +1,1 @@
-"""Queries on messages, bodies, the queue, deliveries and usage."""
+"""Queries on messages, bodies, the poll queue, deliveries and usage."""

@@ -1,4 +1,4 @@
-"""What went in and out of an agent's mailbox, with what became of it."""
+"""Inbound and outbound messages of an agent in one list, with their deliveries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -18,7 +18,7 @@ from store.transaction import Tx
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySummary:
-    """How the hand-over of one event about a message stands."""
+    """The state of the delivery of one event about a message."""
 
     delivery_id: str
     event_type: str
@@ -36,17 +36,17 @@ class Activity:
     agent: str
     seq: int
     direction: Literal["inbound", "outbound"]
-    status: str  # of its direction's statuses
+    status: str  # a MessageStatus or an OutboundStatus
     conversation_id: str | None
     from_name: str
     from_address: str
-    to: tuple[str, ...]  # of an outbound one everybody it goes to; of an inbound one the envelope's recipient
+    to: tuple[str, ...]  # outbound: all recipients; inbound: the envelope's recipient
     subject: str
     verified: bool
     verified_domain: str | None
     automated: bool
     raw_size: int
-    at: datetime  # received, or written
+    at: datetime  # time of receipt, or of creation if outbound
     deliveries: tuple[DeliverySummary, ...]  # oldest first
 
 
@@ -61,9 +61,9 @@ _STATE: Final = [
 def list_activity_by_agent(
     tx: Tx, agent: str, *, limit: int, cursor: str | None, now: datetime, conversation_id: str | None = None
 ) -> Page[Activity]:
-    """Messages of both directions, newest first, from behind *cursor* on; of one conversation or of all.
+    """A page of messages of both directions, newest first, behind *cursor*.
 
-    Raises InvalidValue for no cursor of ours.
+    With *conversation_id*, of that conversation only. Raises InvalidValue: malformed cursor.
     """
     query = (
         select(*_COLUMNS, messages.c.recipient, messages.c.received_at, outbound.c.to, outbound.c.cc, outbound.c.bcc)
@@ -83,7 +83,7 @@ def list_activity_by_agent(
 
 
 def _states(tx: Tx, message_ids: Sequence[str]) -> dict[str, tuple[DeliverySummary, ...]]:
-    """The deliveries of some messages, by message."""
+    """The deliveries of some messages, by message id."""
     query = select(deliveries.c.message_id, *_STATE).where(deliveries.c.message_id.in_(message_ids))
     found: dict[str, tuple[DeliverySummary, ...]] = {}
     for row in tx.execute(query.order_by(deliveries.c.id)):
@@ -95,5 +95,5 @@ def _states(tx: Tx, message_ids: Sequence[str]) -> dict[str, tuple[DeliverySumma
 
 def _activity(row: Any, states: tuple[DeliverySummary, ...]) -> Activity:
     values = {column.name: row._mapping[column.name] for column in _COLUMNS}
-    everybody = (*row.to, *row.cc, *row.bcc) if row.to is not None else (row.recipient,)
-    return Activity(**values, to=everybody, at=row.received_at, deliveries=states)
+    recipients = (*row.to, *row.cc, *row.bcc) if row.to is not None else (row.recipient,)
+    return Activity(**values, to=recipients, at=row.received_at, deliveries=states)

@@ -1,19 +1,19 @@
-"""Removing raw bytes that no message points to, safe against the same content arriving meanwhile.
+"""Garbage collection of raw bytes, safe against concurrent arrival of the content.
 
-Whoever keeps a message touches its content first, in the same transaction (store/mail/bodies.py); whoever
-removes one locks it first and looks for messages in the next statement, which on PostgreSQL sees all that
-was committed before it began. So of the two that want a row at once
+A transaction that stores a message touches its content first (store/mail/bodies.py). A transaction that removes a
+content locks its row first and looks for messages in the next statement, which on PostgreSQL sees all that was
+committed before that statement began. So when both want the same row
 
-* when the mail has it first, the collector waits, and then sees the message;
-* when the collector has it first, the mail waits, finds no row, and inserts it anew.
+* if the arriving mail has the lock first, the collector waits, and then sees the message;
+* if the collector has the lock first, the mail waits, finds no row, and inserts a new one.
 
-Chunks are written ahead of their content's row and removed behind it, one by one, so that a mail may find
-some still there. It touches those, and only chunks that came no later than the content did that was removed
-are taken. Where two machines' clocks disagree so much that this fails, a mail is refused for now and
-not damaged: keep_body holds all chunks of the content before it makes them real and misses the one that
-is gone; a collector that comes later waits for it, and then sees the row that they belong to.
+Chunks are written before their content's row and removed after it, one by one, so that an arriving mail may find
+some of them still there. It touches those, and only chunks that are no newer than the removed content are
+deleted. If the clocks of two machines differ so much that this fails, a mail is refused for now and not
+damaged: keep_body locks all chunks of the content before it inserts the content's row, and misses the one that is
+gone; a collector that comes later waits for it, and then sees the row that they belong to.
 
-On SQLite writers come one after the other, and each of these steps is one writer's.
+On SQLite writers run one after the other, and each of these steps is one write transaction.
 """
 
 from collections.abc import Sequence
@@ -28,15 +28,15 @@ from store.mail.bodies import CHUNK_BYTES
 from store.schema.inbound import bodies, body_chunks, messages
 from store.transaction import Tx
 
-MAX_BYTES: Final = 8 * CHUNK_BYTES  # that one call removes, unless a single row has more
+MAX_BYTES: Final = 8 * CHUNK_BYTES  # deleted per call, unless a single content has more
 MAX_CHUNKS: Final = MAX_BYTES // CHUNK_BYTES
-_AT_ONCE: Final = 500  # contents in one statement
-_WALKED: Final = 100  # long contents that one call looks at
+_AT_ONCE: Final = 500  # contents per statement
+_WALKED: Final = 100  # chunked contents examined per call
 
 _NAMED: Final = bodies.c.sha256.in_(bindparam("contents", expanding=True))
 _USED: Final = select(messages.c.raw_sha256).where(messages.c.raw_sha256 == bodies.c.sha256).exists()
 _LOCK: Final = select(bodies.c.sha256).where(_NAMED).order_by(bodies.c.sha256).with_for_update()
-# By its length: for RETURNING content IS NULL, SQLite 3.40 looks at the NOT NULL of the column before it.
+# By length: for RETURNING content IS NULL, SQLite 3.40 uses the NOT NULL of the preceding column.
 _IS_LONG: Final = func.length(bodies.c.content).is_(None).label("is_long")
 _FORGET: Final = (
     delete(bodies).where(_NAMED, ~_USED).returning(bodies.c.sha256, bodies.c.size, bodies.c.created_at, _IS_LONG)
@@ -66,27 +66,27 @@ _OLD: Final = select(bodies.c.sha256).where(_NAMED, bodies.c.created_at <= bindp
 
 @dataclass(frozen=True, slots=True)
 class ForgottenBody:
-    """A content that is not real any more."""
+    """A content whose row was deleted."""
 
     sha256: str
     size: int  # bytes
-    created_at: datetime  # when it came last
-    is_long: bool  # its chunks are still there: forget_chunks, until created_at
+    created_at: datetime  # when the content last arrived
+    is_long: bool  # its chunks remain: delete them with forget_chunks(until=created_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalkPosition:
-    """How far a walk over everything has come."""
+    """Progress of a walk over all contents."""
 
-    scanned: int  # what the step's limit bounds
-    removed: int  # rows
-    after: str | None  # where the next step goes on; None at the end
+    scanned: int  # examined in this step, at most its limit
+    removed: int  # deleted rows
+    after: str | None  # start of the next step; None at the end
 
 
 def forget_bodies(tx: Tx, contents: Sequence[str]) -> list[ForgottenBody]:
-    """Remove those of *contents* (hex SHA-256) that no message points to; answers which.
+    """Delete those of *contents* (hex SHA-256) that no message refers to.
 
-    The messages that did must be gone in this transaction or before it.
+    Returns the deleted ones. The messages that referred to them must be deleted in this transaction or before it.
     """
     wanted = sorted(set(contents))
     gone: list[ForgottenBody] = []
@@ -98,9 +98,10 @@ def forget_bodies(tx: Tx, contents: Sequence[str]) -> list[ForgottenBody]:
 
 
 def forget_chunks(tx: Tx, sha256: str, *, until: datetime, limit: int) -> int:
-    """Remove up to *limit*, or MAX_CHUNKS, chunks that came by *until*, of a content that is not real; how many went.
+    """Delete up to min(*limit*, MAX_CHUNKS) chunks of a content that has no row.
 
-    The lowest ones are looked at and no others: a mail that is arriving touches them first.
+    Only chunks created at or before *until*. Only the lowest-numbered chunks are examined: a mail that is arriving
+    touches them first. Returns the count.
     """
     named = {"content": sha256}
     look = {**named, "until": until, "most": min(limit, MAX_CHUNKS)}
@@ -112,15 +113,15 @@ def forget_chunks(tx: Tx, sha256: str, *, until: datetime, limit: int) -> int:
 
 
 def collect_bodies(tx: Tx, *, after: str, limit: int, before: datetime) -> WalkPosition:
-    """Remove what no message points to and came by *before*, of the next *limit* contents behind *after*.
+    """Delete unreferenced contents among the next *limit* ones behind *after*.
 
-    A walk begins with "". The chunks of long ones are left to collect_chunks. At most MAX_BYTES, or
-    one content, are removed at once.
+    Only contents created at or before *before*. Start with *after* "". The chunks of long contents are left to
+    collect_chunks. At most MAX_BYTES, or one content, are deleted per call.
     """
     page = tx.execute(_PAGE, {"after": after, "most": limit}).all()
     there = _sizes(tx, [row.sha256 for row in page if not row.used])
     bounded = [sha256 for sha256, total in there if total <= MAX_BYTES or sha256 == there[0][0]]
-    # The time lies behind the bytes, which SQLite reads through to it: it is asked of few.
+    # SQLite reads the bytes to reach the time column behind them, so it is queried for few rows only.
     old = tx.execute(_OLD, {"contents": bounded, "before": before}).scalars().all() if bounded else []
     removed = len(forget_bodies(tx, old))
     if len(bounded) < len(there):
@@ -129,9 +130,9 @@ def collect_bodies(tx: Tx, *, after: str, limit: int, before: datetime) -> WalkP
 
 
 def collect_chunks(tx: Tx, *, after: str, limit: int, before: datetime) -> WalkPosition:
-    """Remove up to *limit*, or MAX_CHUNKS, chunks that came by *before* and belong to no content, from behind *after*.
+    """Delete up to min(*limit*, MAX_CHUNKS) chunks without content, behind *after*.
 
-    A walk begins with "".
+    Only chunks created at or before *before*. Start with *after* "".
     """
     page = tx.execute(_CHUNKED, {"after": after}).all()
     limit = min(limit, MAX_CHUNKS)
@@ -140,19 +141,22 @@ def collect_chunks(tx: Tx, *, after: str, limit: int, before: datetime) -> WalkP
         if not row.real:
             removed += forget_chunks(tx, row.sha256, until=before, limit=limit - removed)
         if removed == limit:
-            return WalkPosition(scanned=removed, removed=removed, after=reached)  # there may be more of this one
+            return WalkPosition(scanned=removed, removed=removed, after=reached)  # this content may have more chunks
         reached = row.sha256
     return WalkPosition(scanned=removed, removed=removed, after=reached if len(page) == _WALKED else None)
 
 
 def _sizes(tx: Tx, contents: Sequence[str]) -> list[tuple[str, int]]:
-    """Those of *contents* that are still there, each with the bytes of all up to it."""
+    """Those of *contents* that exist, each with the cumulative size in bytes up to it."""
     rows = tx.execute(_SIZES, {"contents": contents}).all() if contents else []
     return list(zip([row.sha256 for row in rows], accumulate(row.size for row in rows), strict=True))
 
 
 def _chunked() -> Any:
-    """The long contents behind one, in order, and whether each is real: from one to the next along the index."""
+    """The next chunked contents in order, each with whether it has a row.
+
+    A recursive walk from one content to the next along the index.
+    """
     first = select(func.min(body_chunks.c.sha256).label("sha256"), literal(1).label("place"))
     walk = first.where(body_chunks.c.sha256 > bindparam("after")).cte("walk", recursive=True)
     following = select(func.min(body_chunks.c.sha256)).where(body_chunks.c.sha256 > walk.c.sha256).scalar_subquery()

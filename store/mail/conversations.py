@@ -1,9 +1,9 @@
-"""Which conversation a mail belongs to, by the ids it names (RFC 5322 §3.6.4).
+"""Assign messages to conversations by the Message-IDs they name (RFC 5322 §3.6.4).
 
-Grouping and never authority: anybody may name an id. Ids are matched by equality alone, case kept,
-and only within the agent. A mail is known by its own Message-ID and, when a provider sent it, by the
-provider's id too: Amazon SES answers a send with a bare id and puts ``@region.amazonses.com`` behind it
-in the mail that leaves, so the part in front is what is kept and looked for.
+Grouping only, never authority: any sender may name any id. Ids are compared for equality, case-sensitively, and
+only within one agent. A message is known by its own Message-ID and, when a provider sent it, by the provider's id
+too: Amazon SES answers a send with a bare id and appends ``@region.amazonses.com`` to it in the message that
+leaves, so the part before the ``@`` is stored and looked up.
 """
 
 import re
@@ -19,46 +19,50 @@ from store.schema.inbound import messages
 from store.transaction import Tx
 
 MAX_REFERENCES: Final = 50
-# Behind SES's id: its domain, or the region of it alone.
+# What follows SES's id: its domain, or only the region part.
 _PROVIDER_DOMAIN: Final = re.compile(
     r"@(?:email\.amazonses\.com|[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-\d{1,2}(?:\.amazonses\.com(?:\.cn)?)?)", re.IGNORECASE
 )
 
 
 def bare_id(message_id: str) -> str:
-    """*message_id* without white space and angle brackets around it."""
+    """*message_id* without surrounding white space and angle brackets."""
     return message_id.strip().removeprefix("<").removesuffix(">").strip()
 
 
 def provider_id(message_id: str) -> str | None:
-    """The provider's own id in a Message-ID that ends in a provider's domain; None for anybody else's."""
+    """The provider's id in a Message-ID with a provider's domain; else None."""
     local, at, domain = bare_id(message_id).rpartition("@")
     return local if local and _PROVIDER_DOMAIN.fullmatch(at + domain) else None
 
 
 def normalise_message_id(message_id: str) -> str:
-    """What a provider answered to a send, in the one form that is kept: ``0100abc`` with or without its domain."""
+    """A provider's answer to a send in the stored form: ``0100abc``, without domain."""
     return provider_id(message_id) or bare_id(message_id)
 
 
 def lookup_conversation_id(tx: Tx, agent: str, parent_ids: Sequence[str]) -> str | None:
-    """The conversation of the nearest of *parent_ids* (nearest first, at most 50 looked at) that this agent knows.
+    """The conversation of the nearest known parent; None when no parent is known.
 
-    An id may come with or without angle brackets, and a provider's with or without its domain.
+    *parent_ids* are ordered nearest first; at most 50 are looked up, with or without angle brackets, a provider's
+    with or without its domain.
     """
     forms = _forms(parent_ids[:MAX_REFERENCES])
     if not forms:
         return None
-    # A parent in the same group is too new to have been answered.
+    # A parent in the same commit group is too new to have been answered.
     found = tx.execute_before_deferred(
-        _NEAREST[tx.connection.dialect.name], {"whose": agent, "ids": orjson.dumps(forms).decode()}
+        _NEAREST[tx.connection.dialect.name], {"agent": agent, "ids": orjson.dumps(forms).decode()}
     )
     conversation: str | None = found.scalar()
     return conversation
 
 
 def newest_message_id(tx: Tx, agent: str, conversation_id: str) -> str | None:
-    """The Message-ID of the newest mail of a conversation, whoever wrote it. Raises ConversationNotFound."""
+    """The Message-ID of the newest message of a conversation, of either direction.
+
+    Raises ConversationNotFound.
+    """
     mine = and_(messages.c.agent == agent, messages.c.conversation_id == conversation_id)
     query = select(messages.c.email_message_id).where(mine).order_by(messages.c.seq.desc()).limit(1)
     row = tx.execute(query).first()
@@ -72,20 +76,22 @@ def _forms(parent_ids: Sequence[str]) -> list[str]:
     forms: dict[str, None] = {}
     for parent in parent_ids:
         for form in (bare_id(parent), provider_id(parent)):
-            if form and form.isprintable():  # what is not (NUL, half a surrogate) no database takes, and no row has
+            if (
+                form and form.isprintable()
+            ):  # unprintable text (NUL, a lone surrogate) is rejected by databases and is in no row
                 forms[form] = None
     return list(forms)
 
 
 def _nearest(named: Any, order: Any, wanted: Any) -> Select[Any]:
-    """The first in *order* of the ids *wanted* in *named* that leads to a conversation.
+    """A query for the conversation of the first known id of *wanted*, by *order*.
 
-    Of several mails with one id the oldest is meant: whoever repeats an id does not draw answers to it
-    into another conversation. An id costs two look-ups in an index, however many mails repeat it.
+    Of several messages with one id the oldest counts: a sender who repeats an id does not draw answers to it into
+    another conversation. Each id costs two index look-ups, however many messages repeat it.
     """
 
     def oldest(column: Any) -> Any:
-        query = select(messages.c.conversation_id).where(messages.c.agent == bindparam("whose"), column == wanted)
+        query = select(messages.c.conversation_id).where(messages.c.agent == bindparam("agent"), column == wanted)
         return query.order_by(column, messages.c.seq).limit(1).correlate(named).scalar_subquery()
 
     either = func.coalesce(oldest(messages.c.email_message_id), oldest(messages.c.provider_message_id))

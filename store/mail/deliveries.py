@@ -1,7 +1,7 @@
-"""Deliveries: the outbox, written in the transaction that keeps the mail (house, decision 2).
+"""Webhook deliveries: the outbox, written in the transaction of the message.
 
-A claim moves ``due_at`` to the end of its lease, so the work of a process that dies falls due
-again by itself. Only recorded attempts count towards giving up.
+See docs/decisions/0002-outbox-row-is-the-queue.md. A claim moves ``due_at`` to the end of its lease, so the work of
+a process that dies becomes due again. Only recorded attempts count towards giving up.
 """
 
 from dataclasses import fields
@@ -21,17 +21,24 @@ from store.wake import DELIVERIES
 
 MAX_PAGE: Final = 200
 MAX_ERROR: Final = 200
-MAX_REPLAYS: Final = 200  # in one transaction
+MAX_REPLAYS: Final = 200  # per transaction
 
 _COLUMNS: Final = [deliveries.c[field.name] for field in fields(Delivery)]
 _WEBHOOK_IS_ON: Final = (
     select(agents.c.address)
-    .where(agents.c.address == bindparam("whose"), agents.c.mode == "webhook", agents.c.webhook_off_at.is_(None))
+    .where(
+        agents.c.address == bindparam("agent_address"), agents.c.mode == "webhook", agents.c.webhook_off_at.is_(None)
+    )
     .exists()
 )
 _DUE: Final = (
     select(deliveries.c.id)
-    .where(deliveries.c.agent == bindparam("whose"), PENDING, deliveries.c.due_at <= bindparam("now"), _WEBHOOK_IS_ON)
+    .where(
+        deliveries.c.agent == bindparam("agent_address"),
+        PENDING,
+        deliveries.c.due_at <= bindparam("now"),
+        _WEBHOOK_IS_ON,
+    )
     .order_by(deliveries.c.due_at, deliveries.c.id)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
@@ -45,19 +52,19 @@ _CLAIM: Final = (
 )
 _STATUS: Final[dict[str, Any]] = {"pending": PENDING, "dead": DEAD, "delivered": deliveries.c.status == "delivered"}
 _INSERT: Final = insert(deliveries)
-_TRIED: Final = insert(delivery_attempts)
+_INSERT_ATTEMPT: Final = insert(delivery_attempts)
 
 _PENDING: Final = update(deliveries).where(deliveries.c.id == bindparam("delivery"), PENDING)
-_OURS: Final = _PENDING.where(deliveries.c.claims == bindparam("claim"))
+_PENDING_CLAIM: Final = _PENDING.where(deliveries.c.claims == bindparam("claim"))
 _COUNTED: Final = {
     "attempts": deliveries.c.attempts + 1,
     "last_status": bindparam("answer"),
     "last_error": bindparam("error"),
 }
-_ARRIVED: Final = _PENDING.values(status="delivered", settled_at=bindparam("settled"), **_COUNTED)
-_PUT_OFF: Final = _OURS.values(due_at=bindparam("due"), **_COUNTED)
-_GIVEN_UP: Final = _OURS.values(status="dead", settled_at=bindparam("settled"), **_COUNTED)
-_RELEASED: Final = _OURS.values(due_at=bindparam("due"))
+_DELIVERED: Final = _PENDING.values(status="delivered", settled_at=bindparam("settled"), **_COUNTED)
+_RETRY: Final = _PENDING_CLAIM.values(due_at=bindparam("due"), **_COUNTED)
+_DEAD: Final = _PENDING_CLAIM.values(status="dead", settled_at=bindparam("settled"), **_COUNTED)
+_RELEASED: Final = _PENDING_CLAIM.values(due_at=bindparam("due"))
 
 
 def enqueue(
@@ -69,7 +76,7 @@ def enqueue(
     now: datetime,
     details: dict[str, Any] | None = None,
 ) -> str:
-    """Promise one event to one agent's webhook; answers the delivery's id."""
+    """Insert a pending delivery of one event to one agent's webhook; returns its id."""
     delivery_id = new_delivery_id()
     values = {
         "id": delivery_id,
@@ -88,20 +95,20 @@ def enqueue(
 
 
 def claim_due(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: datetime) -> list[Claim]:
-    """Up to *limit* due deliveries of one agent, oldest due first, taken until *lease* from now.
+    """Claim up to *limit* due deliveries of one agent, oldest due first, for *lease*.
 
-    None while its webhook is off, or it polls.
+    Empty while the agent's webhook is disabled or the agent polls.
     """
     until = now + lease
-    found = tx.execute(_CLAIM, {"whose": agent, "now": now, "most": limit, "until": until})
+    found = tx.execute(_CLAIM, {"agent_address": agent, "now": now, "most": limit, "until": until})
     rows = sorted(found.all(), key=lambda row: row.id)
     return [Claim(delivery=delivery_of(row), number=row.claims, until=until) for row in rows]
 
 
 def list_due_agents(tx: Tx) -> dict[str, datetime]:
-    """Every agent with pending deliveries and a webhook that is on, and when its next one is due.
+    """Agents with pending deliveries and an enabled webhook, with the next due time.
 
-    Walks from agent to agent along the index, so the cost is of agents and not of deliveries.
+    Walks from agent to agent along the index, so the cost grows with agents and not with deliveries.
     """
     first = select(func.min(deliveries.c.agent).label("agent")).where(PENDING).cte("walk", recursive=True)
     after = select(func.min(deliveries.c.agent)).where(PENDING, deliveries.c.agent > first.c.agent).scalar_subquery()
@@ -115,25 +122,34 @@ def list_due_agents(tx: Tx) -> dict[str, datetime]:
 
 
 def settle_delivered(tx: Tx, claim: Claim, attempt: Attempt, *, now: datetime) -> None:
-    """It has arrived: true even if the lease was over meanwhile, so it is not fenced by the claim's number."""
-    tx.defer(_ARRIVED, {**_told(claim, attempt), "settled": now})
-    _note_attempt(tx, claim, attempt)
+    """Record a successful attempt: the delivery becomes ``delivered``.
+
+    Not fenced by the claim's number: it is true even if the lease ended meanwhile.
+    """
+    tx.defer(_DELIVERED, {**_attempt_values(claim, attempt), "settled": now})
+    _record_attempt(tx, claim, attempt)
 
 
 def settle_retry(tx: Tx, claim: Claim, attempt: Attempt, *, due_at: datetime) -> None:
-    """It has not arrived, and is tried again at *due_at*; unless another worker has it by now."""
-    tx.defer(_PUT_OFF, {**_told(claim, attempt), "claim": claim.number, "due": due_at})
-    _note_attempt(tx, claim, attempt)
+    """Record a failed attempt: the delivery is due again at *due_at*.
+
+    The delivery is unchanged when another worker has claimed it meanwhile; the attempt is recorded.
+    """
+    tx.defer(_RETRY, {**_attempt_values(claim, attempt), "claim": claim.number, "due": due_at})
+    _record_attempt(tx, claim, attempt)
 
 
 def settle_dead(tx: Tx, claim: Claim, attempt: Attempt, *, now: datetime) -> None:
-    """It has not arrived and is not tried again by itself; kept and replayable."""
-    tx.defer(_GIVEN_UP, {**_told(claim, attempt), "claim": claim.number, "settled": now})
-    _note_attempt(tx, claim, attempt)
+    """Record a last failed attempt: the delivery becomes ``dead``; it can be replayed.
+
+    The delivery is unchanged when another worker has claimed it meanwhile; the attempt is recorded.
+    """
+    tx.defer(_DEAD, {**_attempt_values(claim, attempt), "claim": claim.number, "settled": now})
+    _record_attempt(tx, claim, attempt)
 
 
 def release(tx: Tx, claim: Claim, *, now: datetime) -> None:
-    """Give a claim back untried."""
+    """Return a claim without an attempt: the delivery is due now."""
     tx.execute(_RELEASED, {"delivery": claim.delivery.id, "claim": claim.number, "due": now})
 
 
@@ -146,7 +162,7 @@ def get_delivery(tx: Tx, delivery_id: str) -> Delivery:
 
 
 def list_attempts(tx: Tx, delivery_id: str) -> list[Attempt]:
-    """Every recorded attempt of a delivery, oldest first."""
+    """All recorded attempts of a delivery, oldest first."""
     query = select(delivery_attempts).where(delivery_attempts.c.delivery_id == delivery_id)
     rows = tx.execute(query.order_by(delivery_attempts.c.number))
     return [Attempt(at=row.at, duration_ms=row.duration_ms, status=row.status, error=row.error) for row in rows]
@@ -160,7 +176,7 @@ def list_deliveries(
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[Delivery]:
-    """Deliveries, newest first, from behind *cursor* (a delivery's id) on."""
+    """A page of deliveries, newest first, behind *cursor* (a delivery id)."""
     query = select(*_COLUMNS).order_by(deliveries.c.id.desc())
     if agent is not None:
         query = query.where(deliveries.c.agent == agent)
@@ -177,9 +193,9 @@ def list_deliveries(
 def list_deliveries_by_user(
     tx: Tx, user_id: str, *, status: DeliveryStatus | None = None, limit: int = 50, cursor: str | None = None
 ) -> Page[Delivery]:
-    """Deliveries of all of a user's agents, newest first, from behind *cursor* on."""
+    """A page of the deliveries of a user's agents, newest first, behind *cursor*."""
     count = max(1, min(limit, MAX_PAGE))
-    # A question an agent, along that agent's index: one for all of them would read through other users' rows.
+    # One query per agent, along that agent's index: a single query would read through other users' rows.
     owned = tx.execute(select(agents.c.address).where(agents.c.user_id == user_id)).scalars().all()
     pages = [list_deliveries(tx, agent=agent, status=status, limit=count, cursor=cursor) for agent in owned]
     newest = merge(*[page.items for page in pages], key=lambda delivery: delivery.id, reverse=True)
@@ -189,7 +205,10 @@ def list_deliveries_by_user(
 
 
 def get_delivery_for_user(tx: Tx, user_id: str, delivery_id: str) -> Delivery:
-    """One delivery of one of this user's agents. Raises DeliveryNotFound, for another's too."""
+    """One delivery of one of this user's agents.
+
+    Raises DeliveryNotFound, also for another user's delivery.
+    """
     delivery = get_delivery(tx, delivery_id)
     mine = select(agents.c.address).where(agents.c.address == delivery.agent, agents.c.user_id == user_id)
     if tx.execute(mine).first() is None:
@@ -198,15 +217,15 @@ def get_delivery_for_user(tx: Tx, user_id: str, delivery_id: str) -> Delivery:
 
 
 def list_deliveries_of_message(tx: Tx, message_id: str) -> list[Delivery]:
-    """Every delivery of one message, oldest first."""
+    """All deliveries of one message, oldest first."""
     query = select(*_COLUMNS).where(deliveries.c.message_id == message_id).order_by(deliveries.c.id)
     return [delivery_of(row) for row in tx.execute(query)]
 
 
 def replay(tx: Tx, delivery_id: str, *, now: datetime) -> Delivery:
-    """Make a settled delivery due again with all its tries, under the same event id.
+    """Make a settled delivery due now, attempts reset to 0, under the same event id.
 
-    Raises DeliveryNotFound; NotReplayable while it is pending.
+    Raises DeliveryNotFound. Raises NotReplayable: it is pending.
     """
     get_delivery(tx, delivery_id)
     settled = update(deliveries).where(deliveries.c.id == delivery_id, deliveries.c.status != "pending")
@@ -218,32 +237,35 @@ def replay(tx: Tx, delivery_id: str, *, now: datetime) -> Delivery:
 
 
 def replay_dead(tx: Tx, agent: str, *, limit: int = MAX_REPLAYS, now: datetime) -> list[Delivery]:
-    """Replay an agent's dead deliveries, the oldest first, so many at once: ask again for the rest."""
+    """Replay an agent's dead deliveries, oldest first, at most *limit*.
+
+    Call again for the rest.
+    """
     dead = select(deliveries.c.id).where(deliveries.c.agent == agent, DEAD).order_by(deliveries.c.id).limit(limit)
     return [replay(tx, delivery_id, now=now) for delivery_id in tx.execute(dead).scalars().all()]
 
 
 def give_up_pending(tx: Tx, agent: str, *, reason: str, now: datetime) -> list[str]:
-    """Make every pending delivery of an agent dead; answers the messages they were about."""
+    """Make all pending deliveries of an agent dead; returns the ids of their messages."""
     pending = update(deliveries).where(deliveries.c.agent == agent, PENDING)
     gone = pending.values(status="dead", settled_at=now, last_error=reason).returning(deliveries.c.message_id)
     return [message_id for message_id in tx.execute(gone).scalars() if message_id is not None]
 
 
 def delivery_of(row: Row[Any]) -> Delivery:
-    """The record of a row that has (at least) the columns of a delivery."""
+    """The record of a row that has at least the columns of a delivery."""
     found = row._mapping
     return Delivery(**{column.name: found[column.name] for column in _COLUMNS})
 
 
-def _told(claim: Claim, attempt: Attempt) -> dict[str, Any]:
+def _attempt_values(claim: Claim, attempt: Attempt) -> dict[str, Any]:
     return {"delivery": claim.delivery.id, "answer": attempt.status, "error": _bounded(attempt.error)}
 
 
-def _note_attempt(tx: Tx, claim: Claim, attempt: Attempt) -> None:
-    """Write the attempt down, whoever has the delivery by now: it was made."""
+def _record_attempt(tx: Tx, claim: Claim, attempt: Attempt) -> None:
+    """Record the attempt, also when another worker has claimed the delivery meanwhile."""
     tried = {"at": attempt.at, "duration_ms": attempt.duration_ms, "status": attempt.status}
-    tx.defer(_TRIED, {"delivery_id": claim.delivery.id, **tried, "error": _bounded(attempt.error)})
+    tx.defer(_INSERT_ATTEMPT, {"delivery_id": claim.delivery.id, **tried, "error": _bounded(attempt.error)})
 
 
 def _bounded(error: str | None) -> str | None:

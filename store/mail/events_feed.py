@@ -1,7 +1,7 @@
-"""An agent's events in the order in which they happened, to be read on from any place.
+"""An agent's events in order, readable from any position.
 
-The place of an event is its message's sequence number. It is given out under the agent's row lock, so
-what a reader has passed never gets a neighbour that commits late. Reading marks nothing and takes nothing.
+The position of an event (*place*) is its message's sequence number. It is assigned under the agent's row lock, so
+no event with a lower number is committed after a reader has passed it. Reading changes nothing.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from store.transaction import Tx
 
 RECEIVED: Final = "email.received"
 
-_ASKED: Final = 500  # agents and keys of one question
+_PER_QUERY: Final = 500  # agents and keys per query
 _AGENTS: Final = select(
     agents.c.address, agents.c.user_id, agents.c.created_at, agents.c.last_seq, agents.c.events
 ).where(agents.c.address.in_(bindparam("addresses", expanding=True)))
@@ -30,25 +30,25 @@ _KEYS: Final = select(api_keys.c.id, api_keys.c.user_id).where(api_keys.c.id.in_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follower:
-    """Who reads an agent's events: the agent as it was then, and the key that opened it."""
+    """A reader of an agent's events: the agent as it was then, and the API key used."""
 
     agent: str
-    made_at: datetime  # another agent of the same address, made later, is not the same
+    made_at: datetime  # tells it from a later agent at the same address
     user_id: str
     key_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """An agent as its follower must know it."""
+    """The current state of an agent, as far as its followers need it."""
 
-    place: int  # of what happened last
-    types: frozenset[str]  # of event that the agent has chosen
+    place: int  # of the last event
+    types: frozenset[str]  # event types that the agent has chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedEvent:
-    """Something that happened, as a webhook would be told of it."""
+    """One event, with what a webhook would get."""
 
     place: int
     id: str  # evt_…
@@ -58,7 +58,7 @@ class FeedEvent:
 
 
 def last_place(tx: Tx, agent: str) -> int:
-    """The place of what happened last to an agent, 0 where nothing has. Raises AgentNotFound."""
+    """The position of an agent's last event, 0 without events. Raises AgentNotFound."""
     place = tx.execute(select(agents.c.last_seq).where(agents.c.address == agent)).scalar()
     if place is None:
         raise AgentNotFound
@@ -66,31 +66,36 @@ def last_place(tx: Tx, agent: str) -> int:
 
 
 def resumed_place(tx: Tx, agent: str, event_id: str) -> int:
-    """The place behind which somebody goes on who had the event *event_id*, as the stream named it, last.
+    """The position behind which a reader resumes whose last event was *event_id*.
 
-    Raises InvalidValue for what is no place of this agent's, AgentNotFound.
+    *event_id* is the id as the stream sent it. Raises InvalidValue: not a position of this agent. Raises
+    AgentNotFound.
     """
     place = parse_cursor(event_id)
     if place > last_place(tx, agent):
-        raise InvalidValue("no event of this agent has had this id")
+        raise InvalidValue("no event of this agent has this id")
     return place
 
 
 def place_before_unread(tx: Tx, agent: str, *, now: datetime) -> int:
-    """The place behind which comes an agent's oldest unread message; without one, the last. Raises AgentNotFound."""
+    """The position just before an agent's oldest unread message.
+
+    Without unread messages, the last position. Raises AgentNotFound.
+    """
     unread = select(messages.c.seq).where(messages.c.agent == agent, UNREAD, messages.c.expires_at > now)
     oldest = tx.execute(unread.order_by(messages.c.seq).limit(1)).scalar()
     return last_place(tx, agent) if oldest is None else int(oldest) - 1
 
 
 def list_pulses(tx: Tx, followers: Sequence[Follower]) -> dict[Follower, Pulse]:
-    """The agents of *followers* as they are now, two indexed reads for some hundreds of them.
+    """The current state of the agents of *followers*; two indexed reads per 500.
 
-    None for a follower whose key has gone, or the agent; one made anew at the same address is another.
+    A follower is missing when its key or its agent was deleted; an agent recreated at the same address is another
+    one.
     """
     pulses = {}
-    for start in range(0, len(followers), _ASKED):
-        some = followers[start : start + _ASKED]
+    for start in range(0, len(followers), _PER_QUERY):
+        some = followers[start : start + _PER_QUERY]
         owners = tx.execute(_KEYS, {"keys": sorted({each.key_id for each in some})})
         holds = {(row.id, row.user_id) for row in owners}
         rows = tx.execute(_AGENTS, {"addresses": sorted({each.agent for each in some})})
@@ -103,7 +108,7 @@ def list_pulses(tx: Tx, followers: Sequence[Follower]) -> dict[Follower, Pulse]:
 
 
 def list_events(tx: Tx, agent: str, *, after: int, limit: int, now: datetime) -> list[FeedEvent]:
-    """Up to *limit* events behind the place *after*, in order; fewer only where there are no more."""
+    """Up to *limit* events behind *after*, in order; fewer only at the end."""
     page = get_messages_by_agent(tx, agent, status="all", limit=limit, cursor=str(after), now=now)
     promised = _promised(tx, [message.id for message in page.items])
     return [
@@ -119,7 +124,7 @@ def list_events(tx: Tx, agent: str, *, after: int, limit: int, now: datetime) ->
 
 
 def _promised(tx: Tx, message_ids: Sequence[str]) -> dict[str, str]:
-    """The event ids that a webhook was promised, by message."""
+    """The event ids of existing webhook deliveries, by message id."""
     received = and_(deliveries.c.message_id.in_(message_ids), deliveries.c.event_type == RECEIVED)
     return {
         row.message_id: row.event_id

@@ -1,7 +1,7 @@
-"""The poll queue: a message leased to one worker is nobody else's until its lease ends.
+"""Poll queue: a leased message is hidden from other workers until the lease ends.
 
-A receipt is the message's id and the token of that very lease. It works while the lease lives;
-afterwards it changes nothing.
+A receipt is the message's id and the token of that lease. It works only while the lease is live; later it has no
+effect.
 """
 
 import secrets
@@ -19,12 +19,15 @@ from store.schema.inbound import QUEUED, messages
 from store.transaction import Tx
 from store.wake import INBOX
 
-_LOOKED_AT: Final = 200
+_SCAN_LIMIT: Final = 200
 _RETURNED: Final = [messages.c[field.name] for field in fields(Message)]
 
 
 def lease_messages(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: datetime) -> list[Lease]:
-    """Up to *limit* messages nobody has, oldest first, taken for *lease*."""
+    """Lease up to *limit* visible messages, oldest first, for *lease*.
+
+    Messages locked by a concurrent call are skipped.
+    """
     until, token = now + lease, secrets.token_hex(8)
     free = (
         select(messages.c.id)
@@ -48,28 +51,31 @@ def lease_messages(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: dat
 
 
 def next_visible_at(tx: Tx, agent: str, *, now: datetime) -> datetime | None:
-    """When a message that somebody has, or that was put off, can be leased next; None where there is none.
+    """When the next leased or delayed message becomes visible; None without any.
 
-    Only the oldest are looked at: who waits for a lease looks again before long anyhow.
+    Only the oldest _SCAN_LIMIT messages are examined: a waiting reader queries again before long anyway.
     """
     taken = select(messages.c.visible_at).where(unexpired(agent, now=now), QUEUED)
-    oldest = taken.order_by(messages.c.seq).limit(_LOOKED_AT).subquery()
+    oldest = taken.order_by(messages.c.seq).limit(_SCAN_LIMIT).subquery()
     return tx.execute(select(func.min(oldest.c.visible_at))).scalar()  # type: ignore[no-any-return]
 
 
 def ack(tx: Tx, agent: str, receipt: str, *, now: datetime) -> None:
-    """The message is dealt with: out of the queue, read. Saying it twice is no error. Raises LeaseLost."""
+    """Acknowledge a message: it leaves the queue and is read. Idempotent.
+
+    Raises LeaseLost: the lease has ended.
+    """
     _settle(tx, agent, receipt, or_(_held(now), messages.c.queued.is_(false())), queued=False, status="read")
 
 
 def nack(tx: Tx, agent: str, receipt: str, *, delay: timedelta, now: datetime) -> None:
-    """Give the message back, to be had again after *delay*. Raises LeaseLost."""
+    """Return a message to the queue, visible after *delay*. Raises LeaseLost."""
     _settle(tx, agent, receipt, _held(now), lease_token=None, visible_at=now + delay)
     tx.wake(INBOX + agent)
 
 
 def extend(tx: Tx, agent: str, receipt: str, *, lease: timedelta, now: datetime) -> None:
-    """Keep the message for *lease* from now on. Raises LeaseLost."""
+    """Extend the lease to *lease* from now. Raises LeaseLost."""
     _settle(tx, agent, receipt, _held(now), visible_at=now + lease)
 
 

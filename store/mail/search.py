@@ -1,7 +1,7 @@
-"""Messages that fit a description, and conversations: read along the agent's sequence, so many rows a page.
+"""Filtered message lists and conversation lists, with bounded cost per page.
 
-A description has no index of its own. So a page looks at a bounded number of messages and may have
-fewer items than were asked for, or none; as long as it has a cursor, the list goes on behind it.
+Filters have no index of their own. A page therefore scans at most SCAN_LIMIT messages along the agent's sequence
+and may have fewer items than requested, or none; the list continues as long as a page has a cursor.
 """
 
 from dataclasses import dataclass
@@ -17,30 +17,30 @@ from store.records.mail import Message, Page
 from store.schema.inbound import agents, messages
 from store.transaction import Tx
 
-SCAN_LIMIT: Final = 2000  # messages, for one page
-# A mail is given its place when it is kept and its time when it came: DNS may lie between them.
+SCAN_LIMIT: Final = 2000  # messages scanned per page
+# The sequence number is assigned at storage, the time at receipt: DNS look-ups may lie between.
 _SLACK: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFilter:
-    """What a message has to be; None does not matter."""
+    """Conditions on a message; None means any."""
 
     status: ReadStatus = "all"
-    from_address: str | None = None  # in any case
+    from_address: str | None = None  # compared case-insensitively
     conversation_id: str | None = None
     verified: bool | None = None
-    since: datetime | None = None  # received then or later
+    since: datetime | None = None  # received at or after
 
     @property
     def is_plain(self) -> bool:
-        """Whether only the status matters."""
+        """Whether only the status is filtered."""
         return self == MessageFilter(status=self.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """Mails of both directions that belong together, as a list shows them."""
+    """A conversation as a list shows it, with messages of both directions."""
 
     conversation_id: str
     messages: int
@@ -54,7 +54,10 @@ class Conversation:
 def search_messages(
     tx: Tx, agent: str, wanted: MessageFilter, *, limit: int, cursor: str | None, now: datetime
 ) -> Page[Message]:
-    """Inbound messages that are as *wanted*, in order of arrival. Raises InvalidValue for no cursor of ours."""
+    """Inbound messages that match *wanted*, in order of arrival.
+
+    Raises InvalidValue: malformed cursor.
+    """
     behind = parse_cursor(cursor)
     if wanted.since is not None:
         behind = max(behind, _last_before(tx, agent, wanted.since - _SLACK))
@@ -72,7 +75,10 @@ def search_messages(
 
 
 def list_conversations(tx: Tx, agent: str, *, limit: int, cursor: str | None, now: datetime) -> Page[Conversation]:
-    """An agent's conversations, the one with the newest message first. Raises InvalidValue for no cursor of ours."""
+    """An agent's conversations, ordered by their newest message, newest first.
+
+    Raises InvalidValue: malformed cursor.
+    """
     all_living = unexpired(agent, now=now)
     ahead = and_(all_living, messages.c.seq < parse_cursor(cursor)) if cursor is not None else all_living
     newest = messages.c.seq.desc()
@@ -101,14 +107,17 @@ def _conditions(window: Subquery, wanted: MessageFilter) -> list[ColumnElement[b
 
 
 def _end_of(tx: Tx, window: Subquery, *, descending: bool = False) -> str | None:
-    """Where a list goes on that found too little in its window; None when there is nothing behind it."""
+    """The cursor behind a window with too few matches; None at the end of the list."""
     edge = func.min(window.c.seq) if descending else func.max(window.c.seq)
     looked_at, last = tx.execute(select(func.count(), edge).select_from(window)).one()
     return str(last) if looked_at == SCAN_LIMIT else None
 
 
 def _last_before(tx: Tx, agent: str, at: datetime) -> int:
-    """A sequence number up to which everything was received before *at*, found by halving."""
+    """A sequence number up to which all messages were received before *at*.
+
+    Found by binary search.
+    """
     low, high = 0, tx.execute(select(agents.c.last_seq).where(agents.c.address == agent)).scalar() or 0
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,7 +1,7 @@
-"""What users are counted by: an event for each mail, and the day's sums of them.
+"""Usage counters: one event per message, and daily sums per user and kind.
 
-Both are written in the transaction that keeps the mail, so they never tell of one that is not kept,
-and neither goes with the message. A day is one of UTC.
+Both are written in the transaction that stores the message, so they never count one that was not stored, and
+neither is deleted with the message. Days are UTC.
 """
 
 from collections.abc import Mapping
@@ -43,12 +43,12 @@ _ADD_UP: Final[Mapping[str, Any]] = {
 def record_usage(
     tx: Tx, *, user_id: str, kind: UsageKind, agent: str, message_id: str, size: int, at: datetime
 ) -> None:
-    """Count one mail of *size* bytes for its user; written together with others of the transaction.
+    """Count one message of *size* bytes for its user; deferred.
 
-    Raises InvalidValue for another kind, or a size below 0.
+    Raises InvalidValue: another kind, or a negative size.
     """
     if kind not in KINDS or size < 0:
-        raise InvalidValue(f"no usage: {kind} of {size} bytes")
+        raise InvalidValue(f"cannot count usage: {kind} of {size} bytes")
     event = {"user_id": user_id, "kind": kind, "agent": agent, "message_id": message_id, "bytes": size, "at": at}
     tx.defer(_EVENT, event)
     sums = _sums(tx, user_id, at.astimezone(UTC).date(), kind)
@@ -57,12 +57,12 @@ def record_usage(
 
 
 def list_usage(tx: Tx, user_id: str, *, first: date, last: date) -> list[DayUsage]:
-    """What a user was counted from *first* to *last*, both included, oldest first; days of nothing are left out.
+    """Daily sums from *first* to *last*, both included, oldest first; no empty days.
 
-    Raises InvalidValue for more than 366 days, or none.
+    Raises InvalidValue: more than 366 days, or none.
     """
     if not 0 <= (last - first).days < MAX_DAYS:
-        raise InvalidValue(f"usage is told for 1 to {MAX_DAYS} days, the first one first")
+        raise InvalidValue(f"usage is listed for 1 to {MAX_DAYS} days, with first not after last")
     query = select(usage_days).where(usage_days.c.user_id == user_id, usage_days.c.day.between(first, last))
     days: dict[date, dict[UsageKind, UsageAmount]] = {}
     for row in tx.execute(query.order_by(usage_days.c.day, usage_days.c.kind)).mappings():
@@ -71,7 +71,10 @@ def list_usage(tx: Tx, user_id: str, *, first: date, last: date) -> list[DayUsag
 
 
 def list_usage_events(tx: Tx, user_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[UsageEvent]:
-    """What a user was counted for, newest first, from behind *cursor* on. Raises InvalidValue for no cursor of ours."""
+    """A page of a user's usage events, newest first, behind *cursor*.
+
+    Raises InvalidValue: malformed cursor.
+    """
     count = max(1, min(limit, MAX_PAGE))
     query = select(*_COLUMNS).where(usage_events.c.user_id == user_id)
     if cursor is not None:
@@ -82,7 +85,10 @@ def list_usage_events(tx: Tx, user_id: str, *, limit: int = 50, cursor: str | No
 
 
 def _sums(tx: Tx, user_id: str, day: date, kind: UsageKind) -> dict[str, Any]:
-    """The row that this transaction will add to the day's: one a key, as an upsert takes each once."""
+    """The deferred upsert row of one user, day and kind in this transaction.
+
+    One row per key: an upsert statement accepts each key once.
+    """
     key = ("usage", user_id, day, kind)
     sums: dict[str, Any] | None = tx.notes.get(key)
     if sums is None:
