@@ -34,7 +34,7 @@ from relay.jobs.sending import Sending
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.metrics import Metrics
-from relay.outbound.feedback.sns_fetch import SnsClient
+from relay.outbound.couriers.registry import make_event_sources
 from relay.settings import Settings
 from relay.smtp.limits import Limits
 from relay.smtp.replies import mail_outcome
@@ -51,7 +51,6 @@ from relay.wiring import (
     make_receive_context,
     make_resolver,
     make_send_context,
-    make_ses_events,
 )
 from store.database.connect import database_file
 from store.database.pg_listener import listener_for
@@ -148,7 +147,9 @@ class Daemon:
             self._stack = stack.pop_all()
         self._open = True
         addresses = Addresses(smtp=self._smtp.addresses, http=self._web.addresses)
-        log.info("daemon_started", smtp=_shown(addresses.smtp), http=_shown(addresses.http), hostname=self._settings.hostname)
+        log.info(
+            "daemon_started", smtp=_shown(addresses.smtp), http=_shown(addresses.http), hostname=self._settings.hostname
+        )
         return addresses
 
     async def stop(self) -> None:
@@ -250,7 +251,7 @@ class Daemon:
             allow=self._settings.webhook_allow_cidrs,
             max_message_bytes=self._settings.max_message_bytes,
             send_context=self._send_context,
-            ses_events=make_ses_events(self._settings, send_context=self._send_context, sns=SnsClient()),
+            event_sources=make_event_sources(self._settings, self._send_context),
             limits=_api_limits(self._settings),
         )
 

@@ -10,26 +10,19 @@ from relay.clock import Clock
 from relay.directory.dns_records import DnsIdentity
 from relay.dns.cache import CachingResolver
 from relay.dns.resolver import Resolver
-from relay.errors import Misconfigured
 from relay.inbound.receive import ReceiveContext
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers, header_end
 from relay.mail.routes import Routes
 from relay.metrics import SendOutcome
 from relay.outbound.context import SendContext, uncounted
-from relay.outbound.couriers.factory import make_courier, make_identity_check
+from relay.outbound.couriers.registry import COURIERS, Couriers, find_courier, make_courier, make_identity_check
 from relay.outbound.couriers.senders import Senders
-from relay.outbound.feedback.ses_events import SesEvents
-from relay.outbound.feedback.sns import SnsApi
 from relay.outbound.policy import Caps
 from relay.settings import Settings, master_secret
-from relay.signing.events_secret import events_secret
 from relay.signing.secrets import MasterKey, master_key
 from relay.spool import Spool
-from store.database import migrate
-from store.database.connect import open_store
 from store.engine import Store
-from store.errors import InvalidValue, StoreError
 
 
 class SenderAuthenticator:
@@ -53,42 +46,6 @@ class SenderAuthenticator:
         )
 
 
-def open_database(settings: Settings, *, may_migrate: bool | None = None) -> Store:
-    """Open the database of the settings and check its schema revision.
-
-    SQLite is migrated to the newest revision; PostgreSQL only if *may_migrate* is true, because
-    other processes share it. The returned store is not started. Raises Misconfigured, with the
-    next step.
-    """
-    try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        store = open_store(settings.database)
-        try:
-            _bring_up_to_date(store, may_migrate=may_migrate)
-        except Exception:
-            store.engine.dispose()
-            raise
-    except OSError as error:
-        raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot make {settings.data_dir}: {error.strerror}") from error
-    except InvalidValue as error:
-        raise Misconfigured(f"MAILSEAL_DATABASE_URL: {error}") from error
-    except StoreError as error:
-        raise Misconfigured(f"the database cannot be used: {error}") from error
-    return store
-
-
-def _bring_up_to_date(store: Store, *, may_migrate: bool | None) -> None:
-    state = migrate.state(store.engine)
-    if state.is_current or state.is_newer:
-        return
-    if may_migrate or (may_migrate is None and store.engine.dialect.name == "sqlite"):
-        migrate.upgrade(store.engine)
-        return
-    found = f"at revision {state.found}" if state.found else "empty"
-    remedy = "run `mailseal migrate`, or `mailseal serve --migrate`"
-    raise Misconfigured(f"the database is {found}, this program needs revision {state.wanted}: {remedy}")
-
-
 def make_resolver(settings: Settings) -> CachingResolver:
     """A caching resolver for the nameservers of the settings, else the system's."""
     return CachingResolver(settings.dns_nameservers)
@@ -106,7 +63,7 @@ def make_routes(settings: Settings) -> Routes:
 
 def make_dns_identity(settings: Settings) -> DnsIdentity:
     """The host name and provider that DNS records of domains must name."""
-    return DnsIdentity(hostname=settings.hostname, outbound=settings.outbound)
+    return DnsIdentity(hostname=settings.hostname, sending=find_courier(settings).records)
 
 
 def make_send_context(
@@ -116,6 +73,7 @@ def make_send_context(
     clock: Clock,
     master: MasterKey,
     count: Callable[[SendOutcome], None] = uncounted,
+    couriers: Couriers = COURIERS,
 ) -> SendContext:
     """The collaborators of submitting, reviewing and sending. Raises Misconfigured."""
     return SendContext(
@@ -124,8 +82,10 @@ def make_send_context(
         master=master,
         routes=make_routes(settings),
         base_url=settings.base_url,
-        courier=make_courier(settings),
-        senders=Senders(from_domain=settings.outbound_from_domain, ask=make_identity_check(settings)),
+        courier=make_courier(settings, couriers),
+        senders=Senders(
+            from_domain=settings.outbound_from_domain, identity_check=make_identity_check(settings, couriers)
+        ),
         caps=Caps(
             sends_per_hour=settings.outbound_sends_per_hour,
             replies_per_conversation_hour=settings.outbound_replies_per_conversation_hour,
@@ -134,14 +94,6 @@ def make_send_context(
         max_bytes=settings.outbound_max_bytes,
         count=count,
     )
-
-
-def make_ses_events(settings: Settings, *, send_context: SendContext, sns: SnsApi) -> SesEvents | None:
-    """The collaborators for SES events; None if the settings name no SNS topic."""
-    if settings.ses_topic_arn is None:
-        return None
-    secret = settings.ses_events_secret or events_secret(send_context.master)
-    return SesEvents(send_context=send_context, sns=sns, topic_arn=settings.ses_topic_arn, secret=secret)
 
 
 def make_receive_context(

@@ -1,15 +1,19 @@
-"""Options and kinds of value that several commands take."""
+"""Options and types of values that several commands take."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-whose: Final = click.option("--user", "email", required=True, help="Whose, by email.")
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+user_option: Final = click.option("--user", "email", required=True, help="The owner, by email.")
 
 
-def ip_type(value: str) -> IPv4Address | IPv6Address:
+def ip_type(value: str) -> "IPv4Address | IPv6Address":
     """An IPv4 or IPv6 address, as the ``type`` of an option. Raises BadParameter."""
+    from ipaddress import ip_address
+
     try:
         return ip_address(value)
     except ValueError as error:

@@ -1,4 +1,7 @@
-"""What commands print: for eyes by default, with --json for programs."""
+"""Output of commands: columns for people by default, JSON with ``--json``.
+
+In JSON an object's id has the name that the API gives it (``message_id``, ``delivery_id``): *renamed*.
+"""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,9 +10,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import click
-import orjson
-from rich.console import Console
-from rich.table import Table
 
 from relay.clock import rfc3339
 
@@ -34,8 +34,13 @@ def plain(value: Any) -> Any:
     return [plain(each) for each in value]
 
 
+def renamed(record: Any, **names: str) -> dict[str, Any]:
+    """A record's fields in their order, some under the API's name: ``renamed(delivery, id="delivery_id")``."""
+    return {names.get(name, name): value for name, value in plain(record).items()}
+
+
 def show(document: Any, *, as_json: bool) -> None:
-    """One thing: its fields, a line each."""
+    """Print one object: a line for each field."""
     flat = plain(document)
     if as_json:
         _print_json(flat)
@@ -46,24 +51,29 @@ def show(document: Any, *, as_json: bool) -> None:
 
 
 def show_all(rows: Sequence[Any], columns: Sequence[str], *, as_json: bool) -> None:
-    """Several of one kind: a table of *columns*; with --json all their fields, as ``{"items": […]}``."""
+    """Print objects of one kind: a table of *columns*; with --json all their fields, as ``{"items": […]}``."""
     flat = [plain(row) for row in rows]
     if as_json:
         _print_json({"items": flat})
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in flat:
         table.add_row(*[_cell(row[column]) for column in columns])
-    # As wide as it needs when nobody looks: a pipe has no edge to wrap at.
+    # A pipe has no width to wrap at: as wide as the values need.
     Console(width=None if sys.stdout.isatty() else 400, highlight=False, markup=False).print(table)
 
 
 def harmless(text: str) -> str:
-    """*text* on one line: what a stranger wrote must not move this terminal's cursor."""
+    """*text* on one line, without control characters that would move the terminal's cursor."""
     return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def _print_json(document: Any) -> None:
+    import orjson
+
     click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
@@ -73,5 +83,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict | list):
+        import orjson
+
         return orjson.dumps(value).decode()
     return harmless(str(value))

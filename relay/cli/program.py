@@ -1,52 +1,61 @@
-"""What every command has at hand, each made when first asked for."""
+"""What the commands share: settings, master key and store, each made when a command first asks for it."""
 
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from relay.clock import SystemClock
-from relay.data_dir_lock import running
-from relay.settings import Settings, load
-from relay.signing.secrets import MasterKey
-from relay.wiring import make_master, open_database
-from store.directory.agents import get_agent_by_email
-from store.directory.users import get_user_by_email
-from store.engine import Store
-from store.records.mail import Agent, Page, User
-from store.transaction import Tx
+
+if TYPE_CHECKING:
+    from relay.settings import Settings
+    from relay.signing.secrets import MasterKey
+    from store.engine import Store
+    from store.records.mail import Agent, Page, User
+    from store.transaction import Tx
 
 T = TypeVar("T")
 
 
 class Program:
-    """The settings of this call, and what follows from them."""
+    """The settings of one call of the command line, and what follows from them."""
 
     def __init__(self, config: Path | None) -> None:
         self._config = config
         self.clock = SystemClock()
 
     @cached_property
-    def settings(self) -> Settings:
-        """From the environment and the file. Raises Misconfigured."""
-        return load(os.environ, self._config)
+    def settings(self) -> "Settings":
+        """From the environment and the TOML file. Raises Misconfigured."""
+        from relay.outbound.couriers.registry import find_courier
+        from relay.settings import load
+
+        settings = load(os.environ, self._config)
+        find_courier(settings)
+        return settings
 
     @cached_property
-    def store(self) -> Store:
-        """The store, to be used with run(). Raises Misconfigured."""
+    def store(self) -> "Store":
+        """The store, used by run(). Raises Misconfigured."""
         return self.open_store()
 
     @cached_property
-    def master(self) -> MasterKey:
-        """The key that opens stored secrets. Raises Misconfigured."""
-        return make_master(self.settings)
+    def master(self) -> "MasterKey":
+        """The key that decrypts stored secrets. Raises Misconfigured."""
+        from relay.settings import master_secret
+        from relay.signing.secrets import master_key
 
-    def open_store(self, *, may_migrate: bool | None = None) -> Store:
-        """A store whose connections end with the command. Raises Misconfigured, DaemonRuns while it is being moved."""
+        return master_key(master_secret(self.settings))
+
+    def open_store(self, *, may_migrate: bool | None = None) -> "Store":
+        """A store that is closed when the command ends. Raises Misconfigured, DaemonRuns while it is moved."""
+        from relay.data_dir_lock import running
+        from relay.database import open_database
+
         click.get_current_context().with_resource(running(self.settings.data_dir))
         store = open_database(self.settings, may_migrate=may_migrate)
         click.get_current_context().call_on_close(store.engine.dispose)
@@ -56,16 +65,20 @@ class Program:
         """The time."""
         return self.clock.now()
 
-    def user(self, email: str) -> User:
+    def user(self, email: str) -> "User":
         """The user with this email. Raises UserNotFound."""
+        from store.directory.users import get_user_by_email
+
         return self.store.run(lambda tx: get_user_by_email(tx, email))
 
-    def agent(self, address: str) -> Agent:
-        """The agent at this address, whoever owns it. Raises AgentNotFound."""
+    def agent(self, address: str) -> "Agent":
+        """The agent at this address, of any user. Raises AgentNotFound."""
+        from store.directory.agents import get_agent_by_email
+
         return self.store.run(lambda tx: get_agent_by_email(tx, address))
 
-    def whole(self, ask: Callable[[str | None, Tx], Page[T]]) -> Iterator[T]:
-        """Every item of a list, a page a transaction; *ask* answers the page behind a cursor."""
+    def all_pages(self, ask: "Callable[[str | None, Tx], Page[T]]") -> Iterator[T]:
+        """Every item of a list, one transaction for each page; *ask* returns the page after a cursor."""
         cursor: str | None = None
         while True:
             page = self.store.run(partial(ask, cursor))
@@ -73,10 +86,10 @@ class Program:
             if (cursor := page.next_cursor) is None:
                 return
 
-    def owner_of(self, agent: Agent) -> str:
+    def owner_of(self, agent: "Agent") -> str:
         """The id of the agent's user; the operator's own postmaster has none. Raises UsageError."""
         if agent.user_id is None:
-            raise click.UsageError(f"{agent.address} is the operator's own")
+            raise click.UsageError(f"{agent.address} belongs to the operator, not to a user")
         return agent.user_id
 
 

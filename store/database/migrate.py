@@ -4,20 +4,19 @@ One Alembic chain for both databases, forward only. It is in ``alembic/`` of a c
 package of an installed wheel; both places are searched.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.errors import Unavailable
 
 _HERE: Final = Path(__file__).resolve().parents[1]
+_VERSION_TABLE: Final = "alembic_version"
+_LINKS: Final = re.compile(r'^(revision|down_revision) = "([^"]+)"$', re.MULTILINE)
 UNFINISHED: Final = "mailseal_copy"  # a table that exists while a store is being copied into this database
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(7230911502)")  # an arbitrary number, the same in every process
 
@@ -68,12 +67,19 @@ def read_state(connection: Connection) -> State:
 
     Raises what SQLAlchemy raises.
     """
-    script = ScriptDirectory(str(migrations_folder()))
-    wanted = script.get_current_head()
-    assert wanted is not None, "the chain has at least one revision"
-    found = MigrationContext.configure(connection).get_current_revision()
-    known = {revision.revision for revision in script.walk_revisions()}
+    known, wanted = _revisions()
+    found: str | None = None
+    if connection.dialect.has_table(connection, _VERSION_TABLE):
+        found = connection.scalar(text(f"SELECT version_num FROM {_VERSION_TABLE}"))  # noqa: S608 (a constant)
     return State(found, wanted, is_newer=found is not None and found not in known)
+
+
+def _revisions() -> tuple[set[str], str]:
+    """All revisions of the chain and the newest, read from its files: importing Alembic takes 0.3 s."""
+    links = [_LINKS.findall(file.read_text()) for file in (migrations_folder() / "versions").glob("*.py")]
+    known = {name for found in links for kind, name in found if kind == "revision"}
+    (newest,) = known - {name for found in links for kind, name in found if kind == "down_revision"}
+    return known, newest
 
 
 def upgrade(engine: Engine, *, to: str = "head") -> None:
@@ -82,6 +88,9 @@ def upgrade(engine: Engine, *, to: str = "head") -> None:
     Several processes may call this at once: on PostgreSQL an advisory lock serialises them. Raises Unavailable: the
     database cannot be opened or refuses the changes.
     """
+    from alembic import command  # noqa: PLC0415 (see _revisions)
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     try:

@@ -48,7 +48,7 @@ def test_verifying_shows_how_each_record_was_seen(published):
     assert (True, {"ownership": "verified", "receiving": "mismatch"}) == (document["verified"], statuses(document))
     assert ["10 mx.here.example", "5 mx.elsewhere.example"] == sorted(document["records"][1]["found"])
     told = cli.ok("domain", "show", DOMAIN, "--user", OWNER)
-    assert "has something else: " in told
+    assert "has another value: " in told
     assert "5 mx.elsewhere.example" in told
 
 
@@ -61,7 +61,7 @@ def test_a_record_that_is_gone_says_since_when(published, nameserver):
 
     assert (True, {"ownership": "missing", "receiving": "missing"}) == (document["verified"], statuses(document))
     since = document["records"][0]["missing_since"]
-    assert f"TXT {PROOF} is gone since {since}" in cli.ok("domain", "show", DOMAIN, "--user", OWNER)
+    assert f"TXT {PROOF} is missing since {since}" in cli.ok("domain", "show", DOMAIN, "--user", OWNER)
 
 
 def test_what_is_there_instead_of_the_proof_is_told(published):
@@ -126,5 +126,8 @@ def test_a_domain_of_another_is_not_shown(cli):
 
     result = cli.run("domain", "show", DOMAIN, "--user", "eve@stranger.example")
 
-    assert (1, f"mailseal: no domain {DOMAIN} of this user\n") == (result.exit_code, result.stderr)
+    assert (1, f"mailseal: {DOMAIN} is not a domain of this user: claim it first\n") == (
+        result.exit_code,
+        result.stderr,
+    )
     assert BOT in cli.ok("agent", "list", "--user", OWNER)

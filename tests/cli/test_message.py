@@ -30,7 +30,7 @@ def test_a_mail_put_in_is_received_for_each_recipient(posted):
 def test_messages_are_listed_newest_first(posted):
     listed = posted.json("message", "list")["items"]
 
-    assert sorted(posted.ids, reverse=True) == [message["id"] for message in listed]
+    assert sorted(posted.ids, reverse=True) == [message["message_id"] for message in listed]
     assert posted.ids[0] in posted.ok("message", "list")
 
 
@@ -62,19 +62,19 @@ def test_a_trace_tells_how_a_mail_was_judged_and_where_it_goes(posted):
 
     (delivery,) = trace["deliveries"]
     assert (posted.ids[1], "temperror") == (
-        trace["received"]["id"],
+        trace["received"]["message_id"],
         trace["received"]["authentication"]["spf"]["result"],
     )
     assert ("pending", "email.received", []) == (delivery["status"], delivery["event_type"], delivery["tried"])
-    assert delivery["id"] in posted.ok("message", "trace", posted.ids[1])
+    assert delivery["delivery_id"] in posted.ok("message", "trace", posted.ids[1])
 
 
 def test_deliveries_are_listed_and_shown(posted):
     (delivery,) = posted.json("delivery", "list")["items"]
 
     assert (HOOK, posted.ids[1], "pending") == (delivery["agent"], delivery["message_id"], delivery["status"])
-    assert delivery | {"tried": []} == posted.json("delivery", "show", delivery["id"])
-    assert delivery["id"] in posted.ok("delivery", "list")
+    assert delivery | {"tried": []} == posted.json("delivery", "show", delivery["delivery_id"])
+    assert delivery["delivery_id"] in posted.ok("delivery", "list")
 
 
 @pytest.mark.parametrize(
@@ -88,16 +88,19 @@ def test_deliveries_are_chosen_by_agent_and_status(posted, options, count):
 def test_a_delivery_under_way_is_not_replayed(posted):
     (delivery,) = posted.json("delivery", "list")["items"]
 
-    result = posted.run("delivery", "replay", delivery["id"])
+    result = posted.run("delivery", "replay", delivery["delivery_id"])
 
-    assert (1, "mailseal: The delivery is still under way\n") == (result.exit_code, result.stderr)
+    assert (1, "mailseal: The delivery is pending; only a delivered or dead one can be replayed\n") == (
+        result.exit_code,
+        result.stderr,
+    )
 
 
-@pytest.mark.parametrize("way", [lambda delivery: [delivery["id"]], lambda _: ["--dead", HOOK]])
+@pytest.mark.parametrize("way", [lambda delivery: [delivery["delivery_id"]], lambda _: ["--dead", HOOK]])
 def test_a_dead_delivery_is_replayed_under_the_same_event(copied, way):
     (before,) = copied.json("delivery", "list")["items"]
     give_up(copied)
-    assert "dead" == copied.json("delivery", "show", before["id"])["status"]
+    assert "dead" == copied.json("delivery", "show", before["delivery_id"])["status"]
 
     (replayed,) = copied.json("delivery", "replay", *way(before))["items"]
 
@@ -108,7 +111,7 @@ def test_a_dead_delivery_is_replayed_under_the_same_event(copied, way):
 def test_a_replay_is_of_one_delivery_or_of_all_that_are_dead(posted, arguments):
     result = posted.run("delivery", "replay", *arguments)
 
-    assert (2, True) == (result.exit_code, "either a delivery's id, or --dead AGENT" in result.stderr)
+    assert (2, True) == (result.exit_code, "either DELIVERY_ID or --dead AGENT" in result.stderr)
 
 
 def test_an_injected_mail_is_judged_by_the_nameservers_given(cli, tmp_path, nameserver):
@@ -136,7 +139,7 @@ def test_injecting_for_an_agent_that_takes_verified_mail_only_says_why_not(cli, 
 
     done = cli.process("inject", str(mail), "--to", BOT, "--mail-from", "eve@evil.example")
 
-    assert (1, b"mailseal: The agent takes only mail whose sender is verified\n") == (done.returncode, done.stderr)
+    assert (1, b"mailseal: The agent accepts only mail from a verified sender\n") == (done.returncode, done.stderr)
 
 
 @pytest.mark.parametrize(

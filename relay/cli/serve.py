@@ -1,30 +1,32 @@
-"""Commands that run the relay, or make it ready to run."""
+"""Commands ``serve``, ``demo``, ``init`` and ``migrate``: run the relay, or prepare it to run."""
 
-import asyncio
 import sys
 from typing import Final
 
 import click
-import uvloop
 
-from relay import daemon, log
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
-from relay.demo.run import run_demo
-from relay.errors import Misconfigured
-from relay.wiring import make_master
-from store.database import migrate as chain
 
-# How long one thread may keep the interpreter while another wants it. The default of 5 ms makes
-# the store's threads wait on the loop at every statement; much less costs more switches than it saves.
+# How long a thread may run while another one waits for the interpreter. With the default of 5 ms the
+# store's threads wait for the event loop at each statement; a much shorter time costs more than it saves.
 _SWITCH_SECONDS: Final = 0.0005
 
 
 @click.command()
-@click.option("--migrate", "may_migrate", is_flag=True, help="Bring a PostgreSQL database up to date first.")
+@click.option(
+    "--migrate", "may_migrate", is_flag=True, help="Bring a PostgreSQL database to the newest revision first."
+)
 @pass_program
 def serve(program: Program, *, may_migrate: bool) -> None:
-    """Receive, authenticate, keep and deliver mail until SIGTERM."""
+    """Receive, authenticate, store and deliver mail until SIGTERM."""
+    import asyncio
+
+    import uvloop
+
+    from relay import daemon, log
+    from relay.errors import Misconfigured
+
     settings = program.settings
     log.configure(form=settings.log_format, level=settings.log_level)
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -36,9 +38,15 @@ def serve(program: Program, *, may_migrate: bool) -> None:
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Leave everything running, to play with.")
+@click.option("--keep", is_flag=True, help="Keep the relay running after the demonstration.")
 def demo(*, keep: bool) -> None:
-    """Show the whole way of three mails, in a few seconds, on this machine alone."""
+    """Show three messages from SMTP to webhook and approval, on this machine only."""
+    import asyncio
+
+    import uvloop
+
+    from relay.demo.run import run_demo
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sys.exit(0 if runner.run(run_demo(keep=keep)) else 1)
 
@@ -47,9 +55,11 @@ def demo(*, keep: bool) -> None:
 @json_option
 @pass_program
 def init(program: Program, *, as_json: bool) -> None:
-    """Make the data directory, the secret key and the database."""
+    """Create the data directory, the secret key and the database."""
+    from store.database import migrate as chain
+
     settings = program.settings
-    make_master(settings)
+    _ = program.master  # creates the key
     store = program.open_store(may_migrate=True)
     document = {
         "data_dir": str(settings.data_dir.resolve()),
@@ -65,5 +75,7 @@ def init(program: Program, *, as_json: bool) -> None:
 @pass_program
 def migrate(program: Program, *, as_json: bool) -> None:
     """Bring the database to the newest revision."""
+    from store.database import migrate as chain
+
     store = program.open_store(may_migrate=True)
     show({"revision": chain.state(store.engine).found}, as_json=as_json)

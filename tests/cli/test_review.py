@@ -44,7 +44,7 @@ def test_a_draft_is_shown_whole_with_the_link_of_its_owner(cli):
     token = shown["review_url"].removeprefix(f"{settings.base_url}/review/")
     link = read_review_token(token, key=make_master(settings).links, now=SystemClock().now())
     (owner,) = cli.json("user", "list")["items"]
-    assert (message_id, 1, owner["id"]) == (link.message_id, link.revision, link.user_id)
+    assert (message_id, 1, owner["user_id"]) == (link.message_id, link.revision, link.user_id)
 
 
 def test_a_draft_is_shown_to_eyes_with_nothing_in_it_that_moves_them(cli):

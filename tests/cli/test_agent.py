@@ -71,16 +71,14 @@ def test_an_agent_cannot_be_told_to_poll_and_not_to(cli, words):
 def test_webhook_mode_needs_a_url(cli):
     result = cli.run("agent", "update", BOT, "--mode", "webhook")
 
-    assert (1, "mailseal: webhook mode needs a URL\n") == (result.exit_code, result.stderr)
+    assert (1, "mailseal: webhook mode needs a webhook_url\n") == (result.exit_code, result.stderr)
 
 
 def test_a_person_is_asked_or_not_and_what_is_not_named_stays(cli):
     on = cli.json("agent", "hitl", BOT, "--on", "--ttl-seconds", "60", "--expiration-action", "approve")
     off = cli.json("agent", "hitl", BOT, "--off")
 
-    assert [(True, 60, "approve"), (False, 60, "approve")] == [
-        (agent["hitl_enabled"], agent["hitl_ttl_seconds"], agent["hitl_expiration_action"]) for agent in (on, off)
-    ]
+    assert [(True, 60, "approve"), (False, 60, "approve")] == [tuple(agent["hitl"].values()) for agent in (on, off)]
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,9 @@ def test_a_scope_that_is_none_makes_no_key(cli):
 def test_a_revoked_key_is_gone(cli):
     made = cli.json("key", "create", "--user", OWNER)
 
-    cli.ok("key", "revoke", made["id"], "--user", OWNER)
+    cli.ok("key", "revoke", made["key_id"], "--user", OWNER)
 
-    assert made["id"] not in [key["id"] for key in cli.json("key", "list", "--user", OWNER)["items"]]
+    assert made["key_id"] not in [key["key_id"] for key in cli.json("key", "list", "--user", OWNER)["items"]]
 
 
 def test_a_domain_is_added_with_the_records_to_publish(empty):
@@ -103,7 +103,7 @@ def test_the_operators_word_verifies_without_dns(empty):
 def test_a_domain_with_agents_is_not_removed(cli):
     result = cli.run("domain", "remove", DOMAIN, "--user", OWNER)
 
-    assert (1, f"mailseal: {DOMAIN} still has agents\n") == (result.exit_code, result.stderr)
+    assert (1, f"mailseal: {DOMAIN} still has agents: delete them first\n") == (result.exit_code, result.stderr)
 
 
 def test_a_domain_without_agents_is_removed(cli):
@@ -173,8 +173,8 @@ def test_an_agent_has_one_way_to_get_its_mail(cli, ways):
         (["agent", "show", "nonsense"], "not an address: 'nonsense'"),
         (["agent", "delete", "nobody@agents.example"], "No such agent"),
         (["agent", "update", "nobody@agents.example", "--poll"], "No such agent"),
-        (["agent", "create", BOT, "--user", OWNER, "--poll"], f"{BOT} is taken"),
-        (["agent", "create", "a@other.example", "--user", OWNER, "--poll"], "other.example is not a domain of this user: add it first"),
+        (["agent", "create", BOT, "--user", OWNER, "--poll"], f"{BOT} is taken by another agent"),
+        (["agent", "create", "a@other.example", "--user", OWNER, "--poll"], "other.example is not a domain of this user: claim it first"),
         (["agent", "create", "a@agents.example", "--user", OWNER, "--webhook", "http://a.example/"], "webhook_url: the URL is not https"),
         (["agent", "create", "a@agents.example", "--user", "x@y.example", "--poll"], "no user with the email x@y.example"),
         (["agent", "list", "--user", "x@y.example"], "no user with the email x@y.example"),
@@ -184,7 +184,7 @@ def test_an_agent_has_one_way_to_get_its_mail(cli, ways):
         (["key", "create", "--user", OWNER, "--agent", "nonsense"], "not an address: 'nonsense'"),
         (["key", "create", "--user", OWNER, "--name", "a\nb"], "a key's name has at most 200 printable characters"),
         (["domain", "add", "localhost", "--user", OWNER], "a domain has at least two labels: 'localhost'"),
-        (["domain", "verify", "other.example", "--user", OWNER], "no domain other.example of this user"),
+        (["domain", "verify", "other.example", "--user", OWNER], "other.example is not a domain of this user: claim it first"),
         (["domain", "verify", DOMAIN, "--user", OWNER], "no nameserver answered for _mailseal.agents.example"),
         (["message", "list", "--agent", "nobody@agents.example"], "No such agent"),
         (["message", "show", "msg_0"], "No such message"),

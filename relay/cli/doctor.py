@@ -1,26 +1,32 @@
-"""A look at everything the relay needs."""
+"""Command ``doctor``: check what the relay needs, and tell how to repair what fails."""
 
-import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from relay.checkup.examine import examine
-from relay.checkup.finding import Finding, failing
 from relay.cli.output import harmless, json_option, show
 from relay.cli.program import Program, pass_program
-from relay.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from relay.finding import Finding
 
 
 @click.command()
-@click.option("--reach", metavar="DOMAIN", help="Connect to this domain's mail server too: is port 25 open outwards?")
+@click.option("--reach", metavar="DOMAIN", help="Connect to this domain's mail server too, to test outgoing port 25.")
 @json_option
 @pass_program
 def doctor(program: Program, reach: str | None, *, as_json: bool) -> None:
-    """Look at DNS, doors, certificate, database, disk, clock and webhooks, and say what to do about each.
+    """Check settings, DNS, listeners, database and webhooks; suggest repairs.
 
-    Ends with 1 when something is failing. The daemon may run or not.
+    Exits 1 if a check fails. Also checks certificate, disk and clock. The daemon may run or not.
     """
+    import asyncio
+
+    from relay.checkup.examine import examine
+    from relay.finding import failing
+    from relay.errors import Misconfigured
+
     try:
         settings = program.settings
     except Misconfigured as error:
@@ -35,7 +41,7 @@ def doctor(program: Program, reach: str | None, *, as_json: bool) -> None:
     sys.exit(1 if any(finding.state == "failing" for finding in found) else 0)
 
 
-def _tell(finding: Finding) -> None:
+def _tell(finding: "Finding") -> None:
     click.echo(f"{finding.state:8} {finding.name}: {harmless(finding.seen)}")
     if finding.remedy:
         click.echo(f"{'':8} {harmless(finding.remedy)}")

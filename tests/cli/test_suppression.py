@@ -57,7 +57,7 @@ def test_what_is_not_on_the_list_cannot_be_taken_off(cli):
 
     for address, email in ((GONE, "eve@evil.example"), ("no address", OWNER), ("bo@reader.example", OWNER)):
         result = cli.run("suppression", "remove", address, "--user", email)
-        assert (1, "mailseal: Mail to this address is not held back\n") == (result.exit_code, result.stderr)
+        assert (1, "mailseal: The address is not on the suppression list\n") == (result.exit_code, result.stderr)
     assert [GONE] == listed(cli)
 
 

@@ -1,12 +1,9 @@
-"""All sending stopped and started again, for every process on the database."""
+"""Commands ``pause`` and ``resume``: stop and start all sending, in each process on the database."""
 
 import click
 
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
-from store.directory.sending_pause import MAX_REASON, pause_sending, resume_sending
-from store.errors import InvalidValue
-from store.names import is_text
 
 
 @click.command()
@@ -14,7 +11,14 @@ from store.names import is_text
 @json_option
 @pass_program
 def pause(program: Program, reason: str, *, as_json: bool) -> None:
-    """Stop all sending at once, letters to people included. Mail that agents write is kept meanwhile."""
+    """Stop all sending now; messages that agents write are kept.
+
+    Letters to people (review requests, sign-in links) are not sent either.
+    """
+    from store.directory.sending_pause import MAX_REASON, pause_sending
+    from store.errors import InvalidValue
+    from store.names import is_text
+
     if not is_text(reason, most=MAX_REASON):
         raise InvalidValue(f"reason: at most {MAX_REASON} printable characters")
     made = program.store.run(lambda tx: pause_sending(tx, reason=reason, now=program.now()))
@@ -25,6 +29,8 @@ def pause(program: Program, reason: str, *, as_json: bool) -> None:
 @json_option
 @pass_program
 def resume(program: Program, *, as_json: bool) -> None:
-    """Let mail go out again, first what has waited longest."""
+    """Start sending again, the oldest messages first."""
+    from store.directory.sending_pause import resume_sending
+
     was_paused = program.store.run(resume_sending)
     show({"paused": False, "was_paused": was_paused}, as_json=as_json)

@@ -46,13 +46,13 @@ async def test_the_records_are_shown_to_eyes_too(cli):
 
 
 async def test_an_identity_without_dkim_says_what_to_do(cli):
-    assert "switch Easy DKIM on" in await ask(cli, {})
+    assert "enable Easy DKIM" in await ask(cli, {})
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({}, "set MAILSEAL_OUTBOUND to ses or smtp first"),
+        ({}, "set it to ses or smtp first"),
         ({"MAILSEAL_OUTBOUND": "smtp", "MAILSEAL_SMTP_OUT_HOST": "out.example"}, "mailseal domain show agents.example"),
     ],
 )
@@ -67,7 +67,10 @@ def test_a_domain_of_somebody_else_is_not_there(cli):
 
     for domain, user in (("other.example", OWNER), (DOMAIN, "bo@other.example")):
         result = cli.run("domain", "sending", domain, "--user", user, **ses())
-        assert (1, f"mailseal: no domain {domain} of this user\n") == (result.exit_code, result.stderr)
+        assert (1, f"mailseal: {domain} is not a domain of this user: claim it first\n") == (
+            result.exit_code,
+            result.stderr,
+        )
 
 
 def test_a_provider_that_is_not_there_ends_it_with_its_words(cli):

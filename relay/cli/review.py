@@ -1,37 +1,26 @@
-"""Mail that waits for a person: looked at, approved and rejected by the operator in its owner's place."""
+"""Commands ``review``: list, show, approve, reject messages, as their owner may."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from relay import log
-from relay.cli.output import harmless, json_option, show, show_all
+from relay.cli.output import harmless, json_option, renamed, show, show_all
 from relay.cli.program import Program, pass_program
-from relay.events.outbound import outbound_item
-from relay.outbound import review as deciding
-from relay.outbound.letters.review_letter import called, marks_of
-from relay.outbound.letters.review_link import review_link
-from relay.outbound.views import find_outbound_view
-from relay.wiring import make_send_context
-from store.directory.users import list_users
-from store.outbound.holds import list_pending_outbound_for_user
-from store.outbound.known_recipients import known_recipients_of
-from store.outbound.outbound import resolve_outbound_owner
-from store.records.mail import Page
-from store.records.outbound import OutboundMessage, OutboundSummary
-from store.transaction import Tx
 
-_COLUMNS: Final = ("id", "hold_expires_at", "agent", "to", "subject", "hold_reason", "revision")
+if TYPE_CHECKING:
+    from store.records.mail import Page
+    from store.records.outbound import OutboundMessage, OutboundSummary
+    from store.transaction import Tx
+
+_COLUMNS: Final = ("message_id", "hold_expires_at", "agent", "to", "subject", "hold_reason", "revision")
 _HEAD: Final = ("message_id", "status", "agent", "subject", "hold_reason", "hold_expires_at", "revision", "raw_sha256")
 _PAGE: Final = 200
 
 
 @click.group()
 def review() -> None:
-    """Mail that waits for a person."""
+    """Messages that wait for a reviewer's approval."""
 
 
 @review.command("list")
@@ -39,11 +28,15 @@ def review() -> None:
 @json_option
 @pass_program
 def list_reviews(program: Program, email: str | None, *, as_json: bool) -> None:
-    """List what waits, soonest expiring first."""
+    """List the messages that wait, the soonest to expire first."""
+    from relay.events.outbound import outbound_item
+    from store.directory.users import list_users
+
     users = [program.user(email)] if email else program.store.run(list_users)
     waiting = [message for user in users for message in _pending(program, user.id)]
     waiting.sort(key=lambda message: (message.hold_expires_at or message.created_at, message.id))
-    show_all([outbound_item(message) for message in waiting] if as_json else waiting, _COLUMNS, as_json=as_json)
+    items = [outbound_item(each) if as_json else renamed(each, id="message_id") for each in waiting]
+    show_all(items, _COLUMNS, as_json=as_json)
 
 
 @review.command("show")
@@ -51,7 +44,7 @@ def list_reviews(program: Program, email: str | None, *, as_json: bool) -> None:
 @json_option
 @pass_program
 def show_review(program: Program, message_id: str, *, as_json: bool) -> None:
-    """Show one draft whole, and the link to decide about it while it waits."""
+    """Show all of one message, and the link to its approval page while it waits."""
     document = program.store.run(lambda tx: _document(tx, program, message_id))
     if as_json:
         show(document, as_json=True)
@@ -61,34 +54,48 @@ def show_review(program: Program, message_id: str, *, as_json: bool) -> None:
 
 @review.command("approve")
 @click.argument("message_id")
-@click.option("--reason", metavar="TEXT", help="Kept with the mail.")
+@click.option("--reason", metavar="TEXT", help="Stored with the message.")
 @json_option
 @pass_program
 def approve(program: Program, message_id: str, reason: str | None, *, as_json: bool) -> None:
-    """Send a mail that waits, as it is."""
+    """Send a message that waits, unchanged."""
+    from functools import partial
+
+    from relay.outbound import review as deciding
+
     _decide(program, message_id, partial(deciding.approve, reason=reason), as_json=as_json)
 
 
 @review.command("reject")
 @click.argument("message_id")
-@click.option("--reason", metavar="TEXT", help="Kept with the mail.")
+@click.option("--reason", metavar="TEXT", help="Stored with the message.")
 @json_option
 @pass_program
 def reject(program: Program, message_id: str, reason: str | None, *, as_json: bool) -> None:
-    """Never send a mail that waits; its content goes."""
+    """Reject a message that waits; its content is deleted."""
+    from functools import partial
+
+    from relay.outbound import review as deciding
+
     _decide(program, message_id, partial(deciding.reject, reason=reason), as_json=as_json)
 
 
 def _decide(
-    program: Program, message_id: str, decision: Callable[..., Awaitable[OutboundMessage]], *, as_json: bool
+    program: Program, message_id: str, decision: "Callable[..., Awaitable[OutboundMessage]]", *, as_json: bool
 ) -> None:
-    """Make *decision* in the owner's place, with a store and a courier that live no longer than it, and show it."""
+    """Make *decision* as the owner, print its result, and close the store and the courier."""
+    import asyncio
+
+    from relay import log
+    from relay.wiring import make_send_context
+    from store.outbound.outbound import resolve_outbound_owner
+
     settings = program.settings
     log.configure(form=settings.log_format, level=settings.log_level)
     owner = program.store.run(lambda tx: resolve_outbound_owner(tx, message_id))
     send_context = make_send_context(settings, store=program.store, clock=program.clock, master=program.master)
 
-    async def run() -> OutboundMessage:
+    async def run() -> "OutboundMessage":
         program.store.start()
         try:
             return await decision(owner, message_id, ctx=send_context)
@@ -102,17 +109,25 @@ def _decide(
     show(document | {"reviewed_at": message.reviewed_at, "reason": message.reason}, as_json=as_json)
 
 
-def _pending(program: Program, user_id: str) -> Iterator[OutboundSummary]:
+def _pending(program: Program, user_id: str) -> "Iterator[OutboundSummary]":
+    from store.outbound.holds import list_pending_outbound_for_user
+
     now = program.now()
 
-    def ask(cursor: str | None, tx: Tx) -> Page[OutboundSummary]:
+    def ask(cursor: str | None, tx: "Tx") -> "Page[OutboundSummary]":
         return list_pending_outbound_for_user(tx, user_id, limit=_PAGE, cursor=cursor, now=now)
 
-    return program.whole(ask)
+    return program.all_pages(ask)
 
 
-def _document(tx: Tx, program: Program, message_id: str) -> dict[str, Any]:
-    """The draft, what is to be noticed about its recipients, and where its owner can decide."""
+def _document(tx: "Tx", program: Program, message_id: str) -> dict[str, Any]:
+    """The message, remarks on its recipients, and the link to its approval page."""
+    from relay.outbound.letters.review_letter import marks_of
+    from relay.outbound.letters.review_link import review_link
+    from relay.outbound.views import find_outbound_view
+    from store.outbound.known_recipients import known_recipients_of
+    from store.outbound.outbound import resolve_outbound_owner
+
     owner = resolve_outbound_owner(tx, message_id)
     written, base_url = find_outbound_view(tx, message_id), program.settings.base_url
     message, document = written.message, written.document(base_url=base_url)
@@ -126,7 +141,9 @@ def _document(tx: Tx, program: Program, message_id: str) -> dict[str, Any]:
 
 
 def _tell(document: dict[str, Any]) -> None:
-    """The draft for eyes, recipients first; what the agent wrote stands behind a bar, as in the letter."""
+    """Print the message, recipients first; each line that the agent wrote begins with a bar."""
+    from relay.outbound.letters.review_letter import called
+
     for name in ("to", "cc", "bcc"):
         for each in document[name]:
             marks = document["marks"].get(each["address"])

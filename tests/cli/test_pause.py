@@ -83,7 +83,7 @@ def test_a_trace_tells_every_attempt_to_send(cli):
 def test_bytes_that_are_not_kept_are_said_to_be_gone(cli):
     result = cli.run("message", "raw", write(cli))
 
-    assert (1, "mailseal: The message's content is not kept any more\n") == (result.exit_code, result.stderr)
+    assert (1, "mailseal: The message's content is no longer stored\n") == (result.exit_code, result.stderr)
 
 
 @pytest.mark.parametrize("command", ["show", "trace", "raw"])

@@ -1,35 +1,35 @@
-"""The store as a whole: backed up, restored, moved to another database."""
+"""Commands ``backup``, ``restore`` and ``migrate-to``: the store as a whole."""
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from relay.cli.output import json_option, show, show_all
 from relay.cli.program import Program, pass_program
-from relay.data_dir_lock import alone, running
-from relay.errors import Misconfigured, Refused
-from relay.settings import Settings
-from store.database.connect import database_file, open_engine
-from store.errors import InvalidValue
-from store.upkeep.backup import back_up, dump_command, restore_command
-from store.upkeep.copy.copy import copy_store
-from store.upkeep.restore import restore as put_back
 
-_KEY = "The master key is not in it: keep that too, without it the signing secrets inside are lost."
+if TYPE_CHECKING:
+    from relay.settings import Settings
+
+_KEY = "The backup does not contain the master key: keep a copy of it too, or the signing secrets are lost."
 
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @json_option
 @pass_program
 def backup(program: Program, file: Path, *, force: bool, as_json: bool) -> None:
-    """Copy the whole store into FILE, whether or not the daemon runs."""
+    """Copy the whole store into FILE; the daemon may run."""
+    from relay.data_dir_lock import running
+    from relay.errors import Refused
+    from store.upkeep.backup import back_up, dump_command
+
     settings = program.settings
     database = _database(settings)
     if database is None:
-        raise Refused(f"PostgreSQL has a program of its own for this: {dump_command(settings.database, file)}")
+        raise Refused(f"PostgreSQL has its own program for this: {dump_command(settings.database, file)}")
     with running(settings.data_dir):
         made = back_up(database, file, overwrite=force)
     show(
@@ -43,16 +43,24 @@ def backup(program: Program, file: Path, *, force: bool, as_json: bool) -> None:
 @json_option
 @pass_program
 def restore(program: Program, file: Path, *, as_json: bool) -> None:
-    """Put the store of FILE in the place of the one there is, which is kept beside it. The daemon must be stopped."""
+    """Replace the store by the one in FILE; the old one is kept.
+
+    The daemon must be stopped.
+    """
+    from relay.data_dir_lock import alone
+    from relay.errors import Refused
+    from store.upkeep.backup import restore_command
+    from store.upkeep.restore import restore as put_back
+
     settings = program.settings
     database = _database(settings)
     if database is None:
-        raise Refused(f"PostgreSQL has a program of its own for this: {restore_command(settings.database, file)}")
+        raise Refused(f"PostgreSQL has its own program for this: {restore_command(settings.database, file)}")
     with alone(settings.data_dir):
         done = put_back(file, database, now=program.now())
     document = {"restored": str(database.absolute()), "before": done.aside and str(done.aside.absolute())}
     show(document | {"revision": done.revision, **done.rows}, as_json=as_json)
-    click.echo(f"It needs the master key of the store it is a copy of, in {settings.secret_place}.", err=True)
+    click.echo(f"The restored store needs the master key it was made with, in {settings.secret_place}.", err=True)
 
 
 @click.command("migrate-to")
@@ -60,10 +68,15 @@ def restore(program: Program, file: Path, *, as_json: bool) -> None:
 @json_option
 @pass_program
 def migrate_to(program: Program, url: str, *, as_json: bool) -> None:
-    """Copy the store to the empty database at URL, and compare both. The daemon must be stopped.
+    """Copy the store to the empty database at URL, and compare both.
 
-    After an interruption, run it again: it goes on from where it was.
+    The daemon must be stopped. After an interruption, run it again: it continues.
     """
+    from relay.data_dir_lock import alone
+    from relay.errors import Misconfigured
+    from store.database.connect import open_engine
+    from store.upkeep.copy.copy import copy_store
+
     settings = program.settings
     database = _database(settings)
     with alone(settings.data_dir):
@@ -79,10 +92,14 @@ def migrate_to(program: Program, url: str, *, as_json: bool) -> None:
     click.echo(
         f"Now set MAILSEAL_DATABASE_URL={shown} and keep the same master key ({settings.secret_place}).", err=True
     )
-    click.echo("The old store is as it was.", err=True)
+    click.echo("The old store is unchanged.", err=True)
 
 
-def _database(settings: Settings) -> Path | None:
+def _database(settings: "Settings") -> Path | None:
+    from relay.errors import Misconfigured
+    from store.database.connect import database_file
+    from store.errors import InvalidValue
+
     try:
         return database_file(settings.database)
     except InvalidValue as error:

@@ -1,0 +1,129 @@
+"""Commands ``user``: create, list, export, import, delete; and ``login-link``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from relay.cli.output import harmless, json_option, renamed, show, show_all
+from relay.cli.program import Program, pass_program
+
+if TYPE_CHECKING:
+    from store.transaction import Tx
+
+_COLUMNS = ("user_id", "email", "name", "created_at")
+
+
+@click.group()
+def user() -> None:
+    """Users: owners of domains, agents and keys."""
+
+
+@user.command("create")
+@click.argument("email")
+@click.option("--name", help="Shown to people.")
+@json_option
+@pass_program
+def create_user(program: Program, email: str, name: str | None, *, as_json: bool) -> None:
+    """Create a user, or find an existing one, and print a new API key."""
+    from relay.directory.keys import create_key
+    from store.directory.users import bootstrap_user
+
+    def unit(tx: "Tx") -> dict[str, str]:
+        found = bootstrap_user(tx, email, name=name, now=program.now())
+        _, plaintext = create_key(tx, found.id, name="cli", now=program.now())
+        return {"user_id": found.id, "email": found.email, "api_key": plaintext}
+
+    show(program.store.run(unit), as_json=as_json)
+
+
+@user.command("list")
+@json_option
+@pass_program
+def list_users(program: Program, *, as_json: bool) -> None:
+    """List all users."""
+    from store.directory import users
+
+    rows = [renamed(each, id="user_id") for each in program.store.run(users.list_users)]
+    show_all(rows, _COLUMNS, as_json=as_json)
+
+
+@user.command("export")
+@click.argument("email")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The file; default: standard output.")
+@pass_program
+def export_user(program: Program, email: str, output: Path | None) -> None:
+    """Write a user's data into a zip: account.jsonl and the messages, without secrets."""
+    from relay.account.export import export_account
+
+    owner = program.user(email)
+    with click.open_file(str(output or "-"), "wb") as file:
+        for part in export_account(program.store, owner.id, now=program.now()):
+            file.write(part)
+
+
+@user.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--verified", is_flag=True, help="Keep verified domains verified without asking DNS.")
+@json_option
+@pass_program
+def import_user(program: Program, file: Path, *, verified: bool, as_json: bool) -> None:
+    """Import what `user export` wrote.
+
+    After an interruption, run it again: objects that exist already are skipped.
+    """
+    from relay.account.archive import Archive
+    from relay.account.take_in import Rules, import_account
+    from relay.directory.agents import check_slug
+
+    rules = Rules(verified=verified, check_slug=check_slug)
+    with Archive(file) as archive:
+        owner, counts = import_account(
+            archive, rules=rules, store=program.store, master=program.master, clock=program.clock
+        )
+    show_all(counts, ("kind", "kept", "there_already", "left_out"), as_json=as_json)
+    click.echo(
+        f"Imported for {harmless(owner.email)}, {owner.id}. An export contains no API keys and no signing secrets: "
+        "create new ones.",
+        err=True,
+    )
+
+
+@user.command("delete")
+@click.argument("email")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@pass_program
+def delete_user(program: Program, email: str, *, yes: bool, as_json: bool) -> None:
+    """Delete a user with all domains, agents and messages, permanently."""
+    from store.upkeep.erasure import delete_user_data
+
+    owner = program.user(email)
+    if not yes:
+        click.confirm(f"Delete {owner.email}, with all domains, agents and mail?", abort=True, err=True)
+    counts = program.store.run(lambda tx: delete_user_data(tx, owner.id))
+    show(counts, as_json=as_json)
+
+
+@click.command("login-link")
+@click.argument("email")
+@json_option
+@pass_program
+def login_link(program: Program, email: str, *, as_json: bool) -> None:
+    """Print a link that signs a user in, valid once for 15 minutes."""
+    import secrets
+
+    from relay.directory.sign_in import LASTS, sign_in_link
+
+    found, now = program.user(email), program.now()
+    url = sign_in_link(
+        found.id,
+        base_url=program.settings.base_url,
+        key=program.master.links,
+        nonce=secrets.token_urlsafe(16),
+        now=now,
+    )
+    if as_json:
+        show({"email": found.email, "url": url, "expires_at": now + LASTS}, as_json=True)
+    else:
+        click.echo(url)
