@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from relay.web.help.links import slug, target, unique
 
+_BLOCK_COLUMNS: Final = 3  # a table with fewer fits on a phone
 _LINKS: Final = {"link_open": "href", "image": "src"}
 
 
@@ -45,6 +46,8 @@ def render(name: str, markdown: str) -> HelpPage:
         token.attrSet("id", heading.anchor)
     for token, attribute in links(tokens):
         token.attrSet(attribute, target(name, str(token.attrs[attribute])))
+    for table in _tables(tokens):
+        _label_cells(table)
     html = _reader().renderer.render(_scrollable(tokens), _reader().options, {})
     return HelpPage(
         title=next((each.text for each in found), name),
@@ -74,6 +77,25 @@ def links(tokens: Iterable[Token]) -> Iterator[tuple[Token, str]]:
 
 def _opening(tokens: Iterable[Token]) -> Iterator[Token]:
     return (token for token in tokens if token.type == "heading_open")
+
+
+def _tables(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """The tokens of each table of a document."""
+    starts = [at for at, token in enumerate(tokens) if token.type == "table_open"]
+    ends = [at for at, token in enumerate(tokens) if token.type == "table_close"]
+    yield from (tokens[start:end] for start, end in zip(starts, ends, strict=True))
+
+
+def _label_cells(table: Sequence[Token]) -> None:
+    """Name the column in each cell of a table of three or more columns: on a phone its rows become blocks."""
+    titles = [inline.content for opening, inline in pairwise(table) if opening.type == "th_open"]
+    if len(titles) < _BLOCK_COLUMNS:
+        return
+    table[0].attrSet("class", "list")
+    cells = (token for token in table if token.type == "td_open")
+    for number, cell in enumerate(cells):
+        if column := number % len(titles):
+            cell.attrSet("data-label", titles[column].replace("`", ""))
 
 
 def _scrollable(tokens: Iterable[Token]) -> list[Token]:

@@ -148,6 +148,14 @@ async def test_two_headings_of_one_name_have_two_anchors():
     assert ["a", "b", "b_1", "b_2"] == re.findall(r'id="([^"]+)"', html)
 
 
+async def test_a_cell_of_a_wide_table_names_its_column_and_one_of_a_narrow_table_does_not():
+    wide = render("x", "# A\n\n| a | `b` | c |\n|---|---|---|\n| 1 | 2 | 3 |\n").html
+    narrow = render("x", "# A\n\n| a | b |\n|---|---|\n| 1 | 2 |\n").html
+
+    assert '<td>1</td>\n<td data-label="b">2</td>\n<td data-label="c">3</td>' in wide
+    assert "data-label" not in narrow
+
+
 async def test_html_in_a_document_is_text():
     html = render("x", "# A\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) `<b>`\n").html
 
