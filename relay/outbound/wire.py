@@ -86,24 +86,24 @@ async def wire_bytes(composed: Composed, *, ctx: SendContext, now: datetime) -> 
 
 
 def read_wire(tx: Tx, message: OutboundMessage) -> bytes:
-    """The stored bytes of *message*; empty where none are kept."""
+    """The stored bytes of *message*; empty when they are deleted."""
     return read_body(tx, message.raw_sha256) if message.raw_sha256 else b""
 
 
 def require_intact(raw: bytes, message: OutboundMessage) -> None:
-    """Return if *raw* has the digest of *message*: no other bytes are ever sent.
+    """Raise CourierRefused unless *raw* has the digest of *message*.
 
-    Raises CourierRefused.
+    No other bytes than the composed (and, after a review, approved) ones are ever sent.
     """
     if sha256(raw).hexdigest() != message.digest:
         raise CourierRefused("the stored bytes of the mail are not the bytes that were composed")
 
 
 async def compose_late(outgoing: Outgoing, archived: bytes, *, ctx: SendContext) -> tuple[OutboundMessage, bytes]:
-    """Compose and store a message that came with an imported account and was never composed here.
+    """Compose and store a message of an imported account.
 
-    The *archived* bytes and sender address are not trusted: the mail is composed again from the draft. Only its
-    attachments are read from the archived bytes.
+    Its archived bytes and sender address are not trusted: the mail is composed again from the draft. Only its
+    attachments are read from the *archived* bytes.
     """
     assert outgoing.draft is not None, "an imported message without bytes keeps its draft"
     files, now = outgoing.draft.attachments or await by_size(len(archived), lambda: files_in(archived)), ctx.clock.now()

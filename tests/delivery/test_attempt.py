@@ -444,7 +444,7 @@ async def test_the_same_target_is_connected_to_where_the_operator_allows_it(way_
 
 
 def put_url(tx, url):
-    """Past the check at the door, as a row from before a stricter rule would have it."""
+    """Past the check of the API, as a row from before a stricter rule would have it."""
     tx.execute(update(agents).where(agents.c.address == HOOK).values(webhook_url=url))
 
 

@@ -1,4 +1,4 @@
-"""Which deliveries are tried, when, and by whom. Every test on both databases, over real HTTP."""
+"""Which deliveries are tried, when, and by which worker. Every test on both databases, over real HTTP."""
 
 import asyncio
 

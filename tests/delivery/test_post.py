@@ -496,7 +496,7 @@ async def test_no_spelling_of_this_machine_is_connected_to(host, scheme):
 
 
 async def test_an_address_in_the_url_is_judged_by_the_socket_too():
-    """The client never asks a resolver about an address, so only the socket's gate sees it."""
+    """The client never asks a resolver about an address, so only the check of the socket sees it."""
     async with wire(lambda *_: asyncio.sleep(0)) as port, poster(allow=()) as sender:
         session = sender._sessions["https"]
 

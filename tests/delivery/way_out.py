@@ -99,7 +99,7 @@ class WayOut:
         return await self.store.write(unit)
 
     async def mail(self, address: str = HOOK, **changes) -> Message:
-        """One mail for the agent; its commit wakes whoever delivers."""
+        """One mail for the agent; its commit wakes the dispatcher."""
         return await self.store.write(lambda tx: self.places.message(tx, address, **changes))
 
     async def mails(self, count: int, address: str = HOOK) -> list[Message]:

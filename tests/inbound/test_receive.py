@@ -1,4 +1,4 @@
-"""Taking responsibility for a mail: what is kept, for whom, and that a failure keeps nothing."""
+"""Receiving a mail: what is stored for each recipient, and that a failure stores nothing."""
 
 from dataclasses import replace
 from datetime import timedelta

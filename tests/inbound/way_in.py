@@ -1,4 +1,4 @@
-"""The rooms of the way in, joined over a real store with a clock and a DNS of the test's own."""
+"""Admit and receive over a real store, with a clock and a DNS of the test's own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ def envelope(*to: str, mail_from: str | None = "ana@example.com", ip: str = "192
 
 
 def spool_with(mail: bytes) -> Spool:
-    """*mail* as the door hands it over."""
+    """*mail* as the SMTP server hands it over."""
     spool = Spool()
     spool.write(mail)
     return spool

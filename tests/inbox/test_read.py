@@ -1,4 +1,4 @@
-"""Reading without a door: in bounded parts, and only what is one's own."""
+"""Reading messages: in bounded parts, and only those of the agent itself."""
 
 import pytest
 

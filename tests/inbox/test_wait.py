@@ -1,4 +1,4 @@
-"""Long polling without a door: looked at again when a commit says so, and not before."""
+"""Long polling: queried again when a commit notifies, and not before."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The end of a mail, its dots and its faults, whatever the chunks."""
+"""The end of a mail, its dots and its faults, for chunks of any size."""
 
 from itertools import pairwise
 

@@ -14,7 +14,7 @@ class Handle:
 
 
 class Loop:
-    """Time that stands still until told to go on."""
+    """Time that only passes when told to."""
 
     def __init__(self):
         self.now, self.handles = 0.0, []
