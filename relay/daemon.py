@@ -1,4 +1,4 @@
-"""The daemon: every part joined, started in an order in which each finds what it needs, and stopped in the other."""
+"""The daemon: join all parts, start them in order of their needs, stop them in reverse order."""
 
 import asyncio
 import contextlib
@@ -61,7 +61,7 @@ from store.outbound.unconfirmed import end_leases
 from store.records.mail import Agent, Recipient
 from store.transaction import Tx
 
-SMTP_GRACE_SECONDS: Final = 60.0  # systemd waits 120 before it kills
+SMTP_GRACE_SECONDS: Final = 60.0  # all graces together stay under the 120 s after which systemd kills
 DELIVERY_GRACE_SECONDS: Final = 16.0
 WEB_GRACE_SECONDS: Final = 5.0
 JOBS_GRACE_SECONDS: Final = 5.0
@@ -73,7 +73,7 @@ log = structlog.get_logger("relay.daemon")
 
 @contextlib.contextmanager
 def _usable() -> Iterator[None]:
-    """Have a start end where the database does not work."""
+    """Turn a store error during the start into Misconfigured."""
     try:
         yield
     except StoreError as error:
@@ -82,14 +82,14 @@ def _usable() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the doors are."""
+    """The addresses that SMTP and HTTP listen on."""
 
     smtp: Sequence[tuple[str, int]]
     http: Sequence[tuple[str, int]]
 
 
 class Daemon:
-    """Mailseal in one process. Make it, start it, stop it, on one event loop."""
+    """Mailseal in one process: create, start and stop it on one event loop."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Daemon:
         may_migrate: bool | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Join everything; nothing is opened but the database. Raises Misconfigured."""
+        """Join all parts and open the database, but no socket. Raises Misconfigured."""
         self._settings = settings
         self._clock = clock or SystemClock()
         self.master = make_master(settings)
@@ -130,9 +130,9 @@ class Daemon:
         self._open = False
 
     async def start(self) -> Addresses:
-        """Open the doors, the mail's last. Raises Misconfigured, DaemonRuns, OSError when an address is taken."""
+        """Start all parts, the SMTP listener last. Raises Misconfigured, DaemonRuns, OSError for an address in use."""
         async with contextlib.AsyncExitStack() as stack:
-            self._end_what_was_cut_off()
+            self._end_old_leases()
             stack.enter_context(running(self._settings.data_dir))
             await self._open_store(stack)
             stack.push_async_callback(self._resolver.close)
@@ -153,17 +153,17 @@ class Daemon:
         return addresses
 
     async def stop(self) -> None:
-        """No new mail; finish what is under way; close everything."""
+        """Accept no new mail, let running work end within its grace, close all parts."""
         self._open = False
         log.info("daemon_stopping")
         await self._stack.aclose()
         log.info("daemon_stopped")
 
-    def _end_what_was_cut_off(self) -> None:
-        """Where no other process can be sending, say so: the sweep need not wait for the leases of a dead one."""
+    def _end_old_leases(self) -> None:
+        """End the sending leases that a dead daemon left, where no other process can be sending now."""
         file = database_file(self._settings.database)
         if file is None or file.parent.resolve() != self._settings.data_dir.resolve():
-            return  # others may send from elsewhere
+            return  # other processes on this database may be sending
         with first(self._settings.data_dir) as is_first, _usable():
             if is_first:
                 self.store.run(lambda tx: end_leases(tx, now=self._clock.now()))
@@ -208,6 +208,12 @@ class Daemon:
         stack.push_async_callback(dispatcher.stop, DELIVERY_GRACE_SECONDS)
 
     def _begin_jobs(self, stack: contextlib.AsyncExitStack) -> None:
+        scheduler, letters, sending = self._scheduler(), LetterRound(self._send_context), Sending(self._send_context)
+        for each in (scheduler, letters, sending):
+            each.start()
+        stack.push_async_callback(self._stop_jobs, scheduler, letters, sending)
+
+    def _scheduler(self) -> Scheduler:
         cleaning = Cleaning(store=self.store, clock=self._clock, count=self._metrics.count_removed)
         every = timedelta(seconds=self._settings.retention_sweep_seconds)
         scheduler = Scheduler(clock=self._clock)
@@ -218,14 +224,22 @@ class Daemon:
         scheduler.add("holds", every=every, run=holds.expire_due)
         scheduler.add("unconfirmed", every=every, run=holds.sweep)
         scheduler.add("domains", every=EVERY, run=self._watch().look_again)
-        scheduler.start()
-        stack.push_async_callback(scheduler.stop, JOBS_GRACE_SECONDS)
-        letters = LetterRound(self._send_context)
-        letters.start()
-        stack.push_async_callback(letters.stop, JOBS_GRACE_SECONDS)
-        sending = Sending(self._send_context)
-        sending.start()
-        stack.push_async_callback(sending.stop, SENDING_GRACE_SECONDS)
+        return scheduler
+
+    async def _stop_jobs(self, scheduler: Scheduler, letters: LetterRound, sending: Sending) -> None:
+        """Stop jobs, workers and approvals: hand-overs that have begun may end, all others return to where they waited.
+
+        The courier refuses first, so that a message which waits for the provider's quota is queued or pending again
+        while the store is still open.
+        """
+        if self._send_context.courier is not None:
+            self._send_context.courier.stop_accepting()
+        await asyncio.gather(
+            scheduler.stop(JOBS_GRACE_SECONDS),
+            letters.stop(JOBS_GRACE_SECONDS),
+            sending.stop(SENDING_GRACE_SECONDS),
+            self._send_context.tasks.drain(SENDING_GRACE_SECONDS),
+        )
 
     def _watch(self) -> DomainWatch:
         return DomainWatch(
@@ -279,29 +293,29 @@ class Daemon:
 
 
 async def serve(settings: Settings, *, may_migrate: bool | None = None) -> None:
-    """Run until SIGTERM or SIGINT, then stop cleanly. Raises Misconfigured, OSError."""
+    """Run the daemon until SIGTERM or SIGINT, then stop it. Raises Misconfigured, OSError."""
     daemon = Daemon(settings, may_migrate=may_migrate)
-    told = asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, stop.set)
     await daemon.start()
     _spare_the_collector()
-    tell_systemd("READY=1")
-    await told.wait()
-    tell_systemd("STOPPING=1")
+    notify_systemd("READY=1")
+    await stop.wait()
+    notify_systemd("STOPPING=1")
     await daemon.stop()
 
 
 def _spare_the_collector() -> None:
-    """Keep the garbage collector off what will stay anyhow, and from looking after every few hundred objects."""
+    """Exempt long-lived objects from garbage collection, and collect less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 50)
 
 
-def tell_systemd(state: str) -> None:
-    """Say how we are to a service manager that asked to be told (sd_notify); nothing otherwise."""
+def notify_systemd(state: str) -> None:
+    """Send *state* to the service manager (sd_notify(3)), where NOTIFY_SOCKET is set."""
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:
         return
