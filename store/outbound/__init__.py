@@ -1,1 +1,1 @@
-"""Queries on outbound messages, holds, send attempts and feedback."""
+"""Queries on outbound messages, holds, send attempts, letters and feedback."""

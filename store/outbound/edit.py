@@ -1,6 +1,6 @@
-"""What a reviewer changes in a held mail before approving it: absent is not emptied.
+"""A reviewer's edit of a held message, before approval.
 
-A field that is ``UNCHANGED`` stays as it was; ``""``, ``()`` or None empties it.
+A field that is ``UNCHANGED`` keeps its value; ``""``, ``()`` or None empties it.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -11,7 +11,7 @@ from store.records.outbound import Draft, OutboundAttachment
 
 
 class Absent(Enum):
-    """The one value that says a field was not named."""
+    """The sentinel for a field that the edit does not name."""
 
     UNCHANGED = "unchanged"
 
@@ -22,7 +22,7 @@ _Absent = Literal[Absent.UNCHANGED]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingApprovalEdit:
-    """The fields of a draft that a reviewer names; addresses are bare."""
+    """The fields of a draft that a reviewer changes; addresses are bare."""
 
     subject: str | _Absent = UNCHANGED
     text: str | _Absent | None = UNCHANGED
@@ -38,7 +38,7 @@ NO_EDIT: Final = PendingApprovalEdit()
 
 
 def apply(edit: PendingApprovalEdit, draft: Draft) -> tuple[Draft, bool]:
-    """*draft* with the fields that *edit* names, and whether that really changed anything."""
+    """*draft* with the edited fields, and whether any value differs."""
     named = {field.name: getattr(edit, field.name) for field in fields(edit)}
     given = {name: value for name, value in named.items() if value is not UNCHANGED}
     edited = replace(draft, **given)

@@ -1,4 +1,4 @@
-"""What a provider told of mails afterwards, each thing once however often it is told."""
+"""Provider feedback on sent messages, each event stored once."""
 
 from dataclasses import asdict, fields
 from typing import Any, Final
@@ -23,25 +23,26 @@ _INSERT: Final[dict[str, Any]] = {
 }
 
 
-def record_feedback(tx: Tx, message_id: str, told: Feedback) -> bool:
-    """Keep what was *told* of a mail that is there; whether it was new. Raises InvalidValue."""
-    if not (is_text(told.event_id, most=MAX_EVENT_ID) and is_text(told.recipient, most=MAX_RECIPIENT)):
-        raise InvalidValue(
-            f"an event's id has at most {MAX_EVENT_ID} printable characters, {MAX_RECIPIENT} a recipient"
-        )
-    if not is_text(told.detail, most=MAX_DETAIL):
+def record_feedback(tx: Tx, message_id: str, event: Feedback) -> bool:
+    """Store one provider event about an existing message; whether it was new.
+
+    Raises InvalidValue: a field is too long or not printable.
+    """
+    if not (is_text(event.event_id, most=MAX_EVENT_ID) and is_text(event.recipient, most=MAX_RECIPIENT)):
+        raise InvalidValue(f"event_id: at most {MAX_EVENT_ID} printable characters; recipient: at most {MAX_RECIPIENT}")
+    if not is_text(event.detail, most=MAX_DETAIL):
         raise InvalidValue(f"detail: at most {MAX_DETAIL} printable characters")
-    row = {"message_id": message_id, **asdict(told)}
+    row = {"message_id": message_id, **asdict(event)}
     return tx.execute(_INSERT[tx.connection.dialect.name], row).first() is not None
 
 
 def list_feedback(tx: Tx, message_id: str) -> list[Feedback]:
-    """Everything that was told of a mail, in the order in which it came."""
+    """All feedback on a message, in order of arrival."""
     query = select(*_COLUMNS).where(feedback.c.message_id == message_id).order_by(feedback.c.number)
     return [Feedback(**row._mapping) for row in tx.execute(query)]
 
 
 def find_message_of_attempt(tx: Tx, attempt_id: str) -> str | None:
-    """The message that an attempt sent, or tried to; None for an attempt of nobody's."""
+    """The message id of a send attempt; None for an unknown attempt."""
     found: str | None = tx.execute(select(send_attempts.c.message_id).where(send_attempts.c.id == attempt_id)).scalar()
     return found

@@ -120,7 +120,7 @@ def amend_pending(
 
 def require_seen(message: OutboundMessage, seen: Version | None) -> None:
     """Return if *message* is still the version that the reviewer saw. Raises Outdated."""
-    if seen is not None and not seen.fits(message):
+    if seen is not None and not seen.matches(message):
         raise Outdated
 
 

@@ -1,6 +1,6 @@
-"""Whom an agent has written to before, for whoever is to judge where a mail goes.
+"""Recipients an agent has mailed before; flags new ones to a reviewer.
 
-Only ever used to warn: who is not found is shown as new, and so is everybody beyond what is looked at.
+Advisory only: a recipient that is not found counts as new, and so does one beyond the rows examined.
 """
 
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ from store.schema.outbound import known_recipients
 from store.transaction import Tx
 
 Mark = Literal["new_domain", "new", "elsewhere"]
-"""Nobody there has had a mail of the agent's; it has not; it is not where the answered mail came from."""
+"""No mail to this domain before; none to this address; not the domain that the answered mail came from."""
 
-_LOOKED_AT: Final = 20_000  # of an agent's recipients
+_SCAN_LIMIT: Final = 20_000  # recipients of one agent that are examined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRecipients:
-    """How an agent stands to the recipients of a mail of its own. Addresses are as the mail names them."""
+    """Which recipients of a message are new to its agent; addresses as in the message."""
 
-    new: frozenset[str]  # it has not written to these
-    new_domains: frozenset[str]  # nor to anybody there
-    answered: str | None  # who wrote what a reply answers, when that is known
+    new: frozenset[str]  # addresses without earlier mail from the agent
+    new_domains: frozenset[str]  # domains without earlier mail from the agent
+    answered: str | None  # sender of the message that a reply answers, if known
 
     def marks(self, address: str) -> list[Mark]:
-        """Why to look twice at a recipient."""
+        """Reasons to check a recipient."""
         domain, marks = domain_of(address), list[Mark]()
         if domain in self.new_domains:
             marks.append("new_domain")
@@ -43,16 +43,19 @@ class KnownRecipients:
 
 
 def known_recipients_of(tx: Tx, message: OutboundMessage) -> KnownRecipients:
-    """How the agent stood to the recipients before it wrote *message*. Whoever it answers is no stranger."""
+    """Which recipients were known to the agent before it wrote *message*.
+
+    The sender of the message that it answers counts as known.
+    """
     named = {address: _key(address) for address in message.all_recipients}
     answered = _answered(tx, message)
     known = _known(tx, message.agent, list(named.values()), before=message.created_at)
     known |= {_key(answered)} if answered else set()
-    strange = {domain_of(key) for key in named.values() if key not in known} - {domain_of(key) for key in known}
-    met = {domain for domain in strange if _has_met(tx, message.agent, domain, before=message.created_at)}
+    unknown = {domain_of(key) for key in named.values() if key not in known} - {domain_of(key) for key in known}
+    mailed = {domain for domain in unknown if _has_mailed(tx, message.agent, domain, before=message.created_at)}
     return KnownRecipients(
         new=frozenset(address for address, key in named.items() if key not in known),
-        new_domains=frozenset(strange - met),
+        new_domains=frozenset(unknown - mailed),
         answered=answered,
     )
 
@@ -68,15 +71,15 @@ def _known(tx: Tx, agent: str, addresses: Sequence[str], *, before: datetime) ->
     return set(tx.execute(query.where(known_recipients.c.first_at < before)).scalars())
 
 
-def _has_met(tx: Tx, agent: str, domain: str, *, before: datetime) -> bool:
+def _has_mailed(tx: Tx, agent: str, domain: str, *, before: datetime) -> bool:
     columns = (known_recipients.c.address, known_recipients.c.first_at)
-    some = select(*columns).where(known_recipients.c.agent == agent).limit(_LOOKED_AT).subquery()
+    some = select(*columns).where(known_recipients.c.agent == agent).limit(_SCAN_LIMIT).subquery()
     there = some.c.address.endswith(f"@{domain}", autoescape=True)
     return tx.execute(select(literal(1)).where(there, some.c.first_at < before).limit(1)).first() is not None
 
 
 def _answered(tx: Tx, message: OutboundMessage) -> str | None:
-    """Who wrote the mail that *message* answers: of several with one id the oldest is meant."""
+    """The sender of the message that *message* answers; of several, the oldest."""
     if message.kind != "reply" or message.answered is None or message.answered.in_reply_to is None:
         return None
     parent = (messages.c.agent == message.agent, messages.c.email_message_id == message.answered.in_reply_to)
@@ -86,5 +89,5 @@ def _answered(tx: Tx, message: OutboundMessage) -> str | None:
 
 
 def _key(address: str) -> str:
-    """*address* as it is kept in known_recipients, or as it is where it has no such form."""
+    """*address* as stored in known_recipients; unchanged if it cannot be normalised."""
     return normalise_or_none(address) or address

@@ -1,8 +1,8 @@
-"""Letters of the relay's own to people, waiting for their turn: what is to be told, and never a word of it.
+"""Queue of the relay's letters to users (review requests, sign-in links).
 
-A letter is composed when it is sent, so no link lies here. A claim moves ``due_at`` to the end of its lease: what
-a process that dies has begun is sent again, at least once and never lost. Two letters about one thing are a
-nuisance, and no more.
+Only the subject of a letter is stored; its text, and any link in it, is composed when it is sent. A claim moves
+``due_at`` to the end of its lease: a letter begun by a process that dies is sent again. Letters are delivered at
+least once; a duplicate is harmless.
 """
 
 from dataclasses import fields
@@ -20,8 +20,8 @@ from store.schema.outbound import WAITING, notifications
 from store.transaction import Tx
 from store.wake import LETTERS
 
-SIGN_INS: Final = 5  # letters to one user in an hour
-# The same. A person does not decide more, and a runaway agent's letters are mail that goes out too.
+SIGN_INS: Final = 5  # letters per user and hour
+# Letters per user and hour: a person does not decide more, and a runaway agent must not flood its owner.
 REVIEWS: Final = 100
 MAX_ERROR: Final = 500
 _HOUR: Final = timedelta(hours=1)
@@ -43,29 +43,32 @@ _CLAIM: Final = (
 )
 _THIS: Final = update(notifications).where(notifications.c.id == bindparam("letter"))
 _SENT: Final = _THIS.values(status="sent", settled_at=bindparam("at"), error=bindparam("why"))
-# Only of whoever has the last claim: a worker that comes back late knows nothing of what happens now.
-_OURS: Final = _THIS.where(WAITING, notifications.c.attempts == bindparam("claim"))
-_PUT_OFF: Final = _OURS.values(due_at=bindparam("at"), error=bindparam("why"))
-_FAILED: Final = _OURS.values(status="failed", settled_at=bindparam("at"), error=bindparam("why"))
+# Fenced by the number of the claim: a worker whose lease has ended must not overwrite a newer claim.
+_CLAIMED: Final = _THIS.where(WAITING, notifications.c.attempts == bindparam("claim"))
+_DEFERRED: Final = _CLAIMED.values(due_at=bindparam("at"), error=bindparam("why"))
+_FAILED: Final = _CLAIMED.values(status="failed", settled_at=bindparam("at"), error=bindparam("why"))
 
 
 def enqueue_review(tx: Tx, user_id: str, message_id: str, revision: int, *, now: datetime) -> None:
-    """Have this user told of a mail that waits for them, as it is at *revision*.
+    """Enqueue a review letter about a held message at *revision*.
 
-    It takes the place of letters about older revisions that have not gone yet; asked for twice it goes once. The
-    101st in an hour is silently none: what waits stands in the console.
+    It replaces unsent letters about older revisions; a second call for one revision has no effect. From the 101st
+    letter to a user within an hour on, none is enqueued: the console lists all held messages.
     """
     about = notifications.c.message_id == message_id
-    overtaken = {"status": "failed", "settled_at": now, "error": "overtaken: the draft was changed"}
-    tx.execute(update(notifications).where(WAITING, about, notifications.c.revision < revision).values(overtaken))
+    superseded = {"status": "failed", "settled_at": now, "error": "superseded: the draft was edited"}
+    tx.execute(update(notifications).where(WAITING, about, notifications.c.revision < revision).values(superseded))
     waits = select(notifications.c.id).where(WAITING, about, notifications.c.revision >= revision)
     if tx.execute(waits.limit(1)).first() is None and _count_lately(tx, user_id, "review", now=now) < REVIEWS:
         _enqueue(tx, user_id, "review", now=now, message_id=message_id, revision=revision)
 
 
 def enqueue_sign_in(tx: Tx, user_id: str, *, now: datetime) -> None:
-    """Have this user sent a link to sign in by; the sixth in an hour is silently none. Raises UserNotFound."""
-    # Locked, or two who ask at once would both count the same letters.
+    """Enqueue a sign-in letter; from the sixth within an hour on, none is enqueued.
+
+    Raises UserNotFound.
+    """
+    # The lock serialises concurrent calls: else both would count the same letters.
     mine = select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)
     if tx.execute(mine).first() is None:
         raise UserNotFound
@@ -74,15 +77,15 @@ def enqueue_sign_in(tx: Tx, user_id: str, *, now: datetime) -> None:
 
 
 def next_letter_due(tx: Tx) -> datetime | None:
-    """When the next letter is due, or was; None when none waits."""
+    """When the next letter is due, possibly in the past; None when none is pending."""
     due: datetime | None = tx.execute(select(func.min(notifications.c.due_at)).where(WAITING)).scalar()
     return due
 
 
 def claim_due_letters(tx: Tx, *, limit: int, lease: timedelta, now: datetime) -> list[Letter]:
-    """Up to *limit* due letters, oldest due first, taken until *lease* from now; none while sending is paused.
+    """Claim up to *limit* due letters for *lease*; none while sending is paused.
 
-    Several may claim at once.
+    Safe for concurrent callers. Returned oldest first.
     """
     if read_pause(tx) is not None:
         return []
@@ -91,17 +94,26 @@ def claim_due_letters(tx: Tx, *, limit: int, lease: timedelta, now: datetime) ->
 
 
 def settle_letter_sent(tx: Tx, letter: Letter, *, note: str | None = None, now: datetime) -> None:
-    """It has gone: true even if the lease was over meanwhile. *note* tells what is not sure about that."""
+    """Record that a letter was sent. *note* says what is uncertain about it.
+
+    Not fenced by the claim: it is true even if the lease ended meanwhile.
+    """
     tx.execute(_SENT, {"letter": letter.id, "at": now, "why": _short(note)})
 
 
 def settle_letter_deferred(tx: Tx, letter: Letter, error: str, *, due_at: datetime) -> None:
-    """It has not gone, and is tried again at *due_at*; unless another worker has it by now."""
-    tx.execute(_PUT_OFF, {"letter": letter.id, "claim": letter.attempts, "at": due_at, "why": _short(error)})
+    """Record a failed attempt: the letter is due again at *due_at*.
+
+    Does nothing when another worker has claimed it meanwhile.
+    """
+    tx.execute(_DEFERRED, {"letter": letter.id, "claim": letter.attempts, "at": due_at, "why": _short(error)})
 
 
 def settle_letter_failed(tx: Tx, letter: Letter, error: str, *, now: datetime) -> None:
-    """It has not gone and will not; unless another worker has it by now."""
+    """Record that a letter failed for good.
+
+    Does nothing when another worker has claimed it meanwhile.
+    """
     tx.execute(_FAILED, {"letter": letter.id, "claim": letter.attempts, "at": now, "why": _short(error)})
 
 

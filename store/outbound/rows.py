@@ -1,4 +1,4 @@
-"""The rows of an outbound message as records: the one in ``messages`` that lists show, with those beside it."""
+"""Map outbound rows to records, from ``messages`` and the tables beside it."""
 
 from dataclasses import fields
 from typing import Any, Final
@@ -28,7 +28,7 @@ _FILES_OF: Final = (
 
 
 def summaries() -> Select[Any]:
-    """Every outbound message, without texts and files."""
+    """A query for all outbound messages, without texts and attachments."""
     return select(*_SUMMARY).join_from(outbound, messages)
 
 
@@ -38,7 +38,10 @@ def summary_of(row: Row[Any]) -> OutboundSummary:
 
 
 def one_message(tx: Tx, query: Select[Any], **values: str) -> OutboundMessage:
-    """The record of the row that WHOLE, narrowed down, answers. Raises MessageNotFound for none."""
+    """The record of the row that *query*, a restriction of WHOLE, returns.
+
+    Raises MessageNotFound: no row.
+    """
     row = tx.execute(query, values).first()
     if row is None:
         raise MessageNotFound

@@ -1,7 +1,7 @@
-"""How much an agent has written lately, and to whom for the first time: what caps are held against.
+"""Counts for send caps: an agent's recent messages and first-time recipients.
 
-Whoever asks and then writes in one transaction holds the agent's row first (``hold_agent``), so that two mails
-at once cannot each be the last that is allowed.
+A caller that counts and then inserts in one transaction locks the agent's row first (``lock_agent``), so that two
+concurrent messages cannot both take the last place under a cap.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ _HOLD: Final = select(agents.c.address).where(agents.c.address == bindparam("add
 
 
 def _counted(time: Column[datetime], *conditions: ColumnElement[bool] | TextClause) -> Any:
-    """How many rows of an agent's there are behind a time; no further than it matters.
+    """A query that counts an agent's rows newer than a time, up to a limit.
 
-    Whoever is over a cap, or has none, would have every mail count all before it.
+    Without the limit, each message of an agent over its cap or without one would count all messages before it.
     """
     mine = select(time).where(time.table.c.agent == bindparam("writer"), time > bindparam("since"), *conditions)
-    # In order, or PostgreSQL takes the whole table for the shorter way to so few.
+    # ORDER BY: without it PostgreSQL scans the whole table for so few rows.
     return select(func.count()).select_from(mine.order_by(time).limit(bindparam("most")).subquery())
 
 
@@ -52,33 +52,36 @@ def lock_agent(tx: Tx, agent: str) -> None:
 
 
 def count_sent_since(tx: Tx, agent: str, *, since: datetime, most: int, conversation_id: str | None = None) -> int:
-    """How many mails an agent has written since then, in one conversation or in all, counted up to *most*."""
+    """The number of messages an agent has written since *since*, counted up to *most*.
+
+    With *conversation_id*, of that conversation only.
+    """
     if conversation_id is None:
         return _count(tx, _WRITTEN, agent, since, most)
     return _count(tx, _WRITTEN_THERE, agent, since, most, conversation=conversation_id)
 
 
 def count_new_recipients(tx: Tx, agent: str, *, since: datetime, most: int) -> int:
-    """To how many addresses an agent has written since then for the first time, counted up to *most*."""
+    """The number of recipients first mailed since *since*, counted up to *most*."""
     return _count(tx, _NEW, agent, since, most)
 
 
 def find_new_recipients(tx: Tx, agent: str, addresses: Sequence[str]) -> list[str]:
-    """Those of *addresses*, normalised, that an agent has never written to."""
+    """Those of *addresses*, normalised, that the agent has never mailed."""
     wanted = _normalised(addresses)
     known = set(tx.execute(_KNOWN, {"writer": agent, "addresses": wanted}).scalars())
     return [address for address in wanted if address not in known]
 
 
 def record_recipients(tx: Tx, agent: str, addresses: Sequence[str], *, now: datetime) -> None:
-    """Remember whom an agent writes to, since when; who is known already stays as they were."""
+    """Record the recipients an agent mails; known ones keep their first time."""
     rows = [{"agent": agent, "address": address, "first_at": now} for address in _normalised(addresses)]
     if rows:
         tx.execute(_NOTE[tx.connection.dialect.name], rows)
 
 
 def _normalised(addresses: Sequence[str]) -> list[str]:
-    """Each once, in the form and order in which rows are kept; what is no address is nobody's."""
+    """Each address once, in stored form and order; what is not an address is dropped."""
     return sorted({known for address in addresses if (known := normalise_or_none(address)) is not None})
 
 

@@ -1,4 +1,4 @@
-"""Whom a user's agents do not write to any more: addresses that bounced for good, or complained."""
+"""Suppression list: addresses a user's agents no longer send to."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, fields
@@ -38,26 +38,29 @@ def keep_suppression(
     message_id: str | None = None,
     now: datetime,
 ) -> bool:
-    """Have this user's agents write to *address* no more; whether that is new, for the first reason stays.
+    """Add *address* to this user's suppression list; whether it was new.
+
+    An existing entry keeps its first reason. Raises InvalidValue.
+    """
+    entry = Suppression(address=address, reason=reason, detail=detail, message_id=message_id, created_at=now)
+    return import_suppression(tx, user_id, entry)
+
+
+def import_suppression(tx: Tx, user_id: str, entry: Suppression) -> bool:
+    """Store an entry as it was made, here or at another relay; whether it was new.
 
     Raises InvalidValue.
     """
-    told = Suppression(address=address, reason=reason, detail=detail, message_id=message_id, created_at=now)
-    return import_suppression(tx, user_id, told)
-
-
-def import_suppression(tx: Tx, user_id: str, told: Suppression) -> bool:
-    """Keep *told* as it was made, here or at another relay; whether it is new. Raises InvalidValue."""
-    if told.reason not in get_args(SuppressionReason) or not is_text(told.detail, most=MAX_DETAIL):
-        raise InvalidValue(f"no suppression: {told.reason}, {told.detail[:MAX_DETAIL]!r}")
-    row = asdict(told) | {"user_id": user_id, "address": _normalised(told.address)}
+    if entry.reason not in get_args(SuppressionReason) or not is_text(entry.detail, most=MAX_DETAIL):
+        raise InvalidValue(f"not a suppression: reason {entry.reason}, detail {entry.detail[:MAX_DETAIL]!r}")
+    row = asdict(entry) | {"user_id": user_id, "address": _normalised(entry.address)}
     return tx.execute(_INSERT[tx.connection.dialect.name], row).first() is not None
 
 
 def list_suppressions(tx: Tx, user_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Suppression]:
-    """Whom this user's agents do not write to, by address, from behind *cursor* on.
+    """A page of this user's suppression list, ordered by address, behind *cursor*.
 
-    Raises InvalidValue for no cursor of ours.
+    Raises InvalidValue: malformed cursor.
     """
     query = select(*_COLUMNS).where(suppressions.c.user_id == user_id).order_by(suppressions.c.address)
     if cursor is not None:
@@ -69,7 +72,10 @@ def list_suppressions(tx: Tx, user_id: str, *, limit: int = 50, cursor: str | No
 
 
 def lift_suppression(tx: Tx, user_id: str, address: str) -> None:
-    """Let this user's agents write to *address* again. Raises SuppressionNotFound, for what is no address too."""
+    """Remove *address* from this user's suppression list.
+
+    Raises SuppressionNotFound, also for what is not an address.
+    """
     normal = normalise_or_none(address)
     mine = delete(suppressions).where(suppressions.c.user_id == user_id, suppressions.c.address == normal)
     if normal is None or tx.execute(mine).rowcount == 0:
@@ -77,7 +83,7 @@ def lift_suppression(tx: Tx, user_id: str, address: str) -> None:
 
 
 def find_suppressed(tx: Tx, user_id: str, addresses: Iterable[str]) -> dict[str, Suppression]:
-    """Those of *addresses*, each as it was given, that this user's agents do not write to any more."""
+    """Those of *addresses*, as given, that are on this user's suppression list."""
     asked = {address: normalise_or_none(address) for address in addresses}
     wanted = sorted({normal for normal in asked.values() if normal is not None})
     rows = tx.execute(_LISTED, {"user": user_id, "addresses": wanted})

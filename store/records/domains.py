@@ -1,4 +1,4 @@
-"""What is known of a domain's DNS: one record as its owner was asked to publish it, and how it was last seen."""
+"""DNS record states: what a domain's owner must publish and what was last seen."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +10,11 @@ RecordStatus = Literal["pending", "verified", "mismatch", "missing", "unknown"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordState:
-    """How the record for one purpose was seen in DNS."""
+    """The state of the DNS record for one purpose, as last seen."""
 
     purpose: Purpose
     status: RecordStatus
-    found: tuple[str, ...]  # what stands there, right or not; a stranger's words, printable
+    found: tuple[str, ...]  # record values found, correct or not; untrusted text, printable
     checked_at: datetime
-    verified_at: datetime | None  # when it was last seen right; None: never
-    missing_since: datetime | None  # of one that was right once: when it was first seen not to be any more
+    verified_at: datetime | None  # when it was last seen correct; None: never
+    missing_since: datetime | None  # when a record that had been correct was first seen missing or wrong

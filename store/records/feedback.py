@@ -1,4 +1,4 @@
-"""What queries answer about a mail's further way, and about who is not written to any more."""
+"""Delivery feedback of providers, and the suppression list's entries."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,22 +10,22 @@ SuppressionReason = Literal["bounced", "complained"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """What a provider told of a mail to one recipient."""
+    """One provider event about one recipient of a message."""
 
-    event_id: str  # the provider's
+    event_id: str  # assigned by the provider
     kind: FeedbackKind
-    recipient: str  # as addresses are compared, or the provider's own words where they are none
-    is_permanent: bool = False  # trying again cannot help
-    detail: str = ""  # the provider's words, or its next hop's
+    recipient: str  # normalised; the provider's text if it is not an address
+    is_permanent: bool = False  # a retry cannot help
+    detail: str = ""  # text of the provider or of the next hop
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
-    """An address that a user's agents do not write to any more."""
+    """A suppression list entry: a user's agents do not send to this address."""
 
     address: str
     reason: SuppressionReason
-    detail: str  # what the provider said
-    message_id: str | None  # the mail that it followed from, which may be gone
+    detail: str  # text of the provider
+    message_id: str | None  # the message that caused it; may be deleted
     created_at: datetime

@@ -1,4 +1,4 @@
-"""What is taken back in from an account's export (store/upkeep/export.py), as store/upkeep/imports.py wants it."""
+"""Records of an account import (store/upkeep/imports.py), read from an export."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from store.records.outbound import OutboundKind, RecipientSet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedOutbound(RecipientSet):
-    """What only an outbound message has; of its files an export tells the names alone."""
+    """The outbound part of an imported message; exports hold attachment names only."""
 
     kind: OutboundKind
     text: str | None
     html: str | None
     headers: tuple[tuple[str, str], ...]
     revision: int
-    reviewed_by: str | None  # a user's id, here or where the export was made
+    reviewed_by: str | None  # user id, of this relay or of the exporting one
     reviewed_at: datetime | None
     reason: str | None
     error: str | None
@@ -27,24 +27,24 @@ class ImportedOutbound(RecipientSet):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedMessage:
-    """A message of either direction with its own id."""
+    """An imported message of either direction, with its own id."""
 
-    message: Message  # of an outbound one authentication and auth_headers may be None, and so may raw_sha256
+    message: Message  # outbound: authentication, auth_headers and raw_sha256 may be None
     provider_message_id: str | None
     expires_at: datetime
     hold_expires_at: datetime | None
-    written: ImportedOutbound | None  # of an outbound one whose texts' row was there
+    written: ImportedOutbound | None  # outbound: set if its content row existed
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedUsage:
-    """How far a list of usage events has been compared with what is kept."""
+    """Progress of the comparison of imported usage events with the stored ones."""
 
-    kept: int  # of this call
-    after: int | None  # the number to go on from; None: nothing further can be there already
+    kept: int  # events stored by this call
+    after: int | None  # number to continue from; None: no further event can be stored already
 
 
 Contents = Mapping[str, bytes | None]
-"""Bytes by their SHA-256; None for a long content whose chunks are written already."""
+"""Content bytes by SHA-256; None for a long content whose chunks are stored already."""
 
 Row = dict[str, Any]

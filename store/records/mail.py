@@ -1,4 +1,4 @@
-"""What the store's queries answer: frozen, without a connection behind them."""
+"""Records of inbound mail, agents, domains, users and deliveries; frozen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,27 +19,27 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """A part of a list, and where it goes on."""
+    """One page of a list, with the cursor of the next."""
 
     items: Sequence[Row]
-    next_cursor: str | None  # None: this was the end for now
+    next_cursor: str | None  # None: end of the list for now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """The person who owns domains, agents and keys."""
+    """A person who owns domains, agents and keys."""
 
     id: str
     email: str  # lower-case
     name: str
-    subject: str  # of OIDC, or "local:" and the id
+    subject: str  # OIDC subject, or "local:" + id
     created_at: datetime
-    updated_at: datetime | None = None  # when OIDC last told another name or email
+    updated_at: datetime | None = None  # when OIDC last changed name or email
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key to the API, without what opens it."""
+    """An API key, without plaintext and hash."""
 
     id: str
     user_id: str
@@ -47,30 +47,30 @@ class ApiKey:
     prefix: str  # the plaintext's first 12 characters
     created_at: datetime
     last_used_at: datetime | None
-    agent: str | None  # the one it is for; None for all of the user's
-    scopes: tuple[Scope, ...]  # what it may do, in the order of Scope
+    agent: str | None  # limits the key to this agent; None: all agents of the user
+    scopes: tuple[Scope, ...]  # permissions, in the order of Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """A DNS name as one user sees it."""
+    """A domain as one user sees it."""
 
     domain: str
-    user_id: str | None  # who asked; None for the shared domain
-    token: str  # to be published by this user; empty for the shared domain
-    verified: bool  # proved by this user
+    user_id: str | None  # the claimant; None for the shared domain
+    token: str  # value the claimant publishes in DNS; empty for the shared domain
+    verified: bool  # verified by this user
     verified_at: datetime | None
     is_shared: bool
     created_at: datetime
-    next_check_at: datetime | None = None  # when its DNS is looked at again by itself
+    next_check_at: datetime | None = None  # time of the next automatic DNS check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """One address that receives and sends."""
+    """An agent: one address that receives and sends."""
 
     address: str  # its id
-    user_id: str | None  # None only for the operator's own postmaster
+    user_id: str | None  # None only for the operator's postmaster
     domain: str | None
     name: str
     mode: Mode
@@ -82,39 +82,39 @@ class Agent:
     hitl_ttl_seconds: int
     hitl_expiration_action: ExpirationAction
     is_postmaster: bool
-    domain_verified: bool  # by this agent's own user, or the shared domain
+    domain_verified: bool  # verified by this agent's user, or the shared domain
     created_at: datetime
-    updated_at: datetime | None  # when its owner last changed it
+    updated_at: datetime | None  # last change by its owner
 
     @property
     def email_address(self) -> str:
-        """Where mail for it goes: the same as its id."""
+        """The address that mail is sent to: equal to its id."""
         return self.address
 
     @property
     def actual_domain(self) -> str:
-        """What stands behind the ``@``."""
+        """The part of the address behind the ``@``."""
         return self.address.rpartition("@")[2]
 
     def is_shared_domain(self, shared: str | None) -> bool:
-        """Whether it lives on the *shared* domain; never, when none is configured."""
+        """Whether it is on the *shared* domain; False when *shared* is None."""
         return bool(shared) and self.domain == shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSecret:
-    """A signing secret of an agent, encrypted."""
+    """A webhook signing secret of an agent, encrypted."""
 
     key_id: str
     agent: str
     sealed: bytes
     created_at: datetime
-    expires_at: datetime | None  # None for the one that signs
+    expires_at: datetime | None  # None: the current secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """An agent as the way in needs it, with the secret that seals for it."""
+    """An agent as the inbound path needs it, with its current signing secret."""
 
     address: str
     on_unverified: OnUnverified
@@ -124,11 +124,11 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What is known of a received mail, for one agent, from the moment it was taken."""
+    """Metadata of a received message for one agent, known at receipt."""
 
     id: str
     agent: str
-    recipient: str  # as RCPT TO had it
+    recipient: str  # as given in RCPT TO
     tag: str | None
     mail_from: str  # "" is the null path
     remote_ip: str | None
@@ -150,7 +150,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage(Receipt):
-    """One inbound mail as one agent will see it, before it is kept; with an id made beforehand, or a fresh one."""
+    """An inbound message for one agent before storage; its id is preset or new."""
 
     id: str = field(default_factory=new_message_id)
     parent_ids: tuple[str, ...]  # In-Reply-To and References, nearest first
@@ -158,9 +158,9 @@ class NewMessage(Receipt):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message(Receipt):
-    """One mail as one agent sees it, without its bytes."""
+    """A stored message of one agent, without its raw bytes."""
 
-    seq: int  # of the agent, in order of commit
+    seq: int  # per agent, in order of commit
     direction: Literal["inbound", "outbound"]
     status: MessageStatus
     conversation_id: str | None
@@ -168,7 +168,7 @@ class Message(Receipt):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A message handed to one worker for a while."""
+    """A message leased to one worker."""
 
     receipt: str
     attempt: int
@@ -178,7 +178,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """The promise to hand one event to one agent's webhook."""
+    """The delivery of one event to one agent's webhook."""
 
     id: str
     event_id: str
@@ -192,12 +192,12 @@ class Delivery:
     settled_at: datetime | None
     last_status: int | None
     last_error: str | None
-    details: dict[str, Any] | None = None  # what the event says beside its message
+    details: dict[str, Any] | None = None  # event fields in addition to its message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try to deliver."""
+    """One delivery attempt."""
 
     at: datetime
     duration_ms: int
@@ -207,8 +207,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A delivery that one worker has until its lease ends."""
+    """A delivery claimed by one worker until the lease ends."""
 
     delivery: Delivery
-    number: int  # of this claim: settling with an older one changes nothing
+    number: int  # fencing token: settling with an older claim has no effect
     until: datetime

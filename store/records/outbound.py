@@ -1,4 +1,4 @@
-"""What the store's queries on outbound mail take and answer."""
+"""Records of outbound messages, drafts, holds and send attempts; frozen."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +26,7 @@ HoldReason = Literal["owner", "sends", "replies", "recipients"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundAttachment:
-    """A file that goes with a mail."""
+    """An attachment of an outbound message, with content."""
 
     filename: str
     content_type: str
@@ -35,7 +35,7 @@ class OutboundAttachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentInfo:
-    """A file that goes with a mail, as lists show it."""
+    """An attachment of an outbound message, without content."""
 
     number: int  # from 0
     filename: str
@@ -45,31 +45,31 @@ class AttachmentInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientSet:
-    """Whom a mail goes to. Addresses are bare, and what they are called stands beside them."""
+    """The recipients of a message: bare addresses, and display names apart."""
 
     to: tuple[str, ...]
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
-    names: tuple[tuple[str, str], ...] = ()  # an address as it stands in its field, and its display name
+    names: tuple[tuple[str, str], ...] = ()  # (address as in its field, display name)
 
     @property
     def all_recipients(self) -> tuple[str, ...]:
-        """All recipients, in the order of the fields."""
+        """All recipients, in the order To, Cc, Bcc."""
         return self.to + self.cc + self.bcc
 
     @property
     def by_field(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Each field's name, in lower case, with its recipients."""
+        """Each recipient field's name in lower case, with its addresses."""
         return ("to", self.to), ("cc", self.cc), ("bcc", self.bcc)
 
     def name_of(self, address: str) -> str:
-        """What a recipient is called; empty where nobody said."""
-        return next((name for whose, name in self.names if whose == address), "")
+        """The display name of a recipient; empty without one."""
+        return next((name for named, name in self.names if named == address), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft(RecipientSet):
-    """Everything of a composed mail that a reviewer may change."""
+    """The parts of an outbound message that a reviewer may change."""
 
     subject: str = ""
     text: str | None = None
@@ -79,19 +79,19 @@ class Draft(RecipientSet):
     @classmethod
     def addressed(
         cls,
-        whom: RecipientSet,
+        recipients: RecipientSet,
         *,
         subject: str,
         text: str | None,
         html: str | None,
         attachments: tuple[OutboundAttachment, ...],
     ) -> Self:
-        """A draft to the same people as *whom*."""
+        """A draft with the recipients of *recipients*."""
         return cls(
-            to=whom.to,
-            cc=whom.cc,
-            bcc=whom.bcc,
-            names=whom.names,
+            to=recipients.to,
+            cc=recipients.cc,
+            bcc=recipients.bcc,
+            names=recipients.names,
             subject=subject,
             text=text,
             html=html,
@@ -101,48 +101,48 @@ class Draft(RecipientSet):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredMessage:
-    """What a mail answers or hands on, as ids without angle brackets."""
+    """The message that a reply or forward refers to, as Message-IDs without brackets."""
 
     in_reply_to: str | None = None
-    references: tuple[str, ...] = ()  # oldest first, the answered one last
+    references: tuple[str, ...] = ()  # oldest first; the answered message last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireBytes:
-    """The bytes of a mail as they go over the wire."""
+    """The serialised message as it is sent (RFC 5322)."""
 
     sha256: str  # hex
     size: int
-    content: bytes | None = field(default=None, repr=False)  # None where its chunks are written already
+    content: bytes | None = field(default=None, repr=False)  # None: its chunks are stored already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOutbound:
-    """A composed mail before it is kept."""
+    """A composed outbound message before storage."""
 
     agent: str
     draft: Draft
     created_at: datetime
     id: str = field(default_factory=new_message_id)
     kind: OutboundKind = "send"
-    conversation_id: str | None = None  # None begins one
-    parent_ids: tuple[str, ...] = ()  # what it answers, to find the conversation by
-    email_message_id: str | None = None  # ours, without angle brackets
-    headers: tuple[tuple[str, str], ...] = ()  # what the agent added
-    raw_sha256: str | None = None  # of the wire bytes, when they are composed already and kept (store/mail/bodies.py)
+    conversation_id: str | None = None  # None starts a new one
+    parent_ids: tuple[str, ...] = ()  # Message-IDs of the answered messages, to find the conversation
+    email_message_id: str | None = None  # assigned by the relay, without angle brackets
+    headers: tuple[tuple[str, str], ...] = ()  # headers added by the agent
+    raw_sha256: str | None = None  # of the wire bytes, if composed and stored already (store/mail/bodies.py)
     raw_size: int = 0
-    mail_from: str | None = None  # the address it leaves from, where that is not the agent's own
+    mail_from: str | None = None  # envelope sender, if not the agent's address
     answered: AnsweredMessage | None = None
-    hold_reason: HoldReason | None = None  # of one that is held
+    hold_reason: HoldReason | None = None  # set if the message is held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundSummary(RecipientSet):
-    """An outbound message without its texts and files."""
+    """An outbound message without its texts and attachments."""
 
     id: str
     agent: str
-    seq: int  # of the agent, in order of commit
+    seq: int  # per agent, in order of commit
     status: OutboundStatus
     kind: OutboundKind
     conversation_id: str | None
@@ -150,40 +150,46 @@ class OutboundSummary(RecipientSet):
     email_message_id: str | None  # without angle brackets
     provider_message_id: str | None  # without the provider's domain
     mail_from: str  # the envelope's sender
-    raw_sha256: str | None  # of the wire bytes while they are kept
+    raw_sha256: str | None  # of the wire bytes, while they are stored
     raw_size: int
-    digest: str | None  # of the wire bytes, hex SHA-256: it stays when they have gone
-    hold_reason: HoldReason | None  # why a person is asked, or was
-    hold_expires_at: datetime | None  # of a hold
-    revision: int  # counted up by each edit
-    reviewed_by: str | None  # a user's id; None when nobody decided, or the account is gone
+    digest: str | None  # hex SHA-256 of the wire bytes; remains after they are deleted
+    hold_reason: HoldReason | None  # why the message is or was held
+    hold_expires_at: datetime | None  # end of the hold
+    revision: int  # incremented by each edit
+    reviewed_by: str | None  # user id; None: undecided, or the account was deleted
     reviewed_at: datetime | None
-    reason: str | None  # what the reviewer said
-    error: str | None  # why the last attempt failed
+    reason: str | None  # the reviewer's reason
+    error: str | None  # error of the last attempt
     created_at: datetime
     expires_at: datetime
-    scrubbed_at: datetime | None  # when the content was taken out
+    scrubbed_at: datetime | None  # when the content was deleted
 
-    def end(self, wanted: ExpirationAction) -> ExpirationAction:
-        """What happens when nobody decides about a hold, whose agent's owner wants *wanted*: a cap ends in a no."""
-        return wanted if self.hold_reason in {None, "owner"} else "reject"
+    def expiration_action(self, owner_choice: ExpirationAction) -> ExpirationAction:
+        """What happens when the hold expires undecided.
+
+        *owner_choice* is the agent's setting; a hold caused by a cap is always rejected.
+        """
+        return owner_choice if self.hold_reason in {None, "owner"} else "reject"
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What somebody looked at: a draft counts its edits, and its bytes have a digest. What is None was not said."""
+    """The version of a draft that a reviewer read: revision and digest.
+
+    None means not specified.
+    """
 
     revision: int | None
     digest: str | None  # hex SHA-256 of the wire bytes
 
-    def fits(self, message: OutboundSummary) -> bool:
-        """Whether *message* is still that."""
+    def matches(self, message: OutboundSummary) -> bool:
+        """Whether *message* still has this version."""
         return self.revision in {None, message.revision} and self.digest in {None, message.digest}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundMessage(OutboundSummary):
-    """An outbound message with its texts; of its files what lists show."""
+    """An outbound message with its texts, and its attachments' metadata."""
 
     text: str | None
     html: str | None
@@ -194,35 +200,35 @@ class OutboundMessage(OutboundSummary):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A message that one worker is to send, and the attempt it does so under."""
+    """A message claimed by one worker for sending, with the send attempt."""
 
-    attempt: str  # its id: goes to the provider as a tag, and fences the settling
+    attempt: str  # attempt id: sent to the provider as a tag, and the fencing token for settling
     origin: Origin
     message: OutboundMessage
-    draft: Draft | None  # what is sent, with its files; None where the message's bytes say it all and nobody changed it
-    until: datetime  # the end of the attempt's lease: what has not been handed over well before, is not
-    tries: int = 1  # of this origin, this one counted
+    draft: Draft | None  # content to compose, with attachments; None: the stored bytes are sent unchanged
+    until: datetime  # end of the attempt's lease: a send must start well before it
+    tries: int = 1  # attempts with this origin, including this one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendAttempt:
-    """One try to send, for whoever wants to know what happened."""
+    """One recorded send attempt."""
 
     id: str
     origin: Origin
     outcome: Outcome
     began_at: datetime
     settled_at: datetime | None
-    provider_message_id: str | None  # as the provider wrote it
+    provider_message_id: str | None  # as the provider returned it
     error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiredHold:
-    """A hold that nobody decided in time, and what its agent's owner wants done about it."""
+    """A hold that expired undecided, with the action to take."""
 
     message_id: str
     agent: str
     user_id: str
-    action: ExpirationAction  # always ``reject`` where a cap was reached: nobody looking is no reason to send
+    action: ExpirationAction  # always ``reject`` if a cap caused the hold: an unreviewed message over a cap is not sent
     hold_expires_at: datetime

@@ -1,4 +1,4 @@
-"""What queries about people answer: their sessions, what they are counted by, and what they asked for twice."""
+"""Records of sessions, letters, usage, idempotent requests and exports; frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ ExportedKind = Literal["header", "domain", "agent", "api_key", "message", "usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A person who is signed in, without the token that says so."""
+    """A console session, without its token."""
 
     user_id: str
     created_at: datetime
@@ -22,36 +22,36 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A letter of the relay's own to a person, as a worker that is to send it has it."""
+    """A letter of the relay to a user, as claimed by a worker."""
 
     id: str
     user_id: str
     kind: LetterKind
-    message_id: str | None  # of a review letter: what waits
-    revision: int | None  # of that message, when the letter was asked for
-    attempts: int  # this one included; names the claim, too
+    message_id: str | None  # of a review letter: the held message
+    revision: int | None  # revision of that message when the letter was enqueued
+    attempts: int  # including this one; also the fencing token
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class UsageAmount:
-    """How much of one kind."""
+    """Count and size of one kind of usage."""
 
-    count: int  # mails
+    count: int  # messages
     bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class DayUsage:
-    """What a user was counted on one day."""
+    """Usage of one user on one day."""
 
-    day: date  # of UTC
-    kinds: Mapping[UsageKind, UsageAmount]  # without those of which there was nothing
+    day: date  # UTC
+    kinds: Mapping[UsageKind, UsageAmount]  # without kinds that have no usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageEvent:
-    """One thing that was counted. The agent and the message may be gone."""
+    """One counted message. Its agent and message may be deleted."""
 
     number: int
     kind: UsageKind
@@ -63,16 +63,16 @@ class UsageEvent:
 
 @dataclass(frozen=True, slots=True)
 class BegunRequest:
-    """What is known of a request that came with an idempotency key."""
+    """The state of a request with an idempotency key."""
 
-    state: RequestState  # new: whoever asked does the work, and nobody else
-    status: int | None = None  # of the kept answer, when it is answered
+    state: RequestState  # new: this caller runs the request
+    status: int | None = None  # HTTP status of the stored answer, if answered
     answer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """One thing a user owns, as JSON can hold it: times are aware datetimes, everything else plain."""
+    """One exported object as JSON values; times are aware datetimes."""
 
     kind: ExportedKind
     values: Mapping[str, Any]

@@ -81,7 +81,7 @@ def _end(asked: ReviewRequest) -> str:
     """Until when it waits, and what happens then; a hold that a cap made never ends in a mail."""
     until = asked.message.hold_expires_at
     assert until is not None, "it waits"
-    end = asked.message.end(asked.agent.hitl_expiration_action)
+    end = asked.message.expiration_action(asked.agent.hitl_expiration_action)
     then = "it is sent as it is here" if end == "approve" else "it is not sent"
     return f"It waits until {_time(until)}; if nobody has decided by then, {then}."
 

@@ -63,7 +63,7 @@ def span(left: timedelta) -> str:
 
 def end_of_hold(message: OutboundMessage, action: ExpirationAction) -> str:
     """What happens when nobody decides; a cap that was reached never ends in a yes."""
-    return _ENDS[message.end(action)]
+    return _ENDS[message.expiration_action(action)]
 
 
 def short_digest(digest: str | None) -> str:

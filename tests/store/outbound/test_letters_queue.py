@@ -110,7 +110,7 @@ def test_a_newer_revision_takes_the_place_of_what_has_not_gone(ask, claim, rows,
     ask(2)
 
     assert [2] == [letter.revision for letter in claim()]
-    assert [("failed", 1, "overtaken: the draft was changed"), ("pending", 2, None)] == rows()
+    assert [("failed", 1, "superseded: the draft was edited"), ("pending", 2, None)] == rows()
 
 
 def test_an_older_revision_that_comes_late_is_not_told_of(ask, claim):
