@@ -85,7 +85,7 @@ def migrate_to(program: Program, url: str, *, as_json: bool) -> None:
         source, target = open_engine(settings.database), open_engine(url)
         for engine in (source, target):
             click.get_current_context().call_on_close(engine.dispose)
-        copied = copy_store(source, target, tell=_tell)
+        copied = copy_store(source, target, on_progress=_tell)
     _end_line()
     show_all(copied, ("table", "rows", "digest"), as_json=as_json)
     shown = target.url.set(drivername=target.dialect.name).render_as_string(hide_password=True)

@@ -1,7 +1,7 @@
-"""A SQLite store kept in another file while it is in use.
+"""Online backup of a SQLite store to another file, while it is in use.
 
-The copy is made by SQLite's own online backup over a reader's transaction: in write-ahead mode that
-keeps no writer waiting, and no write meanwhile makes it begin anew.
+SQLite's online backup runs inside a read transaction: in write-ahead mode that blocks no writer, and writes
+meanwhile do not restart it.
 """
 
 import os
@@ -22,25 +22,26 @@ from store.errors import FileExists, InvalidValue, Unavailable
 
 _COUNTED: Final = ("users", "agents", "messages")
 _HAS_TABLE: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?"
-_STEP: Final = 1024  # pages, between two looks at whether somebody wants to stop
+_STEP: Final = 1024  # pages per step; between two steps the copy can be interrupted
 _NO_DATABASE: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 _PASSWORDS: Final = ("password", "sslpassword")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """What a copy holds."""
+    """What a backup file contains."""
 
     file: Path
     size: int  # bytes
     revision: str
-    rows: dict[str, int]  # of the tables an owner would look for
+    rows: dict[str, int]  # row counts of the main tables
 
 
 def back_up(database: Path, target: Path, *, overwrite: bool = False) -> Backup:
-    """Copy the SQLite store at *database* to *target*, whether or not it is in use; checked before it has its name.
+    """Copy the SQLite store at *database* to *target*; works while it is in use.
 
-    Raises FileExists, InvalidValue for what is no store of ours, Unavailable when it cannot be read or written.
+    The copy is checked before it gets the name *target*. Raises FileExists: *target* exists, is the store, or has logs
+    of another file. Raises InvalidValue: not a Mailseal store. Raises Unavailable: it cannot be read or written.
     """
     if not database.is_file():
         raise InvalidValue(f"there is no store at {database}")
@@ -54,25 +55,31 @@ def back_up(database: Path, target: Path, *, overwrite: bool = False) -> Backup:
 
 
 def inspect_copy(file: Path) -> Backup:
-    """What a copy holds. Raises InvalidValue when it is no store of ours, or only half of one."""
+    """Revision and row counts of a store file.
+
+    Raises InvalidValue: not a Mailseal store, or an unfinished copy.
+    """
     try:
         with closing(connect(file)) as connection:
             if connection.execute(_HAS_TABLE, (UNFINISHED,)).fetchone():
-                raise InvalidValue("it holds an unfinished copy: run `mailseal migrate-to` again")
+                raise InvalidValue("the file holds an unfinished copy: run `mailseal migrate-to` again")
             (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            rows = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in _COUNTED}  # noqa: S608 (names of ours)
+            rows = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in _COUNTED}  # noqa: S608 (constant names)
     except (sqlite3.Error, TypeError) as error:  # no such table, or no row
         raise InvalidValue("not a Mailseal store") from error
     return Backup(file=file, size=file.stat().st_size, revision=revision, rows=rows)
 
 
 def dump_command(url: str, file: Path) -> str:
-    """How a PostgreSQL store at *url* is backed up by PostgreSQL's own program; without the password."""
+    """The pg_dump command that backs up the store at *url*, without its password."""
     return f"pg_dump --format=custom --file={quote(str(file))} --dbname={quote(_without_password(url))}"
 
 
 def restore_command(url: str, file: Path) -> str:
-    """How such a backup is put in the place of the store at *url*, with every daemon stopped."""
+    """The pg_restore command that replaces the store at *url* by such a backup.
+
+    Every daemon must be stopped first. The password is left out.
+    """
     options = "--clean --if-exists --single-transaction"
     return f"pg_restore {options} --dbname={quote(_without_password(url))} {quote(str(file))}"
 
@@ -84,13 +91,13 @@ def _without_password(url: str) -> str:
 
 
 def _require_free(target: Path, database: Path, *, overwrite: bool) -> None:
-    """Raises FileExists where a copy would destroy something."""
+    """Raise FileExists where a copy would destroy a file."""
     if target.exists() and not (overwrite and target.is_file()):
-        raise FileExists(f"{target} exists already")
+        raise FileExists(f"{target} exists already: choose another name, or pass --force")
     if target.exists() and target.samefile(database):
         raise FileExists(f"{target} is the store itself")
     if log := pending_logs(target):
-        raise FileExists(f"{log[0]} belongs to another {target.name}, and would be played into the new one")
+        raise FileExists(f"{log[0]} belongs to another {target.name} and would be applied to the new one: move it away")
 
 
 def _copy(database: Path, unfinished: Path) -> None:
@@ -106,7 +113,10 @@ def _copy(database: Path, unfinished: Path) -> None:
 
 @contextmanager
 def _under_another_name(target: Path) -> Iterator[Path]:
-    """A file beside *target* that only its owner can read; gone at the end unless it was put in place."""
+    """A temporary file beside *target*, readable by its owner only.
+
+    Deleted at the end unless it was moved into place.
+    """
     try:
         descriptor, name = mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".unfinished")
     except OSError as error:

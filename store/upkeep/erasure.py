@@ -1,7 +1,7 @@
-"""Taking away everything a user owns, in one transaction.
+"""Delete a user and everything the user owns, in one transaction.
 
-What belongs to others stays as it is: their agents and claims on this user's domains, and bytes that
-their messages share. Rows go a batch at a time, so that no number of messages needs more memory.
+Other users' data stays: their agents and claims on this user's domains, and bytes that their messages share.
+Rows are deleted in batches, so memory use does not grow with the number of messages.
 """
 
 from collections import Counter
@@ -44,10 +44,10 @@ from store.schema.outbound import (
 from store.transaction import Tx
 from store.wake import INBOX
 
-BATCH: Final = 1000  # messages taken away at a time
-CHUNKS: Final = 100  # of a long content, too
+BATCH: Final = 1000  # messages per batch
+CHUNKS: Final = 100  # chunks of a long content per statement
 
-# By message_id, what belongs to another of them before it; and by user_id.
+# Deleted by message_id, dependent tables first; and by user_id.
 _BESIDE_MESSAGES: Final = (send_attempts, feedback, notifications, outbound_attachments, outbound)
 _OF_USER: Final = (
     *(usage_events, usage_days, user_sessions, idempotency_keys, api_keys),
@@ -61,17 +61,17 @@ _TABLES: Final = (
 
 
 def delete_user_data(tx: Tx, user_id: str) -> dict[str, int]:
-    """Take away a user with everything that is theirs; how many rows of each table went.
+    """Delete a user and all the user's data; returns deleted rows by table name.
 
-    A domain of theirs on which others have an agent or a claim stays and is nobody's: it takes mail again when
-    one of them proves it. It is counted too. Raises UserNotFound.
+    A domain of the user on which others have an agent or a claim stays without an owner, until one of them verifies
+    it; it is counted too. Raises UserNotFound.
     """
     gone = Counter({table.name: 0 for table in _TABLES})
-    addresses = _hold(tx, user_id)
+    addresses = _lock(tx, user_id)
     names = _domain_names(tx, user_id)
     for address in addresses:
         _delete_mails(tx, address, gone)
-        tx.wake(INBOX + address)  # whoever waits for its mail need wait no longer
+        tx.wake(INBOX + address)  # waiting readers return: the agent is gone
     for table in (agent_secrets, known_recipients):
         _delete(tx, table, table.c.agent.in_(_addresses(user_id)), gone)
     for table in _OF_USER:
@@ -80,24 +80,24 @@ def delete_user_data(tx: Tx, user_id: str) -> dict[str, int]:
     for name in names:
         gone[domains.name] += _give_up(tx, user_id, name)
     _delete(tx, users, users.c.id == user_id, gone)
-    return {str(table): count for table, count in gone.items()}  # SQLAlchemy's names are strings of a kind of their own
+    return {str(table): count for table, count in gone.items()}  # SQLAlchemy's names are a subclass of str
 
 
-def _hold(tx: Tx, user_id: str) -> list[str]:
-    """Lock the user and all agents, whose addresses are answered. Raises UserNotFound.
+def _lock(tx: Tx, user_id: str) -> list[str]:
+    """Lock the user and all the user's agents; returns the agents' addresses.
 
-    Agents first, as a mail does that arrives: whoever locked the user first would wait for that mail, and the
-    mail for the user.
+    Agents first, as an arriving mail locks them: the reverse order would deadlock with a mail that has locked its
+    agent and waits for the user. Raises UserNotFound.
     """
     held = select(agents.c.address).where(agents.c.user_id == user_id).order_by(agents.c.address).with_for_update()
     tx.execute(held).all()
     if tx.execute(select(users.c.id).where(users.c.id == user_id).with_for_update()).first() is None:
         raise UserNotFound
-    return list(tx.execute(held).scalars())  # no other can be made from now on
+    return list(tx.execute(held).scalars())  # the locked user blocks the creation of further agents
 
 
 def _delete_mails(tx: Tx, address: str, gone: Counter[str]) -> None:
-    """All messages and deliveries of an agent, and the bytes that nobody else has."""
+    """Delete an agent's messages and deliveries, and bytes that no other message uses."""
     for batch in _batches(tx, address):
         ids = select(messages.c.id).where(batch)
         contents = select(messages.c.raw_sha256).where(batch, messages.c.raw_sha256.is_not(None)).distinct()
@@ -107,12 +107,15 @@ def _delete_mails(tx: Tx, address: str, gone: Counter[str]) -> None:
             _delete(tx, table, table.c.message_id.in_(ids), gone)
         _delete(tx, messages, batch, gone)
         _forget(tx, hashes, gone)
-    _delete_deliveries(tx, deliveries.c.agent == address, gone)  # of events that were about no message
+    _delete_deliveries(tx, deliveries.c.agent == address, gone)  # deliveries of events without a message
 
 
 def _batches(tx: Tx, address: str) -> Iterator[ColumnElement[bool]]:
-    """Conditions that part an agent's messages, oldest first; each is asked for when the one before has gone."""
-    after = 0  # or each batch would be looked for through what is left of those before
+    """Conditions that split an agent's messages into batches, oldest first.
+
+    Each is computed after the one before was deleted.
+    """
+    after = 0  # skips the index entries of batches deleted before
     while (last := tx.execute(_last_of_batch(address, after)).scalar()) is not None:
         yield and_(messages.c.agent == address, messages.c.seq > after, messages.c.seq <= last)
         after = last
@@ -138,15 +141,15 @@ def _addresses(user_id: str) -> Select[Any]:
 
 
 def _domain_names(tx: Tx, user_id: str) -> list[str]:
-    """Every domain that the user has anything to do with, but for the shared one."""
+    """The domains the user claims, owns or has agents on, except the shared one."""
     claimed = select(domain_claims.c.domain).where(domain_claims.c.user_id == user_id)
     owned = select(domains.c.name).where(domains.c.user_id == user_id)
-    lived_on = select(agents.c.domain).join_from(agents, domains).where(agents.c.user_id == user_id)
-    return sorted(tx.execute(union(claimed, owned, lived_on.where(domains.c.is_shared.is_(False)))).scalars())
+    has_agents = select(agents.c.domain).join_from(agents, domains).where(agents.c.user_id == user_id)
+    return sorted(tx.execute(union(claimed, owned, has_agents.where(domains.c.is_shared.is_(False)))).scalars())
 
 
 def _give_up(tx: Tx, user_id: str, name: str) -> int:
-    """Leave the domain to whoever else has claimed it; 1 if it was this user's, or has gone."""
+    """Release the user's ownership; 1 if the user owned the domain or it was deleted."""
     mine = update(domains).where(domains.c.name == name, domains.c.user_id == user_id)
     disowned = tx.execute(mine.values(user_id=None, verified_at=None)).rowcount
     went = forget_if_unused(tx, name)
@@ -154,7 +157,7 @@ def _give_up(tx: Tx, user_id: str, name: str) -> int:
 
 
 def _forget(tx: Tx, contents: Sequence[str], gone: Counter[str]) -> None:
-    """Take away those of *contents* that no message points to any more."""
+    """Delete those of *contents* that no message refers to any more."""
     for body in forget_bodies(tx, contents):
         gone[bodies.name] += 1
         while body.is_long and (count := forget_chunks(tx, body.sha256, until=body.created_at, limit=CHUNKS)):

@@ -1,7 +1,7 @@
-"""Everything a user owns, told thing by thing, so that no number of messages needs more memory than a page.
+"""Export of everything a user owns, object by object, with bounded memory.
 
-What is told is named column by column: nothing that opens a door (hash, token, subject, secret) can come
-along because a table has got another column. Run it on ``Store.snapshot``.
+Exported columns are listed by name: no credential (hash, token, subject, secret) can be exported because a table
+gained a column. Run it on ``Store.snapshot``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from store.schema.outbound import outbound, suppressions
 from store.transaction import Tx
 
 SCHEMA_VERSION: Final = 1
-PAGE: Final = 200  # rows fetched at a time
+PAGE: Final = 200  # rows per page
 
 _USER: Final = ("id", "email", "name", "created_at", "updated_at")
 _DOMAIN: Final = ("domain", "verified", "verified_at", "created_at")
@@ -45,17 +45,18 @@ _SUPPRESSION: Final = tuple(field.name for field in fields(Suppression))
 
 
 def export_user_data(tx: Tx, user_id: str, *, now: datetime) -> Iterator[Exported]:
-    """A header, then the user's domains, agents, API keys, messages of both directions, usage events and suppressions.
+    """A header, domains, agents, API keys, messages, usage events and suppressions.
 
-    Raises UserNotFound at once; the rest is read while it is taken, so *tx* must stay open until then.
+    Messages are of both directions. Raises UserNotFound at once; the rest is read lazily, so *tx* must stay open
+    until the iterator is exhausted.
     """
     user = get_user_by_id(tx, user_id)
-    header = {"generated_at": now, "schema_version": SCHEMA_VERSION, "user": _told(user, _USER)}
+    header = {"generated_at": now, "schema_version": SCHEMA_VERSION, "user": _values(user, _USER)}
     return chain(
         [Exported("header", header)],
         _domains(tx, user_id),
         _agents(tx, user_id),
-        (Exported("api_key", _told(key, _KEY)) for key in list_api_keys(tx, user_id)),
+        (Exported("api_key", _values(key, _KEY)) for key in list_api_keys(tx, user_id)),
         _messages(tx, user_id),
         _usage_events(tx, user_id),
         _suppressions(tx, user_id),
@@ -65,16 +66,16 @@ def export_user_data(tx: Tx, user_id: str, *, now: datetime) -> Iterator[Exporte
 def _domains(tx: Tx, user_id: str) -> Iterator[Exported]:
     claimed = select(domain_claims.c.domain).where(domain_claims.c.user_id == user_id)
     for row in _walk(tx, claimed, domain_claims.c.domain):
-        yield Exported("domain", _told(lookup_domain(tx, user_id, row["domain"]), _DOMAIN))
+        yield Exported("domain", _values(lookup_domain(tx, user_id, row["domain"]), _DOMAIN))
 
 
 def _agents(tx: Tx, user_id: str) -> Iterator[Exported]:
     for address in _addresses(tx, user_id):
-        yield Exported("agent", _told(get_agent_by_id(tx, user_id, address), _AGENT))
+        yield Exported("agent", _values(get_agent_by_id(tx, user_id, address), _AGENT))
 
 
 def _messages(tx: Tx, user_id: str) -> Iterator[Exported]:
-    """Agent by agent, each one's in order of commit."""
+    """Messages by agent, in order of commit."""
     for address in _addresses(tx, user_id):
         for row in _walk(tx, _MESSAGES.where(messages.c.agent == address), messages.c.seq):
             values = {name: row[name] for name in _MESSAGE}
@@ -99,17 +100,20 @@ def _addresses(tx: Tx, user_id: str) -> Iterator[str]:
 
 
 def _written(tx: Tx, row: RowMapping) -> dict[str, Any]:
-    """What only an outbound message has. Texts are large: they are fetched for one at a time, where there are any."""
-    told = {name: row[name] for name in ("hold_expires_at", *_WRITTEN)}
+    """Fields that only an outbound message has.
+
+    Texts are large: they are read for one message at a time, and only if they still exist.
+    """
+    values = {name: row[name] for name in ("hold_expires_at", *_WRITTEN)}
     if row["kind"] is None or row["scrubbed_at"] is not None:
-        return told | {"text": None, "html": None, "attachments": []}
+        return values | {"text": None, "html": None, "attachments": []}
     message = get_outbound_message(tx, row["id"])
     files = [asdict(file) for file in message.attachments]
-    return told | {"text": message.text, "html": message.html, "attachments": files}
+    return values | {"text": message.text, "html": message.html, "attachments": files}
 
 
 def _walk(tx: Tx, query: Select[Any], key: ColumnElement[Any]) -> Iterator[RowMapping]:
-    """All rows of *query* in the order of *key*, which is unique in it, a page fetched at a time."""
+    """All rows of *query* ordered by the unique *key*, fetched page by page."""
     page = query.order_by(key).limit(PAGE)
     rows = tx.execute(page).mappings().all()
     while rows:
@@ -117,5 +121,5 @@ def _walk(tx: Tx, query: Select[Any], key: ColumnElement[Any]) -> Iterator[RowMa
         rows = tx.execute(page.where(key > rows[-1][key])).mappings().all()
 
 
-def _told(record: Any, names: Sequence[str]) -> dict[str, Any]:
+def _values(record: Any, names: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names}

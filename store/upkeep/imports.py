@@ -1,8 +1,8 @@
-"""Taking an account back in from its export, thing by thing: what is there already stays as it is.
+"""Import an account from its export; objects that exist stay unchanged.
 
-An import never makes anything happen: no webhook is called and nothing is sent for it. An outbound message
-that was on its way becomes ``unconfirmed`` (who exported it may have sent it since), one that waited for a
-person becomes ``failed``, and both wait for their owner's word.
+An import triggers no webhook and no sending. An outbound message that was being sent becomes ``unconfirmed``,
+because the exporting relay may have sent it since; a held one becomes ``failed``. Their owner decides about
+both.
 """
 
 from collections.abc import Sequence
@@ -24,29 +24,29 @@ from store.schema.outbound import outbound
 from store.transaction import Tx
 from store.wake import INBOX
 
-MAX_SEQ: Final = 2**53  # far beyond any mailbox, and far below where counting would end
-WAS_HELD: Final = "it waited for a decision when the account was exported"
-WAS_UNDER_WAY: Final = "it was on its way when the account was exported"
+MAX_SEQ: Final = 2**53  # far above any mailbox, far below the integer limit
+WAS_HELD: Final = "it was pending approval when the account was exported"
+WAS_UNDER_WAY: Final = "it was queued or being sent when the account was exported"
 _AS_IMPORTED: Final = {"queued": "unconfirmed", "sending": "unconfirmed", "pending_approval": "failed"}
 _ERRORS: Final = {"queued": WAS_UNDER_WAY, "sending": WAS_UNDER_WAY, "pending_approval": WAS_HELD}
-# Of an agent, what create_agent does not take.
+# Fields of an agent that create_agent does not accept.
 _AFTERWARDS: Final = (*("webhook_off_at", "hitl_enabled", "hitl_ttl_seconds", "hitl_expiration_action", "updated_at"),)
 _MESSAGE: Final = tuple(field.name for field in fields(Message))
 
 
-def import_user(tx: Tx, told: User) -> tuple[User, bool]:
-    """The user to take things in for, and whether they are new: whoever has this id, else this email, else *told*.
+def import_user(tx: Tx, imported: User) -> tuple[User, bool]:
+    """The user to import for, and whether it is new: matched by id, then by email.
 
     Raises InvalidValue.
     """
-    for find, key in ((get_user_by_id, told.id), (get_user_by_email, told.email)):
+    for find, key in ((get_user_by_id, imported.id), (get_user_by_email, imported.email)):
         try:
             return find(tx, key), False
         except UserNotFound:
             continue
-    values = {field.name: getattr(told, field.name) for field in fields(User)} | {"subject": LOCAL + told.id}
+    values = {field.name: getattr(imported, field.name) for field in fields(User)} | {"subject": LOCAL + imported.id}
     tx.execute(insert(users), values)
-    return get_user_by_id(tx, told.id), True
+    return get_user_by_id(tx, imported.id), True
 
 
 def import_domain(
@@ -59,9 +59,9 @@ def import_domain(
     next_check_at: datetime,
     verified_at: datetime | None,
 ) -> bool:
-    """Claim a domain for its user, and with a *verified_at* take it for proved; whether the claim is new.
+    """Claim a domain for its user; whether the claim is new.
 
-    Raises InvalidValue, DomainNotAvailable.
+    With *verified_at* the domain counts as verified. Raises InvalidValue, DomainNotAvailable.
     """
     try:
         lookup_domain(tx, user_id, name)
@@ -74,13 +74,13 @@ def import_domain(
     return is_new
 
 
-def import_agent(tx: Tx, user_id: str, told: Agent, secret: AgentSecret) -> bool:
-    """Keep an agent with a *secret* of its own; whether it is new.
+def import_agent(tx: Tx, user_id: str, imported: Agent, secret: AgentSecret) -> bool:
+    """Create an agent with a new *secret*, unless the user has it; whether it is new.
 
-    Raises InvalidValue, DomainNotFound (not claimed by this user), AddressTaken.
+    Raises InvalidValue. Raises DomainNotFound: the user has not claimed the domain. Raises AddressTaken.
     """
     try:
-        found = get_agent_by_email(tx, told.address)
+        found = get_agent_by_email(tx, imported.address)
     except AgentNotFound:
         found = None
     if found is not None and found.user_id == user_id:
@@ -88,41 +88,46 @@ def import_agent(tx: Tx, user_id: str, told: Agent, secret: AgentSecret) -> bool
     create_agent(
         tx,
         user_id,
-        told.address,
-        mode=told.mode,
-        webhook_url=told.webhook_url,
+        imported.address,
+        mode=imported.mode,
+        webhook_url=imported.webhook_url,
         secret=secret,
-        now=told.created_at,
-        name=told.name,
-        events=told.events,
-        on_unverified=told.on_unverified,
-        is_postmaster=told.is_postmaster,
+        now=imported.created_at,
+        name=imported.name,
+        events=imported.events,
+        on_unverified=imported.on_unverified,
+        is_postmaster=imported.is_postmaster,
     )
-    further = {name: getattr(told, name) for name in _AFTERWARDS}
-    tx.execute(update(agents).where(agents.c.address == told.address).values(further))
+    further = {name: getattr(imported, name) for name in _AFTERWARDS}
+    tx.execute(update(agents).where(agents.c.address == imported.address).values(further))
     return True
 
 
 def owners_of_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, str | None]:
-    """Whose those of these messages are that are there, by their ids; the operator's own are None's."""
+    """The owners of those messages that exist, by message id.
+
+    None is the owner of the operator's own messages.
+    """
     query = select(messages.c.id, agents.c.user_id).join_from(messages, agents)
     return {row.id: row.user_id for row in tx.execute(query.where(messages.c.id.in_(message_ids)))}
 
 
 def own_agents(tx: Tx, user_id: str, addresses: Sequence[str]) -> set[str]:
-    """Which of these are addresses of this user's agents."""
+    """Those of *addresses* that are agents of this user."""
     mine = agents.c.address.in_(addresses), agents.c.user_id == user_id
     return set(tx.execute(select(agents.c.address).where(*mine)).scalars())
 
 
-def import_messages(tx: Tx, user_id: str, told: Sequence[ImportedMessage], contents: Contents, *, now: datetime) -> int:
-    """Keep those of *told* that are not there, in their order, each with its bytes; how many were kept.
+def import_messages(
+    tx: Tx, user_id: str, imported: Sequence[ImportedMessage], contents: Contents, *, now: datetime
+) -> int:
+    """Store those of the messages that do not exist, in order; returns the count.
 
-    A message keeps its number where nothing came behind it, else it gets the next one: what came first is what
-    readers have passed. Raises InvalidValue, AgentNotFound, AddressTaken for what is another user's, and
-    Unavailable when chunks are gone.
+    A message keeps its sequence number if the agent has none that is equal or higher, else it gets the next one:
+    readers have passed the numbers before. Raises InvalidValue. Raises AgentNotFound. Raises AddressTaken: a
+    message id of another user. Raises Unavailable: chunks were deleted meanwhile.
     """
-    fresh = _not_there(tx, user_id, told)
+    fresh = _not_there(tx, user_id, imported)
     rows = _rows(tx, user_id, fresh)
     for each in fresh:
         if each.message.raw_sha256 is not None:
@@ -139,15 +144,15 @@ def import_messages(tx: Tx, user_id: str, told: Sequence[ImportedMessage], conte
     return len(rows)
 
 
-def _not_there(tx: Tx, user_id: str, told: Sequence[ImportedMessage]) -> list[ImportedMessage]:
-    owners = owners_of_messages(tx, [each.message.id for each in told])
+def _not_there(tx: Tx, user_id: str, imported: Sequence[ImportedMessage]) -> list[ImportedMessage]:
+    owners = owners_of_messages(tx, [each.message.id for each in imported])
     if any(owner != user_id for owner in owners.values()):
-        raise AddressTaken("a message of this id is another user's")
-    return [each for each in told if each.message.id not in owners]
+        raise AddressTaken("a message with this id belongs to another user")
+    return [each for each in imported if each.message.id not in owners]
 
 
 def _rows(tx: Tx, user_id: str, fresh: Sequence[ImportedMessage]) -> list[Row]:
-    """The rows, numbered; their agents are locked until the end, and count on from here."""
+    """The numbered rows; their agents stay locked, and their counters are advanced."""
     addresses = sorted({each.message.agent for each in fresh})
     held = select(agents.c.address, agents.c.last_seq, agents.c.mode).where(agents.c.user_id == user_id)
     held = held.where(agents.c.address.in_(addresses)).order_by(agents.c.address)
@@ -157,7 +162,7 @@ def _rows(tx: Tx, user_id: str, fresh: Sequence[ImportedMessage]) -> list[Row]:
     for each in fresh:
         agent = each.message.agent
         if agent not in boxes:
-            raise AgentNotFound(f"no agent {agent} of this user")
+            raise AgentNotFound(f"{agent} is not an agent of this user")
         last[agent] = max(last[agent] + 1, each.message.seq)
         rows.append(_row(each, seq=last[agent], polls=boxes[agent].mode == "poll"))
     for address in addresses:
@@ -168,7 +173,7 @@ def _rows(tx: Tx, user_id: str, fresh: Sequence[ImportedMessage]) -> list[Row]:
 
 def _row(each: ImportedMessage, *, seq: int, polls: bool) -> Row:
     if not 0 < each.message.seq <= MAX_SEQ:
-        raise InvalidValue("a message's number is out of range")
+        raise InvalidValue(f"a message's seq must be from 1 to {MAX_SEQ}")
     values: Row = {name: getattr(each.message, name) for name in _MESSAGE}
     status = values["status"]
     return values | {

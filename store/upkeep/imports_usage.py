@@ -1,7 +1,8 @@
-"""Taking usage back in: an event has no name of its own, so what is kept already is known by its place.
+"""Import usage events, which have no id: stored ones are recognised by order.
 
-Both lists are in the order of counting, and an import that was interrupted has kept a beginning of its list. So
-the two are walked side by side, once: what is not found behind the last one that was is new, with all behind it.
+Both lists are in order of counting, and an interrupted import has stored a prefix of its list. So both are
+walked side by side, once: the first event that is not found behind the last match is new, and so are all after
+it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,15 +28,15 @@ _KEPT: Final = select(
 ).order_by(usage_events.c.number)
 
 
-def import_usage(tx: Tx, user_id: str, told: Sequence[UsageEvent], *, after: int | None) -> ImportedUsage:
-    """Count those of *told* that are not counted yet, with the sums of their days.
+def import_usage(tx: Tx, user_id: str, imported: Sequence[UsageEvent], *, after: int | None) -> ImportedUsage:
+    """Count those events that are not counted yet, with their days' sums.
 
-    *after* is 0 for the beginning of the list, then what the call before answered. Raises InvalidValue.
+    *after* is 0 for the beginning of the list, then the value returned by the previous call. Raises InvalidValue.
     """
     known = 0
     if after is not None:
-        known, after = _passed(tx, user_id, told, after)
-    for event in told[known:]:
+        known, after = _passed(tx, user_id, imported, after)
+    for event in imported[known:]:
         record_usage(
             tx,
             user_id=user_id,
@@ -45,18 +46,18 @@ def import_usage(tx: Tx, user_id: str, told: Sequence[UsageEvent], *, after: int
             size=event.bytes,
             at=event.at,
         )
-    return ImportedUsage(kept=len(told) - known, after=after)
+    return ImportedUsage(kept=len(imported) - known, after=after)
 
 
-def _passed(tx: Tx, user_id: str, told: Sequence[UsageEvent], after: int) -> tuple[int, int | None]:
-    """How many of *told* are kept already, and behind which number to look for the next."""
+def _passed(tx: Tx, user_id: str, imported: Sequence[UsageEvent], after: int) -> tuple[int, int | None]:
+    """How many events are stored already, and the number behind which to go on."""
     there = _walk(tx, user_id, after)
-    for known, event in enumerate(told):
+    for known, event in enumerate(imported):
         found = next((row.number for row in there if _is_same(row, event)), None)
         if found is None:
             return known, None
         after = found
-    return len(told), after
+    return len(imported), after
 
 
 def _walk(tx: Tx, user_id: str, after: int) -> Iterator[Any]:
@@ -67,9 +68,9 @@ def _walk(tx: Tx, user_id: str, after: int) -> Iterator[Any]:
 
 
 def _is_same(row: Any, event: UsageEvent) -> bool:
-    told = (event.kind, event.agent, event.message_id, event.bytes, _second(event.at))
-    return told == (row.kind, row.agent, row.message_id, row.bytes, _second(row.at))
+    imported = (event.kind, event.agent, event.message_id, event.bytes, _second(event.at))
+    return imported == (row.kind, row.agent, row.message_id, row.bytes, _second(row.at))
 
 
 def _second(moment: datetime) -> datetime:
-    return moment.replace(microsecond=0)  # which is what an export tells of it
+    return moment.replace(microsecond=0)  # exports have whole seconds

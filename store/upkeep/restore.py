@@ -1,6 +1,6 @@
-"""A file put in the place of a SQLite store, which is kept beside it.
+"""Replace a SQLite store by a backup file; the old store is kept beside it.
 
-Everything that can fail is done to a copy under another name; what follows is one rename, so a crash at
+Everything that can fail is done on a copy under another name; then one rename replaces the store, so a crash at
 any moment leaves the old store or the new one.
 """
 
@@ -37,23 +37,24 @@ _IN_USE: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What is in place now."""
+    """The restored store."""
 
     database: Path
-    aside: Path | None  # where the store is that was there before; None where there was none
+    aside: Path | None  # the previous store; None if there was none
     revision: str
     rows: dict[str, int]
 
 
 def restore(source: Path, database: Path, *, now: datetime) -> Restored:
-    """Put *source*, at the newest revision, in the place of the store at *database*, which nobody may be using.
+    """Replace the store at *database* by *source*, upgraded to the newest revision.
 
-    Raises InvalidValue when *source* is no whole store of ours or one of a later release, Unavailable when
-    somebody has the old one open or a file cannot be written. Then the old one is as it was.
+    No process may use the store. Raises InvalidValue: *source* is not an intact Mailseal store, or of a later release.
+    Raises Unavailable: the old store is open in a process, or a file cannot be written. After an error the old store is
+    unchanged.
     """
     _require_file(source, database)
     unfinished = sibling(database, _UNFINISHED)
-    remove(unfinished)  # of a restore that was killed
+    remove(unfinished)  # left by a restore that was killed
     try:
         _copy(source, unfinished, like=database)
         _make_ready(unfinished)
@@ -70,35 +71,39 @@ def _require_file(source: Path, database: Path) -> None:
     if database.exists() and source.samefile(database):
         raise InvalidValue(f"{source} is the store itself")
     if log := pending_logs(source):
-        raise InvalidValue(f"{log[0]} holds a part of {source.name}: make a backup with `mailseal backup`")
+        raise InvalidValue(
+            f"{log[0]} holds changes that are not in {source.name}: make the backup with `mailseal backup`"
+        )
 
 
 def _copy(source: Path, unfinished: Path, *, like: Path) -> None:
-    """The bytes of *source* in a file of the owner of the store, for nobody else's eyes."""
+    """Copy *source* to a file with the store's owner and mode 0600."""
     try:
         owner = (like if like.exists() else like.parent).stat()
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with source.open("rb") as given, os.fdopen(descriptor, "wb") as copy:
             shutil.copyfileobj(given, copy)
-            with suppress(PermissionError):  # only the administrator gives files away, and only then it is needed
+            with suppress(PermissionError):  # only root can change the owner, and only root needs to
                 os.fchown(copy.fileno(), owner.st_uid, owner.st_gid)
     except OSError as error:
         raise Unavailable(f"{like} cannot be written: {error.strerror}") from error
 
 
 def _make_ready(unfinished: Path) -> None:
-    """Bring the copy to the newest revision. Raises InvalidValue for what is no store of this program's."""
+    """Upgrade the copy to the newest revision. Raises InvalidValue: no Mailseal store."""
     require_intact(unfinished)
     engine = open_engine(sqlite_url(unfinished))
     try:
         found = state(engine)
         if found.is_newer:
-            raise InvalidValue(f"revision {found.found} is of a later release than this program")
+            raise InvalidValue(
+                f"revision {found.found} is of a later release: install that release and restore with it"
+            )
         if found.found is None:
             raise InvalidValue("not a Mailseal store")
         upgrade(engine)
         if missing := metadata.tables.keys() - inspect(engine).get_table_names():
-            raise InvalidValue(f"not a Mailseal store: it has no {min(missing)}")
+            raise InvalidValue(f"not a Mailseal store: table {min(missing)} is missing")
     finally:
         engine.dispose()
     require_intact(unfinished)
@@ -115,23 +120,26 @@ def _put_in_place(unfinished: Path, database: Path, now: datetime) -> Path | Non
             os.link(database, name)
         except OSError as error:
             raise Unavailable(f"{database} cannot be kept as {name.name}: {error.strerror}") from error
-        move_logs_aside(database, name)  # a damaged one may have them still
+        move_logs_aside(database, name)  # a damaged store may still have logs
         move_into_place(unfinished, database)
     return name
 
 
 @contextmanager
 def _at_rest(database: Path) -> Iterator[None]:
-    """The old store all in its one file, and nobody else at it meanwhile. Raises Unavailable while it is in use."""
+    """The old store with all changes in its one file, locked exclusively.
+
+    Raises Unavailable: another process has it open.
+    """
     with closing(connect(database)) as connection:
         try:
-            # Refused while any other connection is open, and it leaves no log.
+            # Fails while any other connection is open, and leaves no log.
             mode = connection.execute("PRAGMA journal_mode=DELETE").fetchone()[0]
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             if error.sqlite_errorcode & 0xFF in _IN_USE:
-                raise Unavailable(f"somebody has {database} open") from error
-            mode = "damaged"  # one of those is set aside as it is, with its log
+                raise Unavailable(f"{database} is open in another process: stop it first") from error
+            mode = "damaged"  # a damaged store is set aside unchanged, with its log
         if mode not in {"delete", "damaged"}:
-            raise Unavailable(f"somebody has {database} open")
+            raise Unavailable(f"{database} is open in another process: stop it first")
         yield

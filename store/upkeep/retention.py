@@ -1,8 +1,8 @@
-"""What is kept for a time only, and goes when that is over: a bounded batch a call, oldest first.
+"""Deletion of expired data, one bounded batch per call, oldest first.
 
-Whatever goes by a time of its own is found by the index on it. What has none but grows with time
-(attempts, usage events, deliveries, letters) is found by looking at the lowest rows and no others, so that a call with
-nothing to do costs little. Several processes may clean at once: each takes rows that no other has.
+Rows with an expiry time are found by its index. Tables without one whose keys grow with time (attempts, usage events,
+deliveries, letters) are scanned from the lowest key, a bounded number of rows, so that a call that deletes no row is
+cheap. Several processes may run this at once: each skips rows locked by another.
 """
 
 from collections.abc import Sequence
@@ -19,17 +19,17 @@ from store.schema.outbound import notifications, outbound_attachments
 from store.transaction import Tx
 
 ATTEMPTS_LAST: Final = timedelta(days=30)
-DELIVERIES_LAST: Final = timedelta(days=30)  # from when they were settled; those of a message go with it
-LETTERS_LAST: Final = timedelta(days=30)  # from when they were settled
-USAGE_LASTS: Final = timedelta(days=400)  # the events: the days' sums stay
-_LOOKED_AT: Final = 1000  # of the lowest rows
+DELIVERIES_LAST: Final = timedelta(days=30)  # after settling; deliveries of a message are deleted with it
+LETTERS_LAST: Final = timedelta(days=30)  # after settling
+USAGE_LASTS: Final = timedelta(days=400)  # for events; daily sums are kept
+_SCAN_LIMIT: Final = 1000  # lowest rows scanned per call
 
 _FILES: Final = (
     select(func.coalesce(func.sum(outbound_attachments.c.size), 0))
     .where(outbound_attachments.c.message_id == messages.c.id)
     .scalar_subquery()
 )
-# What goes with a message: its bytes, and the files of one that was never sent.
+# Bytes deleted with a message: its raw bytes, and the attachments of one that was never sent.
 _WEIGHT: Final = messages.c.raw_size + case((messages.c.direction == "outbound", _FILES), else_=0)
 _EXPIRED: Final = (
     select(messages.c.id, messages.c.expires_at, _WEIGHT.label("weight"))
@@ -42,7 +42,9 @@ _EXPIRED: Final = (
 _UP_TO: Final = func.sum(_EXPIRED.c.weight).over(order_by=[_EXPIRED.c.expires_at, _EXPIRED.c.id])
 _WEIGHED: Final = select(_EXPIRED.c.id, _EXPIRED.c.weight, _UP_TO.label("total")).cte("weighed")
 _BOUNDED: Final = select(_WEIGHED.c.id).where(
-    or_(_WEIGHED.c.total <= MAX_BYTES, _WEIGHED.c.total == _WEIGHED.c.weight)  # the first goes, whatever it weighs
+    or_(
+        _WEIGHED.c.total <= MAX_BYTES, _WEIGHED.c.total == _WEIGHED.c.weight
+    )  # the first is deleted regardless of its size
 )
 _EXPIRE: Final = delete(messages).where(messages.c.id.in_(_BOUNDED)).returning(messages.c.raw_sha256)
 
@@ -62,19 +64,19 @@ _FORGET_KEYS: Final = (
 
 
 def _lowest(key: Any, least: Any, condition: ColumnElement[bool]) -> Any:
-    """Remove those of the lowest rows by *key*, from *least* on, that *condition* holds for.
+    """A DELETE of the lowest rows by *key*, from *least* on, that meet *condition*.
 
-    Only what is to go is locked: to lock what stays would write to it.
+    Only rows to be deleted are locked: locking a row that stays would write to it.
     """
     table = key.table
-    low = select(key).where(key >= least).order_by(key).limit(_LOOKED_AT).cte("low")
+    low = select(key).where(key >= least).order_by(key).limit(_SCAN_LIMIT).cte("low")
     old = select(key).where(key.in_(select(low.c[key.name])), condition).order_by(key).limit(bindparam("most"))
     taken = old.with_for_update(skip_locked=True).cte("old")
     return delete(table).where(key.in_(select(taken.c[key.name]))).returning(key)
 
 
 _FORGET_ATTEMPTS: Final = _lowest(delivery_attempts.c.number, 0, delivery_attempts.c.at <= bindparam("before"))
-# Not IS NULL: there is an index for that, by which SQLite would go through all of them and not the lowest.
+# Not IS NULL: SQLite would use the index for that and scan all such rows, not only the lowest.
 _NO_MESSAGE: Final = func.coalesce(deliveries.c.message_id, "") == ""
 _FORGET_DELIVERIES: Final = _lowest(
     deliveries.c.id, "", and_(_NO_MESSAGE, deliveries.c.settled_at <= bindparam("before"))
@@ -85,16 +87,16 @@ _FORGET_USAGE: Final = _lowest(usage_events.c.number, 0, usage_events.c.at <= bi
 
 @dataclass(frozen=True, slots=True)
 class ExpiredMessages:
-    """What a batch removed."""
+    """The result of one batch."""
 
     count: int
-    long_bodies: Sequence[ForgottenBody]  # their chunks are to be removed next, a few a transaction: forget_chunks
+    long_bodies: Sequence[ForgottenBody]  # their chunks must be deleted next, a few per transaction, by forget_chunks
 
 
 def delete_expired_messages(tx: Tx, *, now: datetime, limit: int) -> ExpiredMessages:
-    """Remove up to *limit* messages whose time is over, with all that was theirs and the bytes nothing points to.
+    """Delete up to *limit* expired messages, dependent rows and unreferenced bytes.
 
-    Fewer than *limit*, and one at least, where they weigh more than MAX_BYTES. None when there are no more.
+    Fewer, but at least one, if they exceed MAX_BYTES in total. A count of 0 means that none is left.
     """
     contents = tx.execute(_EXPIRE, {"now": now, "most": limit}).scalars().all()
     gone = forget_bodies(tx, [sha256 for sha256 in contents if sha256 is not None])
@@ -102,27 +104,30 @@ def delete_expired_messages(tx: Tx, *, now: datetime, limit: int) -> ExpiredMess
 
 
 def delete_old_idempotency_keys(tx: Tx, *, now: datetime, limit: int) -> int:
-    """Remove up to *limit* keys of 24 hours ago or earlier; answers how many went."""
+    """Delete up to *limit* keys older than 24 hours; returns the count."""
     return _removed(tx, _FORGET_KEYS, before=now - KEYS_LAST, limit=limit)
 
 
 def delete_old_attempts(tx: Tx, *, now: datetime, limit: int) -> int:
-    """Remove up to *limit* attempts of 30 days ago or earlier; answers how many went."""
+    """Delete up to *limit* delivery attempts older than 30 days; returns the count."""
     return _removed(tx, _FORGET_ATTEMPTS, before=now - ATTEMPTS_LAST, limit=limit)
 
 
 def delete_old_deliveries(tx: Tx, *, now: datetime, limit: int) -> int:
-    """Remove up to *limit* deliveries without a message that were settled 30 days ago or earlier; answers how many."""
+    """Delete up to *limit* deliveries without a message, settled over 30 days ago.
+
+    Returns the count.
+    """
     return _removed(tx, _FORGET_DELIVERIES, before=now - DELIVERIES_LAST, limit=limit)
 
 
 def delete_old_letters(tx: Tx, *, now: datetime, limit: int) -> int:
-    """Remove up to *limit* letters to people that were settled 30 days ago or earlier; answers how many went."""
+    """Delete up to *limit* letters settled over 30 days ago; returns the count."""
     return _removed(tx, _FORGET_LETTERS, before=now - LETTERS_LAST, limit=limit)
 
 
 def delete_old_usage_events(tx: Tx, *, now: datetime, limit: int) -> int:
-    """Remove up to *limit* usage events of 400 days ago or earlier; answers how many went."""
+    """Delete up to *limit* usage events older than 400 days; returns the count."""
     return _removed(tx, _FORGET_USAGE, before=now - USAGE_LASTS, limit=limit)
 
 

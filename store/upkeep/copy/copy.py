@@ -1,8 +1,8 @@
-"""A whole store copied into another database, in parts that can be interrupted.
+"""Copy a whole store into another database, in parts; an interrupted copy resumes.
 
-Rows go table by table in order of their keys, a bounded part a transaction; how far it is stands in
-the same transaction (store/upkeep/copy/marker.py), and run again it goes on from there. At the end both
-sides are read again, counted and hashed.
+Rows are copied table by table in key order, one bounded part per transaction. The progress is stored in the same
+transaction (store/upkeep/copy/marker.py), so a repeated run continues from there. At the end both databases are
+read again, counted and hashed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,12 +26,12 @@ from store.upkeep.copy.parts import PartLimits, in_parts, key_of
 _VERSION_TABLE: Final = "alembic_version"
 
 OnProgress = Callable[[str, int], None]
-"""Told after each part: the table, and how many of its rows are there."""
+"""Called after each part with the table and the number of its rows copied so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopiedTable:
-    """A table that is the same on both sides."""
+    """A table that is equal in both databases."""
 
     table: str
     rows: int
@@ -39,55 +39,63 @@ class CopiedTable:
 
 
 def copy_store(
-    source: Engine, target: Engine, *, tell: OnProgress = lambda _table, _rows: None, bounds: PartLimits | None = None
+    source: Engine,
+    target: Engine,
+    *,
+    on_progress: OnProgress = lambda _table, _rows: None,
+    bounds: PartLimits | None = None,
 ) -> list[CopiedTable]:
-    """Copy everything of *source* to the empty *target*; nobody may write to either meanwhile.
+    """Copy all rows of *source* to the empty *target*; neither may change meanwhile.
 
-    After an interruption it goes on. Raises InvalidValue when the source is not at the newest revision,
-    TargetNotEmpty and NotCopyable before anything is written, CopyDiffers at the end, and Unavailable when a
-    database does not answer.
+    Resumes after an interruption. *on_progress* is called after each part. Raises InvalidValue: the source is not at
+    the newest revision, or the target has a later one. Raises TargetNotEmpty. Raises NotCopyable: the target cannot
+    store a row; a text with U+0000 is found before any row is written. Raises CopyDiffers: the copy is not equal at the
+    end. Raises Unavailable: a database does not answer.
     """
     bounds = bounds or PartLimits()
     if not state(source).is_current:
         raise InvalidValue("the store is not at this program's revision: run `mailseal migrate` first")
-    with _told(), Store(source).snapshot() as tx:
+    with _translated_errors(), Store(source).snapshot() as tx:
         origin = tx.connection
-        _require_room(target)
+        _require_empty(target)
         if target.dialect.name == "postgresql":
             _require_no_nul(origin)
         upgrade(target)
         with target.begin() as connection:
             create_marker(connection, metadata.sorted_tables)
         for each in metadata.sorted_tables:
-            _copy_table(origin, target, each, tell, bounds)
+            _copy_table(origin, target, each, on_progress, bounds)
         copied = [_compare(origin, target, each, bounds) for each in metadata.sorted_tables]
         _finish(target)
     return copied
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What a database says, as callers may see it."""
+def _translated_errors() -> Iterator[None]:
+    """Raise database errors as store errors."""
     try:
         yield
     except (SQLAlchemyError, UnicodeError) as error:
         raise translated(error) from error
 
 
-def _require_room(target: Engine) -> None:
-    """Have *target* empty, or half full of a copy of ours. Raises TargetNotEmpty, and then has changed nothing."""
+def _require_empty(target: Engine) -> None:
+    """Check that *target* is empty or holds an unfinished copy; changes nothing.
+
+    Raises TargetNotEmpty. Raises InvalidValue: it has a later revision.
+    """
     with target.connect() as connection:
         if read_state(connection).is_newer:
-            raise InvalidValue("the database to copy into was made by a later release, or by another program")
+            raise InvalidValue("the target database was made by a later release, or by another program")
         if is_marked(connection):
             return
         for name in set(inspect(connection).get_table_names()) - {_VERSION_TABLE}:
             if connection.execute(select(literal(1)).select_from(table(name)).limit(1)).first() is not None:
-                raise TargetNotEmpty(f"the database to copy into has rows already, in {name}")
+                raise TargetNotEmpty(f"the target database has rows already, in {name}: use an empty one")
 
 
 def _require_no_nul(origin: Connection) -> None:
-    """Raises NotCopyable with the place of a text that PostgreSQL would refuse."""
+    """Raise NotCopyable, naming the row, for a text that PostgreSQL would reject."""
     for each in metadata.sorted_tables:
         texts = [column for column in each.c if isinstance(column.type, Text)]
         if origin.dialect.name == "sqlite" and texts:
@@ -95,17 +103,17 @@ def _require_no_nul(origin: Connection) -> None:
             row = origin.execute(select(each).where(has_one).limit(1)).first()
             if row is not None:
                 (name, *_) = [column.name for column in texts if "\0" in (row._mapping[column] or "")]
-                raise NotCopyable(f"{_named(each, row)}: {name} holds U+0000, which PostgreSQL's text cannot")
+                raise NotCopyable(f"{_named(each, row)}: {name} contains U+0000, which PostgreSQL cannot store")
 
 
-def _copy_table(origin: Connection, target: Engine, each: Table, tell: OnProgress, bounds: PartLimits) -> None:
+def _copy_table(origin: Connection, target: Engine, each: Table, on_progress: OnProgress, bounds: PartLimits) -> None:
     with target.connect() as connection:
         behind, count = read_position(connection, each)
     with _naming(each):
         for rows in in_parts(origin, each, behind=behind, bounds=bounds):
             _keep(target, each, rows, count)
             count += len(rows)
-            tell(each.name, count)
+            on_progress(each.name, count)
 
 
 def _keep(target: Engine, each: Table, rows: Sequence[Row[Any]], before: int) -> None:
@@ -114,21 +122,24 @@ def _keep(target: Engine, each: Table, rows: Sequence[Row[Any]], before: int) ->
             advance(connection, each, key=key_of(each, rows[-1]), before=before, rows=before + len(rows))
             connection.execute(insert(each), [dict(row._mapping) for row in rows])
     except (SQLAlchemyError, UnicodeError) as error:
-        told = translated(error)
-        if isinstance(told, Unavailable):
-            raise told from error
+        store_error = translated(error)
+        if isinstance(store_error, Unavailable):
+            raise store_error from error
         between = f"{_named(each, rows[0])} to {_named(each, rows[-1])}"
         remedy = "if the store has changed since the copy began, empty the database and copy again"
-        raise NotCopyable(f"the database to copy into refused a row of {between}; {remedy}") from error
+        raise NotCopyable(f"the target database refused a row of {between}; {remedy}") from error
 
 
 @contextmanager
 def _naming(each: Table) -> Iterator[None]:
-    """Say in which table something is that cannot even be read: SQLite keeps what it is given."""
+    """Name the table in errors about a row that cannot be read.
+
+    SQLite stores values of any type in any column.
+    """
     try:
         yield
     except TypeError as error:
-        raise NotCopyable(f"{each.name}: a value is of another type than its column") from error
+        raise NotCopyable(f"{each.name}: a value has another type than its column") from error
     except SQLAlchemyError as error:
         raise Unavailable(f"{each.name} cannot be read") from error
 
@@ -138,8 +149,8 @@ def _compare(origin: Connection, target: Engine, each: Table, bounds: PartLimits
     with Store(target).snapshot() as tx:
         arrived = _digest(tx.connection, each, bounds)
     if sent != arrived:
-        both = f"{sent[0]} rows with digest {sent[1]} there, {arrived[0]} with {arrived[1]} here"
-        raise CopyDiffers(f"{each.name} is not what it was copied from ({both}): empty the database and copy again")
+        both = f"source: {sent[0]} rows, digest {sent[1]}; copy: {arrived[0]} rows, digest {arrived[1]}"
+        raise CopyDiffers(f"{each.name} differs from its source ({both}): empty the target database and copy again")
     return CopiedTable(table=str(each.name), rows=sent[0], digest=sent[1])
 
 
@@ -151,14 +162,14 @@ def _digest(connection: Connection, each: Table, bounds: PartLimits) -> tuple[in
 def _finish(target: Engine) -> None:
     with target.begin() as connection:
         if target.dialect.name == "postgresql":
-            _count_on(connection)
-            # Or its planner would take every table for an empty one until it has looked by itself.
+            _advance_sequences(connection)
+            # Else the planner would assume empty tables until autovacuum analyses them.
             connection.execute(text("ANALYZE " + ", ".join(each.name for each in metadata.sorted_tables)))
         drop_marker(connection)
 
 
-def _count_on(connection: Connection) -> None:
-    """Have every counter of PostgreSQL's go on behind the rows that came with their numbers."""
+def _advance_sequences(connection: Connection) -> None:
+    """Set each PostgreSQL sequence behind the copied numbers."""
     for each in metadata.sorted_tables:
         if (column := each.autoincrement_column) is not None:
             counter = func.pg_get_serial_sequence(each.name, column.name)

@@ -1,4 +1,4 @@
-"""What a table holds, as a number: the same on both databases, whatever order the rows come in."""
+"""Order-independent digest of a table's rows, equal on both databases."""
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
@@ -10,10 +10,10 @@ _MODULUS: Final = 2**128
 
 
 def digest_of(rows: Iterable[Sequence[Any]]) -> tuple[int, str]:
-    """How many *rows* there are, and the sum modulo 2**128 of the SHA-256 of each, in hex.
+    """The number of *rows*, and the sum of their SHA-256 modulo 2**128, in hex.
 
-    A row is hashed as JSON: times in UTC with their microseconds, documents with their names in order, and
-    bytes as a hash of their own. Raises TypeError for a value that no column of ours gives back.
+    A row is hashed as JSON: times in UTC with microseconds, documents with sorted keys, and bytes as a hash of
+    their own. Raises TypeError: a value of a type that no column returns.
     """
     count, total = 0, 0
     for row in rows:

@@ -1,4 +1,4 @@
-"""A table's rows in order of their key, in parts that fit into memory however large a row may be."""
+"""Read a table in key order, in parts bounded by row count and size."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _HAVE_A_LENGTH: Final = (Text, LargeBinary, Json)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartLimits:
-    """The most that a part has; a row that is larger by itself is a part by itself."""
+    """Upper bounds of a part; a larger single row is a part by itself."""
 
     rows: int = 1000
     size: int = 8 * 1024 * 1024  # characters and bytes
@@ -37,22 +37,22 @@ class PartLimits:
 def in_parts(
     connection: Connection, table: Table, *, behind: Key | None = None, bounds: PartLimits
 ) -> Iterator[Sequence[Row[Any]]]:
-    """All rows of *table* behind a key, in the order of the database that is asked."""
+    """All rows of *table* behind the key *behind*, in the order of that database."""
     query = select(table).order_by(*table.primary_key)
     for start, end in _ranges(connection, table, behind, bounds):
         yield connection.execute(query.where(_is_behind(table, start), _compared(table) <= _values(table, end))).all()
 
 
 def key_of(table: Table, row: Row[Any]) -> Key:
-    """Where a row stands in its table."""
+    """The primary key of a row."""
     return tuple(row._mapping[column] for column in table.primary_key)
 
 
 def _ranges(
     connection: Connection, table: Table, behind: Key | None, bounds: PartLimits
 ) -> Iterator[tuple[Key | None, Key]]:
-    """Each part as the key behind which it begins and its last key."""
-    # Keys and lengths first: what a driver has fetched is in memory, and only lengths tell how much it will be.
+    """The parts: for each, the key before its first row, and the key of its last."""
+    # Keys and lengths first: a driver holds all fetched rows in memory, and only the lengths tell their size.
     query = select(*table.primary_key, _length(table)).order_by(*table.primary_key).limit(bounds.rows)
     while found := connection.execute(query.where(_is_behind(table, behind))).all():
         for end in _ends(found, bounds.size):
@@ -61,7 +61,7 @@ def _ranges(
 
 
 def _ends(found: Sequence[Sequence[Any]], most: int) -> Iterator[Key]:
-    """The last key of each run of rows that together have no more than *most*."""
+    """The last key of each run of rows with a total of at most *most*."""
     held = 0
     for place, row in enumerate(found):
         if held and held + row[-1] > most:
@@ -81,7 +81,7 @@ def _is_behind(table: Table, key: Key | None) -> ColumnElement[bool]:
 
 
 def _compared(table: Table) -> Any:
-    """The key as one value, which an index on it answers."""
+    """The key columns as a row value, so that a comparison uses the key's index."""
     return tuple_(*table.primary_key)
 
 

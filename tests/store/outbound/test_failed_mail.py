@@ -63,7 +63,7 @@ def test_mail_that_is_not_kept_any_more_is_not_listed(clock, write, troubled):
 
 
 def test_of_each_agent_only_the_newest_are_looked_at(monkeypatch, write, troubled):
-    monkeypatch.setattr(trouble, "LOOKED_AT", 2)
+    monkeypatch.setattr(trouble, "SCAN_LIMIT", 2)
     write("failed")
     second = write("failed")
     write("sent")

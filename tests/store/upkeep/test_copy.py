@@ -28,18 +28,18 @@ COPY = """
 import sys
 from store.database.connect import open_engine
 from store.upkeep.copy.copy import copy_store
-from store.upkeep.copy.parts import Bounds
+from store.upkeep.copy.parts import PartLimits
 
 def tell(table, rows):
     print(table, rows, flush=True)
     if table == "messages":
         sys.stdin.readline()  # until it is killed
 
-copy_store(open_engine(sys.argv[1]), open_engine(sys.argv[2]), tell=tell, bounds=Bounds(rows=500))
+copy_store(open_engine(sys.argv[1]), open_engine(sys.argv[2]), on_progress=tell, bounds=PartLimits(rows=500))
 """
 
 
-_HOLDS_NUL = r"api_keys key_\w+: name holds U\+0000, which PostgreSQL's text cannot"
+_HOLDS_NUL = r"api_keys key_\w+: name contains U\+0000, which PostgreSQL cannot store"
 SMALL = PartLimits(rows=3)
 
 
@@ -128,12 +128,12 @@ def test_what_is_copied_back_is_the_same(filled, target, empty_sqlite_urls):
 @pytest.mark.parametrize("parts", [0, 1, 7, 20])
 def test_a_copy_that_was_interrupted_goes_on_where_it_was(filled, target, arrived, parts):
     with pytest.raises(Interruption):
-        copy_store(filled.engine, target, tell=interrupt_after(parts), bounds=SMALL)
+        copy_store(filled.engine, target, on_progress=interrupt_after(parts), bounds=SMALL)
     with pytest.raises(Unavailable):
         migrate.state(target)
     told = []
 
-    copied = copy_store(filled.engine, target, tell=lambda table, rows: told.append((table, rows)), bounds=SMALL)
+    copied = copy_store(filled.engine, target, on_progress=lambda table, rows: told.append((table, rows)), bounds=SMALL)
 
     assert dump(filled) == dump(arrived)
     assert len(told) < sum(-(-each.rows // 3) for each in copied)
@@ -199,7 +199,7 @@ def test_a_row_that_did_not_arrive_as_it_was_is_found(filled, target, statement)
                 assert connection.execute(text(statement)).rowcount
 
     with pytest.raises(CopyDiffers):
-        copy_store(filled.engine, target, tell=tamper)
+        copy_store(filled.engine, target, on_progress=tamper)
 
     with pytest.raises(Unavailable):
         migrate.state(target)
@@ -355,7 +355,7 @@ def test_two_copies_into_one_database_do_not_mix(filled, target, arrived):
             connection.execute(text("UPDATE mailseal_copy SET rows = rows + 1 WHERE name = :name"), {"name": table})
 
     with pytest.raises(TargetNotEmpty, match="somebody else"):
-        copy_store(filled.engine, target, bounds=PartLimits(rows=1), tell=other_is_ahead)
+        copy_store(filled.engine, target, bounds=PartLimits(rows=1), on_progress=other_is_ahead)
 
 
 def test_counters_go_on_behind_the_copied_rows(filled, target, arrived, clock):
@@ -370,7 +370,7 @@ def test_counters_go_on_behind_the_copied_rows(filled, target, arrived, clock):
 
 def test_a_source_that_changed_between_two_tries_is_found(filled, target, places):
     with pytest.raises(Interruption):
-        copy_store(filled.engine, target, bounds=SMALL, tell=interrupt_after(12))
+        copy_store(filled.engine, target, bounds=SMALL, on_progress=interrupt_after(12))
     filled.run(lambda tx: tx.execute(text("UPDATE users SET name = 'another'")))
 
     with pytest.raises(CopyDiffers, match="empty the database and copy again"):

@@ -101,7 +101,7 @@ def test_nothing_is_restored_under_somebody_who_has_the_store_open(whole, databa
     more()
     before = dump(whole)
 
-    with pytest.raises(Unavailable, match="somebody has"):
+    with pytest.raises(Unavailable, match="is open in another process"):
         restore(kept, database, now=NOW)
 
     more()
@@ -122,7 +122,7 @@ def test_what_is_no_database_any_more_is_restored_over_and_kept_as_it_is(whole, 
 def test_a_file_with_a_log_of_its_own_is_not_restored_without_it(database, whole, tmp_path):
     given = as_killed(database, tmp_path / "given")
 
-    with pytest.raises(InvalidValue, match="holds a part of"):
+    with pytest.raises(InvalidValue, match="holds changes that are not in"):
         restore(given, tmp_path / "place" / "mailseal.db", now=NOW)
 
 
