@@ -31,6 +31,6 @@ def wait(attempts_made: int, table: Sequence[float], *, jitter: float) -> float 
     return table[max(attempts_made, 1) - 1] * (1 + JITTER * jitter)
 
 
-def whole(table: Sequence[float]) -> float:
+def total_seconds(table: Sequence[float]) -> float:
     """Seconds from the first attempt to the last by *table*, without jitter."""
     return sum(table)

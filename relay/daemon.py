@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from relay.clock import Clock, SystemClock
-from relay.data_dir_lock import first, running
+from relay.data_dir_lock import sole_process, shared_lock
 from relay.database import open_database
 from relay.delivery.attempt import DeliveryContext
 from relay.delivery.dispatch import Dispatcher
@@ -133,7 +133,7 @@ class Daemon:
         """Start all parts, the SMTP listener last. Raises Misconfigured, DaemonRuns, OSError for an address in use."""
         async with contextlib.AsyncExitStack() as stack:
             self._end_old_leases()
-            stack.enter_context(running(self._settings.data_dir))
+            stack.enter_context(shared_lock(self._settings.data_dir))
             await self._open_store(stack)
             stack.push_async_callback(self._resolver.close)
             if self._send_context.courier is not None:
@@ -164,7 +164,7 @@ class Daemon:
         file = database_file(self._settings.database)
         if file is None or file.parent.resolve() != self._settings.data_dir.resolve():
             return  # other processes on this database may be sending
-        with first(self._settings.data_dir) as is_first, _usable():
+        with sole_process(self._settings.data_dir) as is_first, _usable():
             if is_first:
                 self.store.run(lambda tx: end_leases(tx, now=self._clock.now()))
 

@@ -18,7 +18,7 @@ _PRESENCE_FILE: Final = "mailseal.present"
 
 
 @contextmanager
-def running(data_dir: Path) -> Iterator[None]:
+def shared_lock(data_dir: Path) -> Iterator[None]:
     """The data directory in use, beside any number of others: by a daemon from start to stop, by a command.
 
     The directory is made when it is missing. Raises DaemonRuns while a command has it alone, Misconfigured
@@ -31,14 +31,14 @@ def running(data_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone(data_dir: Path) -> Iterator[None]:
+def exclusive_lock(data_dir: Path) -> Iterator[None]:
     """The data directory for one command alone. Raises like running: DaemonRuns while anybody uses it."""
     with _locked(data_dir, fcntl.LOCK_EX, f"a daemon or a command is at work on {data_dir}: stop it first"):
         yield
 
 
 @contextmanager
-def first(data_dir: Path) -> Iterator[bool]:
+def sole_process(data_dir: Path) -> Iterator[bool]:
     """Whether nobody else is at work on the data directory; until the block ends nobody begins to be.
 
     Not to be held for long, nor over an await: others wait. Raises Misconfigured.

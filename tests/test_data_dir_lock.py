@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from relay.daemon import Daemon
-from relay.data_dir_lock import alone, first, running
+from relay.data_dir_lock import exclusive_lock, sole_process, shared_lock
 from relay.errors import DaemonRuns
 from relay.settings import load
 
@@ -20,20 +20,20 @@ with running(Path(sys.argv[1])):
 
 
 def test_several_daemons_may_run_in_a_data_directory(tmp_path):
-    with running(tmp_path), running(tmp_path):
+    with shared_lock(tmp_path), shared_lock(tmp_path):
         pass
 
 
 def test_nobody_has_a_data_directory_alone_while_a_daemon_runs(tmp_path):
-    with running(tmp_path), pytest.raises(DaemonRuns, match="stop it first"), alone(tmp_path):
+    with shared_lock(tmp_path), pytest.raises(DaemonRuns, match="stop it first"), exclusive_lock(tmp_path):
         pass
 
-    with alone(tmp_path):
+    with exclusive_lock(tmp_path):
         pass
 
 
 def test_no_daemon_starts_while_somebody_has_the_data_directory_alone(tmp_path):
-    with alone(tmp_path), pytest.raises(DaemonRuns, match="being moved"), running(tmp_path):
+    with exclusive_lock(tmp_path), pytest.raises(DaemonRuns, match="being moved"), shared_lock(tmp_path):
         pass
 
 
@@ -41,29 +41,29 @@ def test_a_daemon_that_was_killed_is_in_nobody_s_way(tmp_path):
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert b"running\n" == process.stdout.readline()
-        with pytest.raises(DaemonRuns), alone(tmp_path):
+        with pytest.raises(DaemonRuns), exclusive_lock(tmp_path):
             pass
         process.kill()
 
-    with alone(tmp_path):
+    with exclusive_lock(tmp_path):
         pass
 
 
 def test_the_first_at_a_data_directory_is_told_so(tmp_path):
-    with first(tmp_path) as is_first:
+    with sole_process(tmp_path) as is_first:
         assert is_first
-    with running(tmp_path), first(tmp_path) as is_first:
+    with shared_lock(tmp_path), sole_process(tmp_path) as is_first:
         assert not is_first
-    with first(tmp_path) as is_first:
+    with sole_process(tmp_path) as is_first:
         assert is_first
 
 
 def test_who_comes_while_another_looks_whether_it_is_the_first_waits_for_that(tmp_path):
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    with first(tmp_path), subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with sole_process(tmp_path), subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         is_there = select.select([process.stdout], [], [], 1)[0]
         assert not is_there
-        with first(tmp_path) as is_first:
+        with sole_process(tmp_path) as is_first:
             assert not is_first
         process.kill()
 
@@ -73,9 +73,9 @@ async def test_a_daemon_has_its_data_directory_in_use_from_start_to_stop(tmp_pat
     settings = load({"MAILSEAL_DATA_DIR": str(tmp_path), "MAILSEAL_HOSTNAME": "mx.here.example"} | anywhere)
     daemon = Daemon(settings)
     await daemon.start()
-    with pytest.raises(DaemonRuns), alone(tmp_path):
+    with pytest.raises(DaemonRuns), exclusive_lock(tmp_path):
         pass
     await daemon.stop()
 
-    with alone(tmp_path), pytest.raises(DaemonRuns):
+    with exclusive_lock(tmp_path), pytest.raises(DaemonRuns):
         await Daemon(settings).start()

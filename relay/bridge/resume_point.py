@@ -30,7 +30,7 @@ class ResumePoint:
             raise Misconfigured(f"--state: cannot write {self.file}: {error.strerror}") from error
 
 
-def load_place(agent: str, file: Path | None) -> ResumePoint:
+def load_resume_point(agent: str, file: Path | None) -> ResumePoint:
     """The place that *file* keeps for *agent*, or a new one. Raises Misconfigured for a file of anything else."""
     if file is None or not file.exists():
         return ResumePoint(agent, file)

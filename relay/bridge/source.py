@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from relay.bridge.sse import Parser, ResumeMark, SseEvent, TooLong
+from relay.bridge.sse import Parser, ResumeMark, SseEvent, LineTooLong
 from relay.errors import StreamCut, StreamRefused
 
 _CONNECT_SECONDS: Final = 10.0
@@ -57,7 +57,7 @@ class Source:
             raise StreamRefused(f"the certificate of {self.base_url} is not trusted: {error}") from error
         except (aiohttp.InvalidURL, ValueError) as error:
             raise StreamRefused(f"{self.base_url} is not the URL of a relay") from error
-        except TooLong as error:
+        except LineTooLong as error:
             raise StreamRefused(f"{self.base_url} does not answer with a stream of events") from error
         except (aiohttp.ClientError, OSError) as error:
             raise StreamCut(f"no connection to {self.base_url}: {_reason(error)}") from error

@@ -15,7 +15,7 @@ _END: Final = re.compile(rb"\r\n|\n|\r")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-class TooLong(Exception):
+class LineTooLong(Exception):
     """A line without an end: this is no stream of events."""
 
 
@@ -68,7 +68,7 @@ class Parser:
             start = end.end()
         self._rest = text[start:]
         if len(self._rest) > MAX_LINE:
-            raise TooLong
+            raise LineTooLong
 
     def _take(self, line: str) -> None:
         name, _, value = line.partition(":")

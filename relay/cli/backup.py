@@ -22,7 +22,7 @@ _KEY = "The backup does not contain the master key: keep a copy of it too, or th
 @pass_program
 def backup(program: Program, file: Path, *, force: bool, as_json: bool) -> None:
     """Copy the whole store into FILE; the daemon may run."""
-    from relay.data_dir_lock import running
+    from relay.data_dir_lock import shared_lock
     from relay.errors import Refused
     from store.upkeep.backup import back_up, dump_command
 
@@ -30,7 +30,7 @@ def backup(program: Program, file: Path, *, force: bool, as_json: bool) -> None:
     database = _database(settings)
     if database is None:
         raise Refused(f"PostgreSQL has its own program for this: {dump_command(settings.database, file)}")
-    with running(settings.data_dir):
+    with shared_lock(settings.data_dir):
         made = back_up(database, file, overwrite=force)
     show(
         {"file": str(made.file.absolute()), "bytes": made.size, "revision": made.revision, **made.rows}, as_json=as_json
@@ -47,7 +47,7 @@ def restore(program: Program, file: Path, *, as_json: bool) -> None:
 
     The daemon must be stopped.
     """
-    from relay.data_dir_lock import alone
+    from relay.data_dir_lock import exclusive_lock
     from relay.errors import Refused
     from store.upkeep.backup import restore_command
     from store.upkeep.restore import restore as put_back
@@ -56,7 +56,7 @@ def restore(program: Program, file: Path, *, as_json: bool) -> None:
     database = _database(settings)
     if database is None:
         raise Refused(f"PostgreSQL has its own program for this: {restore_command(settings.database, file)}")
-    with alone(settings.data_dir):
+    with exclusive_lock(settings.data_dir):
         done = put_back(file, database, now=program.now())
     document = {"restored": str(database.absolute()), "before": done.aside and str(done.aside.absolute())}
     show(document | {"revision": done.revision, **done.rows}, as_json=as_json)
@@ -72,14 +72,14 @@ def migrate_to(program: Program, url: str, *, as_json: bool) -> None:
 
     The daemon must be stopped. After an interruption, run it again: it continues.
     """
-    from relay.data_dir_lock import alone
+    from relay.data_dir_lock import exclusive_lock
     from relay.errors import Misconfigured
     from store.database.connect import open_engine
     from store.upkeep.copy.copy import copy_store
 
     settings = program.settings
     database = _database(settings)
-    with alone(settings.data_dir):
+    with exclusive_lock(settings.data_dir):
         if database is not None and not database.exists():
             raise Misconfigured(f"there is no store at {database}")
         source, target = open_engine(settings.database), open_engine(url)

@@ -56,7 +56,7 @@ def listen(
     """
     import asyncio
 
-    from relay.bridge.resume_point import load_place
+    from relay.bridge.resume_point import load_resume_point
     from relay.bridge.source import Source
     from relay.signing.keys import is_key
 
@@ -66,7 +66,7 @@ def listen(
         raise click.BadParameter("not an API key, or mistyped: its checksum is wrong", param_hint="--key")
     _require_url(target)
     source = Source(base_url=(url or program.settings.base_url).rstrip("/"), agent=address, key=key)
-    place = load_place(address, state)
+    place = load_resume_point(address, state)
     click.echo(f"listening for {address} at {source.base_url}, forwarding to {target}; Ctrl-C ends it", err=True)
     work = _listen(program, source, place, target, from_start=from_start, as_json=as_json)
     asyncio.run(_until_told(work))

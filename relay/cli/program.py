@@ -53,10 +53,10 @@ class Program:
 
     def open_store(self, *, may_migrate: bool | None = None) -> "Store":
         """A store that is closed when the command ends. Raises Misconfigured, DaemonRuns while it is moved."""
-        from relay.data_dir_lock import running
+        from relay.data_dir_lock import shared_lock
         from relay.database import open_database
 
-        click.get_current_context().with_resource(running(self.settings.data_dir))
+        click.get_current_context().with_resource(shared_lock(self.settings.data_dir))
         store = open_database(self.settings, may_migrate=may_migrate)
         click.get_current_context().call_on_close(store.engine.dispose)
         return store

@@ -125,4 +125,4 @@ def parse_retry_after(value: str, *, now: datetime) -> float | None:
 
 
 def _within(since: datetime | None, now: datetime, table: Sequence[float]) -> bool:
-    return since is not None and now - since < timedelta(seconds=backoff.whole(table))
+    return since is not None and now - since < timedelta(seconds=backoff.total_seconds(table))

@@ -9,7 +9,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from relay.bridge.forward import forward
 from relay.bridge.listen import listen
-from relay.bridge.resume_point import load_place
+from relay.bridge.resume_point import load_resume_point
 from relay.bridge.source import Source
 from relay.clock import SystemClock
 from relay.delivery.attempt import InboundSubject, composed
@@ -58,7 +58,7 @@ async def listening(api_server, sink, *, agent=BOT, file=None, from_start=True, 
         task = asyncio.create_task(
             listen(
                 Source(base_url=f"http://{host}:{port}", agent=agent, key=api_server.key),
-                load_place(agent, file),
+                load_resume_point(agent, file),
                 hand_on=hand_on,
                 say=said.append,
                 warn=lambda _: None,
@@ -124,7 +124,7 @@ async def test_what_came_while_nobody_listened_is_forwarded_by_the_next_who_know
     first = await api_server.message()
     async with listening(api_server, sink, file=tmp_path / "place"):
         await sink.got(1)
-        await until(lambda: (tmp_path / "place").exists() and load_place(BOT, tmp_path / "place").last_id == "1")
+        await until(lambda: (tmp_path / "place").exists() and load_resume_point(BOT, tmp_path / "place").last_id == "1")
     second = await api_server.message()
     async with listening(api_server, sink, file=tmp_path / "place", from_start=False):
         await sink.got(2)

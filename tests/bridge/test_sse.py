@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.bridge import sse
-from relay.bridge.sse import Parser, ResumeMark, SseEvent, TooLong
+from relay.bridge.sse import Parser, ResumeMark, SseEvent, LineTooLong
 
 
 def parsed(stream, *cuts):
@@ -64,7 +64,7 @@ def test_a_line_without_an_end_is_no_stream():
     part = b"x" * (sse.MAX_LINE // 2 + 1)
     list(parser.feed(part))
 
-    with pytest.raises(TooLong):
+    with pytest.raises(LineTooLong):
         list(parser.feed(part))
 
 

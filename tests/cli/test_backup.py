@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from sqlalchemy import make_url
 
-from relay.data_dir_lock import alone, running
+from relay.data_dir_lock import exclusive_lock, shared_lock
 from store.database.connect import open_engine, open_store, sqlite_url
 from store.database.migrate import state, upgrade
 from tests.cli.conftest import BOT, OWNER, Cli
@@ -63,7 +63,7 @@ def test_a_file_that_is_no_store_is_not_restored(settled, file):
 def test_nothing_is_restored_or_copied_while_the_daemon_runs(settled, tmp_path, file):
     settled.ok("backup", str(file))
 
-    with running(tmp_path / "data"):
+    with shared_lock(tmp_path / "data"):
         results = [settled.run("restore", str(file)), settled.run("migrate-to", sqlite_url(tmp_path / "new.db"))]
 
     assert [1, 1] == [result.exit_code for result in results]
@@ -140,7 +140,7 @@ def test_nobody_is_not_taken_away(settled):
 def test_nothing_is_restored_or_copied_while_another_command_has_the_store_open(settled, tmp_path, file):
     settled.ok("backup", str(file))
 
-    with alone(tmp_path / "data"):
+    with exclusive_lock(tmp_path / "data"):
         results = [settled.run(*command) for command in (["user", "list"], ["backup", str(file), "--force"])]
 
     assert [1, 1] == [result.exit_code for result in results]
