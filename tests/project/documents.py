@@ -16,7 +16,11 @@ from relay.web.help.render import headings, links, parse
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = ROOT / "docs"
 PAGES: Final = tuple(sorted(DOCS.rglob("*.md")))
-PAPERS: Final = (*PAGES, *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "store/README.md")))
+PAPERS: Final = (
+    *PAGES,
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "store/README.md")),
+    *sorted((ROOT / "tests").rglob("README.md")),
+)
 CONTEXT: Final = click.Context(main)
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 from contextlib import suppress
+from importlib.util import find_spec
 from textwrap import dedent
 from typing import Any, get_args
 
@@ -266,6 +267,17 @@ def test_every_file_named_exists(file):
     named = {place for each in re.findall(r"`([^`\n]+)`(?! \(new\))", text) for place in PLACES.findall(each)}
 
     assert [] == [place for place in named if not (ROOT / place).exists()]
+
+
+@every_paper
+def test_every_make_target_and_every_module_that_is_run_exists(file):
+    targets = set(re.findall(r"^([a-z-]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
+    lines = [line for block in blocks(file) if block.language in {"", "sh"} for line in block.text.splitlines()]
+    calls = [*lines, *snippets(file)]
+
+    assert set() == {found[1] for each in calls if (found := re.match(r"make ([a-z-]+)", each))} - targets
+    for module in {found[1] for each in calls if (found := re.search(r"python -m (tests[\w.]*)", each))}:
+        assert find_spec(module), module
 
 
 def test_help_is_there_for_every_command():
