@@ -1,1 +1,1 @@
-"""One router a subject of the API."""
+"""Routes of the REST API, one module for each subject."""

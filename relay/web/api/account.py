@@ -1,4 +1,4 @@
-"""The account as a whole: taken along, and taken away."""
+"""Routes under /v1/account: export all data, erase the account."""
 
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ _FOR_SAVING: Final = {
     "Cache-Control": "private, no-store",
 }
 _ZIP: Final[dict[str, Any]] = {
-    "description": "`account.jsonl` with a line for each thing, and the mails under `raw/`.",
+    "description": "`account.jsonl` with one line for each record, and the messages under `raw/`.",
     "content": {"application/zip": {"schema": {"type": "string", "format": "binary", "description": "The bytes."}}},
 }
 
@@ -28,7 +28,10 @@ _ZIP: Final[dict[str, Any]] = {
 @router.get("/export", response_class=Response, responses={200: _ZIP})
 @raises(UserNotFound)
 async def export(who: Admin, ctx: InjectedContext) -> StreamingResponse:
-    """Everything the user owns, of one moment, as a zip: `account.jsonl` and the mails. No secrets."""
+    """Export all data of the user as a zip file.
+
+    A consistent snapshot: `account.jsonl` and the bytes of the messages. Contains no secrets.
+    """
     parts = export_account(ctx.store, who.user.id, now=ctx.clock.now())
     return StreamingResponse(parts, media_type="application/zip", headers=_FOR_SAVING)
 
@@ -36,6 +39,9 @@ async def export(who: Admin, ctx: InjectedContext) -> StreamingResponse:
 @router.delete("", response_model=ErasedAccount)
 @raises(UserNotFound)
 async def erase(who: Admin, ctx: InjectedContext) -> Response:
-    """Take the user away with everything that is theirs, for good; answers how many rows of each table went."""
+    """Erase the user and all of their data, permanently.
+
+    The response gives the number of deleted rows of each table.
+    """
     counts = await ctx.store.write(lambda tx: delete_user_data(tx, who.user.id))
     return json_answer({"deleted": counts})

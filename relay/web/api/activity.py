@@ -1,4 +1,4 @@
-"""What went in and out of an agent's mailbox, alone and by conversation."""
+"""Routes for an agent's activity and conversations, inbound and outbound."""
 
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ _PLAIN: Final = (
 
 @router.get("/activity", response_model=ActivityPage)
 async def list_activity(agent: AgentReader, ctx: InjectedContext, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    """Messages of both directions, newest first, each with how its deliveries stand."""
+    """List messages of both directions with their deliveries, newest first."""
     now = ctx.clock.now()
     page = await ctx.store.read(
         lambda tx: list_activity_by_agent(tx, agent.address, limit=limit, cursor=cursor, now=now)
@@ -44,9 +44,9 @@ async def list_activity(agent: AgentReader, ctx: InjectedContext, limit: Limit =
 
 @router.get("/conversations", response_model=ConversationPage)
 async def conversations(agent: AgentReader, ctx: InjectedContext, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    """Conversations, the one with the newest message first.
+    """List conversations, the one with the newest message first.
 
-    A page may be short, or empty, and still have a `next_cursor`: the list goes on behind it.
+    A page may have fewer than `limit` items, or none, and still have a `next_cursor`: more pages follow.
     """
     now = ctx.clock.now()
     page = await ctx.store.read(lambda tx: list_conversations(tx, agent.address, limit=limit, cursor=cursor, now=now))
@@ -58,7 +58,7 @@ async def conversations(agent: AgentReader, ctx: InjectedContext, limit: Limit =
 async def conversation(
     agent: AgentReader, ctx: InjectedContext, conversation_id: ConversationId, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
-    """The messages of one conversation, both directions, newest first."""
+    """List the messages of one conversation, both directions, newest first."""
     now = ctx.clock.now()
     page = await ctx.store.read(
         lambda tx: list_activity_by_agent(
@@ -83,7 +83,7 @@ def _message(item: Activity) -> dict[str, Any]:
         "to": list(item.to),
         "at": rfc3339(item.at),
         "deliveries": [
-            {name: getattr(state, name) for name in state.__slots__}  # as the record has it: nothing but plain values
+            {name: getattr(state, name) for name in state.__slots__}  # all fields are JSON values
             for state in item.deliveries
         ],
     }

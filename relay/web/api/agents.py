@@ -1,7 +1,7 @@
-"""Agents: made, looked at, changed, deleted; their holds and their signing secrets.
+"""Routes under /v1/agents: create, read, change, delete; review settings, secrets.
 
-An address in a path is an agent's own, in any spelling. A ``+tag`` behind it is part of the address and is not taken
-off: ``bot+eu@…`` is found only if an agent was made with that very address.
+The address in a path is the agent's own, in any spelling. A ``+tag`` is not removed: ``bot+eu@…`` is
+found only if an agent was created with exactly that address.
 """
 
 from typing import Any, Final
@@ -48,7 +48,10 @@ async def list_agents(
     limit: Limit = DEFAULT_PAGE,
     cursor: NameCursor = None,
 ) -> Response:
-    """Your agents, by address; to a key that is for one agent alone, that one."""
+    """List your agents, by address.
+
+    A key restricted to one agent lists only that agent.
+    """
     only, user_id = principal.key.agent, principal.user.id
 
     def unit(tx: Tx) -> Page[Agent]:
@@ -63,9 +66,10 @@ async def list_agents(
 @router.post("", status_code=201, response_model=AgentDocument)
 @raises(DomainNotFound, AddressTaken, NoSharedDomain)
 async def make_agent(principal: Admin, ctx: InjectedContext, wanted: AgentRequest) -> Response:
-    """Make an agent: at `address` on a domain you have claimed, or at `slug` on the shared domain.
+    """Create an agent by `address` or by `slug`.
 
-    On a domain that is not verified yet it takes no mail until it is: `domain_verified` says so.
+    `address` is on a domain you have claimed, `slug` on the shared domain. On an unverified domain the agent receives
+    no mail until the domain is verified, see `domain_verified`.
     """
     now = ctx.clock.now()
     given = wanted.model_dump(exclude_unset=True)
@@ -81,7 +85,7 @@ async def make_agent(principal: Admin, ctx: InjectedContext, wanted: AgentReques
 
 @of_agent.get("", response_model=AgentDocument)
 async def get_agent(agent: AgentViewer, ctx: InjectedContext) -> Response:
-    """One agent."""
+    """Get one agent."""
     return json_answer(_document(agent, ctx))
 
 
@@ -89,9 +93,10 @@ async def get_agent(agent: AgentViewer, ctx: InjectedContext) -> Response:
 async def change_agent(
     agent: AgentAdmin, principal: AnyPrincipal, ctx: InjectedContext, change: AgentChange
 ) -> Response:
-    """Change what is named. Mail that a webhook has not had yet waits in the queue once the agent polls.
+    """Change the given fields of an agent.
 
-    422 `invalid_value` for webhook mode without a URL, and for a URL that could never be posted to.
+    After a change to mode `poll`, messages not yet delivered to the webhook are in the queue. 422 `invalid_value`
+    for webhook mode without a URL, and for a URL that is never allowed.
     """
     now = ctx.clock.now()
     values = {"mode": None, "webhook_url": None} | change.model_dump(exclude_unset=True)
@@ -103,7 +108,7 @@ async def change_agent(
 
 @of_agent.delete("", status_code=204, response_class=Response)
 async def remove_agent(agent: AgentAdmin, principal: AnyPrincipal, ctx: InjectedContext) -> Response:
-    """Delete an agent with its messages and deliveries."""
+    """Delete an agent, its messages and its deliveries."""
     await ctx.store.write(lambda tx: delete_agent(tx, principal.user.id, agent.address))
     return Response(status_code=204)
 
@@ -112,7 +117,11 @@ async def remove_agent(agent: AgentAdmin, principal: AnyPrincipal, ctx: Injected
 async def change_hitl(
     agent: AgentAdmin, principal: AnyPrincipal, ctx: InjectedContext, wanted: HitlSettings
 ) -> Response:
-    """Change whether a person is asked before the agent's mail goes out. What waits already keeps its end."""
+    """Change the review settings of an agent (human in the loop).
+
+    They decide whether a reviewer must approve the agent's messages before they are sent. Messages already pending
+    approval keep their expiry.
+    """
     now = ctx.clock.now()
     changed = await ctx.store.write(
         lambda tx: update_agent_hitl(tx, principal.user.id, agent.address, **wanted.model_dump(), now=now)
@@ -123,7 +132,7 @@ async def change_hitl(
 @of_agent.get("/secret", response_model=SigningSecrets)
 @raises(BadSecret)
 async def get_secrets(agent: AgentAdmin, ctx: InjectedContext) -> Response:
-    """The signing secrets that are valid, the current one first."""
+    """List the valid signing secrets, the current one first."""
     now = ctx.clock.now()
     found = await ctx.store.read(lambda tx: making.read_secrets(tx, agent.address, master=ctx.master, now=now))
     return _secret_answer(found)
@@ -132,9 +141,10 @@ async def get_secrets(agent: AgentAdmin, ctx: InjectedContext) -> Response:
 @of_agent.post("/secret/rotate", response_model=SigningSecrets)
 @raises(BadSecret)
 async def rotate_secret(agent: AgentAdmin, principal: AnyPrincipal, ctx: InjectedContext) -> Response:
-    """Make a new signing secret. The one before stays valid for 24 hours, and both sign what is posted meanwhile.
+    """Create a new signing secret.
 
-    Three are valid at once at most: a third rotation within 24 hours ends the oldest there and then.
+    The previous one stays valid for 24 hours; until then both sign webhook requests. At most three
+    secrets are valid at once: a third rotation within 24 hours ends the oldest immediately.
     """
     now = ctx.clock.now()
     found = await ctx.store.write(
@@ -150,7 +160,10 @@ def _secret_answer(found: list[dict[str, str | None]]) -> Response:
 
 
 def _address(given: dict[str, Any], ctx: WebContext) -> str:
-    """Take address or slug out of *given*: where the agent is to be. Raises NoSharedDomain, InvalidValue."""
+    """Remove address or slug from *given* and return the address of the agent.
+
+    Raises NoSharedDomain, InvalidValue.
+    """
     slug = given.pop("slug", None)
     return str(given.pop("address")) if slug is None else making.slug_address(slug, shared_domain=ctx.shared_domain)
 

@@ -1,4 +1,4 @@
-"""Events on their way to webhooks: listed, looked at with every attempt, sent again, tried."""
+"""Routes under /v1/deliveries: webhook deliveries, attempts, replay, test event."""
 
 from typing import Annotated, Any, Literal
 
@@ -37,12 +37,14 @@ async def deliveries(
     who: Reader,
     ctx: InjectedContext,
     *,
-    agent: Annotated[str | None, Query(max_length=320, description="Of this agent alone.")] = None,
-    status: Annotated[Literal["pending", "delivered", "dead"] | None, Query(description="Only these.")] = None,
+    agent: Annotated[str | None, Query(max_length=320, description="Only deliveries of this agent.")] = None,
+    status: Annotated[
+        Literal["pending", "delivered", "dead"] | None, Query(description="Only deliveries with this status.")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Deliveries, newest first."""
+    """List webhook deliveries, newest first."""
     page = await ctx.store.read(lambda tx: _page(tx, who.user.id, agent, status, limit, cursor))
     return json_answer({"items": [_document(item) for item in page.items], "next_cursor": page.next_cursor})
 
@@ -50,7 +52,7 @@ async def deliveries(
 @router.get("/deliveries/{delivery_id}", response_model=DeliveryDocument)
 @raises(DeliveryNotFound)
 async def delivery(who: Reader, ctx: InjectedContext, delivery_id: DeliveryId) -> Response:
-    """One delivery with every attempt."""
+    """Get one delivery with all attempts."""
 
     def unit(tx: Tx) -> dict[str, Any]:
         found = get_delivery_for_user(tx, who.user.id, delivery_id)
@@ -62,7 +64,7 @@ async def delivery(who: Reader, ctx: InjectedContext, delivery_id: DeliveryId) -
 @router.post("/deliveries/{delivery_id}/replay", response_model=DeliveryDocument, status_code=202)
 @raises(DeliveryNotFound, NotReplayable)
 async def replay_one(who: Admin, ctx: InjectedContext, delivery_id: DeliveryId) -> Response:
-    """Deliver again what was delivered or given up, under the same `webhook-id`."""
+    """Replay a delivery that is delivered or dead, with the same `webhook-id`."""
     now = ctx.clock.now()
 
     def unit(tx: Tx) -> dict[str, Any]:
@@ -75,7 +77,10 @@ async def replay_one(who: Admin, ctx: InjectedContext, delivery_id: DeliveryId) 
 @router.post("/deliveries/replay", response_model=ReplayedDeliveries, status_code=202)
 @raises(AgentNotFound)
 async def replay_all_dead(who: Admin, ctx: InjectedContext, wanted: ReplayRequest) -> Response:
-    """Deliver again what is dead of an agent, the oldest first, 200 at once: ask again while `more` is true."""
+    """Replay an agent's dead deliveries, oldest first, at most 200.
+
+    Repeat while `more` is true.
+    """
     now = ctx.clock.now()
 
     def unit(tx: Tx) -> dict[str, Any]:
@@ -90,14 +95,15 @@ async def replay_all_dead(who: Admin, ctx: InjectedContext, wanted: ReplayReques
 @of_agent.post("/test", response_model=TrialDocument)
 @raises(NoWebhook, BadSecret)
 async def try_webhook(agent: AgentAdmin, ctx: InjectedContext) -> Response:
-    """Post a sample event to the agent's webhook in the very way of a real one, and tell what came back.
+    """Post a sample event to the agent's webhook and return the response.
 
-    Nothing is kept, and nothing follows from the answer: a 410 does not switch the webhook off.
+    The request is signed and sent like a real delivery. It is not stored, and the response has no effect: a 410
+    does not switch the webhook off.
     """
     return json_answer(trial_document(await ctx.try_webhook(agent)))
 
 
-def _page(  # noqa: PLR0917 (the one caller hands them over in the order of the query)
+def _page(  # noqa: PLR0917 (its single caller passes them in the order of the query)
     tx: Tx, user_id: str, address: str | None, status: DeliveryStatus | None, limit: int, cursor: str | None
 ) -> Page[Delivery]:
     if address is None:

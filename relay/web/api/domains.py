@@ -1,4 +1,4 @@
-"""Domains: claimed, proved by DNS, looked at, given up."""
+"""Routes under /v1/domains: claim, verify by DNS, read, delete."""
 
 from typing import Annotated, Any, Final
 
@@ -27,11 +27,11 @@ router = APIRouter(prefix="/v1/domains", tags=["domains"], route_class=Idempoten
 
 WithSending = Annotated[
     bool | None,
-    Query(alias="sending", description="With the records for sending; by default if this relay sends by a provider."),
+    Query(alias="sending", description="Include the DNS records for sending; default: whether a provider is set up."),
 ]
 _Responses = dict[int | str, dict[str, Any]]
 _CLAIMED: Final[_Responses] = {
-    200: {"model": DomainDocument, "description": "It was yours already, with this very token."},
+    200: {"model": DomainDocument, "description": "You had already claimed the domain, with this token."},
 }
 
 
@@ -44,7 +44,7 @@ async def list_domains(
     limit: Limit = DEFAULT_PAGE,
     cursor: NameCursor = None,
 ) -> Response:
-    """Domains you have claimed, by name, with how their records were last seen."""
+    """List your domains, by name, with the last known state of their DNS records."""
     page = await ctx.store.read(lambda tx: proving.list_some(tx, principal.user.id, limit=limit, cursor=cursor))
     items = [_document(listing, ctx, sending=sending) for listing in page.items]
     return json_answer({"items": items, "next_cursor": page.next_cursor})
@@ -55,7 +55,10 @@ async def list_domains(
 async def claim_domain(
     principal: Admin, ctx: InjectedContext, wanted: DomainRequest, *, sending: WithSending = None
 ) -> Response:
-    """Claim a domain: the answer has the records to publish. From then on DNS is looked at by itself for a week."""
+    """Claim a domain.
+
+    The response lists the DNS records to publish; DNS is then checked automatically for a week.
+    """
     now = ctx.clock.now()
     listing, is_new = await ctx.store.write(
         lambda tx: proving.claim_anew(tx, principal.user.id, wanted.domain, now=now)
@@ -68,7 +71,7 @@ async def claim_domain(
 async def get_domain(
     principal: Viewer, ctx: InjectedContext, domain: DomainName, *, sending: WithSending = None
 ) -> Response:
-    """A domain, with how its records were last seen."""
+    """Get one domain, with the last known state of its DNS records."""
     listing = await ctx.store.read(lambda tx: proving.look_up(tx, principal.user.id, domain))
     return json_answer(_document(listing, ctx, sending=sending))
 
@@ -76,7 +79,7 @@ async def get_domain(
 @router.delete("/{domain}", status_code=204, response_class=Response)
 @raises(DomainNotFound, DomainHasAgents)
 async def give_up_domain(principal: Admin, ctx: InjectedContext, domain: DomainName) -> Response:
-    """Give a domain up; its agents must be gone."""
+    """Delete a domain. It must have no agents."""
     await ctx.store.write(lambda tx: delete_domain(tx, principal.user.id, domain))
     return Response(status_code=204)
 
@@ -86,10 +89,12 @@ async def give_up_domain(principal: Admin, ctx: InjectedContext, domain: DomainN
 async def verify_domain(
     principal: Admin, ctx: InjectedContext, domain: DomainName, *, sending: WithSending = None
 ) -> Response:
-    """Look at DNS now. With the TXT record seen the domain is yours, and its `postmaster` is made.
+    """Check DNS now.
 
-    A nameserver may remember that there was no such record for as long as the zone's SOA says. What is verified
-    stays so whatever is seen. 503 `try_again_later` when no nameserver answered: nothing is changed.
+    If the TXT record is found, the domain is verified and its `postmaster` agent is created. A
+    nameserver may cache a missing record for the negative TTL of the zone's SOA record. A verified
+    domain stays verified if a later check fails. 503 `try_again_later` if no nameserver answered:
+    the domain is not changed.
     """
     user_id = principal.user.id
     claimed = await ctx.store.read(lambda tx: lookup_domain(tx, user_id, domain))

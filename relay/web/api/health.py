@@ -1,4 +1,4 @@
-"""Whether it lives, whether it can take mail, and what it has counted."""
+"""Health checks /healthz and /readyz, and Prometheus metrics."""
 
 from typing import Any, Final
 
@@ -15,10 +15,10 @@ from relay.web.schemas.mail import Alive
 router = APIRouter(tags=["health"])
 
 _COUNTERS: Final[dict[str, Any]] = {
-    "description": "Counters.",
+    "description": "Metrics.",
     "content": {
         "text/plain": {
-            "schema": {"type": "string", "description": "In Prometheus' text format."},
+            "schema": {"type": "string", "description": "Prometheus text format."},
             "example": "mailseal_up 1\n",
         }
     },
@@ -27,14 +27,14 @@ _COUNTERS: Final[dict[str, Any]] = {
 
 @router.get("/healthz", response_model=Alive)
 async def healthz() -> Response:
-    """Alive: this answer is all there is to it."""
+    """Liveness check: the process answers."""
     return json_answer({"status": "ok"})
 
 
 @router.get("/readyz", response_model=Alive)
 @raises(NotReady)
 async def readyz(ctx: InjectedContext) -> Response:
-    """Able to accept mail: the doors are open and the store can be written."""
+    """Readiness check: the SMTP and HTTP servers listen and the database is writable."""
     if await ctx.is_ready():
         return json_answer({"status": "ok"})
     raise NotReady
@@ -42,5 +42,5 @@ async def readyz(ctx: InjectedContext) -> Response:
 
 @router.get("/metrics", response_class=Response, responses={200: _COUNTERS})
 async def metrics(ctx: InjectedContext) -> Response:
-    """Counters for Prometheus."""
+    """Metrics for Prometheus."""
     return Response(ctx.metrics.render(), headers={"Content-Type": CONTENT_TYPE})

@@ -1,4 +1,4 @@
-"""API keys: made and shown once, listed, revoked."""
+"""Routes under /v1/keys: create, list, revoke API keys."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ async def list_keys(
     limit: Limit = DEFAULT_PAGE,
     cursor: Cursor = None,
 ) -> Response:
-    """All keys of the user, oldest first."""
+    """List all API keys of the user, oldest first."""
     page = await ctx.store.read(lambda tx: page_api_keys(tx, principal.user.id, limit=limit, cursor=cursor))
     return json_answer({"items": [key_document(key) for key in page.items], "next_cursor": page.next_cursor})
 
@@ -37,10 +37,13 @@ async def list_keys(
 @router.post("", status_code=201, response_model=NewKey)
 @raises(AgentNotFound)
 async def make_key(principal: Admin, ctx: InjectedContext, wanted: KeyRequest) -> Response:
-    """Make a key, of which `api_key` is shown this once. No key can give what it may not do itself."""
+    """Create an API key.
+
+    `api_key` is shown only in this response; a key can grant only scopes that it has itself.
+    """
     scopes = wanted.scopes if wanted.scopes is not None else principal.key.scopes
     if not set(scopes) <= set(principal.key.scopes):
-        raise InsufficientScope("an API key cannot give scopes that it does not have")
+        raise InsufficientScope("an API key cannot grant scopes that it does not have")
     now = ctx.clock.now()
     kept, plaintext = await ctx.store.write(
         lambda tx: create_key(tx, principal.user.id, name=wanted.name, agent=wanted.agent, scopes=scopes, now=now)
@@ -51,7 +54,7 @@ async def make_key(principal: Admin, ctx: InjectedContext, wanted: KeyRequest) -
 @router.delete("/{key_id}", status_code=204, response_class=Response)
 @raises(KeyNotFound, InsufficientScope)
 async def revoke_key(principal: AnyPrincipal, ctx: InjectedContext, key_id: KeyId) -> Response:
-    """Make a key worthless, at once and everywhere; any key may do that to itself."""
+    """Revoke an API key, immediately. Every key may revoke itself."""
     if key_id != principal.key.id:
         require_admin(principal)
     await ctx.store.write(lambda tx: delete_api_key(tx, principal.user.id, key_id))
@@ -59,7 +62,7 @@ async def revoke_key(principal: AnyPrincipal, ctx: InjectedContext, key_id: KeyI
 
 
 def key_document(key: ApiKey) -> dict[str, Any]:
-    """A key as the API shows it."""
+    """The JSON representation of a key."""
     return {
         "id": key.id,
         "name": key.name,

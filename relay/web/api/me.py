@@ -1,4 +1,4 @@
-"""Who is asking, as the relay sees them."""
+"""Route /v1/me: the authenticated user, API key and limits."""
 
 from typing import Any
 
@@ -20,7 +20,10 @@ router = APIRouter(prefix="/v1", tags=["account"])
 
 @router.get("/me", response_model=Me)
 async def me(principal: AnyPrincipal, ctx: InjectedContext) -> Response:
-    """The user, the key that asks, and the limits: for any valid key."""
+    """Get the user, the API key of the request, and the limits.
+
+    Allowed for every valid key.
+    """
     return json_answer({"user": _user(principal.user), "key": key_document(principal.key), "limits": _limits(ctx)})
 
 

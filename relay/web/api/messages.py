@@ -1,4 +1,4 @@
-"""An agent's messages: listed, read, fetched as bytes, marked."""
+"""Routes under /v1/agents/ADDRESS/messages: list, read, raw bytes, attachments."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -25,33 +25,41 @@ from store.mail.search import MessageFilter
 router = APIRouter(prefix=f"{AGENT}/messages", tags=["messages"])
 
 _BYTES: Final = {"schema": {"type": "string", "format": "binary", "description": "The bytes."}}
-_MAIL: Final[dict[str, Any]] = {"description": "The mail.", "content": {"message/rfc822": _BYTES}}
-_PART: Final[dict[str, Any]] = {"description": "The part, as its sender typed it.", "content": {"*/*": _BYTES}}
-Peek = Annotated[bool, Query(description="Leave it unread.")]
+_MAIL: Final[dict[str, Any]] = {"description": "The message.", "content": {"message/rfc822": _BYTES}}
+_PART: Final[dict[str, Any]] = {
+    "description": "The part, with the media type its sender gave it.",
+    "content": {"*/*": _BYTES},
+}
+Peek = Annotated[bool, Query(description="Do not mark the message as read.")]
 
 
 class MessageFilterQuery(BaseModel):
-    """Which messages a list has; what is not named does not matter."""
+    """Filter of a message list; a field that is not given does not restrict it."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    status: Literal["unread", "read", "all"] = Field("unread", description="Which of them.")
-    from_address: str | None = Field(None, alias="from", max_length=320, description="The From address, in any case.")
-    conversation_id: str | None = Field(None, max_length=36, description="Of this conversation.")
-    verified: bool | None = Field(None, description="Whether its sender was verified.")
-    since: AwareDatetime | None = Field(None, description="Received then or later; RFC 3339 with an offset.")
-    limit: int = Field(50, ge=1, le=200, description="Items of a page.")
-    cursor: str | None = Field(None, max_length=100, description="The `next_cursor` of the page before.")
-    wait: float = Field(0, ge=0, le=60, description="Seconds to wait for the first if there is none.")
+    status: Literal["unread", "read", "all"] = Field("unread", description="Only messages with this status.")
+    from_address: str | None = Field(
+        None, alias="from", max_length=320, description="Only messages from this From address, case-insensitive."
+    )
+    conversation_id: str | None = Field(None, max_length=36, description="Only messages of this conversation.")
+    verified: bool | None = Field(None, description="Only messages whose sender was, or was not, verified.")
+    since: AwareDatetime | None = Field(
+        None, description="Only messages received at or after this time; RFC 3339 with an offset."
+    )
+    limit: int = Field(50, ge=1, le=200, description="Maximum number of items.")
+    cursor: str | None = Field(None, max_length=100, description="The `next_cursor` of the previous page.")
+    wait: float = Field(0, ge=0, le=60, description="Seconds to wait for a message if there is none.")
 
 
 @router.get("", response_model=MessagePage)
 async def list_messages(
     agent: AgentReader, ctx: InjectedContext, has_left: HasLeft, wanted: Annotated[MessageFilterQuery, Query()]
 ) -> Response:
-    """Messages in order of arrival, without their texts; `wait` seconds for the first if there is none.
+    """List messages in order of arrival, without their texts.
 
-    With a filter a page may be short, or empty, and still have a `next_cursor`: the list goes on behind it.
+    With `wait`, an empty list waits that many seconds for a message. With a filter a page may have fewer than
+    `limit` items, or none, and still have a `next_cursor`: more pages follow.
     """
     page = await read.list_messages(
         agent.address,
@@ -71,7 +79,10 @@ async def list_messages(
 async def get_message(
     agent: AgentReader, ctx: InjectedContext, message_id: MessageId, *, peek: Peek = False
 ) -> Response:
-    """The whole message; one that came in is read from now on, unless `peek=true`."""
+    """Get a complete message.
+
+    An inbound message is marked as read, unless `peek=true`.
+    """
     now = ctx.clock.now()
     try:
         document = await read.read_message(
@@ -88,7 +99,7 @@ async def get_message(
 async def mark_message(
     agent: AgentReader, ctx: InjectedContext, message_id: MessageId, change: StatusChange
 ) -> Response:
-    """Mark it read, or unread again: then it can be leased again too."""
+    """Mark a message as read or unread. An unread message can be leased again."""
     now = ctx.clock.now()
     message = await ctx.store.write(
         lambda tx: update_message_delivery_status(tx, agent.address, message_id, change.status, now=now)
@@ -99,7 +110,10 @@ async def mark_message(
 @router.get("/{message_id}/raw", response_class=Response, responses={200: _MAIL})
 @raises(MessageNotFound, ContentGone)
 async def get_raw(agent: AgentReader, ctx: InjectedContext, message_id: MessageId) -> StreamingResponse:
-    """The mail as it is kept, byte for byte; of one that goes out, until its way has ended."""
+    """Get the stored bytes of a message.
+
+    Those of an outbound message are kept until its final status.
+    """
     size, parts = await read.read_raw(agent.address, message_id, store=ctx.store, now=ctx.clock.now())
     headers = FOR_SAVING | {
         "Content-Length": str(size),
@@ -113,6 +127,6 @@ async def get_raw(agent: AgentReader, ctx: InjectedContext, message_id: MessageI
 async def get_attachment(
     agent: AgentReader, ctx: InjectedContext, message_id: MessageId, index: AttachmentIndex
 ) -> Response:
-    """One attachment, decoded."""
+    """Get one attachment, decoded."""
     part = await read.read_attachment(agent.address, message_id, index, store=ctx.store, now=ctx.clock.now())
     return file_answer(part.content, filename=part.filename or f"attachment-{index}", content_type=part.content_type)

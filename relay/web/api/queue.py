@@ -1,4 +1,4 @@
-"""The poll queue: lease, ack, nack, extend."""
+"""Routes of the poll queue: lease, ack, nack, extend."""
 
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from relay.web.schemas.common import (
 router = APIRouter(prefix=f"{AGENT}/queue", tags=["queue"])
 
 _LOST: Final[dict[int | str, dict[str, Any]]] = {
-    409: {"model": ReceiptResults, "description": "The lease of at least one was over: `lease_lost`."}
+    409: {"model": ReceiptResults, "description": "At least one lease had expired: `lease_lost`."}
 }
 
 
@@ -29,7 +29,10 @@ _LOST: Final[dict[int | str, dict[str, Any]]] = {
 async def lease(
     agent: AgentReader, ctx: InjectedContext, has_left: HasLeft, wanted: LeaseRequest | None = None
 ) -> Response:
-    """Take messages for a while: no two callers get the same one while its lease lives."""
+    """Lease messages.
+
+    A leased message is given to no other caller until its lease expires.
+    """
     wanted = wanted or LeaseRequest()
     items = await queue.lease(
         agent.address,
@@ -46,14 +49,17 @@ async def lease(
 
 @router.post("/ack", response_model=ReceiptResults, responses=_LOST)
 async def ack(agent: AgentReader, ctx: InjectedContext, told: AckRequest) -> Response:
-    """The messages are dealt with. 409 if the lease of any was over; the others count all the same."""
+    """Acknowledge processed messages. 409 if a lease had expired.
+
+    The other receipts are acknowledged anyway.
+    """
     held = await queue.ack(agent.address, told.receipts, store=ctx.store, now=ctx.clock.now())
     return _results(held)
 
 
 @router.post("/nack", response_model=ReceiptResults, responses=_LOST)
 async def nack(agent: AgentReader, ctx: InjectedContext, told: NackRequest) -> Response:
-    """The messages go back, to be had again after `delay_seconds`. 409 as for ack."""
+    """Return messages to the queue, available after `delay_seconds`. 409 as for ack."""
     held = await queue.nack(
         agent.address, told.receipts, delay_seconds=told.delay_seconds, store=ctx.store, now=ctx.clock.now()
     )
@@ -62,7 +68,7 @@ async def nack(agent: AgentReader, ctx: InjectedContext, told: NackRequest) -> R
 
 @router.post("/extend", response_model=ReceiptResults, responses=_LOST)
 async def extend(agent: AgentReader, ctx: InjectedContext, told: ExtendRequest) -> Response:
-    """The leases last `lease_seconds` from now on. 409 as for ack."""
+    """Extend leases to `lease_seconds` from now. 409 as for ack."""
     held = await queue.extend(
         agent.address, told.receipts, lease_seconds=told.lease_seconds, store=ctx.store, now=ctx.clock.now()
     )

@@ -1,4 +1,4 @@
-"""What waits for a person: listed, looked at, changed, approved, rejected."""
+"""Routes under /v1/reviews: list, read, edit, approve, reject pending messages."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
 
 @router.get("", response_model=OutboundPage)
 async def list_reviews(who: Reader, ctx: InjectedContext, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    """What waits for your decision, the one first whose time is over first."""
+    """List messages pending your approval, the one that expires first first."""
     now = ctx.clock.now()
     page = await ctx.store.read(
         lambda tx: list_pending_outbound_for_user(tx, who.user.id, limit=limit, cursor=cursor, now=now)
@@ -40,7 +40,7 @@ async def list_reviews(who: Reader, ctx: InjectedContext, limit: Limit = 50, cur
 @router.get("/{message_id}", response_model=OutboundDocument)
 @raises(MessageNotFound)
 async def get_review(who: Reader, ctx: InjectedContext, message_id: MessageId) -> Response:
-    """One mail whole, also when it is decided already."""
+    """Get one message complete, also after the decision."""
     written = await read_outbound_for_user(who.user.id, message_id, store=ctx.store, now=ctx.clock.now())
     return json_answer(written.document(base_url=ctx.base_url))
 
@@ -49,7 +49,10 @@ async def get_review(who: Reader, ctx: InjectedContext, message_id: MessageId) -
 @raises(MessageNotFound, NotPendingApproval, Outdated, BadDraft, MailTooLarge, Suppressed)
 @takes_message
 async def edit_review(who: Admin, ctx: InjectedContext, message_id: MessageId, wanted: EditRequest) -> Response:
-    """Change a mail without deciding about it: it is the next `revision`, and links to the one before are dead."""
+    """Edit a pending message.
+
+    Its `revision` increases, and links to the previous revision become invalid.
+    """
     message = await review.amend(who.user.id, message_id, wanted.edit, seen=_seen(wanted), ctx=ctx.send_context)
     return json_answer(outbound_item(message))
 
@@ -63,10 +66,10 @@ async def edit_review(who: Admin, ctx: InjectedContext, message_id: MessageId, w
 async def approve(
     who: Admin, ctx: InjectedContext, message_id: MessageId, wanted: ApproveRequest | None = None
 ) -> Response:
-    """Approve a mail, changed by what is named, and send it: it is `sent` when this is answered.
+    """Approve a message, with the given changes, and send it.
 
-    `unconfirmed` is answered too, where the provider may have it. Where it certainly has not, the mail waits as
-    before, and this is a problem.
+    The response has status `sent`, or `unconfirmed` if the provider may have accepted the message. If the provider
+    certainly has not accepted it, the message stays pending and the response is a problem.
     """
     wanted = wanted or ApproveRequest()
     message = await review.approve(
@@ -80,7 +83,7 @@ async def approve(
 async def reject(
     who: Admin, ctx: InjectedContext, message_id: MessageId, wanted: RejectRequest | None = None
 ) -> Response:
-    """Say no: the mail is not sent, and its content is taken out."""
+    """Reject a message. It is not sent, and its content is removed."""
     wanted = wanted or RejectRequest()
     message = await review.reject(
         who.user.id, message_id, reason=wanted.reason, seen=_seen(wanted), ctx=ctx.send_context

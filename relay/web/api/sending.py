@@ -1,4 +1,4 @@
-"""An agent writes: a new mail, an answer, one handed on; and its owner's word about one that is in doubt."""
+"""Routes to send, reply, forward, and to resolve an unconfirmed message."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -45,17 +45,17 @@ _ANY: Final = (BadDraft, MailTooLarge, OutboundOff, Suppressed, DomainUnproven, 
 
 
 @dataclass(frozen=True, slots=True)
-class _Joined:
-    """The request's key, taken and answered in the transaction that keeps the mail."""
+class _IdempotencyHook:
+    """Runs the idempotency steps in the transaction that stores the message."""
 
     once: IdempotentTransaction
 
     def begin(self, tx: Tx) -> None:
-        """Take it. Raises Replayed."""
+        """Reserve the key. Raises Replayed."""
         self.once.begin(tx)
 
     def end(self, tx: Tx, message: OutboundMessage) -> None:
-        """Keep the answer."""
+        """Keep the response."""
         self.once.end(tx, _answer(message))
 
 
@@ -63,10 +63,11 @@ class _Joined:
 @raises(*_ANY, ConversationNotFound)
 @takes_message
 async def send(agent: AgentSender, ctx: InjectedContext, once: Once, wanted: SendRequest) -> Response:
-    """Send a mail; where the agent's owner wants it, or a cap is reached, a person looks at it first.
+    """Submit a message for sending.
 
-    It is kept when this is answered, and goes out by itself: its way is told by events and by the message. Agents
-    of this relay get theirs without any provider.
+    It is held for approval if the agent requires review or a limit is reached. The message is
+    stored before the response and sent in the background; events and the message itself report its
+    status. Messages to agents of this relay are delivered locally, without a provider.
     """
     recipients = settle_recipients(to=wanted.to, cc=wanted.cc, bcc=wanted.bcc, agent=agent.address)
     draft = Draft.addressed(
@@ -87,7 +88,10 @@ async def send(agent: AgentSender, ctx: InjectedContext, once: Once, wanted: Sen
 async def reply(
     agent: AgentSender, ctx: InjectedContext, once: Once, message_id: MessageId, wanted: ReplyRequest
 ) -> Response:
-    """Answer a mail, in its conversation: to whom it wants answers, with `Re:`, its ids and its text below."""
+    """Reply to a message in its conversation.
+
+    Recipients come from Reply-To or From, the subject gets `Re:`, and the original text is quoted below.
+    """
     told = ReplyOptions(
         words=_words(wanted),
         reply_all=wanted.reply_all,
@@ -107,7 +111,10 @@ async def reply(
 async def forward(
     agent: AgentSender, ctx: InjectedContext, once: Once, message_id: MessageId, wanted: ForwardRequest
 ) -> Response:
-    """Hand a mail on, with its files, in its conversation; `whole` makes it a mail inside the mail."""
+    """Forward a message with its attachments, in its conversation.
+
+    `whole` attaches it as message/rfc822.
+    """
     recipients = settle_recipients(to=wanted.to, cc=wanted.cc, bcc=wanted.bcc, agent=agent.address)
     request = await forward_on(
         agent.address,
@@ -126,16 +133,20 @@ async def forward(
 async def resolve_message(
     agent: AgentAdmin, principal: AnyPrincipal, ctx: InjectedContext, message_id: MessageId, wanted: ResolveRequest
 ) -> Response:
-    """Say what became of an `unconfirmed` mail, or have one sent again that is so, or has `failed`.
+    """Resolve an `unconfirmed` message as sent, or send it again.
 
-    Nothing else ever sends a mail again that the provider may have.
+    A `failed` message can be sent again, too. Only this operation sends a message again that the provider may already
+    have accepted.
     """
     message = await resolve(principal.user.id, message_id, wanted.word, agent=agent.address, ctx=ctx.send_context)
     return json_answer(outbound_item(message))
 
 
 async def _newest(agent: Agent, conversation_id: str | None, *, ctx: WebContext) -> AnsweredMessage | None:
-    """What a mail that goes on with a conversation follows. Raises ConversationNotFound."""
+    """The newest message of the conversation, to reply to.
+
+    Raises ConversationNotFound.
+    """
     if conversation_id is None:
         return None
     newest = await ctx.store.read(lambda tx: newest_message_id(tx, agent.address, conversation_id))
@@ -146,7 +157,7 @@ async def _submitted(
     agent: Agent, request: OutboundRequest, once: IdempotentTransaction | None, *, ctx: WebContext
 ) -> Response:
     try:
-        message = await submit(agent, request, ctx=ctx.send_context, hook=_Joined(once) if once else None)
+        message = await submit(agent, request, ctx=ctx.send_context, hook=_IdempotencyHook(once) if once else None)
     except Replayed as known:
         return known.response
     return _answer(message)

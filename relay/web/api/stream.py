@@ -1,9 +1,9 @@
-"""An agent's events as they happen, as Server-Sent Events (WHATWG HTML §9.2).
+"""Stream an agent's events as Server-Sent Events (WHATWG HTML §9.2).
 
-The data of an event is one line of JSON: the headers that a webhook would get now, and its body as a
-string. As a string, because the signatures are over the body's very bytes: whatever parses and writes
-JSON again may change those, and no JSON library changes a string. It is the form that
-``mailseal verify-seal`` reads, too.
+The data of an event is one line of JSON: the headers a webhook request would have now, and its body
+as a string. It is a string because the signatures cover the exact bytes of the body: parsing and
+serialising JSON may change these bytes, but not the content of a string. ``mailseal verify-seal``
+reads the same form.
 """
 
 from collections.abc import AsyncGenerator
@@ -28,11 +28,11 @@ from store.mail.events_feed import Follower
 router = APIRouter(prefix=AGENT, tags=["events"])
 
 MEDIA_TYPE: Final = "text/event-stream"
-RETRY_MS: Final = 2000  # after which a browser connects again
-SIGN_OF_LIFE: Final = b":\n\n"
+RETRY_MS: Final = 2000  # a browser reconnects after this time
+HEARTBEAT: Final = b":\n\n"
 _HEADERS: Final = {
     "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",  # nginx would keep events until it has a block of them
+    "X-Accel-Buffering": "no",  # prevents nginx from buffering events
 }
 _EXAMPLE: Final = (
     "retry: 2000\nid: 41\n\n"
@@ -43,10 +43,10 @@ _EXAMPLE: Final = (
 )
 _ANSWER: Final[dict[str, Any]] = {
     "description": (
-        "Events, for as long as the client stays. `id` is where to go on: it comes once by itself at the beginning, "
-        "so that a client loses nothing that is cut off before the first event. `event` is the type. `data` is one "
-        "line of JSON: `headers` as a webhook would get them now, and `body`, the exact body, as a string. A comment "
-        "is a sign of life. It ends when the key or the agent is gone, and when the relay stops."
+        "Events until the client disconnects. `id` is the position to resume from; the stream begins with an `id` "
+        "alone, so that a client disconnected before the first event can resume. `event` is the type. `data` is one "
+        "line of JSON: `headers` as a webhook request would have them now, and `body`, the exact body, as a string. A "
+        "comment is a heartbeat. The stream ends when the key is revoked, the agent is deleted or the server stops."
     ),
     "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}},
 }
@@ -54,12 +54,15 @@ log = structlog.get_logger("relay.web")
 
 
 class _EventStream(StreamingResponse):
-    """Sends a stream without keeping what was sent: Starlette would, until there is more."""
+    """A streaming response that frees each chunk once sent.
+
+    Starlette's keeps the last chunk until the next one.
+    """
 
     media_type = MEDIA_TYPE
 
     async def stream_response(self, send: Send) -> None:
-        """Send everything there is to come."""
+        """Send all chunks."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for frame in self.body_iterator:
             await send({"type": "http.response.body", "body": frame, "more_body": True})
@@ -68,7 +71,7 @@ class _EventStream(StreamingResponse):
 
 
 def make_stream_context(ctx: WebContext) -> StreamContext:
-    """What every stream of *house* shares."""
+    """The context shared by all event streams of *ctx*."""
     return StreamContext(
         store=ctx.store,
         clock=ctx.clock,
@@ -80,8 +83,8 @@ def make_stream_context(ctx: WebContext) -> StreamContext:
     )
 
 
-def the_streaming(request: Request) -> StreamContext:
-    """What every stream of this application shares."""
+def request_stream_context(request: Request) -> StreamContext:
+    """The StreamContext of the application that handles *request*."""
     stream_context: StreamContext = request.state.stream_context
     return stream_context
 
@@ -90,22 +93,23 @@ def the_streaming(request: Request) -> StreamContext:
 async def follow_events(
     agent: AgentReader,
     principal: AnyPrincipal,
-    stream_context: Annotated[StreamContext, Depends(the_streaming)],
+    stream_context: Annotated[StreamContext, Depends(request_stream_context)],
     *,
     start: Annotated[
-        Literal["now", "start"], Query(alias="from", description="`start` begins with the oldest unread message.")
+        Literal["now", "start"], Query(alias="from", description="`now`, or `start`: from the oldest unread message.")
     ] = "now",
     last_event_id: Annotated[
-        str | None, Header(alias="Last-Event-ID", max_length=100, description="Go on behind this event.")
+        str | None, Header(alias="Last-Event-ID", max_length=100, description="Resume after this event.")
     ] = None,
     resume: Annotated[
-        str | None, Query(alias="last_event_id", max_length=100, description="The same, for who cannot set a header.")
+        str | None,
+        Query(alias="last_event_id", max_length=100, description="Same, for clients that cannot set a header."),
     ] = None,
 ) -> StreamingResponse:
-    """What happens to the agent, as it happens: the events that a webhook would get, to any number of clients.
+    """Stream the agent's events, the same as a webhook gets, to any number of clients.
 
-    Nothing is marked read by it, and nothing taken from the queue. A client that comes back with the last
-    `id` it had misses nothing and gets nothing twice, as long as the message is kept. The header wins over the
+    Streaming does not mark messages as read or remove them from the queue. A client that resumes with its last `id`
+    misses no event and gets none twice, as long as the message is kept. The header takes precedence over the
     parameter, and both over `from`.
     """
     resumed = last_event_id if last_event_id is not None else resume
@@ -117,12 +121,15 @@ async def follow_events(
 
 
 async def _frames(follower: Follower, place: int, *, ctx: StreamContext) -> AsyncGenerator[bytes]:
-    """The bytes of a stream; an error that cannot be told any more only ends it, and the client comes back."""
+    """The bytes of a stream.
+
+    An error after the start can no longer be reported; it ends the stream, and the client reconnects.
+    """
     yield f"retry: {RETRY_MS}\nid: {place}\n\n".encode()
     try:
         async with aclosing(follow(follower, place, ctx=ctx)) as events:
             async for event in events:
-                yield SIGN_OF_LIFE if event is None else _frame(event)
+                yield HEARTBEAT if event is None else _frame(event)
                 del event
     except (StoreError, RelayError) as error:
         log.warning("stream_failed", agent=follower.agent, error=type(error).__name__)

@@ -1,4 +1,4 @@
-"""Addresses that are not written to any more: looked at, and given another chance."""
+"""Routes under /v1/suppressions: list and lift suppressed recipients."""
 
 from typing import Annotated, Any
 
@@ -25,7 +25,10 @@ Recipient = Annotated[str, Path(description="The address, URL-encoded.", example
 async def suppressions(
     who: Reader, ctx: InjectedContext, limit: Limit = DEFAULT_PAGE, cursor: NameCursor = None
 ) -> Response:
-    """Addresses that bounced for good or complained, by name: mail to them is refused with `suppressed`."""
+    """List recipients that bounced permanently or complained, by address.
+
+    Sending to them fails with `suppressed`.
+    """
     page = await ctx.store.read(lambda tx: list_suppressions(tx, who.user.id, limit=limit, cursor=cursor))
     return json_answer({"items": [_document(each) for each in page.items], "next_cursor": page.next_cursor})
 
@@ -33,7 +36,10 @@ async def suppressions(
 @router.delete("/{recipient:agent}", status_code=204, response_class=Response)
 @raises(SuppressionNotFound)
 async def lift(who: Admin, ctx: InjectedContext, recipient: Recipient) -> Response:
-    """Let your agents write to an address again; it comes back to the list with its next bounce or complaint."""
+    """Lift a suppression: agents may send to the address again.
+
+    A new bounce or complaint suppresses it again.
+    """
     await ctx.store.write(lambda tx: lift_suppression(tx, who.user.id, recipient))
     return Response(status_code=204)
 

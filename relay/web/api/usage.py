@@ -1,4 +1,4 @@
-"""What a user's agents received and sent, by day."""
+"""Route /v1/usage: messages received and sent by a user's agents, by day."""
 
 from datetime import date, timedelta
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from store.records.people import DayUsage
 
 router = APIRouter(prefix="/v1", tags=["account"])
 
-_LATELY = timedelta(days=29)
+_DEFAULT_SPAN = timedelta(days=29)
 
 
 @router.get("/usage", response_model=UsagePage)
@@ -26,9 +26,12 @@ async def usage(
     ] = None,
     last: Annotated[date | None, Query(alias="to", description="Last day, UTC, included; default today.")] = None,
 ) -> Response:
-    """Counts and bytes of each day on which there was something, oldest first; at most 366 days."""
+    """List counts and bytes by day, oldest first, for at most 366 days.
+
+    Days without messages are left out.
+    """
     until = last or ctx.clock.now().date()
-    since = first or until - min(_LATELY, until - date.min)
+    since = first or until - min(_DEFAULT_SPAN, until - date.min)
     days = await ctx.store.read(lambda tx: list_usage(tx, who.user.id, first=since, last=until))
     return json_answer({"from": str(since), "to": str(until), "items": [_document(day) for day in days]})
 

@@ -1,1 +1,1 @@
-"""Shapes of requests and answers, and the OpenAPI document made of them."""
+"""Models of requests and responses, and the OpenAPI document made from them."""

@@ -1,4 +1,4 @@
-"""What requests about domains and agents may hold and answers do hold, as /openapi.json shows it."""
+"""Request and response models for domains and agents."""
 
 from typing import Annotated, Literal, Self
 
@@ -14,69 +14,71 @@ from store.records.mail import ExpirationAction, Mode, OnUnverified
 
 Events = Annotated[
     list[EventName],
-    Field(max_length=len(EVENT_NAMES), description="Which events its webhook gets.", examples=[["email.received"]]),
+    Field(max_length=len(EVENT_NAMES), description="Event types posted to the webhook.", examples=[["email.received"]]),
 ]
-Name = Annotated[str, Field(max_length=MAX_NAME, description="For people to read.", examples=["Support"])]
+Name = Annotated[str, Field(max_length=MAX_NAME, description="Display name.", examples=["Support"])]
 Url = Annotated[
     str,
     Field(
         min_length=1,
         max_length=2000,
-        description="Where events are posted: https, at a public address unless the operator allows others.",
+        description="URL to which events are posted: https, and a public address unless the operator allows others.",
         examples=["https://hooks.example/in"],
     ),
 ]
 
 
 class _Exact(Shape):
-    """A body in which a number is a number: nothing is converted."""
+    """A request body with strict types: values are not converted."""
 
     model_config = ConfigDict(strict=True)
 
 
 class DomainRequest(_Exact):
-    """A domain that is claimed."""
+    """A domain to claim."""
 
     domain: str = Field(
-        min_length=1, max_length=320, description="In any spelling; U-labels too.", examples=["agents.example"]
+        min_length=1, max_length=320, description="In any spelling, including U-labels.", examples=["agents.example"]
     )
 
 
 class DomainRecord(BaseModel):
-    """One DNS record to publish, and how it was last seen."""
+    """A DNS record to publish, and the result of the last check."""
 
-    type: Literal["TXT", "MX", "CNAME"] = Field(description="Of the record.")
-    name: str = Field(description="Where to publish it.", examples=["_mailseal.agents.example"])
-    value: str = Field(description="What to publish.", examples=["mailseal-verify=3f0c9a…"])
-    purpose: Purpose = Field(description="`ownership` proves the domain; `receiving` brings mail here; else sending.")
-    required: bool = Field(description="False for what is only recommended.")
+    type: Literal["TXT", "MX", "CNAME"] = Field(description="Record type.")
+    name: str = Field(description="Record name.", examples=["_mailseal.agents.example"])
+    value: str = Field(description="Record value.", examples=["mailseal-verify=3f0c9a…"])
+    purpose: Purpose = Field(
+        description="`ownership` proves the domain; `receiving` routes its mail here; others are for sending."
+    )
+    required: bool = Field(description="False: recommended only.")
     status: RecordStatus = Field(
         description=(
-            "`pending`: not seen yet. `verified`: seen right. `mismatch`: something else is there, see `found`. "
-            "`missing`: it was right once and is gone. `unknown`: DNS did not answer."
+            "`pending`: not found yet. `verified`: correct. `mismatch`: other records are published, see `found`. "
+            "`missing`: it was correct before and is gone. `unknown`: DNS did not answer."
         )
     )
-    found: list[str] = Field(description="What is there, right or not; at most ten records.", examples=[[]])
-    checked_at: Time | None = Field(description="When DNS was last asked; null: never.")
-    missing_since: Time | None = Field(description="Of one that was right once: since when it is not.")
-    note: str = Field(description="For people.", examples=["Proves that the domain is yours. Keep it."])
+    found: list[str] = Field(description="The published records, correct or not; at most ten.", examples=[[]])
+    checked_at: Time | None = Field(description="Time of the last DNS check; null: never checked.")
+    missing_since: Time | None = Field(description="Since when a record that was correct before is missing or wrong.")
+    note: str = Field(description="Explanation for people.", examples=["Proves that the domain is yours. Keep it."])
 
 
 class DomainDocument(BaseModel):
-    """A domain as its claimant sees it."""
+    """A claimed domain with its DNS records."""
 
     domain: str = Field(description="Lower-case A-labels.", examples=["agents.example"])
     verified: bool = Field(
-        description="Proved by you: mail for its agents is taken. A record that goes takes it not away."
+        description="Ownership is proved; agents on it receive mail. Stays true if a record is removed later."
     )
-    verified_at: Time | None = Field(description="Since when; null: not yet.")
+    verified_at: Time | None = Field(description="Time of verification; null: not verified.")
     created_at: Time
-    next_check_at: Time | None = Field(description="When DNS is looked at again by itself; null: only `verify` looks.")
-    records: list[DomainRecord] = Field(description="What to publish in DNS.")
+    next_check_at: Time | None = Field(description="Time of the next automatic DNS check; null: only `verify` checks.")
+    records: list[DomainRecord] = Field(description="The DNS records to publish.")
 
 
 class DomainPage(BaseModel):
-    """Domains, by name."""
+    """A page of domains, by name."""
 
     items: list[DomainDocument] = Field(description="At most `limit`.")
     next_cursor: NextCursor
@@ -87,7 +89,7 @@ def _by_default() -> list[EventName]:
 
 
 class AgentRequest(_Exact):
-    """An agent that is wanted, at a full address or at a slug on the shared domain."""
+    """An agent to create, by full address or by slug on the shared domain."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -104,7 +106,7 @@ class AgentRequest(_Exact):
         default_factory=str,
         min_length=1,
         max_length=320,
-        description="On a domain you have claimed; `*@DOMAIN` takes what no other agent does.",
+        description="On a domain you have claimed. `*@DOMAIN` is a catch-all for addresses without an agent.",
         examples=["support@agents.example"],
     )
     slug: str = Field(
@@ -112,28 +114,26 @@ class AgentRequest(_Exact):
         min_length=1,
         max_length=MAX_SLUG,
         pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)*$",
-        description="The part before the @ on the relay's shared domain. Names like `postmaster` are reserved.",
+        description="Local part on the shared domain of this server. Names like `postmaster` are reserved.",
         examples=["support-bot"],
     )
     name: Name = ""
-    mode: Mode = Field(
-        default_factory=lambda: "poll", description="`webhook` by default if there is a URL, else `poll`."
-    )
+    mode: Mode = Field(default_factory=lambda: "poll", description="Default: `webhook` if a URL is given, else `poll`.")
     webhook_url: Url = Field(default_factory=str)
     events: Events = Field(default_factory=_by_default)
     on_unverified: OnUnverified = Field(
-        default="deliver", description="`reject` takes only mail whose sender is verified."
+        default="deliver", description="`reject`: accept only mail from verified senders."
     )
 
     @model_validator(mode="after")
     def _is_at_one_place(self) -> Self:
         if ("address" in self.model_fields_set) == ("slug" in self.model_fields_set):
-            raise ValueError("either address or slug")
+            raise ValueError("give either address or slug")
         return self
 
 
 class AgentChange(_Exact):
-    """What is to be different; what is not named stays."""
+    """Fields to change; fields that are not given stay the same."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -142,77 +142,84 @@ class AgentChange(_Exact):
     )
 
     name: Name = Field(default_factory=str)
-    mode: Mode = Field(default_factory=lambda: "poll", description="`webhook` needs a URL, here or from before.")
+    mode: Mode = Field(default_factory=lambda: "poll", description="`webhook` needs a URL, given here or before.")
     webhook_url: Url = Field(
         default_factory=str,
         description=(
-            "Where events are posted. Alone it means webhook mode. Setting it switches a webhook on that answered 410."
+            "URL to which events are posted. Given without `mode` it sets mode `webhook`. Setting it switches on a "
+            "webhook that answered 410."
         ),
     )
     events: Events = Field(default_factory=list)
     on_unverified: OnUnverified = Field(
-        default_factory=lambda: "deliver", description="`reject` takes only mail whose sender is verified."
+        default_factory=lambda: "deliver", description="`reject`: accept only mail from verified senders."
     )
 
 
 class HitlSettings(_Exact):
-    """Whether a person is asked before an agent's mail goes out."""
+    """Review settings: whether messages need approval before they are sent."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"enabled": True, "ttl_seconds": 86400, "expiration_action": "reject"}]}
     )
 
-    enabled: bool = Field(description="Whether a person is asked.")
-    ttl_seconds: int = Field(default=86_400, ge=1, le=MAX_TTL_SECONDS, description="How long a mail waits.")
-    expiration_action: ExpirationAction = Field(default="reject", description="What happens when nobody decides.")
+    enabled: bool = Field(description="Whether messages need approval.")
+    ttl_seconds: int = Field(
+        default=86_400, ge=1, le=MAX_TTL_SECONDS, description="Seconds until a held message expires."
+    )
+    expiration_action: ExpirationAction = Field(default="reject", description="What happens to an expired message.")
 
 
 class Hitl(BaseModel):
-    """Whether a person is asked before an agent's mail goes out."""
+    """Review settings: whether messages need approval before they are sent."""
 
-    enabled: bool = Field(description="Whether a person is asked.")
-    ttl_seconds: int = Field(description="How long a mail waits.", examples=[86_400])
-    expiration_action: ExpirationAction = Field(description="What happens when nobody decides.")
+    enabled: bool = Field(description="Whether messages need approval.")
+    ttl_seconds: int = Field(description="Seconds until a held message expires.", examples=[86_400])
+    expiration_action: ExpirationAction = Field(description="What happens to an expired message.")
 
 
 class AgentDocument(BaseModel):
-    """An agent; its secrets are elsewhere."""
+    """An agent, without its secrets."""
 
-    address: str = Field(description="Its id.", examples=["support@agents.example"])
-    email_address: str = Field(description="Where mail for it goes.", examples=["support@agents.example"])
-    domain: str = Field(description="The one it was made on.", examples=["agents.example"])
-    actual_domain: str = Field(description="What stands behind the @.", examples=["agents.example"])
-    is_shared: bool = Field(description="On the relay's shared domain.")
-    domain_verified: bool = Field(description="False: it takes no mail until you have proved the domain.")
-    is_postmaster: bool = Field(description="It came with the domain, and goes with it.")
-    name: str = Field(description="For people to read.", examples=["Support"])
-    mode: Mode = Field(description="Whether events are posted to it, or it asks.")
-    webhook_url: str | None = Field(description="Where events are posted.", examples=["https://hooks.example/in"])
-    webhook_off_at: Time | None = Field(description="When its endpoint said 410: nothing is posted until a URL is set.")
-    events: list[EventName] = Field(description="Which events its webhook gets.", examples=[["email.received"]])
-    on_unverified: OnUnverified = Field(description="`reject` takes only mail whose sender is verified.")
+    address: str = Field(description="The agent's id.", examples=["support@agents.example"])
+    email_address: str = Field(description="Address that receives its mail.", examples=["support@agents.example"])
+    domain: str = Field(description="Domain on which it was created.", examples=["agents.example"])
+    actual_domain: str = Field(description="Domain after the @.", examples=["agents.example"])
+    is_shared: bool = Field(description="Whether it is on the shared domain of this server.")
+    domain_verified: bool = Field(description="False: it receives no mail until the domain is verified.")
+    is_postmaster: bool = Field(description="Created with the domain, and deleted with it.")
+    name: str = Field(description="Display name.", examples=["Support"])
+    mode: Mode = Field(description="`webhook`: events are posted to it. `poll`: it fetches messages.")
+    webhook_url: str | None = Field(
+        description="URL to which events are posted.", examples=["https://hooks.example/in"]
+    )
+    webhook_off_at: Time | None = Field(
+        description="When the endpoint answered 410; no events are posted until a URL is set again."
+    )
+    events: list[EventName] = Field(description="Event types posted to the webhook.", examples=[["email.received"]])
+    on_unverified: OnUnverified = Field(description="`reject`: accept only mail from verified senders.")
     hitl: Hitl
     created_at: Time
-    updated_at: Time | None = Field(description="When its owner last changed it.")
+    updated_at: Time | None = Field(description="Time of the last change by its owner.")
 
 
 class AgentPage(BaseModel):
-    """Agents, by address."""
+    """A page of agents, by address."""
 
     items: list[AgentDocument] = Field(description="At most `limit`.")
     next_cursor: NextCursor
 
 
 class SigningSecret(BaseModel):
-    """One secret that signs, or signed until lately."""
+    """A valid signing secret, current or previous."""
 
-    key_id: str = Field(description="What the seal calls it.", examples=["key_dn7luarbclidfshal6f39oa0p9b4w"])
-    secret: str = Field(description="In the form of Standard Webhooks.", examples=["whsec_…"])
+    key_id: str = Field(description="Key id, as in the seal.", examples=["key_dn7luarbclidfshal6f39oa0p9b4w"])
+    secret: str = Field(description="In Standard Webhooks form.", examples=["whsec_…"])
     created_at: Time
-    expires_at: Time | None = Field(description="Null for the one that signs new mail.")
+    expires_at: Time | None = Field(description="Null for the current secret.")
 
 
 class SigningSecrets(BaseModel):
-    """All that are valid, the current one first."""
+    """All valid signing secrets, the current one first."""
 
-    secrets: list[SigningSecret] = Field(description="Three at most.")
+    secrets: list[SigningSecret] = Field(description="At most three.")

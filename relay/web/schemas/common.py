@@ -1,4 +1,4 @@
-"""What requests may hold and answers do hold, as /openapi.json shows it."""
+"""Request and response models for the queue, and the problem document."""
 
 from typing import Annotated, Literal
 
@@ -11,103 +11,108 @@ from relay.web.schemas.messages import MessageData
 Receipt = Annotated[str, Field(max_length=100)]
 Receipts = Annotated[
     list[Receipt],
-    Field(min_length=1, max_length=100, description="As `lease` gave them.", examples=[[f"msg_{ID_BODY}.3f0c9a…"]]),
+    Field(
+        min_length=1, max_length=100, description="Receipts returned by `lease`.", examples=[[f"msg_{ID_BODY}.3f0c9a…"]]
+    ),
 ]
-WaitSeconds = Annotated[float, Field(ge=0, le=60, description="Seconds to wait for the first if there is none.")]
-LeaseSeconds = Annotated[int, Field(ge=1, le=3600, description="How long they are the caller's alone.")]
+WaitSeconds = Annotated[float, Field(ge=0, le=60, description="Seconds to wait for a message if there is none.")]
+LeaseSeconds = Annotated[int, Field(ge=1, le=3600, description="Seconds until the lease expires.")]
 
 
 class Shape(BaseModel):
-    """A request body: a field nobody knows is an error of the client's worth telling."""
+    """A request body. Unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class StatusChange(Shape):
-    """PATCH of a message."""
+    """The new status of a message."""
 
-    status: Literal["read", "unread"] = Field(description="`unread` puts it into the queue again, too.")
+    status: Literal["read", "unread"] = Field(description="`unread` also returns it to the queue.")
 
 
 class LeaseRequest(Shape):
-    """What a worker asks of the queue."""
+    """Parameters of a lease."""
 
-    max: int = Field(default=1, ge=1, le=100, description="How many messages at most.")
+    max: int = Field(default=1, ge=1, le=100, description="Maximum number of messages.")
     lease_seconds: LeaseSeconds = 60
     wait: WaitSeconds = 0
 
 
 class AckRequest(Shape):
-    """Messages that are dealt with."""
+    """Messages to acknowledge."""
 
     receipts: Receipts
 
 
 class NackRequest(Shape):
-    """Messages to be had again."""
+    """Messages to return to the queue."""
 
     receipts: Receipts
-    delay_seconds: int = Field(default=0, ge=0, le=86_400, description="How long nobody gets them.")
+    delay_seconds: int = Field(default=0, ge=0, le=86_400, description="Seconds until they are available again.")
 
 
 class ExtendRequest(Shape):
-    """Leases that should last longer."""
+    """Leases to extend."""
 
     receipts: Receipts
     lease_seconds: LeaseSeconds = 60
 
 
 class LeasedMessage(BaseModel):
-    """A message taken from the queue."""
+    """A leased message."""
 
     receipt: str = Field(
-        description="What acks it, and is worth nothing once the lease is over.", examples=[f"msg_{ID_BODY}.3f0c9a…"]
+        description="Identifies the lease, for ack, nack and extend; invalid once it expires.",
+        examples=[f"msg_{ID_BODY}.3f0c9a…"],
     )
-    attempt: int = Field(description="How often it has been leased, this time included.", examples=[1])
+    attempt: int = Field(description="Number of leases of this message, including this one.", examples=[1])
     lease_expires_at: Time
     message: MessageData
 
 
 class LeasePage(BaseModel):
-    """What a lease got."""
+    """The leased messages."""
 
-    items: list[LeasedMessage] = Field(description="Oldest first; empty if there is none.")
+    items: list[LeasedMessage] = Field(description="Oldest first; empty if there are none.")
 
 
 class ReceiptResult(BaseModel):
-    """What became of one receipt."""
+    """The result for one receipt."""
 
-    receipt: str = Field(description="As it was given.", examples=[f"msg_{ID_BODY}.3f0c9a…"])
-    status: int = Field(description="200, or 409 where its lease was over and nothing was changed.", examples=[200])
+    receipt: str = Field(description="The receipt of the request.", examples=[f"msg_{ID_BODY}.3f0c9a…"])
+    status: int = Field(
+        description="200; or 409 if the lease had expired and the message was not changed.", examples=[200]
+    )
     code: str | None = Field(description="`lease_lost`, or null.")
 
 
 class ReceiptResults(BaseModel):
-    """What became of each receipt, in the order they were given."""
+    """The result for each receipt, in the order of the request."""
 
     items: list[ReceiptResult] = Field(description="One for each receipt.")
 
 
 class Fault(BaseModel):
-    """One thing that does not fit."""
+    """One error in the request."""
 
-    at: str = Field(description="Where in the request.", examples=["body/receipts/0"])
-    problem: str = Field(description="What about it.", examples=["Input should be a valid string"])
+    at: str = Field(description="Location in the request.", examples=["body/receipts/0"])
+    problem: str = Field(description="The error.", examples=["Input should be a valid string"])
 
 
 class Problem(BaseModel):
-    """RFC 9457, with a stable code."""
+    """A problem document (RFC 9457) with a stable code."""
 
     type: str = Field(
-        description="The address of the code's entry in the help pages.",
+        description="URL of the code's entry in the documentation.",
         examples=[problem_type("agent_not_found", EXAMPLE_URL)],
     )
-    title: str = Field(description="What the status says.", examples=["Not Found"])
-    status: int = Field(description="The same as the answer's own.", examples=[404])
+    title: str = Field(description="Text of the HTTP status.", examples=["Not Found"])
+    status: int = Field(description="The HTTP status.", examples=[404])
     code: str = Field(
-        description="What programs look at: it never changes.",
+        description="Stable identifier for programs.",
         examples=["agent_not_found"],
         json_schema_extra={"enum": list(CODES)},
     )
-    detail: str = Field(description="For people; it may change.", examples=["No such agent"])
-    errors: list[Fault] | None = Field(default=None, description="Of `invalid_request` and `malformed_json` alone.")
+    detail: str = Field(description="Explanation for people; the text may change.", examples=["No such agent"])
+    errors: list[Fault] | None = Field(default=None, description="Only for `invalid_request` and `malformed_json`.")

@@ -1,4 +1,4 @@
-"""An example for every shape, put together from those of its fields. Pure."""
+"""Build an example value for a JSON schema from the examples of its fields. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,7 +10,7 @@ _LOCAL: Final = "#/components/schemas/"
 
 
 def sample(schema: Schema, known: Mapping[str, Schema]) -> Any:
-    """A value that fits *schema*; what it refers to is among *known*, by name."""
+    """A valid example of *schema*; references are resolved in *known*, by name."""
     if "$ref" in schema:
         return sample(referred(schema, known), known)
     if "examples" in schema:
@@ -24,7 +24,7 @@ def sample(schema: Schema, known: Mapping[str, Schema]) -> Any:
 
 
 def referred(schema: Schema, known: Mapping[str, Schema]) -> Schema:
-    """The schema that *schema* is or refers to."""
+    """*schema*, or the schema it refers to."""
     return known[schema["$ref"].removeprefix(_LOCAL)] if "$ref" in schema else schema
 
 
@@ -39,6 +39,9 @@ def _sample_of_parts(schema: Schema, known: Mapping[str, Schema]) -> Any:
 
 
 def _sample_of_one(ways: list[Schema], known: Mapping[str, Schema]) -> Any:
-    """Of what has a word to say for itself, the first; else null where that will do."""
+    """An example of one of the alternatives *ways*.
+
+    The first alternative with a value of its own, else null if that is allowed.
+    """
     telling = [each for each in ways if {"$ref", "examples", "enum", "const"} & each.keys()]
     return sample((telling or [each for each in ways if each.get("type") == "null"] or ways)[0], known)

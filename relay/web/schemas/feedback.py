@@ -1,4 +1,4 @@
-"""What answers about mail that came back hold, as /openapi.json shows it."""
+"""Response models for suppressions and provider events."""
 
 from pydantic import BaseModel, Field
 
@@ -7,25 +7,25 @@ from store.records.feedback import SuppressionReason
 
 
 class SuppressionDocument(BaseModel):
-    """An address that none of your agents writes to any more."""
+    """A suppressed recipient: your agents cannot send to it."""
 
-    address: str = Field(description="Lower-case, its domain in A-labels.", examples=["ana@reader.example"])
+    address: str = Field(description="Lower-case; the domain as A-labels.", examples=["ana@reader.example"])
     reason: SuppressionReason = Field(
-        description="`bounced`: mail can never arrive there; `complained`: its owner called one of yours spam."
+        description="`bounced`: a permanent bounce. `complained`: the recipient reported a message as spam."
     )
-    detail: str = Field(description="The words of whoever said so; may be empty.", examples=["smtp; 550 5.1.1 unknown"])
-    message_id: MessageId | None = Field(description="The mail that it followed from, which may be gone.")
+    detail: str = Field(description="Text of the report; may be empty.", examples=["smtp; 550 5.1.1 unknown"])
+    message_id: MessageId | None = Field(description="The message that caused it; it may be deleted.")
     created_at: Time
 
 
 class SuppressionPage(BaseModel):
-    """A page of addresses, by name."""
+    """A page of suppressed recipients, by address."""
 
     items: list[SuppressionDocument] = Field(description="At most `limit`.")
     next_cursor: NextCursor
 
 
 class EventTaken(BaseModel):
-    """The event is kept, or was nobody's."""
+    """The event was stored, or concerned no message of this server."""
 
     status: str = Field(description="`ok`.", examples=["ok"])

@@ -1,4 +1,4 @@
-"""What requests about API keys may hold and answers do hold, as /openapi.json shows it."""
+"""Request and response models for API keys, and for /v1/me."""
 
 from typing import Annotated
 
@@ -12,15 +12,15 @@ from store.records.mail import Scope
 Scopes = Annotated[
     list[Scope],
     Field(
-        description="What it may do: `read` and work with mail, `send` it, `admin` for everything else.",
+        description="`read`: read and process messages. `send`: send messages. `admin`: all other operations.",
         examples=[list(ALL_SCOPES)],
     ),
 ]
-AgentName = Annotated[str | None, Field(description="The one agent it is for; null: all of the user's.")]
+AgentName = Annotated[str | None, Field(description="The agent it is restricted to; null: all agents of the user.")]
 
 
 class KeyRequest(Shape):
-    """A key that is wanted."""
+    """An API key to create."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -28,77 +28,78 @@ class KeyRequest(Shape):
         }
     )
 
-    name: str = Field(default="", max_length=MAX_NAME, description="To tell it apart.")
-    agent: str | None = Field(default=None, max_length=320, description="For this agent alone.")
+    name: str = Field(default="", max_length=MAX_NAME, description="A name to recognise it by.")
+    agent: str | None = Field(default=None, max_length=320, description="Restrict the key to this agent.")
     scopes: list[Scope] | None = Field(
         default=None,
         min_length=1,
         max_length=len(ALL_SCOPES),
-        description="What it may do; by default, and at most, what the key that asks may.",
+        description="Scopes of the key. Default and maximum: the scopes of the key of this request.",
     )
 
 
 class Key(BaseModel):
-    """An API key, without what opens it."""
+    """An API key, without the key itself."""
 
-    id: str = Field(description="What revokes it.", examples=["key_dn7luarbclidfshal6f39oa0p9b4w"])
-    name: str = Field(description="To tell it apart.", examples=["worker"])
-    prefix: str = Field(description="The first 12 characters of the key itself.", examples=["mk_3vT9aLq0w"])
+    id: str = Field(description="The key's id.", examples=["key_dn7luarbclidfshal6f39oa0p9b4w"])
+    name: str = Field(description="A name to recognise it by.", examples=["worker"])
+    prefix: str = Field(description="The first 12 characters of the key.", examples=["mk_3vT9aLq0w"])
     agent: AgentName
     scopes: Scopes
     created_at: Time
-    last_used_at: Time | None = Field(description="To the minute.")
+    last_used_at: Time | None = Field(description="Time of the last use, accurate to a minute.")
 
 
 class NewKey(Key):
-    """An API key that was made."""
+    """A new API key."""
 
-    api_key: str = Field(description="The key itself, shown this once.", examples=["mk_3vT9aLq0w…"])
+    api_key: str = Field(description="The key itself, shown only once.", examples=["mk_3vT9aLq0w…"])
 
 
 class KeyPage(BaseModel):
-    """A page of keys, oldest first."""
+    """A page of API keys, oldest first."""
 
     items: list[Key] = Field(description="At most `limit`.")
     next_cursor: NextCursor
 
 
 class Holder(BaseModel):
-    """The user who asks."""
+    """The authenticated user."""
 
     id: str = Field(description="The user's id.", examples=["usr_dn7luarbclidfshal6f39oa0p9b4w"])
     email: str = Field(description="Lower-case.", examples=["you@example.net"])
-    name: str = Field(description="For people to read.", examples=["Ana"])
+    name: str = Field(description="Display name.", examples=["Ana"])
     created_at: Time
 
 
 class Rates(BaseModel):
-    """Requests a minute at one process of the relay; 0 is without a bound."""
+    """Rate limits in requests per minute and server process; 0: unlimited."""
 
-    per_key: int = Field(description="With one API key.", examples=[600])
-    per_user: int = Field(description="With all keys of one user.", examples=[3000])
+    per_key: int = Field(description="For one API key.", examples=[600])
+    per_user: int = Field(description="For all keys of one user.", examples=[3000])
 
 
 class PageSizes(BaseModel):
-    """How many items a page of a list has."""
+    """Numbers of items on a page of a list."""
 
-    default: int = Field(description="Where no `limit` is given.", examples=[50])
-    most: int = Field(description="What `limit` may be.", examples=[200])
+    default: int = Field(description="Without `limit`.", examples=[50])
+    most: int = Field(description="Maximum of `limit`.", examples=[200])
 
 
 class Bounds(BaseModel):
-    """What may be asked for."""
+    """Limits of the API."""
 
     requests_per_minute: Rates
-    max_message_bytes: int = Field(description="Of a mail that comes in.", examples=[36_700_160])
+    max_message_bytes: int = Field(description="Maximum size of a received message.", examples=[36_700_160])
     max_body_bytes: int = Field(
-        description="Of a request that writes a mail; every other may have 65536.", examples=[14_680_064]
+        description="Maximum body of a request that sends or edits a message; 65536 for all others.",
+        examples=[14_680_064],
     )
     page: PageSizes
 
 
 class Me(BaseModel):
-    """Who asks, by which key, and how much they may ask for."""
+    """The authenticated user, the key of the request, and the limits."""
 
     user: Holder
     key: Key

@@ -1,4 +1,4 @@
-"""What answers about mail on its way hold, and what is asked about it, as /openapi.json shows it."""
+"""Models for activity, conversations, deliveries, usage and health."""
 
 from typing import Annotated, Literal
 
@@ -25,23 +25,23 @@ from relay.web.schemas.fields import (
 )
 from relay.web.schemas.messages import Mailbox
 
-EventName = Annotated[str, Field(description="What happened.", examples=["email.received"])]
+EventName = Annotated[str, Field(description="Event type.", examples=["email.received"])]
 DeliveryStatus = Annotated[
     Literal["pending", "delivered", "dead"],
-    Field(description="`pending`: still tried. `dead`: given up, and replayable."),
+    Field(description="`pending`: still attempted. `dead`: given up; can be replayed."),
 ]
-Attempts = Annotated[int, Field(description="How often it was tried.", examples=[1])]
+Attempts = Annotated[int, Field(description="Number of attempts.", examples=[1])]
 LastStatus = Annotated[
-    int | None, Field(description="HTTP status of the last try; null where none came.", examples=[200])
+    int | None, Field(description="HTTP status of the last attempt; null without a response.", examples=[200])
 ]
-LastError = Annotated[str | None, Field(description="What went wrong the last time, for people.")]
-Mails = Annotated[int, Field(description="Mails.", examples=[3])]
-Octets = Annotated[int, Field(description="Bytes of them.", examples=[15_360])]
-Day = Annotated[str, Field(description="A day of UTC.", examples=["2026-11-23"], json_schema_extra={"format": "date"})]
+LastError = Annotated[str | None, Field(description="Error of the last attempt, for people.")]
+Mails = Annotated[int, Field(description="Number of messages.", examples=[3])]
+Octets = Annotated[int, Field(description="Total size in bytes.", examples=[15_360])]
+Day = Annotated[str, Field(description="Date, UTC.", examples=["2026-11-23"], json_schema_extra={"format": "date"})]
 
 
 class DeliveryState(BaseModel):
-    """How the hand-over of one event about a message stands."""
+    """State of the webhook delivery of one event."""
 
     delivery_id: DeliveryId
     event_type: EventName
@@ -52,17 +52,18 @@ class DeliveryState(BaseModel):
 
 
 class ActivityItem(BaseModel):
-    """One message of either direction."""
+    """One message, inbound or outbound."""
 
     message_id: MessageId
     agent: AgentAddress
-    seq: int = Field(description="Its number in the agent's mailbox.", examples=[41])
+    seq: int = Field(description="Sequence number in the agent's mailbox.", examples=[41])
     direction: Direction
-    status: str = Field(description="Of an inbound one `unread` or `read`.", examples=["unread"])
+    status: str = Field(description="`unread` or `read` if inbound, else the outbound status.", examples=["unread"])
     conversation_id: ConversationId | None
-    from_: Mailbox = Field(alias="from", description="Who it says it is from.")
+    from_: Mailbox = Field(alias="from", description="The From address.")
     to: list[str] = Field(
-        description="Everybody it goes to, or where it came in.", examples=[["support@agents.example"]]
+        description="All recipients if outbound; the receiving address if inbound.",
+        examples=[["support@agents.example"]],
     )
     subject: Subject
     verified: Verified
@@ -74,7 +75,7 @@ class ActivityItem(BaseModel):
 
 
 class ActivityPage(BaseModel):
-    """Messages, newest first."""
+    """A page of messages, newest first."""
 
     items: list[ActivityItem] = Field(description="At most `limit`.")
     next_cursor: NextCursor
@@ -85,27 +86,27 @@ class LastMessage(BaseModel):
 
     direction: Direction
     at: Time
-    from_address: str = Field(description="Who it says it is from.", examples=["ana@sender.example"])
+    from_address: str = Field(description="The From address.", examples=["ana@sender.example"])
     subject: Subject
 
 
 class ConversationItem(BaseModel):
-    """Mails that belong together."""
+    """A conversation."""
 
     conversation_id: ConversationId
-    messages: int = Field(description="How many there are.", examples=[2])
+    messages: int = Field(description="Number of messages.", examples=[2])
     last: LastMessage
 
 
 class ConversationPage(BaseModel):
-    """Conversations, the one with the newest message first."""
+    """A page of conversations, the one with the newest message first."""
 
     items: list[ConversationItem] = Field(description="At most `limit`.")
     next_cursor: NextCursor
 
 
 class DeliveryItem(BaseModel):
-    """The promise to hand one event to one webhook."""
+    """The delivery of one event to one webhook."""
 
     delivery_id: DeliveryId
     event_id: EventId
@@ -114,22 +115,22 @@ class DeliveryItem(BaseModel):
     message_id: MessageId | None
     status: DeliveryStatus
     attempts: Attempts
-    due_at: Time | None = Field(description="When a pending one is tried next.")
+    due_at: Time | None = Field(description="Time of the next attempt, if pending.")
     created_at: Time
-    settled_at: Time | None = Field(description="When it was delivered or given up.")
+    settled_at: Time | None = Field(description="Time at which it was delivered or given up.")
     last_status: LastStatus
     last_error: LastError
 
 
 class DeliveryPage(BaseModel):
-    """Deliveries, newest first."""
+    """A page of deliveries, newest first."""
 
     items: list[DeliveryItem] = Field(description="At most `limit`.")
     next_cursor: NextCursor
 
 
 class AttemptItem(BaseModel):
-    """One try."""
+    """One delivery attempt."""
 
     at: Time
     status: HttpStatus
@@ -138,52 +139,54 @@ class AttemptItem(BaseModel):
 
 
 class DeliveryDocument(DeliveryItem):
-    """A delivery with every attempt."""
+    """A delivery with its attempts."""
 
-    tried: list[AttemptItem] = Field(description="Every attempt that is remembered, oldest first.")
+    tried: list[AttemptItem] = Field(description="The attempts that are kept, oldest first.")
 
 
 class ReplayRequest(Shape):
-    """Whose dead deliveries to send again."""
+    """The agent whose dead deliveries are replayed."""
 
     agent: str = Field(max_length=320, description="The agent's address.", examples=["support@agents.example"])
 
 
 class ReplayedDeliveries(BaseModel):
-    """What is due again."""
+    """The replayed deliveries."""
 
-    delivery_ids: list[DeliveryId] = Field(description="Those that are due now.")
-    more: bool = Field(description="There are further dead ones: ask again.")
+    delivery_ids: list[DeliveryId] = Field(description="The deliveries that are pending again.")
+    more: bool = Field(description="More dead deliveries exist: repeat the request.")
 
 
 class TrialDocument(BaseModel):
-    """What came back from a webhook that was tried."""
+    """The result of posting a sample event to a webhook."""
 
     event_id: EventId
-    message_id: str = Field(description="Of a sample that is not kept.", examples=["msg_dn7luarbclidfshal6f39oa0p9b4w"])
-    webhook_url: str = Field(description="Where it was posted.", examples=["https://hooks.example/in"])
-    delivered: bool = Field(description="Whether a 2xx came back.")
+    message_id: str = Field(
+        description="Id in the sample; no such message exists.", examples=["msg_dn7luarbclidfshal6f39oa0p9b4w"]
+    )
+    webhook_url: str = Field(description="URL to which it was posted.", examples=["https://hooks.example/in"])
+    delivered: bool = Field(description="Whether the response was 2xx.")
     status: HttpStatus
     error: WhyNot
     duration_ms: Milliseconds
 
 
 class Amount(BaseModel):
-    """How many, and how much."""
+    """A number of messages and their size."""
 
     count: Mails
     bytes: Octets
 
 
 class UsageDay(BaseModel):
-    """One day, with the kinds of which there was something."""
+    """Usage of one day; kinds without messages are left out."""
 
     day: Day
-    received: Amount | None = Field(default=None, description="Mail that came in.")
-    sent: Amount | None = Field(default=None, description="Mail that went out.")
-    failed: Amount | None = Field(default=None, description="Mail that could not go out.")
-    bounced: Amount | None = Field(default=None, description="Mail that came back.")
-    complained: Amount | None = Field(default=None, description="Mail that somebody complained of.")
+    received: Amount | None = Field(default=None, description="Received messages.")
+    sent: Amount | None = Field(default=None, description="Sent messages.")
+    failed: Amount | None = Field(default=None, description="Messages that could not be sent.")
+    bounced: Amount | None = Field(default=None, description="Bounced messages.")
+    complained: Amount | None = Field(default=None, description="Messages reported as spam.")
 
 
 class UsagePage(BaseModel):
@@ -191,16 +194,18 @@ class UsagePage(BaseModel):
 
     from_: Day = Field(alias="from")
     to: Day
-    items: list[UsageDay] = Field(description="The days on which there was something.")
+    items: list[UsageDay] = Field(description="Days with messages.")
 
 
 class ErasedAccount(BaseModel):
-    """What went with an account."""
+    """The data deleted with an account."""
 
-    deleted: dict[str, int] = Field(description="Rows, by table.", examples=[{"agents": 1, "messages": 3}])
+    deleted: dict[str, int] = Field(
+        description="Number of deleted rows by table.", examples=[{"agents": 1, "messages": 3}]
+    )
 
 
 class Alive(BaseModel):
-    """All is well."""
+    """The check succeeded."""
 
-    status: Literal["ok"] = Field(description="Nothing else is said.")
+    status: Literal["ok"] = Field(description="Always `ok`.")

@@ -1,4 +1,4 @@
-"""A message as the API shows it (contract §5), as /openapi.json describes it."""
+"""Response models for received messages (docs/contract.md §5)."""
 
 from typing import Annotated, Literal
 
@@ -22,56 +22,54 @@ from relay.web.schemas.fields import (
 
 _LINK = "https://mx.example/v1/agents/support%40agents.example/messages/msg_dn7luarbclidfshal6f39oa0p9b4w"
 
-Detail = Annotated[str, Field(description="One sentence for people.", examples=["the signature is right"])]
-Aligned = Annotated[bool, Field(description="With the From domain, whatever the result.")]
-Word = Annotated[Result, Field(description="RFC 8601's word.", examples=["pass"])]
-ReadStatus = Annotated[Literal["unread", "read"], Field(description="Whether the agent has read it.")]
-MailId = Annotated[
-    str | None, Field(description="Message-ID, with its angle brackets.", examples=["<1021@sender.example>"])
-]
+Detail = Annotated[str, Field(description="One sentence for people.", examples=["a valid signature"])]
+Aligned = Annotated[bool, Field(description="Whether the domain is aligned with the From domain, for every result.")]
+Word = Annotated[Result, Field(description="Result as in RFC 8601.", examples=["pass"])]
+ReadStatus = Annotated[Literal["unread", "read"], Field(description="Whether the agent has read the message.")]
+MailId = Annotated[str | None, Field(description="Message-ID with angle brackets.", examples=["<1021@sender.example>"])]
 
 
 class Mailbox(BaseModel):
-    """A name and an address, as the mail has them."""
+    """A display name and an address, as in the message."""
 
-    name: str = Field(description="Decoded; empty without one.", examples=["Ana"])
-    address: str = Field(description="As written; not necessarily a valid one.", examples=["ana@sender.example"])
+    name: str = Field(description="Decoded; empty if absent.", examples=["Ana"])
+    address: str = Field(description="As written; not necessarily valid.", examples=["ana@sender.example"])
 
 
 class SpfVerdict(BaseModel):
-    """RFC 7208 of the envelope's sender."""
+    """SPF result (RFC 7208) of the envelope sender."""
 
     result: Word
-    domain: str | None = Field(description="What was checked.", examples=["sender.example"])
+    domain: str | None = Field(description="The domain that was checked.", examples=["sender.example"])
     aligned: Aligned
     detail: Detail
 
 
 class DkimVerdict(BaseModel):
-    """RFC 6376 of one signature."""
+    """DKIM result (RFC 6376) of one signature."""
 
     result: Word
-    domain: str | None = Field(description="Its `d=`.", examples=["sender.example"])
-    selector: str | None = Field(description="Its `s=`.", examples=["s1"])
+    domain: str | None = Field(description="Signing domain, `d=`.", examples=["sender.example"])
+    selector: str | None = Field(description="Selector, `s=`.", examples=["s1"])
     aligned: Aligned
-    algorithm: str | None = Field(description="Its `a=`.", examples=["rsa-sha256"])
-    bits: int | None = Field(description="Of the public key, where it was found.", examples=[2048])
+    algorithm: str | None = Field(description="Algorithm, `a=`.", examples=["rsa-sha256"])
+    bits: int | None = Field(description="Length of the public key, if it was found.", examples=[2048])
     detail: Detail
 
 
 class DmarcVerdict(BaseModel):
-    """RFC 9989 of the From domain."""
+    """DMARC result (RFC 9989) of the From domain."""
 
     result: Word
     policy: Literal["none", "quarantine", "reject"] | None = Field(
-        description="The one that applies to this mail; null without a record.", examples=["reject"]
+        description="The policy that applies to this message; null without a record.", examples=["reject"]
     )
-    domain: str | None = Field(description="Where the record was found.", examples=["sender.example"])
+    domain: str | None = Field(description="The domain that publishes the record.", examples=["sender.example"])
     detail: Detail
 
 
 class ArcVerdict(BaseModel):
-    """RFC 8617 of the chain."""
+    """ARC result (RFC 8617) of the chain."""
 
     result: Word
     sealer: str | None = Field(description="`d=` of the newest seal.")
@@ -79,12 +77,12 @@ class ArcVerdict(BaseModel):
 
 
 class Authentication(BaseModel):
-    """Who sent the mail, with the reasons."""
+    """Result of sender authentication."""
 
     verified: Verified
     verified_domain: VerifiedDomain
     header_from: str | None = Field(
-        description="The From domain; null when there is not exactly one.", examples=["sender.example"]
+        description="The From domain; null if there is not exactly one.", examples=["sender.example"]
     )
     spf: SpfVerdict
     dkim: list[DkimVerdict] = Field(description="One for each signature.")
@@ -93,35 +91,35 @@ class Authentication(BaseModel):
 
 
 class EnvelopeDocument(BaseModel):
-    """What SMTP said, apart from the mail itself."""
+    """The SMTP envelope of the message."""
 
-    mail_from: str = Field(description="MAIL FROM; empty for the null path.", examples=["ana@sender.example"])
+    mail_from: str = Field(description="MAIL FROM; empty for the null sender `<>`.", examples=["ana@sender.example"])
     rcpt_to: str = Field(description="RCPT TO.", examples=["support+eu@agents.example"])
-    remote_ip: str | None = Field(description="Who brought it.", examples=["192.0.2.1"])
-    helo: str | None = Field(description="What it called itself.", examples=["mx.sender.example"])
-    tls: str | None = Field(description="Version of TLS it came over; null in clear.", examples=["TLSv1.3"])
+    remote_ip: str | None = Field(description="IP address of the SMTP client.", examples=["192.0.2.1"])
+    helo: str | None = Field(description="HELO or EHLO name of the SMTP client.", examples=["mx.sender.example"])
+    tls: str | None = Field(description="TLS version of the connection; null without TLS.", examples=["TLSv1.3"])
 
 
 class AttachmentDocument(BaseModel):
     """One attachment, without its bytes."""
 
-    index: int = Field(description="Its number: what it is fetched by.", examples=[0])
-    filename: str | None = Field(description="Safe to write and to show; null without one.", examples=["order.pdf"])
-    content_type: str = Field(description="What the sender says it is.", examples=["application/pdf"])
-    size: int = Field(description="Decoded bytes.", examples=[1234])
+    index: int = Field(description="Number of the attachment, used in its URL.", examples=[0])
+    filename: str | None = Field(description="Safe to write and to show; null if absent.", examples=["order.pdf"])
+    content_type: str = Field(description="Media type declared by the sender.", examples=["application/pdf"])
+    size: int = Field(description="Decoded size in bytes.", examples=[1234])
     sha256: str = Field(description="Of the decoded bytes, hexadecimal.", examples=[SHA256])
-    content_id: str | None = Field(description="Without angle brackets; what HTML calls `cid:`.")
-    inline: bool = Field(description="Meant to be shown within the text.")
-    url: str = Field(description="Where its bytes are.", examples=[f"{_LINK}/attachments/0"])
+    content_id: str | None = Field(description="Content-ID without angle brackets, as in `cid:` URLs.")
+    inline: bool = Field(description="Whether it is shown within the text.")
+    url: str = Field(description="URL of the bytes.", examples=[f"{_LINK}/attachments/0"])
 
 
 class _Seen(BaseModel):
-    """What lists and whole messages share."""
+    """Fields common to list items and complete messages."""
 
     message_id: MessageId
     agent: AgentAddress
-    recipient: str = Field(description="The address it was sent to.", examples=["support+eu@agents.example"])
-    tag: str | None = Field(description="What stood behind the `+` of it; null without one.", examples=["eu"])
+    recipient: str = Field(description="The RCPT TO address.", examples=["support+eu@agents.example"])
+    tag: str | None = Field(description="The text after the `+` of the recipient; null without one.", examples=["eu"])
     conversation_id: ConversationId | None
     envelope: EnvelopeDocument
     automated: Automated
@@ -129,7 +127,7 @@ class _Seen(BaseModel):
     verified_domain: VerifiedDomain
     authentication: Authentication
     auth_headers: dict[str, str] = Field(
-        description="The seal, by header: what proves who received what, when.",
+        description="The seal: signed headers with the authentication result.",
         examples=[{"Mailseal-Version": "1", "Mailseal-Verified": "true"}],
     )
     raw_size: RawSize
@@ -140,53 +138,53 @@ class _Seen(BaseModel):
 
 
 class MessageItem(_Seen):
-    """A message as lists show it: without its texts."""
+    """A message in a list, without its texts."""
 
     status: ReadStatus
-    from_: Mailbox = Field(alias="from", description="Who it says it is from.")
+    from_: Mailbox = Field(alias="from", description="The From address.")
 
 
 class MessagePage(BaseModel):
-    """Messages without their texts, in order of arrival."""
+    """A page of messages without their texts, in order of arrival."""
 
     items: list[MessageItem] = Field(description="At most `limit`.")
     next_cursor: NextCursor
 
 
 class MessageData(_Seen):
-    """A message whole: the `data` of `email.received`."""
+    """A complete message: the `data` of `email.received`."""
 
-    from_: Mailbox | None = Field(alias="from", description="Who it says it is from.")
-    reply_to: list[Mailbox] = Field(description="Where answers should go, if elsewhere.")
-    to: list[Mailbox] = Field(description="To, as the mail has it.")
-    cc: list[Mailbox] = Field(description="Cc, as the mail has it.")
-    date: Time | None = Field(description="When its sender says it was written.")
+    from_: Mailbox | None = Field(alias="from", description="The From address.")
+    reply_to: list[Mailbox] = Field(description="The Reply-To field.")
+    to: list[Mailbox] = Field(description="The To field.")
+    cc: list[Mailbox] = Field(description="The Cc field.")
+    date: Time | None = Field(description="The Date field, as claimed by the sender.")
     in_reply_to: MailId
     references: list[str] = Field(
-        description="Message-IDs of the mails before, oldest first.", examples=[["<1020@agents.example>"]]
+        description="The References field: Message-IDs, oldest first.", examples=[["<1020@agents.example>"]]
     )
-    text: str = Field(description="What it says; read out of the HTML where there is no plain text.", examples=["Hi!"])
-    html: str | None = Field(description="As a stranger wrote it: never run it.", examples=["<p>Hi!</p>"])
-    reply_text: str = Field(description="The text without quoted history and signature.", examples=["Hi!"])
-    truncated: bool = Field(description="Text or HTML was cut at 256 KiB.")
-    attachments: list[AttachmentDocument] = Field(description="In the order of the mail.")
+    text: str = Field(description="Plain text; extracted from the HTML if there is no plain part.", examples=["Hi!"])
+    html: str | None = Field(description="HTML as sent; untrusted, do not render it.", examples=["<p>Hi!</p>"])
+    reply_text: str = Field(description="The text without quoted history.", examples=["Hi!"])
+    truncated: bool = Field(description="Whether text or HTML was cut at 256 KiB.")
+    attachments: list[AttachmentDocument] = Field(description="In message order.")
     headers: list[list[str]] = Field(
-        description="Name and decoded value of each, topmost first.", examples=[[["Subject", "Order 1021"]]]
+        description="Pairs of name and decoded value, topmost first.", examples=[[["Subject", "Order 1021"]]]
     )
-    raw_url: str = Field(description="Where the mail's bytes are.", examples=[f"{_LINK}/raw"])
+    raw_url: str = Field(description="URL of the bytes of the message.", examples=[f"{_LINK}/raw"])
     raw: str | None = Field(
-        description="The mail itself, base64, if it is no larger than 65536 bytes.", examples=["U3ViamVjdDogaGkNCg=="]
+        description="The message in base64, if it has at most 65536 bytes.", examples=["U3ViamVjdDogaGkNCg=="]
     )
 
 
 class MessageDocument(MessageData):
-    """A message whole."""
+    """A complete message with its status."""
 
     status: ReadStatus
 
 
 class MarkedMessage(BaseModel):
-    """How a message is marked now."""
+    """The status of a message after the change."""
 
     message_id: MessageId
     status: ReadStatus

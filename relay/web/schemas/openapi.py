@@ -1,7 +1,7 @@
-"""The API's description as it really is: for each operation what it takes, and every answer that can come back.
+"""Complete the OpenAPI document: problems, headers and examples of each operation.
 
-The framework knows shapes and parameters. What it does not know, which problems can come of a route, is
-said where each is raised (relay/web/answers/error_responses.py), and put together here.
+FastAPI describes models and parameters. It does not know the problems a route can answer; routes and
+dependencies declare them (relay/web/answers/error_responses.py), and this module adds them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,21 +22,21 @@ from relay.web.schemas.examples import referred, sample
 Json: TypeAlias = dict[str, Any]
 
 _PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
-_ANYWHERE: Final = (
+_ALWAYS: Final = (
     *("bad_request", "request_timeout", "invalid_value", "head_too_large"),
     *("internal_error", "too_many_connections"),
 )
 _WITH_KEY: Final = ("unauthorized", "rate_limited", "store_unavailable")
 _WITH_BODY: Final = ("malformed_json", "body_too_large", "unsupported_media_type", "invalid_request")
-_ONCE: Final = ("request_under_way", "idempotency_mismatch", "body_too_large")
+_IDEMPOTENT: Final = ("request_under_way", "idempotency_mismatch", "body_too_large")
 _HEADERS: Final[Mapping[str, Json]] = {
     "RateLimit-Policy": {
-        "description": "What is allowed: `q` requests in `w` seconds, by policy.",
+        "description": "The limits: `q` requests in `w` seconds, for each policy.",
         "schema": {"type": "string"},
         "example": '"key";q=600;w=60, "user";q=3000;w=60',
     },
     "RateLimit": {
-        "description": "What is left of it, and in how many seconds there is more.",
+        "description": "The remaining requests `r`, and the seconds `t` until there are more, for each policy.",
         "schema": {"type": "string"},
         "example": '"key";r=599;t=1, "user";r=2999;t=1',
     },
@@ -46,12 +46,12 @@ _HEADERS: Final[Mapping[str, Json]] = {
         "example": "5",
     },
     "WWW-Authenticate": {
-        "description": "How to say who asks.",
+        "description": "The authentication scheme.",
         "schema": {"type": "string"},
         "example": 'Bearer realm="mailseal"',
     },
     REPLAYED: {
-        "description": "`true`: it was done before, and this is the answer of then.",
+        "description": "`true`: the request was repeated, and this is the response to the first one.",
         "schema": {"type": "string"},
         "example": "true",
     },
@@ -65,10 +65,10 @@ _OF_STATUS: Final[Mapping[int, tuple[str, ...]]] = {
 
 
 class DescribedApi(FastAPI):
-    """Routes, and all that can be said of them."""
+    """A FastAPI application with a completed OpenAPI document."""
 
     def openapi(self) -> Json:
-        """The description, made once."""
+        """The OpenAPI document, built once."""
         if self.openapi_schema is None:
             document = super().openapi()
             _describe(document, self)
@@ -85,9 +85,9 @@ def _describe(document: Json, api: FastAPI) -> None:
         description = operation.get("description", "")
         operation["summary"] = description.partition("\n\n")[0].partition(". ")[0].replace("\n", " ").rstrip(".")
         codes = {*_codes(route)}
-        _tell_answers(operation, components["schemas"])
-        _tell_problems(operation, [kind for code, kind in known.items() if code in codes])
-        _tell_headers(operation, route)
+        _describe_responses(operation, components["schemas"])
+        _describe_problems(operation, [kind for code, kind in known.items() if code in codes])
+        _describe_headers(operation, route)
         for parameter in operation.get("parameters", ()):
             parameter.setdefault("example", sample(parameter["schema"], components["schemas"]))
 
@@ -101,8 +101,8 @@ def _operations(document: Json, api: FastAPI) -> Iterator[tuple[Json, APIRoute]]
 
 
 def _codes(route: APIRoute) -> Iterator[str]:
-    """The codes of all problems that can come of *route*."""
-    yield from _ANYWHERE
+    """The codes of all problems that *route* can answer."""
+    yield from _ALWAYS
     wanted = list(_dependants(route.dependant))
     if any(each.call is request_auth for each in wanted):
         yield from _WITH_KEY
@@ -112,13 +112,13 @@ def _codes(route: APIRoute) -> Iterator[str]:
         yield "invalid_request"
     if route.body_field is not None:
         yield from _WITH_BODY
-    if _is_done_once(route):
-        yield from _ONCE
+    if _is_idempotent(route):
+        yield from _IDEMPOTENT
     for each in wanted:
         yield from (kind_of(error).code for error in raised_by(each.call))
 
 
-def _is_done_once(route: APIRoute) -> bool:
+def _is_idempotent(route: APIRoute) -> bool:
     return isinstance(route, IdempotentRoute) and "POST" in (route.methods or ())
 
 
@@ -128,8 +128,8 @@ def _dependants(dependant: Dependant) -> Iterator[Dependant]:
         yield from _dependants(each)
 
 
-def _tell_answers(operation: Json, schemas: Mapping[str, Json]) -> None:
-    """Give everything that is no problem an example, and a description of its own."""
+def _describe_responses(operation: Json, schemas: Mapping[str, Json]) -> None:
+    """Add an example and a description to each response that is not a problem."""
     bodies = [operation["requestBody"]] if "requestBody" in operation else []
     for answer in [*operation["responses"].values(), *bodies]:
         for content in answer.get("content", {}).values():
@@ -137,17 +137,17 @@ def _tell_answers(operation: Json, schemas: Mapping[str, Json]) -> None:
                 content["example"] = sample(content["schema"], schemas)
     for status, answer in operation["responses"].items():
         if answer["description"] == "Successful Response":
-            answer["description"] = _done(status, answer, schemas)
+            answer["description"] = _success_description(status, answer, schemas)
 
 
-def _done(status: str, answer: Json, schemas: Mapping[str, Json]) -> str:
+def _success_description(status: str, answer: Json, schemas: Mapping[str, Json]) -> str:
     shapes = [referred(each["schema"], schemas) for each in answer.get("content", {}).values() if each.get("schema")]
     told: list[str] = [each["description"] for each in shapes if "description" in each]
     return told[0] if told else HTTPStatus(int(status)).phrase
 
 
-def _tell_problems(operation: Json, kinds: Iterable[Kind]) -> None:
-    """List under each status the codes that can come with it; an answer that is no problem keeps its shape."""
+def _describe_problems(operation: Json, kinds: Iterable[Kind]) -> None:
+    """List the problem codes of each status. Responses that are not problems are kept."""
     responses = operation["responses"]
     told = {status: each for status, each in responses.items() if not _is_problem(each)}
     for status, some in groupby(sorted(kinds, key=lambda kind: (kind.status, kind.code)), lambda kind: kind.status):
@@ -164,9 +164,9 @@ def _is_problem(answer: Json) -> bool:
     return any(content.get("schema") == _PROBLEM for content in answer.get("content", {}).values())
 
 
-def _tell_headers(operation: Json, route: APIRoute) -> None:
+def _describe_headers(operation: Json, route: APIRoute) -> None:
     has_key = bool(operation.get("security"))
-    once = _is_done_once(route)
+    once = _is_idempotent(route)
     for status, answer in operation["responses"].items():
         names = [*_OF_STATUS.get(int(status), ()), *(_RATES if has_key and status < "300" else ())]
         names += [REPLAYED] if once and status < "300" else []

@@ -1,4 +1,4 @@
-"""What agents write and people decide, as /openapi.json describes it."""
+"""Request and response models for sending messages and reviewing them."""
 
 import base64
 import binascii
@@ -34,17 +34,17 @@ def _one_or_many(value: Any) -> Any:
 
 
 def _in_one(value: Any) -> Any:
-    """Somebody as the messages show people is as good as the same in one string."""
+    """Convert an object of name and address to one string, ``Name <address>``."""
     if not isinstance(value, dict):
         return value
     name, address = value.get("name") or "", value.get("address")
     if not (value.keys() <= {"name", "address"} and isinstance(name, str) and isinstance(address, str)):
-        raise ValueError("somebody is an address, or an object of a name and an address")
+        raise ValueError("a recipient is an address, or an object of name and address")
     return with_name(name, address)
 
 
 def _pairs(value: Any) -> Any:
-    """Headers as pairs; an object of them is as good."""
+    """Convert an object of headers to pairs."""
     return [list(pair) for pair in value.items()] if isinstance(value, dict) else value
 
 
@@ -54,8 +54,8 @@ _PERSON: dict[str, Any] = {
         {
             "type": "object",
             "properties": {
-                "name": {"type": ["string", "null"], "description": "What they are called.", "examples": ["Ana"]},
-                "address": {"type": "string", "description": "Their address.", "examples": [_AN_EXAMPLE]},
+                "name": {"type": ["string", "null"], "description": "Display name.", "examples": ["Ana"]},
+                "address": {"type": "string", "description": "Email address.", "examples": [_AN_EXAMPLE]},
             },
             "required": ["address"],
             "additionalProperties": False,
@@ -64,22 +64,22 @@ _PERSON: dict[str, Any] = {
 }
 _Person = Annotated[str, BeforeValidator(_in_one), WithJsonSchema(_PERSON)]
 Addresses = Annotated[list[_Person], BeforeValidator(_one_or_many)]
-_PEOPLE = "Whom: each an address, `Ana <ana@customer.example>`, or an object of `name` and `address`."
+_PEOPLE = "Recipients: addresses, `Ana <ana@customer.example>`, or objects of `name` and `address`."
 _Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
 Headers = Annotated[
     list[_Pair],
     BeforeValidator(_pairs),
     Field(
-        description="Fields of your own, as pairs or as an object: `X-…`, `List-…` and a few others.",
+        description="Additional header fields, as pairs or as an object: `X-…`, `List-…` and a few others.",
         examples=[[["X-Ticket", "1021"]]],
     ),
 ]
 Text = Annotated[str | None, Field(description="Plain text.", examples=["Your order is on its way."])]
-Html = Annotated[str | None, Field(description="HTML, beside or instead of the text.")]
+Html = Annotated[str | None, Field(description="HTML, in addition to the text or instead of it.")]
 
 
 def _nullable(schema: dict[str, Any]) -> None:
-    """Describe fields with a default as ones that may be null, too."""
+    """Describe fields with a default as nullable."""
     for name, field in schema["properties"].items():
         if "default" in field and {"type": "null"} not in field.get("anyOf", ()):
             told = {key: field.pop(key) for key in ("default", "description", "examples") if key in field}
@@ -87,7 +87,10 @@ def _nullable(schema: dict[str, Any]) -> None:
 
 
 class _Optional(Shape):
-    """What may be left out; null is as good as that, for whoever has to fill every field in."""
+    """A request body in which null means the same as an absent field.
+
+    For clients that always send every field.
+    """
 
     model_config = ConfigDict(json_schema_extra=_nullable)
 
@@ -100,190 +103,196 @@ class _Optional(Shape):
 
 
 class FileToSend(_Optional):
-    """A file that goes with the mail."""
+    """A file to attach."""
 
-    filename: str = Field(description="Its name.", examples=["order.pdf"])
-    content_type: str = Field(default=ANY_TYPE, description="Its type.", examples=["application/pdf"])
-    data: str = Field(description="Its bytes, base64.", examples=["JVBERi0="])
+    filename: str = Field(description="File name.", examples=["order.pdf"])
+    content_type: str = Field(default=ANY_TYPE, description="Media type.", examples=["application/pdf"])
+    data: str = Field(description="Content, base64.", examples=["JVBERi0="])
 
 
 class _Words(_Optional):
-    """What the agent says."""
+    """The content of a new message."""
 
     text: Text = None
     html: Html = None
-    attachments: list[FileToSend] = Field(default=[], description="Files.")
+    attachments: list[FileToSend] = Field(default=[], description="Files to attach.")
     headers: Headers = Field(default=[])
 
     @property
     def files(self) -> tuple[OutboundAttachment, ...]:
-        """The files. Raises BadDraft with the number of one that is no base64."""
+        """The decoded files. Raises BadDraft with the index of one that is not base64."""
         return files_of(self.attachments)
 
     @property
     def own_headers(self) -> tuple[tuple[str, str], ...]:
-        """The fields of the agent's own."""
+        """The additional header fields."""
         return tuple((name, value) for name, value in self.headers)
 
 
 class SendRequest(_Words):
-    """A mail to be sent."""
+    """A message to send."""
 
     to: Addresses = Field(default=[], description=_PEOPLE, examples=[[_AN_EXAMPLE]])
-    cc: Addresses = Field(default=[], description="Whom, beside.")
-    bcc: Addresses = Field(default=[], description="Whom, without the others seeing it.")
-    subject: str = Field(default="", description="One line.", examples=["Order 1021"])
+    cc: Addresses = Field(default=[], description="Cc recipients.")
+    bcc: Addresses = Field(default=[], description="Bcc recipients, invisible to the others.")
+    subject: str = Field(default="", description="Subject, one line.", examples=["Order 1021"])
     conversation_id: ConversationId | None = None
 
 
 class ReplyRequest(_Words):
-    """What to answer; recipients, subject and threading follow from the mail."""
+    """A reply; recipients, subject and threading come from the original message."""
 
-    reply_all: bool = Field(default=False, description="To everybody whom the mail names, too.")
-    quote: bool = Field(default=True, description="The mail's text below.")
+    reply_all: bool = Field(default=False, description="Also send to the other recipients of the original message.")
+    quote: bool = Field(default=True, description="Quote the text of the original message below.")
     allow_automated: bool = Field(
-        default=False, description="Even if a machine sent the mail: then a loop is yours to prevent."
+        default=False, description="Reply even to an automatic message; you must then prevent mail loops."
     )
-    cc: Addresses = Field(default=[], description="Whom, beside those that the mail names.")
-    bcc: Addresses = Field(default=[], description="Further ones, without the others seeing it.")
+    cc: Addresses = Field(default=[], description="Additional Cc recipients.")
+    bcc: Addresses = Field(default=[], description="Bcc recipients, invisible to the others.")
 
 
 class ForwardRequest(_Words):
-    """To whom, and what to say above it."""
+    """Recipients of a forward, and the text above the original message."""
 
     to: Addresses = Field(default=[], description=_PEOPLE, examples=[[_AN_EXAMPLE]])
-    cc: Addresses = Field(default=[], description="Whom, beside.")
-    bcc: Addresses = Field(default=[], description="Whom, without the others seeing it.")
-    whole: bool = Field(default=False, description="As a mail inside the mail, byte for byte, and not as text.")
+    cc: Addresses = Field(default=[], description="Cc recipients.")
+    bcc: Addresses = Field(default=[], description="Bcc recipients, invisible to the others.")
+    whole: bool = Field(default=False, description="Attach the original bytes as message/rfc822 instead of its text.")
 
 
 class SentAnswer(BaseModel):
-    """What was made of a mail: where to look for its way is its id."""
+    """The submitted message. Use its id to query its status."""
 
     message_id: MessageId
-    status: Annotated[OutboundStatus, Field(description="`queued`, or `pending_approval`: a person looks at it first.")]
+    status: Annotated[OutboundStatus, Field(description="`queued`, or `pending_approval`: a reviewer decides first.")]
     conversation_id: ConversationId | None
-    hold_reason: Annotated[HoldReason | None, Field(description="Why a person is asked; null: nobody is.")]
-    hold_expires_at: Annotated[Time | None, Field(description="Until when one may decide.")]
+    hold_reason: Annotated[HoldReason | None, Field(description="Why it needs approval; null: it does not.")]
+    hold_expires_at: Annotated[Time | None, Field(description="When the approval request expires.")]
 
 
 class ResolveRequest(Shape):
-    """What you found out about a mail that is in doubt, or has failed."""
+    """The outcome of an `unconfirmed` or `failed` message."""
 
     word: Literal["sent", "send_again"] = Field(
-        alias="as", description="It went out; or it did not, and is sent again.", examples=["send_again"]
+        alias="as", description="`sent`: it was sent. `send_again`: send it again.", examples=["send_again"]
     )
 
 
 class OutboundItem(BaseModel):
-    """A mail that an agent wrote, without its texts."""
+    """An outbound message, without its texts."""
 
     message_id: MessageId
     agent: AgentAddress
-    direction: Literal["outbound"] = Field(description="It goes out.")
-    status: OutboundStatus = Field(description="How it stands.", examples=["sent"])
-    kind: OutboundKind = Field(description="How it was asked for.", examples=["reply"])
+    direction: Literal["outbound"] = Field(description="Always `outbound`.")
+    status: OutboundStatus = Field(description="Status of the message.", examples=["sent"])
+    kind: OutboundKind = Field(description="The operation that created it.", examples=["reply"])
     conversation_id: ConversationId | None
-    from_: Mailbox = Field(alias="from", description="The address it leaves from.")
-    reply_to: list[Mailbox] = Field(description="The agent, where it leaves from a shared address.")
-    to: list[Mailbox] = Field(description="To.")
-    cc: list[Mailbox] = Field(description="Cc.")
-    bcc: list[Mailbox] = Field(description="Bcc: in the envelope alone.")
+    from_: Mailbox = Field(alias="from", description="The From address.")
+    reply_to: list[Mailbox] = Field(description="The agent, if the message is sent from a shared address.")
+    to: list[Mailbox] = Field(description="To recipients.")
+    cc: list[Mailbox] = Field(description="Cc recipients.")
+    bcc: list[Mailbox] = Field(description="Bcc recipients; only in the envelope.")
     subject: Subject
     date: Time
     email_message_id: MailId
-    provider_message_id: str | None = Field(description="The provider's id of it.", examples=["0100018f-1"])
-    revision: int = Field(description="Counted up by each edit of a held mail.", examples=[1])
-    hold_reason: HoldReason | None = Field(description="Why a person is asked, or was.", examples=["owner"])
-    hold_expires_at: Time | None = Field(description="Until when one may decide.")
+    provider_message_id: str | None = Field(description="Message id given by the provider.", examples=["0100018f-1"])
+    revision: int = Field(description="Increased by each edit of a pending message.", examples=[1])
+    hold_reason: HoldReason | None = Field(description="Why it needs, or needed, approval.", examples=["owner"])
+    hold_expires_at: Time | None = Field(description="When the approval request expires.")
     reviewed_by: str | None = Field(description="The user who decided.", examples=[f"usr_{ID_BODY}"])
-    reviewed_at: Time | None = Field(description="When.")
-    reason: str | None = Field(description="What they said.")
+    reviewed_at: Time | None = Field(description="Time of the decision.")
+    reason: str | None = Field(description="Reason given with the decision.")
     error: WhyNot
-    raw_size: int = Field(description="Bytes of the mail.", examples=[5120])
+    raw_size: int = Field(description="Size of the message in bytes.", examples=[5120])
     raw_sha256: RawSha256 | None
     created_at: Time
-    scrubbed_at: Time | None = Field(description="When texts, files and bytes were taken out: its way has ended.")
+    scrubbed_at: Time | None = Field(description="When texts, files and bytes were removed, after the final status.")
 
 
 class OutboundPage(BaseModel):
-    """Mails that wait for a person, the one first whose time is over first."""
+    """A page of pending messages, the one that expires first first."""
 
     items: list[OutboundItem] = Field(description="At most `limit`.")
     next_cursor: NextCursor
 
 
 class RecipientState(BaseModel):
-    """What is known of the mail's way to one recipient."""
+    """Delivery status for one recipient."""
 
-    address: str = Field(description="Whom.", examples=[_AN_EXAMPLE])
-    field: Literal["to", "cc", "bcc"] = Field(description="Where they stand.")
-    status: FeedbackKind | None = Field(description="What the provider told last; null: nothing yet.")
-    detail: str | None = Field(description="In its words.")
-    at: Time | None = Field(description="When.")
+    address: str = Field(description="The recipient.", examples=[_AN_EXAMPLE])
+    field: Literal["to", "cc", "bcc"] = Field(description="The field that names the recipient.")
+    status: FeedbackKind | None = Field(description="Last report of the provider; null: none yet.")
+    detail: str | None = Field(description="Text of the report.")
+    at: Time | None = Field(description="Time of the report.")
 
 
 class SendAttemptDocument(BaseModel):
-    """One try to send."""
+    """One attempt to send the message."""
 
-    attempt_id: str = Field(description="Goes to the provider with the mail.", examples=[f"snd_{ID_BODY}"])
-    origin: Origin = Field(description="What made it go.", examples=["queue"])
-    outcome: Outcome = Field(description="How it ended.", examples=["sent"])
+    attempt_id: str = Field(description="Passed to the provider with the message.", examples=[f"snd_{ID_BODY}"])
+    origin: Origin = Field(description="What started the attempt.", examples=["queue"])
+    outcome: Outcome = Field(description="Result of the attempt.", examples=["sent"])
     began_at: Time
-    settled_at: Time | None = Field(description="When that was known.")
-    provider_message_id: str | None = Field(description="As the provider wrote it.")
+    settled_at: Time | None = Field(description="When the result was known.")
+    provider_message_id: str | None = Field(description="Message id given by the provider.")
     error: WhyNot
 
 
 class FileInfo(BaseModel):
-    """A file that goes with the mail, without its bytes."""
+    """An attached file, without its content."""
 
-    index: int = Field(description="Its number.", examples=[0])
-    filename: str = Field(description="Its name.", examples=["order.pdf"])
-    content_type: str = Field(description="Its type.", examples=["application/pdf"])
-    size: int = Field(description="Bytes.", examples=[1234])
+    index: int = Field(description="Number of the file.", examples=[0])
+    filename: str = Field(description="File name.", examples=["order.pdf"])
+    content_type: str = Field(description="Media type.", examples=["application/pdf"])
+    size: int = Field(description="Size in bytes.", examples=[1234])
 
 
 class OutboundDocument(OutboundItem):
-    """A mail that an agent wrote, whole while it is kept, with everything that became of it."""
+    """A complete outbound message with its attempts and recipients.
+
+    Texts, files and bytes are kept until the final status.
+    """
 
     in_reply_to: MailId
-    references: list[str] = Field(description="Message-IDs of the mails before, oldest first.")
-    text: str | None = Field(description="Null once its way has ended.")
-    html: str | None = Field(description="Null once its way has ended.")
-    attachments: list[FileInfo] = Field(description="Its files while they are kept.")
-    headers: list[list[str]] = Field(description="The fields that the agent added.")
-    recipients: list[RecipientState] = Field(description="Everybody, and how it went with them.")
-    attempts: list[SendAttemptDocument] = Field(description="Every try, oldest first.")
-    raw_url: str | None = Field(description="Where its bytes are, while they are kept.")
-    raw: str | None = Field(description="The bytes, base64, if they are kept and no more than 65536.")
+    references: list[str] = Field(description="Message-IDs of earlier messages, oldest first.")
+    text: str | None = Field(description="Null after the final status.")
+    html: str | None = Field(description="Null after the final status.")
+    attachments: list[FileInfo] = Field(description="Attached files, while they are kept.")
+    headers: list[list[str]] = Field(description="Header fields added by the agent.")
+    recipients: list[RecipientState] = Field(description="All recipients with their delivery status.")
+    attempts: list[SendAttemptDocument] = Field(description="All attempts, oldest first.")
+    raw_url: str | None = Field(description="URL of the bytes, while they are kept.")
+    raw: str | None = Field(description="The bytes in base64, if they are kept and at most 65536.")
 
 
 class _Seen(_Optional):
-    """What a reviewer looked at: given, the decision counts for that alone."""
+    """The revision a reviewer saw; if given, the request fails for another revision."""
 
-    revision: int | None = Field(default=None, ge=1, description="The `revision` that you looked at.")
+    revision: int | None = Field(default=None, ge=1, description="The `revision` you saw.")
     raw_sha256: str | None = Field(
         default=None,
         max_length=64,
-        description="The `raw_sha256` that you looked at. Bcc is not in these bytes: name `revision` too.",
+        description="The `raw_sha256` you saw. It does not cover Bcc: give `revision` too.",
     )
 
 
 class EditRequest(_Seen):
-    """What to change; a field that is not named, or null, stays as it is, and `[]` or `""` empties it."""
+    """Fields to change.
 
-    subject: str = Field(default="", description="The subject.")
+    An absent or null field stays the same; `[]` or `""` empties it.
+    """
+
+    subject: str = Field(default="", description="Subject.")
     text: Text = None
     html: Html = None
-    to: Addresses = Field(default=[], description="Whom; who stays keeps a name that is not given again.")
-    cc: Addresses = Field(default=[], description="Whom, beside.")
-    bcc: Addresses = Field(default=[], description="Whom, without the others seeing it.")
-    attachments: list[FileToSend] = Field(default=[], description="All the files that are to go.")
+    to: Addresses = Field(default=[], description="To recipients. Names that are not given again are kept.")
+    cc: Addresses = Field(default=[], description="Cc recipients.")
+    bcc: Addresses = Field(default=[], description="Bcc recipients, invisible to the others.")
+    attachments: list[FileToSend] = Field(default=[], description="All files to attach.")
 
     @property
     def edit(self) -> PendingApprovalEdit:
-        """What was named. Raises BadDraft."""
+        """The given fields. Raises BadDraft."""
         named = self.model_fields_set
         files = files_of(self.attachments) if "attachments" in named else UNCHANGED
         return PendingApprovalEdit(
@@ -298,19 +307,19 @@ class EditRequest(_Seen):
 
 
 class ApproveRequest(EditRequest):
-    """What to change before it goes, if anything."""
+    """Optional changes before the message is sent."""
 
-    reason: str | None = Field(default=None, max_length=1000, description="For the record.")
+    reason: str | None = Field(default=None, max_length=1000, description="Reason, stored with the decision.")
 
 
 class RejectRequest(_Seen):
-    """Why not."""
+    """The reason of a rejection."""
 
-    reason: str | None = Field(default=None, max_length=1000, description="For the record; the agent's events tell it.")
+    reason: str | None = Field(default=None, max_length=1000, description="Stored, and included in the agent's events.")
 
 
 def files_of(files: list[FileToSend]) -> tuple[OutboundAttachment, ...]:
-    """The files with their bytes. Raises BadDraft with the number of one that is no base64."""
+    """The decoded files. Raises BadDraft with the index of one that is not base64."""
     return tuple(
         OutboundAttachment(filename=file.filename, content_type=file.content_type, content=_decoded(file.data, index))
         for index, file in enumerate(files)
