@@ -11,7 +11,6 @@ from relay.backoff import wait
 from relay.errors import Deferred, OutboundOff
 from relay.metrics import SendOutcome
 from relay.outbound.context import SendContext
-from relay.outbound.couriers.courier import Courier
 from relay.outbound.couriers.lease_guard import make_lease_check
 from relay.outbound.local_delivery import deliver_locally, outside
 from relay.outbound.sender_checks import require_not_suppressed, require_verified_domain
@@ -43,8 +42,8 @@ async def hand_over(outgoing: Outgoing, *, ctx: SendContext) -> str:
     try:
         message, raw, recipients = await _prepare(outgoing, ctx=ctx)
         provider_message_id = outgoing.attempt
-        if recipients:
-            provider_message_id = await _courier_of(ctx).carry(
+        if recipients and ctx.courier is not None:
+            provider_message_id = await ctx.courier.carry(
                 raw,
                 mail_from=message.mail_from,
                 recipients=recipients,
@@ -72,13 +71,9 @@ async def _prepare(outgoing: Outgoing, *, ctx: SendContext) -> tuple[OutboundMes
     if message.digest is None:
         message, raw = await compose_late(outgoing, raw, ctx=ctx)
     require_intact(raw, message)
-    return message, raw, recipients
-
-
-def _courier_of(ctx: SendContext) -> Courier:
-    if ctx.courier is None:
+    if recipients and ctx.courier is None:
         raise OutboundOff
-    return ctx.courier
+    return message, raw, recipients
 
 
 async def send_queued(outgoing: Outgoing, *, ctx: SendContext) -> None:

@@ -67,7 +67,7 @@ _DUE: Final = (
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
-_UNSETTLED: Final = select(send_attempts.c.message_id, send_attempts.c.origin).where(
+_UNSETTLED: Final = select(send_attempts.c.origin).where(
     send_attempts.c.id == bindparam("attempt"), send_attempts.c.settled_at.is_(None)
 )
 # The outcome of the attempt is not known yet.
@@ -158,9 +158,10 @@ def settle_sent(
     # "sent" too from "queued": its owner had it sent again, and no newer attempt has claimed it.
     if any(move(tx, outgoing, to, provider_message_id=known) for to in (status, "sent")):
         write_beside(tx, outgoing.message.id, error=None)
+        message = get_outbound_message(tx, outgoing.message.id)
         if outgoing.origin != "queue":  # a queued message had no decision to report
-            report_decision(tx, outgoing.attempt, now=now)
-        finish_sent(tx, outgoing.message.id, now=now, on_sent=on_sent)
+            report_decision(tx, message, outgoing.attempt, now=now)
+        finish_sent(tx, message, now=now, on_sent=on_sent)
     settle_attempt(tx, outgoing.attempt, "sent", now=now, provider_message_id=provider_message_id)
     return get_outbound_message(tx, outgoing.message.id)
 
@@ -194,7 +195,7 @@ def settle_unconfirmed(tx: Tx, outgoing: Outgoing, error: str, *, now: datetime)
     """Settle a message whose answer was lost: it may have been sent, and is not retried automatically."""
     if move(tx, outgoing, "unconfirmed"):
         write_beside(tx, outgoing.message.id, error=error)
-        report_decision(tx, outgoing.attempt, now=now)
+        report_decision(tx, outgoing.message, outgoing.attempt, now=now)
     settle_attempt(tx, outgoing.attempt, "unconfirmed", now=now, error=error)
     return get_outbound_message(tx, outgoing.message.id)
 
@@ -223,18 +224,17 @@ def _after_failure(tx: Tx, outgoing: Outgoing, *, now: datetime) -> tuple[Outbou
     return "pending_approval", now + EXPIRY_RETRIES[tries - 1]
 
 
-def finish_sent(tx: Tx, message_id: str, *, now: datetime, on_sent: OnSent | None = None) -> None:
+def finish_sent(tx: Tx, message: OutboundMessage, *, now: datetime, on_sent: OnSent | None = None) -> None:
     """Finish a message that is sent: count it, remove its content, enqueue ``email.sent``."""
-    message = get_outbound_message(tx, message_id)
     if on_sent is not None:
         on_sent(tx, message)
     record_recipients(tx, message.agent, message.all_recipients, now=now)
-    scrub(tx, message_id, now=now)
+    scrub(tx, message.id, now=now)
     _count(tx, "sent", message, now=now)
-    enqueue_outbound_event(tx, message.agent, "email.sent", message_id, now=now)
+    enqueue_outbound_event(tx, message.agent, "email.sent", message.id, now=now)
 
 
-def report_decision(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
+def report_decision(tx: Tx, message: OutboundMessage, attempt_id: str | None, *, now: datetime) -> None:
     """Enqueue ``email.approved`` or ``email.expired`` for a held message that will not return to pending.
 
     Only for an attempt not settled yet, so that the event is enqueued once; the caller settles it.
@@ -242,7 +242,6 @@ def report_decision(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
     row = tx.execute(_UNSETTLED, {"attempt": attempt_id}).first()
     if row is None or row.origin == "queue":
         return
-    message = get_outbound_message(tx, row.message_id)
     if row.origin == "approval":
         details = {"reviewed_by": message.reviewed_by, "reason": message.reason}
         enqueue_outbound_event(tx, message.agent, "email.approved", message.id, now=now, details=details)

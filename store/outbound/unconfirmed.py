@@ -61,9 +61,10 @@ def resolve_unconfirmed(
     row = tx.execute(resolved.returning(messages.c.send_attempt)).first()
     if row is None:
         raise NotUnconfirmed
-    _end_attempt(tx, row.send_attempt, now=now)
+    message = get_outbound_message(tx, message_id)
+    _end_attempt(tx, message, row.send_attempt, now=now)
     if status == "sent":
-        finish_sent(tx, message_id, now=now, on_sent=on_sent)
+        finish_sent(tx, message, now=now, on_sent=on_sent)
     else:
         _queue_now(tx, message_id, now=now)
     return get_outbound_message(tx, message_id)
@@ -97,15 +98,15 @@ def confirm_sent(
     in_doubt = messages.c.status.in_(("sending", "unconfirmed", "queued"))
     known = normalise_message_id(provider_message_id)
     sent = update(messages).where(ours, in_doubt).values(status="sent", send_until=None, provider_message_id=known)
-    has_moved = bool(tx.execute(sent).rowcount)
-    if has_moved:
-        report_decision(tx, attempt_id, now=now)
+    moved = get_outbound_message(tx, message_id) if tx.execute(sent).rowcount else None
+    if moved is not None:
+        report_decision(tx, moved, attempt_id, now=now)
     open_still = and_(send_attempts.c.id == attempt_id, send_attempts.c.outcome.in_(("sending", "unconfirmed")))
     settled = {"outcome": "sent", "settled_at": now, "provider_message_id": provider_message_id, "error": None}
     tx.execute(update(send_attempts).where(open_still).values(settled))
-    if has_moved:
-        finish_sent(tx, message_id, now=now, on_sent=on_sent)
-    return has_moved
+    if moved is not None:
+        finish_sent(tx, moved, now=now, on_sent=on_sent)
+    return moved is not None
 
 
 def deny_sent(tx: Tx, message_id: str, attempt_id: str, error: str, *, now: datetime) -> bool:
@@ -118,16 +119,17 @@ def deny_sent(tx: Tx, message_id: str, attempt_id: str, error: str, *, now: date
     )
     if tx.execute(update(messages).where(in_doubt).values(status="failed")).rowcount == 0:
         return False
-    report_decision(tx, attempt_id, now=now)
+    message = get_outbound_message(tx, message_id)
+    report_decision(tx, message, attempt_id, now=now)
     settle_attempt(tx, attempt_id, "failed", now=now, error=error)
     write_beside(tx, message_id, error=error)
-    finish_failed(tx, get_outbound_message(tx, message_id), error, now=now)
+    finish_failed(tx, message, error, now=now)
     return True
 
 
-def _end_attempt(tx: Tx, attempt_id: str | None, *, now: datetime) -> None:
+def _end_attempt(tx: Tx, message: OutboundMessage, attempt_id: str | None, *, now: datetime) -> None:
     """Settle the attempt: a late worker can no longer return the hold to pending."""
-    report_decision(tx, attempt_id, now=now)
+    report_decision(tx, message, attempt_id, now=now)
     unsettled = and_(send_attempts.c.id == attempt_id, send_attempts.c.settled_at.is_(None))
     tx.execute(update(send_attempts).where(unsettled).values(settled_at=now))
 
