@@ -1,4 +1,4 @@
-"""The HTTP application: routers, problems and the description of both."""
+"""The HTTP application: all routes, their errors and their OpenAPI description."""
 
 from functools import cache
 from importlib.metadata import version
@@ -19,10 +19,10 @@ from relay.web.api import (
     keys,
     me,
     messages,
+    provider_events,
     queue,
     reviews,
     sending,
-    ses_events,
     stream,
     suppressions,
     usage,
@@ -35,43 +35,43 @@ from relay.web.schemas.openapi import DescribedApi
 
 _ABOUT: Final = (
     "The mail exchanger for AI agents: receives, authenticates, seals, keeps and delivers mail.\n\n"
-    "Everything below `/v1` wants an API key, as `Authorization: Bearer mk_…`. What belongs to somebody else is as if "
-    "it were not there: 404. Lists take `limit` and `cursor`, and answer `items` and `next_cursor`. Errors are "
-    "RFC 9457 documents with a stable `code`: a path that is nobody's answers 404 `not_found`, a method that a path "
-    "does not have 405 `method_not_allowed`, and each operation lists its own. Ignore fields you do not know: there "
-    "may come more."
+    "Paths below `/v1` need an API key, as `Authorization: Bearer mk_…`. A row of another user is answered like one "
+    "that does not exist: 404. Lists take `limit` and `cursor`, and answer `items` and `next_cursor`. Errors are "
+    "RFC 9457 documents with a stable `code`, and `type` is the address of the code's help page: an unknown path "
+    "answers 404 `not_found`, a method that a path does not have 405 `method_not_allowed`, and each operation lists "
+    "its own codes. Ignore fields you do not know: later releases may add some."
 )
 _TAGS: Final = [
-    {"name": "account", "description": "Who asks, what they used, and all of it taken along or away."},
+    {"name": "account", "description": "The user of the key: usage, export and deletion."},
     {"name": "keys", "description": "API keys."},
-    {"name": "domains", "description": "DNS names whose mail comes here."},
+    {"name": "domains", "description": "Domains whose MX record points to this relay."},
     {"name": "agents", "description": "Addresses that receive and send."},
-    {"name": "messages", "description": "What came in, and what goes out."},
-    {"name": "queue", "description": "Messages for workers, each for one at a time."},
-    {"name": "events", "description": "What happens, as it happens."},
-    {"name": "sending", "description": "What agents write."},
-    {"name": "reviews", "description": "What a person decides about it."},
-    {"name": "activity", "description": "Both directions, alone and by conversation."},
-    {"name": "deliveries", "description": "Events on their way to webhooks."},
-    {"name": "suppressions", "description": "Addresses that are not written to any more."},
-    {"name": "pages", "description": "For people: where the link in a letter leads. Needs no key."},
-    {"name": "health", "description": "For whoever runs the relay. Needs no key."},
+    {"name": "messages", "description": "Inbound and outbound messages of an agent."},
+    {"name": "queue", "description": "Lease inbound messages to workers, each message to one at a time."},
+    {"name": "events", "description": "Events of an agent, as they happen."},
+    {"name": "sending", "description": "Send, reply and forward."},
+    {"name": "reviews", "description": "Messages that wait for a reviewer's decision."},
+    {"name": "activity", "description": "Both directions, in order of time and by conversation."},
+    {"name": "deliveries", "description": "Deliveries of events to webhooks, with every attempt."},
+    {"name": "suppressions", "description": "Addresses that bounced or complained and get no more mail."},
+    {"name": "pages", "description": "The page of a review letter's link, for people. Needs no key."},
+    {"name": "health", "description": "Health and metrics, for operators. Needs no key."},
     {"name": "reference", "description": "This description. Needs no key."},
 ]
 _SUBJECTS: Final = (
     *(me, keys, domains, agents, messages, queue, stream, sending, reviews, activity),
-    *(deliveries, suppressions, usage, account, health, ses_events),
+    *(deliveries, suppressions, usage, account, health, provider_events),
     *(reference, help_pages, review, sign_in, overview, approvals, mails, key_pages),
 )
 
 
 def make_app(ctx: WebContext) -> ContextApp:
-    """The application over *house*; ``GET /openapi.json`` describes it."""
+    """The ASGI application whose routes use *ctx*; ``GET /openapi.json`` describes it."""
     return ContextApp(_api(), Authenticator(ctx, stream.make_stream_context(ctx)))
 
 
 def make_api() -> FastAPI:
-    """Every route, over whichever house a request's gate leads to."""
+    """All routes; a request finds its WebContext in ``scope["state"]``."""
     app = DescribedApi(
         title="Mailseal",
         version=version("mailseal"),
@@ -82,7 +82,7 @@ def make_api() -> FastAPI:
         redoc_url=None,
         openapi_url=None,  # relay/web/pages/reference.py answers it
         redirect_slashes=False,
-        responses={422: {"model": Problem}},  # in place of the framework's own; relay/web/schemas/openapi.py lists all
+        responses={422: {"model": Problem}},  # replaces the framework's own; relay/web/schemas/openapi.py lists all
     )
     app.add_middleware(AuthMiddleware)
     problems.install(app)
