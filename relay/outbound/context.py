@@ -1,4 +1,4 @@
-"""What writing and sending need besides the mail, joined once at the start."""
+"""The collaborators of writing, reviewing and sending mail, joined once at the start."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,20 +20,20 @@ REVIEW_PATH: Final = "/review/"
 
 
 def uncounted(outcome: SendOutcome) -> None:
-    """Count nothing: a single command has nobody to tell."""
+    """Count nothing: a single command has no metrics."""
     del outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendContext:
-    """Collaborators of every step that writes, decides or sends."""
+    """Collaborators of every step that writes, reviews or sends."""
 
     store: Store
     clock: Clock
     master: MasterKey
     routes: Routes  # which addresses are agents of this very relay
     base_url: str  # of links to people, without a final slash
-    courier: Courier | None  # None where nothing is sent out of this relay
+    courier: Courier | None  # None where no provider is configured
     senders: Senders  # which address a mail leaves from
     caps: Caps = field(default_factory=Caps)
     max_bytes: int = MAX_WIRE_BYTES

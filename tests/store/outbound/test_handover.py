@@ -7,10 +7,10 @@ from sqlalchemy import text
 
 from store.errors import InvalidValue, MessageNotFound, NotPendingApproval, SendUnconfirmed, Unavailable
 from store.outbound.edit import PendingApprovalEdit
-from store.outbound.handover import approve_and_send, expire_approve_and_send
+from store.outbound.handover import Handover, approve_and_send, expire_approve_and_send
 from store.outbound.holds import reject_pending
 from store.outbound.outbound import create_pending_outbound_message, get_outbound_message
-from store.outbound.sending import LEASE, list_send_attempts
+from store.outbound.sending import LEASE, list_send_attempts, settle_failed
 from store.outbound.unconfirmed import sweep_unconfirmed
 from tests.places import new_outbound
 from tests.store.gate import Gate
@@ -259,3 +259,26 @@ async def test_what_is_not_there_is_not_sent(approve, expire, hold):
         with pytest.raises(MessageNotFound):
             await run(missing, provider)
     assert [] == provider.sent
+
+
+async def test_what_belongs_to_a_sent_mail_is_in_its_transaction(hold, approve, look):
+    held, seen = await hold(), []
+
+    def on_sent(tx, message):
+        seen.append((message.status, message.text))
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await approve(held, Handover(hand_over=Provider(), on_sent=on_sent))
+    assert ("sending", [("sent", held.text)]) == ((await look(held)).status, seen)
+
+
+async def test_a_handover_settles_its_failure_in_its_own_way(hold, approve, look, clock):
+    held = await hold()
+
+    def on_failed(tx, outgoing, error):
+        return settle_failed(tx, outgoing, f"its own words: {error}", now=clock.now())
+
+    with pytest.raises(ValueError):
+        await approve(held, Handover(hand_over=Provider(ValueError("no")), on_failed=on_failed))
+    assert ("pending_approval", "its own words: no") == ((await look(held)).status, (await look(held)).error)
