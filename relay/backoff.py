@@ -1,4 +1,4 @@
-"""When to try again: the table of waits and the spread over it (contract §5)."""
+"""Retry delays: the table of waits, and jitter (docs/contract.md §5)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,13 +18,14 @@ RETRY_SECONDS: Final[tuple[float, ...]] = (
     24 * _HOUR,
     24 * _HOUR,
 )
-JITTER: Final = 0.1  # of the wait, added: a table entry is the least one waits
+JITTER: Final = 0.1  # fraction of the wait, added: a table entry is the minimum
 
 
 def wait(attempts_made: int, table: Sequence[float], *, jitter: float) -> float | None:
-    """Seconds until the next attempt after *attempts_made* (1 or more); None when the table is used up.
+    """Seconds until the next attempt; None when the table is used up.
 
-    *jitter* in [0, 1) is chance's part: endpoints that failed together are not asked again together.
+    *attempts_made* is 1 or more. *jitter* in [0, 1) is a random number: it spreads the retries of endpoints that failed
+    at the same time.
     """
     if attempts_made > len(table):
         return None

@@ -1,14 +1,14 @@
-"""Time, as a collaborator that is given: tests hand in one they move themselves."""
+"""The clock as a parameter, so that tests can control time."""
 
 from datetime import UTC, datetime
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Whatever can say what time it is."""
+    """A source of the current time."""
 
     def now(self) -> datetime:
-        """The time now: aware, UTC."""
+        """The current time: aware, UTC."""
         ...
 
 
@@ -16,10 +16,10 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        """The time now: aware, UTC."""
+        """The current time: aware, UTC."""
         return datetime.now(UTC)
 
 
 def rfc3339(moment: datetime) -> str:
-    """*moment* as the contract writes times: ``2026-11-23T15:17:00Z``, UTC, whole seconds."""
+    """*moment* as RFC 3339 text in UTC with whole seconds: ``2026-11-23T15:17:00Z``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

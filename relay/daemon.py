@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from relay.clock import Clock, SystemClock
-from relay.data_dir_lock import sole_process, shared_lock
+from relay.data_dir_lock import shared_lock, sole_process
 from relay.database import open_database
 from relay.delivery.attempt import DeliveryContext
 from relay.delivery.dispatch import Dispatcher

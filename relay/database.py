@@ -23,7 +23,7 @@ def open_database(settings: Settings, *, may_migrate: bool | None = None) -> Sto
             store.engine.dispose()
             raise
     except OSError as error:
-        raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot make {settings.data_dir}: {error.strerror}") from error
+        raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot create {settings.data_dir}: {error.strerror}") from error
     except InvalidValue as error:
         raise Misconfigured(f"MAILSEAL_DATABASE_URL: {error}") from error
     except StoreError as error:

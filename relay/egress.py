@@ -1,12 +1,11 @@
-"""Where a webhook may lead: the rule against asking the inside of a network (SSRF).
+"""SSRF protection: which URLs and addresses a webhook may reach.
 
-A tenant names the URL, so its address must be public, or lie in a network the operator
-has opened (``webhook_allow_cidrs``); http is spoken in those networks only. ``check_url``
-judges what can be seen in a URL; ``may_connect`` judges an address at the moment of
-connecting, which alone cannot be gone round by DNS.
+A user chooses the URL, so its address must be public, or in a network the operator has allowed
+(``webhook_allow_cidrs``); http is allowed only in those networks. ``check_url`` checks what the URL itself shows;
+``may_connect`` checks an address at connect time, which alone is safe against DNS rebinding.
 
-The lists are ours and not ``ipaddress.is_global``: that one calls NAT64, 6to4, site-local
-and multicast addresses global, and not the same ones in each Python release.
+The lists are our own instead of ``ipaddress.is_global``: that property treats NAT64, 6to4, site-local
+and multicast addresses as global, and differs between Python releases.
 """
 
 import re
@@ -31,12 +30,12 @@ _CLOSED_V4: Final = tuple(
     for network in (
         "0.0.0.0/8",  # this network (RFC 791)
         "10.0.0.0/8",  # private (RFC 1918)
-        "100.64.0.0/10",  # carrier-grade NAT (RFC 6598), and some clouds' metadata
+        "100.64.0.0/10",  # carrier-grade NAT (RFC 6598), and metadata services of some clouds
         "127.0.0.0/8",  # loopback (RFC 1122)
-        "168.63.129.16/32",  # the host of an Azure machine, a public number that answers on the inside
-        "169.254.0.0/16",  # link-local (RFC 3927), and most clouds' metadata
+        "168.63.129.16/32",  # Azure's host endpoint: a public address that is reachable from inside
+        "169.254.0.0/16",  # link-local (RFC 3927), and metadata services of most clouds
         "172.16.0.0/12",  # private (RFC 1918)
-        "192.0.0.0/24",  # protocol assignments (RFC 6890), and one cloud's metadata
+        "192.0.0.0/24",  # protocol assignments (RFC 6890), and the metadata service of one cloud
         "192.0.2.0/24",  # documentation (RFC 5737)
         "192.88.99.0/24",  # 6to4 relays (RFC 7526)
         "192.168.0.0/16",  # private (RFC 1918)
@@ -44,47 +43,50 @@ _CLOSED_V4: Final = tuple(
         "198.51.100.0/24",  # documentation (RFC 5737)
         "203.0.113.0/24",  # documentation (RFC 5737)
         "224.0.0.0/4",  # multicast (RFC 5771)
-        "240.0.0.0/4",  # reserved (RFC 1112), with the broadcast address
+        "240.0.0.0/4",  # reserved (RFC 1112), including broadcast
     )
 )
 
-# Only 2000::/3 is handed out for global unicast (RFC 4291 §2.4): what lies outside needs no list.
+# Only 2000::/3 is allocated for global unicast (RFC 4291 §2.4): addresses outside are never public.
 _GLOBAL_V6: Final = IPv6Network("2000::/3")
 _CLOSED_V6: Final = tuple(
     IPv6Network(network)
     for network in (
         "2001::/23",  # protocol assignments (RFC 2928): Teredo, ORCHID, benchmarks
         "2001:db8::/32",  # documentation (RFC 3849)
-        "2002::/16",  # 6to4 (RFC 3056): a router unpacks it to any IPv4 address
+        "2002::/16",  # 6to4 (RFC 3056): contains an arbitrary IPv4 address
         "3fff::/20",  # documentation (RFC 9637)
     )
 )
 
-# Prefixes whose last 32 bits are the IPv4 address that is really reached.
+# Prefixes whose last 32 bits are the IPv4 address that is reached.
 _V4_INSIDE: Final = (
     IPv6Network("::ffff:0:0/96"),  # IPv4-mapped (RFC 4291 §2.5.5.2)
     IPv6Network("64:ff9b::/96"),  # NAT64 (RFC 6052)
 )
 
-# WHATWG's "ends in a number": what a C library may read as an IPv4 address in decimal, octal or hex.
+# WHATWG "ends in a number": a C library may read it as an IPv4 address in decimal, octal or hex.
 _NUMERIC_END: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?", re.ASCII)
-_SIGHTLY: Final = re.compile(r"[^\x00-\x20\x7f-\xa0\\\ud800-\udfff]+")
+_PLAIN_URL: Final = re.compile(r"[^\x00-\x20\x7f-\xa0\\\ud800-\udfff]+")
 _PATH_SAFE: Final = "!$%&'()*+,-./:;=@_~[]|^{}<>`\"?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A webhook URL taken apart once, so that no second parser can read it otherwise."""
+    """A parsed webhook URL.
+
+    Parsed once, so that no second parser can interpret it otherwise.
+    """
 
     scheme: Scheme
     host: str  # lower-case A-labels without final dot, or an address without brackets
     port: int  # 1..65535
-    path: str  # from the first slash on, query included; printable ASCII
-    address: IpAddress | None  # where the host is an address and not a name
+    path: str  # from the first slash, with the query; printable ASCII
+    address: IpAddress | None  # set if the host is an address, not a name
 
 
 def allowed(address: IpAddress, allow: Sequence[Network] = ()) -> bool:
-    """Whether a webhook may be posted to *address*: public, or in a network of *allow*."""
+    """Whether a webhook may reach *address*: public, or in a network of *allow*."""
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
             return False
@@ -95,25 +97,29 @@ def allowed(address: IpAddress, allow: Sequence[Network] = ()) -> bool:
 
 
 def may_connect(address: IpAddress, allow: Sequence[Network], *, scheme: Scheme) -> bool:
-    """The rule at the moment of connecting: as ``allowed``, and http in a network of *allow* only."""
+    """Whether a connection to *address* is permitted: as ``allowed``.
+
+    With http only if *address* is in a network of *allow*.
+    """
     if scheme == "https":
         return allowed(address, allow)
     return allowed(address, allow) and (_opened(address, allow) or _inner_opened(address, allow))
 
 
 def check_url(url: str, allow: Sequence[Network] = ()) -> Target:
-    """Take *url* apart and judge what can be judged before its name is looked up.
+    """Parse *url* and check everything that needs no DNS look-up.
 
-    Raises:
-        ForbiddenTarget: with a sentence for the URL's owner.
+    Raises ForbiddenTarget: with a sentence for the URL's owner.
     """
-    if len(url) > MAX_URL or not _SIGHTLY.fullmatch(url):
-        raise ForbiddenTarget("the URL is empty, too long, or holds blanks, backslashes or control characters")
+    if len(url) > MAX_URL or not _PLAIN_URL.fullmatch(url):
+        raise ForbiddenTarget("the URL is empty, too long, or contains spaces, backslashes or control characters")
     parts, port = _split(url)
     scheme = _scheme(parts, allow)
     host, address = _host(parts.hostname or "")
     if address is not None and not may_connect(address, allow, scheme=scheme):
-        raise ForbiddenTarget("the URL leads to an address that is not public")
+        raise ForbiddenTarget(
+            "the URL's address is not public: the operator can allow it in MAILSEAL_WEBHOOK_ALLOW_CIDRS"
+        )
     path = quote(parts.path or "/", safe=_PATH_SAFE)
     query = f"?{quote(parts.query, safe=_PATH_SAFE)}" if parts.query else ""
     return Target(scheme=scheme, host=host, port=port, path=path + query, address=address)
@@ -147,9 +153,9 @@ def _split(url: str) -> tuple[SplitResult, int]:
     except ValueError as error:
         raise ForbiddenTarget("the URL cannot be parsed") from error
     if "@" in parts.netloc:
-        raise ForbiddenTarget("the URL holds a user name or password")
+        raise ForbiddenTarget("the URL contains a user name or password")
     if "[" in parts.netloc and ":" not in (parts.hostname or ""):
-        raise ForbiddenTarget("the URL's brackets hold no IPv6 address")  # urlsplit lets RFC 3986's IPvFuture in
+        raise ForbiddenTarget("the URL's brackets contain no IPv6 address")  # urlsplit accepts RFC 3986's IPvFuture
     if port is None:
         port = 443 if parts.scheme == "https" else 80
     if port == 0:
@@ -167,7 +173,7 @@ def _scheme(parts: SplitResult, allow: Sequence[Network]) -> Scheme:
 
 def _host(host: str) -> tuple[str, IpAddress | None]:
     try:
-        # A colon stands in addresses alone; urlsplit has taken their brackets off.
+        # Only an IPv6 address has a colon; urlsplit has removed its brackets.
         name = host if ":" in host else normalise_domain(host)
     except ValueError as error:
         raise ForbiddenTarget("the URL's host is not a name or an address") from error
@@ -175,6 +181,6 @@ def _host(host: str) -> tuple[str, IpAddress | None]:
         address = ip_address(name)
     except ValueError as error:
         if ":" in name or _NUMERIC_END.fullmatch(name):
-            raise ForbiddenTarget("the URL's host is a number that is not written as an address") from error
+            raise ForbiddenTarget("the URL's host is a number, but not an address in dotted form") from error
         return name, None
     return str(address), address

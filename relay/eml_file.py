@@ -1,4 +1,4 @@
-"""A mail from a file instead of SMTP: the same bytes and envelope, for `inject`, `check` and the demo."""
+"""Messages from files instead of SMTP, for `inject`, `check` and the demo."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
 def spool_of(content: bytes) -> Spool:
-    """*content* as SMTP would have brought it: every line ended by CRLF, the last one too."""
+    """*content* as SMTP delivers it: every line, also the last, ends with CRLF."""
     lines = _LINE_END.sub(b"\r\n", content)
     spool = Spool()
     spool.write(lines if lines.endswith(b"\r\n") else lines + b"\r\n")
@@ -21,7 +21,10 @@ def spool_of(content: bytes) -> Spool:
 
 
 def envelope_for(recipients: Sequence[str], *, mail_from: str, ip: IPv4Address | IPv6Address, helo: str) -> Envelope:
-    """The envelope such a mail is given. *mail_from* is empty for the null path. Raises BadAddress."""
+    """The envelope of such a message.
+
+    *mail_from* is empty for the null reverse-path. Raises BadAddress.
+    """
     return Envelope(
         peer=Peer(ip=ip, helo=helo, tls=None, protocol="ESMTP"),
         mail_from=parse_mailbox(mail_from) if mail_from.strip("<> ") else None,

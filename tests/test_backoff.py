@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.backoff import JITTER, RETRY_SECONDS, wait, total_seconds
+from relay.backoff import JITTER, RETRY_SECONDS, total_seconds, wait
 
 
 def test_the_table_is_the_contracts():

@@ -5,15 +5,15 @@ import sys
 import pytest
 
 from relay.daemon import Daemon
-from relay.data_dir_lock import exclusive_lock, sole_process, shared_lock
+from relay.data_dir_lock import exclusive_lock, shared_lock, sole_process
 from relay.errors import DaemonRuns
 from relay.settings import load
 
 HOLD = """
 import sys
 from pathlib import Path
-from relay.data_dir_lock import running
-with running(Path(sys.argv[1])):
+from relay.data_dir_lock import shared_lock
+with shared_lock(Path(sys.argv[1])):
     print("running", flush=True)
     sys.stdin.read()
 """

@@ -1,1 +1,1 @@
-"""A user and everything that is theirs, taken along or taken away."""
+"""Export and import of a user's account."""

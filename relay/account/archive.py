@@ -1,6 +1,6 @@
-"""An account's export, opened to be read: its listing line by line, and its mails, each checked by its hash.
+"""Read an account export: its listing line by line, and its messages by hash.
 
-Nothing in it is believed: it may be cut off, made by hand, or packed to fill a disk.
+The file is untrusted: it may be truncated, made by hand, or a zip bomb.
 """
 
 import zlib
@@ -17,14 +17,14 @@ import orjson
 from relay.account.export import LISTING
 from relay.errors import BadExport
 
-MAX_LINE: Final = 64 * 1024 * 1024  # bytes; the longest that an export has is a message's texts
+MAX_LINE: Final = 64 * 1024 * 1024  # bytes; the longest lines of an export hold a message's texts
 _PART: Final = 512 * 1024
 _DAMAGED: Final = (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveEntry:
-    """One thing of the listing."""
+    """One line of the listing."""
 
     number: int  # from 1
     kind: str
@@ -32,16 +32,19 @@ class ArchiveEntry:
     size: int  # bytes
 
     def wrong(self, why: str) -> BadExport:
-        """What to raise about it."""
+        """The error to raise about this line."""
         return BadExport(f"{LISTING}, line {self.number}: {why}")
 
 
 class Archive:
-    """An open export. It is a context manager. Raises BadExport for what is none."""
+    """An open export file, as a context manager.
+
+    Raises BadExport: not a zip file, or damaged.
+    """
 
     def __init__(self, file: Path) -> None:
         with ExitStack() as opening, _readable(file.name):
-            # A file of our own: whoever stops in the middle of the listing would keep the zip's open.
+            # Opened here, not by ZipFile: an unfinished iteration over the listing would keep ZipFile's own file open.
             self._zip = ZipFile(opening.enter_context(file.open("rb")))
             self._opening = opening.pop_all()
         self._names = set(self._zip.namelist())
@@ -53,9 +56,9 @@ class Archive:
         self._opening.close()
 
     def lines(self) -> Iterator[ArchiveEntry]:
-        """The listing from its beginning. Raises BadExport, naming the line, when one cannot be read."""
+        """The lines of the listing. Raises BadExport, naming the line: unreadable."""
         if LISTING not in self._names:
-            raise BadExport(f"there is no {LISTING} in it: not an account's export")
+            raise BadExport(f"the file has no {LISTING}: it is not an account export")
         with self._opened(LISTING) as listing:
             number = 1
             while text := _next_line(listing, number):
@@ -63,10 +66,10 @@ class Archive:
                 number += 1
 
     def mail(self, content: str, size: int) -> Iterator[bytes]:
-        """The bytes of a mail in parts of 512 KiB, of which the last tells whether they are what they are called.
+        """The raw bytes of a message, in parts of at most 512 KiB, checked at the end.
 
-        Raises BadExport: missing, damaged, of another length, or with another SHA-256. So read to the end before
-        believing any of it.
+        Raises BadExport: missing, damaged, or another length or SHA-256. The check follows the last part, so use no
+        part before the iterator is exhausted.
         """
         name = f"raw/{content}.eml"
         if name not in self._names:
@@ -80,7 +83,7 @@ class Archive:
                     break
                 yield part
         if read != size or digest.hexdigest() != content:
-            raise BadExport(f"{name} is not what it was: its length or SHA-256 differs")
+            raise BadExport(f"{name} was changed: its length or SHA-256 differs")
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[IO[bytes]]:
@@ -94,7 +97,7 @@ def _next_line(listing: IO[bytes], number: int) -> bytes:
     with _readable(f"{LISTING}, line {number}"):
         text = listing.readline(MAX_LINE + 1)
     if len(text) > MAX_LINE:
-        raise BadExport(f"{LISTING}, line {number}: longer than any that an export has")
+        raise BadExport(f"{LISTING}, line {number}: longer than the limit of {MAX_LINE} bytes")
     return text
 
 
@@ -116,7 +119,7 @@ def _parsed(text: bytes, number: int) -> ArchiveEntry:
 
 @contextmanager
 def _readable(where: str) -> Iterator[None]:
-    """Say of a damaged file where it is damaged."""
+    """Name the damaged place in errors of the zip file."""
     try:
         yield
     except _DAMAGED as error:

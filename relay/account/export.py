@@ -1,7 +1,7 @@
-"""A user's account as one zip file, written while it is read: so many mails, no more memory.
+"""Export a user's account as one zip file, streamed with bounded memory.
 
-``account.jsonl`` has a line for each thing (``{"record": …, …}``), the header first; ``raw/SHA256.eml`` are the
-mails, byte for byte, each content once. All of it is of one moment.
+``account.jsonl`` has one line per object (``{"record": …, …}``), the header first; ``raw/SHA256.eml`` are the
+messages, byte for byte, each content once. The export is a snapshot of one moment.
 """
 
 from collections.abc import Iterator
@@ -18,27 +18,27 @@ from store.transaction import Tx
 from store.upkeep.export import export_user_data
 
 LISTING: Final = "account.jsonl"
-_HANDED_ON: Final = 64 * 1024  # bytes that are worth handing on
+_PART_BYTES: Final = 64 * 1024  # minimum size in bytes of a part
 
 
 class _Pipe:
-    """What the zip is written to: kept until it is taken."""
+    """The output file of the zip: buffers what is written until it is taken."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self.waiting = 0
 
     def write(self, data: bytes) -> int:
-        """Keep *data*."""
+        """Buffer *data*."""
         self._parts.append(bytes(data))
         self.waiting += len(data)
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: the buffer is read with take()."""
 
     def take(self) -> bytes:
-        """Everything since the last time."""
+        """Return and clear the buffer."""
         whole = b"".join(self._parts)
         self._parts.clear()
         self.waiting = 0
@@ -46,31 +46,31 @@ class _Pipe:
 
 
 def export_account(store: Store, user_id: str, *, now: datetime) -> Iterator[bytes]:
-    """The parts of the zip, to be written one after the other. Raises UserNotFound, Unavailable."""
+    """The bytes of the zip file, in parts. Raises UserNotFound, Unavailable."""
     pipe = _Pipe()
     with store.snapshot() as tx, ZipFile(pipe, "w", ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
         contents: set[bytes] = set()
         for _ in _write_listing(tx, archive, user_id, contents, now=now):
-            yield from _handed_on(pipe)
+            yield from _parts(pipe)
         for sha256 in sorted(contents):
             _write_mail(tx, archive, sha256.hex())
-            yield from _handed_on(pipe)
+            yield from _parts(pipe)
     yield pipe.take()
 
 
-def _handed_on(pipe: _Pipe) -> Iterator[bytes]:
-    if pipe.waiting >= _HANDED_ON:
+def _parts(pipe: _Pipe) -> Iterator[bytes]:
+    if pipe.waiting >= _PART_BYTES:
         yield pipe.take()
 
 
 def _write_listing(tx: Tx, archive: ZipFile, user_id: str, contents: set[bytes], *, now: datetime) -> Iterator[None]:
-    """Write a line a thing, and note which mails there are."""
+    """Write one line per object, and collect the SHA-256 of each message content."""
     with archive.open(LISTING, "w", force_zip64=True) as listing:
-        for thing in export_user_data(tx, user_id, now=now):
-            listing.write(_line(thing.kind, thing.values))
-            sha256 = thing.values.get("raw_sha256") if thing.kind == "message" else None
+        for item in export_user_data(tx, user_id, now=now):
+            listing.write(_line(item.kind, item.values))
+            sha256 = item.values.get("raw_sha256") if item.kind == "message" else None
             if sha256 is not None:
-                contents.add(bytes.fromhex(sha256))  # half of what the text would take
+                contents.add(bytes.fromhex(sha256))  # half the memory of the hexadecimal text
             yield
 
 
@@ -83,8 +83,8 @@ def _write_mail(tx: Tx, archive: ZipFile, sha256: str) -> None:
 
 
 def _line(kind: str, values: Any) -> bytes:
-    told = orjson.dumps({"record": kind, **values}, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
-    return told + b"\n"
+    line = orjson.dumps({"record": kind, **values}, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    return line + b"\n"
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,6 @@
-"""What the lines of an export must look like to be taken back in.
+"""Validation of the lines of an account export, before import.
 
-Fields that this release does not know are passed over: the header's ``schema_version`` says when a file means
-something else.
+Unknown fields are ignored: the header's ``schema_version`` changes when fields change their meaning.
 """
 
 from datetime import UTC
@@ -20,12 +19,12 @@ from store.upkeep.export import SCHEMA_VERSION
 
 _INBOUND: Final = frozenset({"unread", "read"})
 _OUTBOUND: Final = frozenset(get_args(OutboundStatus))
-_MOST: Final = 2**53  # what JSON's numbers are exact for
+_MOST: Final = 2**53  # largest integer that JSON numbers represent exactly
 
 
 def _without_nul(text: str) -> str:
     if "\0" in text:
-        raise ValueError("there is a NUL in it")
+        raise ValueError("it contains a NUL character")
     return text
 
 
@@ -49,7 +48,7 @@ ExportLine = TypeVar("ExportLine", bound=_ExportLine)
 
 
 class UserLine(_ExportLine):
-    """The user of a header."""
+    """The user in the header line."""
 
     id: UserId
     email: Email
@@ -58,12 +57,12 @@ class UserLine(_ExportLine):
     updated_at: Time | None
 
     def record(self) -> User:
-        """Without the subject, which no export tells."""
+        """The user without an OIDC subject, which is not exported."""
         return User(**self.model_dump(), subject="")
 
 
 class Header(_ExportLine):
-    """The first line."""
+    """The first line of the listing."""
 
     schema_version: Literal[1]
     user: UserLine
@@ -98,12 +97,12 @@ class AgentLine(_ExportLine):
     updated_at: Time | None
 
     def record(self, user_id: str) -> Agent:
-        """As an agent of the user with this id."""
+        """An agent of the user with this id."""
         return Agent(**self.model_dump(), user_id=user_id)
 
 
 class UsageLine(_ExportLine):
-    """Something that was counted."""
+    """A usage event."""
 
     number: Number
     kind: UsageKind
@@ -113,12 +112,12 @@ class UsageLine(_ExportLine):
     at: Time
 
     def record(self) -> UsageEvent:
-        """The event."""
+        """The usage event."""
         return UsageEvent(**self.model_dump())
 
 
 class SuppressionLine(_ExportLine):
-    """An address that the user's agents do not write to."""
+    """An entry of the user's suppression list."""
 
     address: ShortText
     reason: SuppressionReason
@@ -127,7 +126,7 @@ class SuppressionLine(_ExportLine):
     created_at: Time
 
     def record(self) -> Suppression:
-        """The suppression."""
+        """The suppression list entry."""
         return Suppression(**self.model_dump())
 
 
@@ -150,7 +149,7 @@ class _OutboundLine(_ExportLine):
     @model_validator(mode="after")
     def _scrubbed_is_empty(self) -> Self:
         if self.scrubbed_at is not None and (self.text is not None or self.html is not None):
-            raise ValueError("a mail whose texts were taken out has texts")
+            raise ValueError("a message with scrubbed_at must have no text and no html")
         return self
 
 
@@ -187,17 +186,17 @@ class MessageLine(_ExportLine):
     @model_validator(mode="after")
     def _status_fits(self) -> Self:
         if self.status not in (_INBOUND if self.direction == "inbound" else _OUTBOUND):
-            raise ValueError(f"no status of an {self.direction} message: {self.status!r}")
+            raise ValueError(f"{self.status!r} is not a status of an {self.direction} message")
         if self.direction == "inbound" and self.raw_sha256 is None:
-            raise ValueError("a received message without bytes")
+            raise ValueError("an inbound message must have raw_sha256")
         return self
 
     def record(self, line: ArchiveEntry) -> ImportedMessage:
-        """With what only an outbound one has, which is in the same *line*. Raises BadExport."""
-        told = self.model_dump()
-        beside = {name: told.pop(name) for name in ("provider_message_id", "expires_at")}
+        """The message with the outbound fields of the same *line*. Raises BadExport."""
+        values = self.model_dump()
+        extra = {name: values.pop(name) for name in ("provider_message_id", "expires_at")}
         hold = parse(_HoldLine, line).hold_expires_at if self.direction == "outbound" else None
-        return ImportedMessage(message=Message(**told), **beside, hold_expires_at=hold, written=self._written(line))
+        return ImportedMessage(message=Message(**values), **extra, hold_expires_at=hold, written=self._written(line))
 
     def _written(self, line: ArchiveEntry) -> ImportedOutbound | None:
         if self.direction == "inbound" or line.values.get("kind") is None:
@@ -210,7 +209,7 @@ class _HoldLine(_ExportLine):
 
 
 def parse(shape: type[ExportLine], line: ArchiveEntry) -> ExportLine:
-    """*line* in its shape. Raises BadExport, which names the line and the field."""
+    """*line* validated as *shape*. Raises BadExport, naming the line and the field."""
     try:
         return shape.model_validate(line.values)
     except ValidationError as error:
@@ -220,10 +219,13 @@ def parse(shape: type[ExportLine], line: ArchiveEntry) -> ExportLine:
 
 
 def header_of(line: ArchiveEntry) -> UserLine:
-    """Whose account it is. Raises BadExport for another line, and for an export that this release cannot read."""
+    """The user of the export.
+
+    Raises BadExport: not a header line, or a schema_version that this release cannot read.
+    """
     if line.kind != "header":
-        raise line.wrong("an export begins with its header")
+        raise line.wrong("the first line must be the header")
     version = line.values.get("schema_version")
     if version != SCHEMA_VERSION or isinstance(version, bool):
-        raise line.wrong(f"schema_version is {version!r}, and this release reads {SCHEMA_VERSION}")
+        raise line.wrong(f"schema_version is {version!r}, but this release reads {SCHEMA_VERSION}")
     return parse(Header, line).user

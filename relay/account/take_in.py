@@ -1,7 +1,8 @@
-"""An account's export taken back in, in batches, each whole or not at all; it may be run again after an interruption.
+"""Import an account from its export, in atomic batches; repeat it to resume.
 
-What an export does not hold cannot come back: secrets are new (so old seals are no longer ours to check), API keys
-are gone, a domain has another token to publish, and of files that an agent wrote there is what its mail holds.
+What an export does not contain cannot be imported: signing secrets are new (so old seals can no longer be
+verified), API keys are missing, a domain has a new token to publish, and an outbound message has only those files
+that its raw bytes contain.
 """
 
 import secrets
@@ -37,11 +38,11 @@ from store.upkeep.imports import (
 )
 from store.upkeep.imports_usage import import_usage
 
-BATCH: Final = 200  # things kept at once
-BATCH_BYTES: Final = 8 * 1024 * 1024  # of lines and bytes, unless a single one has more
+BATCH: Final = 200  # objects per transaction
+BATCH_BYTES: Final = 8 * 1024 * 1024  # lines and raw bytes per transaction, unless a single object has more
 _TOKEN_BYTES: Final = 20
-_SOON: Final = timedelta(minutes=5)  # until an imported domain's DNS is looked at
-_SINGLE: Final = frozenset({"domain", "agent"})  # kept one by one, so that an error is about one line
+_SOON: Final = timedelta(minutes=5)  # until the DNS of an imported domain is checked
+_SINGLE: Final = frozenset({"domain", "agent"})  # imported one by one, so that an error names one line
 _KINDS: Final = ("user", "domain", "agent", "api_key", "message", "usage_event", "suppression")
 
 T = TypeVar("T")
@@ -49,25 +50,25 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """What became of the things of one kind."""
+    """The result for the objects of one kind."""
 
     kind: str
     kept: int
     there_already: int
-    left_out: int  # keys, whose plaintext nobody has; messages whose time is over
+    left_out: int  # API keys, whose plaintext is unknown; expired messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What the operator decides about an import."""
+    """The operator's choices for an import."""
 
-    verified: bool  # take domains that were verified for verified, without a look at DNS
-    check_slug: Callable[[str], None]  # raises InvalidValue for what must not be a local part on the shared domain
+    verified: bool  # trust the verification of the export, without a DNS check
+    check_slug: Callable[[str], None]  # raises InvalidValue for a local part reserved on the shared domain
 
 
 @dataclass(slots=True)
 class _Import:
-    """One import under way."""
+    """The state of a running import."""
 
     archive: Archive
     user: User
@@ -84,16 +85,16 @@ class _Import:
 def import_account(
     archive: Archive, *, rules: Rules, store: Store, master: MasterKey, clock: Clock
 ) -> tuple[User, list[Count]]:
-    """Take everything in that is not there yet; whose it is now, and how much of each kind.
+    """Import everything that does not exist yet; returns the user, and counts by kind.
 
-    Raises BadExport, which names the line, and Unavailable; what was kept before stays.
+    Raises BadExport, naming the line. Raises Unavailable. What was imported before the error stays.
     """
     lines = archive.lines()
     first = next(lines, None)
     if first is None:
-        raise BadExport("the listing is empty")
-    told = header_of(first).record()
-    user, is_new = _about(first, lambda: store.run(lambda tx: import_user(tx, told)))
+        raise BadExport("the listing is empty: it has no header")
+    exported_user = header_of(first).record()
+    user, is_new = _about(first, lambda: store.run(lambda tx: import_user(tx, exported_user)))
     work = _Import(archive, user, rules, store, master, clock)
     (work.kept if is_new else work.there)["user"] += 1
     for batch in _batches(lines):
@@ -105,7 +106,7 @@ def import_account(
 
 
 def _batches(lines: Iterator[ArchiveEntry]) -> Iterator[list[ArchiveEntry]]:
-    """Lines of one kind that stand together, not too many."""
+    """Consecutive lines of one kind, bounded by count and size."""
     batch: list[ArchiveEntry] = []
     weight = 0
     for line in lines:
@@ -142,7 +143,7 @@ def _take_in(work: _Import, batch: Sequence[ArchiveEntry]) -> None:
         case "api_key":
             work.out[kind] += len(batch)
         case _:
-            raise batch[0].wrong(f"there is no record {kind!r}")
+            raise batch[0].wrong(f"unknown record {kind!r}")
 
 
 def _count(work: _Import, kind: str, *, kept: int, of: int) -> None:
@@ -151,32 +152,32 @@ def _count(work: _Import, kind: str, *, kept: int, of: int) -> None:
 
 
 def _domain(work: _Import, line: ArchiveEntry) -> bool:
-    told = parse(DomainLine, line)
+    claim = parse(DomainLine, line)
 
     def unit(tx: Tx) -> bool:
         return import_domain(
             tx,
             work.user.id,
-            told.domain,
+            claim.domain,
             token=secrets.token_hex(_TOKEN_BYTES),
-            created_at=told.created_at,
+            created_at=claim.created_at,
             next_check_at=work.clock.now() + _SOON,
-            verified_at=told.verified_at if told.verified and work.rules.verified else None,
+            verified_at=claim.verified_at if claim.verified and work.rules.verified else None,
         )
 
     return _about(line, lambda: work.store.run(unit))
 
 
 def _agent(work: _Import, line: ArchiveEntry) -> bool:
-    told = parse(AgentLine, line).record(work.user.id)
+    agent = parse(AgentLine, line).record(work.user.id)
 
     def unit(tx: Tx) -> bool:
-        local, _, domain = told.address.rpartition("@")
-        if not local or domain != told.domain or normalised(told.address) != told.address:
-            raise InvalidValue(f"not an agent's address: {told.address!r}")
+        local, _, domain = agent.address.rpartition("@")
+        if not local or domain != agent.domain or normalised(agent.address) != agent.address:
+            raise InvalidValue(f"not an agent's address: {agent.address!r}")
         if is_shared_domain(tx, domain):
             work.rules.check_slug(local)
-        return import_agent(tx, work.user.id, told, _new_secret(told.address, work))
+        return import_agent(tx, work.user.id, agent, _new_secret(agent.address, work))
 
     return _about(line, lambda: work.store.run(unit))
 
@@ -194,11 +195,11 @@ def _new_secret(address: str, work: _Import) -> AgentSecret:
 
 def _messages(work: _Import, batch: Sequence[ArchiveEntry]) -> None:
     now = work.clock.now()
-    told = [(line, parse(MessageLine, line).record(line)) for line in batch]
-    living = [(line, each) for line, each in told if each.expires_at > now]
-    work.out["message"] += len(told) - len(living)
-    _require_each_once(living)
-    fresh = _not_there(work, living)
+    parsed = [(line, parse(MessageLine, line).record(line)) for line in batch]
+    unexpired = [(line, each) for line, each in parsed if each.expires_at > now]
+    work.out["message"] += len(parsed) - len(unexpired)
+    _require_each_once(unexpired)
+    fresh = _not_there(work, unexpired)
     contents: dict[str, bytes | None] = {}
     for line, each in fresh:
         _load(work, line, each, contents, now=now)
@@ -208,38 +209,44 @@ def _messages(work: _Import, batch: Sequence[ArchiveEntry]) -> None:
         lambda: work.store.run(lambda tx: import_messages(tx, work.user.id, messages, contents, now=now)),
         last=batch[-1],
     )
-    _count(work, "message", kept=kept, of=len(living))
+    _count(work, "message", kept=kept, of=len(unexpired))
 
 
-def _require_each_once(told: Sequence[tuple[ArchiveEntry, ImportedMessage]]) -> None:
+def _require_each_once(messages: Sequence[tuple[ArchiveEntry, ImportedMessage]]) -> None:
     seen: set[str] = set()
-    for line, each in told:
+    for line, each in messages:
         if each.message.id in seen:
-            raise line.wrong(f"{each.message.id} was told before")
+            raise line.wrong(f"{each.message.id} is listed twice")
         seen.add(each.message.id)
 
 
 def _not_there(
-    work: _Import, told: Sequence[tuple[ArchiveEntry, ImportedMessage]]
+    work: _Import, messages: Sequence[tuple[ArchiveEntry, ImportedMessage]]
 ) -> list[tuple[ArchiveEntry, ImportedMessage]]:
-    """What is to be kept. Raises BadExport for what another has, and where the agent is not this user's."""
-    ids = [each.message.id for _, each in told]
-    addresses = sorted({each.message.agent for _, each in told})
+    """The messages to import.
+
+    Raises BadExport: a message of another user, or an agent that is not this user's.
+    """
+    ids = [each.message.id for _, each in messages]
+    addresses = sorted({each.message.agent for _, each in messages})
     owners, own = work.store.run(
         lambda tx: (owners_of_messages(tx, ids), own_agents(tx, work.user.id, addresses)),
     )
-    for line, each in told:
+    for line, each in messages:
         if owners.get(each.message.id, work.user.id) != work.user.id:
-            raise line.wrong(f"{each.message.id} is another user's message")
+            raise line.wrong(f"{each.message.id} is a message of another user")
         if each.message.agent not in own:
-            raise line.wrong(f"there is no agent {each.message.agent} of this user")
-    return [(line, each) for line, each in told if each.message.id not in owners]
+            raise line.wrong(f"{each.message.agent} is not an agent of this user")
+    return [(line, each) for line, each in messages if each.message.id not in owners]
 
 
 def _load(
     work: _Import, line: ArchiveEntry, each: ImportedMessage, contents: dict[str, bytes | None], *, now: datetime
 ) -> None:
-    """Have the bytes of a message at hand; those of a long one are written ahead, once they are known to be right."""
+    """Read the raw bytes of a message; those of a long one are stored as chunks.
+
+    Their hash is checked before the first chunk is stored.
+    """
     content, size = each.message.raw_sha256, each.message.raw_size
     if content is None or content in contents:
         return
@@ -248,7 +255,7 @@ def _load(
             contents[content] = b"".join(work.archive.mail(content, size))
             return
         for _ in work.archive.mail(content, size):
-            pass  # until the end, where a wrong one is found out
+            pass  # the check is at the end
         for unit in chunk_units(content, work.archive.mail(content, size), now=now):
             work.store.run(unit)
     except BadExport as error:
@@ -268,16 +275,16 @@ def _usage(work: _Import, batch: Sequence[ArchiveEntry]) -> None:
 
 
 def _suppressions(work: _Import, batch: Sequence[ArchiveEntry]) -> None:
-    told = [parse(SuppressionLine, line).record() for line in batch]
+    entries = [parse(SuppressionLine, line).record() for line in batch]
 
     def unit(tx: Tx) -> int:
-        return sum(import_suppression(tx, work.user.id, each) for each in told)
+        return sum(import_suppression(tx, work.user.id, each) for each in entries)
 
-    _count(work, "suppression", kept=_about(batch[0], lambda: work.store.run(unit), last=batch[-1]), of=len(told))
+    _count(work, "suppression", kept=_about(batch[0], lambda: work.store.run(unit), last=batch[-1]), of=len(entries))
 
 
 def _about(line: ArchiveEntry, ask: Callable[[], T], *, last: ArchiveEntry | None = None) -> T:
-    """What *ask* answers; what the store will not keep is said of the line that told it."""
+    """The result of *ask*; store errors become BadExport errors that name the line."""
     try:
         return ask()
     except (Conflict, NotFound) as error:

@@ -1,1 +1,1 @@
-"""``mailseal listen``: an agent's events, fetched from any relay and posted to a program near here."""
+"""``mailseal listen``: forward an agent's events to a local program."""

@@ -1,4 +1,4 @@
-"""Handing one event on, exactly as a webhook would have got it; and what came of it."""
+"""Forward one event to a local program, as a webhook request; report the result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,20 +13,20 @@ from relay.delivery.outcome import WebhookAnswer
 from relay.errors import StreamRefused
 
 RETRY_SECONDS: Final = (1.0, 3.0, 9.0)
-_TRY_AGAIN: Final = frozenset({408, 425, 429})  # and every 5xx, and no answer at all
+_TEMPORARY: Final = frozenset({408, 425, 429})  # and every 5xx, and no answer
 
 
 class Post(Protocol):
-    """What sends a request and says what came back, as relay.delivery.post.Poster does."""
+    """Sends a webhook request, as relay.delivery.post.Poster does."""
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:
-        """Send *body*. Raises nothing."""
+        """Send *body*; an error is part of the answer, none is raised."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An event out of the stream, as a webhook request."""
+    """An event of the stream as a webhook request."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -34,14 +34,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forwarded:
-    """What a listener says of one event: who wrote what, and what the program answered."""
+    """The result of forwarding one event: its message, and the program's answer."""
 
     at: datetime
     type: str
     id: str | None  # evt_…
     message_id: str | None
     sender: str | None
-    verified: bool | None  # None where the event says nothing of it
+    verified: bool | None  # None: not part of the event
     subject: str | None
     status: int | None  # None: no answer
     error: str | None
@@ -58,12 +58,15 @@ async def forward(
     now: Callable[[], datetime],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Forwarded:
-    """Post the event to the program at *to*, a few times where it may help. Raises StreamRefused for none of ours."""
+    """Post the event to the program at *to*, with retries after temporary failures.
+
+    Raises StreamRefused: not an event of this relay's stream.
+    """
     request = request_of(message)
     answer = await poster.post(to, request.headers, request.body)
     tries = 1
     for seconds in RETRY_SECONDS:
-        if not _may_help(answer):
+        if not _is_temporary(answer):
             break
         await sleep(seconds)
         answer = await poster.post(to, request.headers, request.body)
@@ -72,22 +75,22 @@ async def forward(
 
 
 def request_of(message: SseEvent) -> Request:
-    """The headers and the very bytes of the body. Raises StreamRefused."""
+    """The webhook headers and exact body bytes. Raises StreamRefused: malformed event."""
     try:
         document: Any = orjson.loads(message.data)
         headers, body = dict(document["headers"]), document["body"].encode()
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StreamRefused("the relay's stream is not one of Mailseal's events") from error
+        raise StreamRefused("the stream's events are not Mailseal's: check --url") from error
     if not all(isinstance(text, str) for pair in headers.items() for text in pair):
-        raise StreamRefused("the relay's stream is not one of Mailseal's events")
+        raise StreamRefused("the stream's events are not Mailseal's: check --url")
     return Request(headers, body)
 
 
-def _may_help(answer: WebhookAnswer) -> bool:
-    """Whether the same request may fare better in a moment: nobody answered, or it was the program's own trouble."""
+def _is_temporary(answer: WebhookAnswer) -> bool:
+    """Whether a retry can succeed: no answer, or a temporary failure of the program."""
     if answer.status is None:
         return True
-    return answer.status >= 500 or answer.status in _TRY_AGAIN
+    return answer.status >= 500 or answer.status in _TEMPORARY
 
 
 def _forwarded(request: Request, answer: WebhookAnswer, *, at: datetime, tries: int, type_: str) -> Forwarded:

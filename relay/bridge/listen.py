@@ -1,8 +1,8 @@
-"""Listening: follow an agent's events, hand each on, and come back to the stream whenever it breaks off.
+"""Follow an agent's event stream, forward each event, reconnect after failures.
 
-One event at a time and in order: while the program works on one, the stream waits in the socket. The
-place moves on when an event is dealt with, so an event may come twice if the listener is killed in
-between, under the same ``webhook-id``, and none is lost.
+One event at a time and in order: while the program handles one, the stream waits in the socket. The
+resume point advances after an event was forwarded, so if the listener is killed in between, an event can be
+forwarded twice, under the same ``webhook-id``, and none is lost.
 """
 
 import asyncio
@@ -18,52 +18,62 @@ from relay.bridge.source import Source
 from relay.bridge.sse import ResumeMark, SseEvent
 from relay.errors import StreamCut
 
-RECONNECT_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # the last one over and over
+RECONNECT_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # the last one repeats
 
 ForwardEvent = Callable[[SseEvent], Awaitable[Forwarded]]
 
 
 async def listen(
     source: Source,
-    place: ResumePoint,
+    resume_point: ResumePoint,
     *,
-    hand_on: ForwardEvent,
-    say: Callable[[Forwarded], None],
+    forward_event: ForwardEvent,
+    report: Callable[[Forwarded], None],
     warn: Callable[[str], None],
     from_start: bool = False,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Go on for ever. Raises StreamRefused when the relay will not have it, Misconfigured for a place that is lost."""
+    """Forward events until cancelled.
+
+    Raises StreamRefused: the relay refuses the stream. Raises Misconfigured: the resume point cannot be stored.
+    """
     failures = 0
     while True:
-        least = 0.0
+        minimum = 0.0
         try:
-            first = from_start and place.last_id is None
-            async with aclosing(source.follow(place.last_id, from_start=first)) as events:
+            first = from_start and resume_point.last_id is None
+            async with aclosing(source.follow(resume_point.last_id, from_start=first)) as events:
                 async for event in events:
                     failures = 0
-                    await _take(event, place, hand_on=hand_on, say=say)
+                    await _forward(event, resume_point, forward_event=forward_event, report=report)
             reason = "the relay ended the stream"
         except StreamCut as error:
-            reason, least = str(error), error.seconds
+            reason, minimum = str(error), error.seconds
         failures += 1
-        seconds = max(least, reconnect_seconds(failures, jitter=random.random()))  # noqa: S311 (spreads load)
-        warn(f"{reason}; again in {seconds:.0f} s")
+        seconds = max(minimum, reconnect_seconds(failures, jitter=random.random()))  # noqa: S311 (spreads load)
+        warn(f"{reason}; reconnecting in {seconds:.0f} s")
         await sleep(seconds)
 
 
-async def _take(
-    event: SseEvent | ResumeMark, place: ResumePoint, *, hand_on: ForwardEvent, say: Callable[[Forwarded], None]
+async def _forward(
+    event: SseEvent | ResumeMark,
+    resume_point: ResumePoint,
+    *,
+    forward_event: ForwardEvent,
+    report: Callable[[Forwarded], None],
 ) -> None:
     if isinstance(event, ResumeMark):
-        place.keep(event.id)
+        resume_point.keep(event.id)
         return
-    said = await hand_on(event)
+    result = await forward_event(event)
     if event.id is not None:
-        place.keep(event.id)
-    say(said)
+        resume_point.keep(event.id)
+    report(result)
 
 
 def reconnect_seconds(failures: int, *, jitter: float) -> float:
-    """How long to wait before coming back after so many failures in a row; *jitter* in [0, 1) is chance's part."""
+    """Delay before the next connection after *failures* failures in a row.
+
+    *jitter* in [0, 1) is a random number.
+    """
     return backoff.wait(min(failures, len(RECONNECT_SECONDS)), RECONNECT_SECONDS, jitter=jitter) or 0.0

@@ -1,4 +1,4 @@
-"""Where a listener goes on: the id of the last event it dealt with, in a small file if it is to outlive it."""
+"""The id of the last forwarded event, kept in a file across restarts."""
 
 import json
 import os
@@ -11,27 +11,30 @@ from relay.errors import Misconfigured
 
 @dataclass(slots=True)
 class ResumePoint:
-    """The place of one agent's listener."""
+    """The resume point of one agent's listener."""
 
     agent: str
-    file: Path | None  # None: it is forgotten with the listener
+    file: Path | None  # None: not kept across restarts
     last_id: str | None = None
 
     def keep(self, last_id: str) -> None:
-        """Go on behind this event from now on. Raises Misconfigured when it cannot be written."""
+        """Resume behind this event from now on. Raises Misconfigured: write failed."""
         self.last_id = last_id
         if self.file is None:
             return
         new = self.file.with_name(self.file.name + ".new")
         try:
             new.write_text(json.dumps({"agent": self.agent, "last_event_id": last_id}) + "\n")
-            new.replace(self.file)  # a listener that is killed meanwhile leaves the old one whole
+            new.replace(self.file)  # atomic: a killed listener leaves the old file intact
         except OSError as error:
             raise Misconfigured(f"--state: cannot write {self.file}: {error.strerror}") from error
 
 
 def load_resume_point(agent: str, file: Path | None) -> ResumePoint:
-    """The place that *file* keeps for *agent*, or a new one. Raises Misconfigured for a file of anything else."""
+    """The resume point of *agent* in *file*, or a new one.
+
+    Raises Misconfigured: the file is another agent's, or not a resume file.
+    """
     if file is None or not file.exists():
         return ResumePoint(agent, file)
     try:
@@ -40,9 +43,9 @@ def load_resume_point(agent: str, file: Path | None) -> ResumePoint:
     except OSError as error:
         raise Misconfigured(f"--state: cannot read {file}: {os.strerror(error.errno or 0)}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise Misconfigured(f"--state: {file} is no file of ours") from error
+        raise Misconfigured(f"--state: {file} is not a file of `mailseal listen`: name another") from error
     if owner != agent:
-        raise Misconfigured(f"--state: {file} is the place of {owner}, not of {agent}")
+        raise Misconfigured(f"--state: {file} belongs to {owner}, not to {agent}: use one file per agent")
     if not (isinstance(last_id, str) and last_id.isascii() and last_id.isprintable()):
-        raise Misconfigured(f"--state: {file} is no file of ours")
+        raise Misconfigured(f"--state: {file} is not a file of `mailseal listen`: name another")
     return ResumePoint(agent, file, last_id)

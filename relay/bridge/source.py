@@ -1,7 +1,7 @@
-"""A relay's stream of events over HTTP, from whatever machine: connected to once, read until it ends.
+"""A relay's event stream over HTTP: one connection, read until it ends.
 
-The second file that knows the HTTP client, beside delivery/post: that one posts to addresses that a
-stranger named, this one reads for hours from the one address that its user named.
+The second module that uses the HTTP client, beside relay/delivery/post.py: that one posts to addresses chosen by other
+users, this one reads for hours from the one address that its own user named.
 """
 
 from collections.abc import AsyncGenerator
@@ -14,18 +14,18 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from relay.bridge.sse import Parser, ResumeMark, SseEvent, LineTooLong
+from relay.bridge.sse import LineTooLong, Parser, ResumeMark, SseEvent
 from relay.errors import StreamCut, StreamRefused
 
 _CONNECT_SECONDS: Final = 10.0
-_SILENCE_SECONDS: Final = 45.0  # three signs of life that did not come: the line is dead
-_MOST_SECONDS: Final = 300.0  # that a relay can make one wait
-_TRY_AGAIN: Final = frozenset({408, 429, 500, 502, 503, 504})
+_SILENCE_SECONDS: Final = 45.0  # three keep-alive comments are missing: the connection is dead
+_MOST_SECONDS: Final = 300.0  # longest Retry-After that is obeyed
+_TEMPORARY: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One agent's events at one relay."""
+    """The event stream of one agent at one relay."""
 
     base_url: str  # without a final slash
     agent: str
@@ -35,9 +35,10 @@ class Source:
         return f"Source({self.base_url}, {self.agent})"
 
     async def follow(self, last_id: str | None, *, from_start: bool = False) -> AsyncGenerator[SseEvent | ResumeMark]:
-        """The events behind *last_id*, or from now on, and before them a mark that says where that is.
+        """The events behind *last_id*, or from now on; first a mark of the start.
 
-        Ends when the relay ends it. Raises StreamCut, StreamRefused.
+        With *from_start*, from the oldest unread message on. Ends when the relay ends the stream. Raises StreamCut,
+        StreamRefused.
         """
         headers = {"Authorization": f"Bearer {self.key}", "Accept": "text/event-stream", "User-Agent": "Mailseal"}
         if last_id is not None:
@@ -51,14 +52,14 @@ class Source:
                 await _require_stream(answer)
                 parser = Parser()
                 async for part in answer.content.iter_any():
-                    for told in parser.feed(part):
-                        yield told
+                    for item in parser.feed(part):
+                        yield item
         except aiohttp.ClientConnectorCertificateError as error:
             raise StreamRefused(f"the certificate of {self.base_url} is not trusted: {error}") from error
         except (aiohttp.InvalidURL, ValueError) as error:
             raise StreamRefused(f"{self.base_url} is not the URL of a relay") from error
         except LineTooLong as error:
-            raise StreamRefused(f"{self.base_url} does not answer with a stream of events") from error
+            raise StreamRefused(f"{self.base_url} does not answer with an event stream: check --url") from error
         except (aiohttp.ClientError, OSError) as error:
             raise StreamCut(f"no connection to {self.base_url}: {_reason(error)}") from error
 
@@ -71,11 +72,11 @@ class Source:
 
 
 async def _require_stream(answer: aiohttp.ClientResponse) -> None:
-    """Raise StreamRefused or StreamCut, in the relay's words where it has any, for all but a stream."""
+    """Raise StreamRefused or StreamCut, with the relay's words, unless it is a stream."""
     if answer.status == HTTPStatus.OK and answer.content_type == "text/event-stream":
         return
     words = _detail(await answer.content.read(65_536)) or f"it answers {answer.status}"
-    if answer.status in _TRY_AGAIN:
+    if answer.status in _TEMPORARY:
         after = answer.headers.get("Retry-After", "")
         seconds = min(float(after), _MOST_SECONDS) if after.isdigit() else 0.0
         raise StreamCut(f"the relay is busy: {words}", seconds=seconds)
@@ -83,7 +84,7 @@ async def _require_stream(answer: aiohttp.ClientResponse) -> None:
 
 
 def _detail(body: bytes) -> str:
-    """What a problem document says (RFC 9457), empty where this is none."""
+    """The ``detail`` of a problem document (RFC 9457); empty if it is none."""
     try:
         document: Any = orjson.loads(body)
         return str(document["detail"])
@@ -92,5 +93,5 @@ def _detail(body: bytes) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The system's word for it, or the kind of error where there is none."""
+    """The system's error text, or the error's type without one."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

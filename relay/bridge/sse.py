@@ -1,8 +1,7 @@
-"""Server-Sent Events out of the bytes of a stream (WHATWG HTML §9.2.6). Pure.
+"""Parser of Server-Sent Events (WHATWG HTML §9.2.6); no I/O.
 
-``retry`` is left to browsers: how long to wait before coming back is the listener's own to say.
-What is not ended by a blank line when the stream breaks off is no event, so that whoever comes back
-with the last id gets it whole.
+``retry`` is ignored: the listener has its own delays. An event that is not ended by a blank line when the
+stream breaks is dropped, so that a reconnect with the last id gets it complete.
 """
 
 import re
@@ -10,18 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-MAX_LINE: Final = 64 * 1024 * 1024  # bytes; an event has some two million at most
+MAX_LINE: Final = 64 * 1024 * 1024  # bytes; an event has about two million at most
 _END: Final = re.compile(rb"\r\n|\n|\r")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
 class LineTooLong(Exception):
-    """A line without an end: this is no stream of events."""
+    """A line longer than MAX_LINE: not an event stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeMark:
-    """A place to go on from, told without an event."""
+    """An id to resume from, sent without an event."""
 
     id: str
 
@@ -30,16 +29,16 @@ class ResumeMark:
 class SseEvent:
     """One event of a stream."""
 
-    id: str | None  # where to go on, as last said by the stream; None where it has said nothing
+    id: str | None  # last id sent by the stream; None before the first
     type: str
     data: str
 
 
 @dataclass(slots=True)
 class Parser:
-    """Takes bytes as they come and gives events as they end."""
+    """Incremental parser: takes bytes and yields complete events."""
 
-    last_id: str | None = None  # of what was given last
+    last_id: str | None = None  # id of the last event or mark
     _rest: bytes = b""
     _began: bool = False
     _type: str = ""
@@ -47,7 +46,7 @@ class Parser:
     _id: str | None = None
 
     def feed(self, part: bytes) -> Iterator[SseEvent | ResumeMark]:
-        """The events and marks that end in *part*. Raises TooLong."""
+        """The events and marks completed by *part*. Raises LineTooLong."""
         for line in self._lines(part):
             if line:
                 self._take(line.decode("utf-8", "replace"))
@@ -63,7 +62,7 @@ class Parser:
         start = 0
         for end in _END.finditer(text):
             if end[0] == b"\r" and end.end() == len(text):
-                break  # its line feed may be still to come
+                break  # the line feed may follow in the next part
             yield text[start : end.start()]
             start = end.end()
         self._rest = text[start:]

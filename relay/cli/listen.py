@@ -84,14 +84,14 @@ async def _listen(
 
     async with Poster(clock=program.clock, allow=_all_networks(), total_seconds=_FORWARD_SECONDS) as poster:
 
-        async def hand_on(message: "SseEvent") -> "Forwarded":
+        async def forward_event(message: "SseEvent") -> "Forwarded":
             return await forward(message, to=target, poster=poster, now=program.now)
 
         await follow(
             source,
             place,
-            hand_on=hand_on,
-            say=lambda said: click.echo(orjson.dumps(renamed(said, id="event_id")) if as_json else _line(said)),
+            forward_event=forward_event,
+            report=lambda said: click.echo(orjson.dumps(renamed(said, id="event_id")) if as_json else _line(said)),
             warn=lambda text: click.echo(f"mailseal: {text}", err=True),
             from_start=from_start,
         )

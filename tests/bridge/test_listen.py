@@ -68,7 +68,7 @@ class Listening:
         with suppress(StopAsyncIteration):
             async with asyncio.timeout(20):
                 await listen(
-                    self.source, self.place, hand_on=self._hand_on, say=self.said.append, warn=self.warned.append,
+                    self.source, self.place, forward_event=self._hand_on, report=self.said.append, warn=self.warned.append,
                     from_start=self.from_start, sleep=self._sleep,
                 )  # fmt: skip
         return self
@@ -121,7 +121,7 @@ async def test_a_listener_waits_longer_each_time_and_anew_once_it_was_let_in():
 
     least = [1, 2, 4, 1, 2, 1]
     assert all(wanted <= pause <= wanted * 1.1 for wanted, pause in zip(least, done.pauses, strict=True))
-    assert done.warned[0].startswith("the relay is busy: not now; again in 1 s")
+    assert done.warned[0].startswith("the relay is busy: not now; reconnecting in 1 s")
     assert "no connection" in done.warned[3]
 
 

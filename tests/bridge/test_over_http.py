@@ -52,15 +52,15 @@ async def listening(api_server, sink, *, agent=BOT, file=None, from_start=True, 
     said = []
     async with Poster(clock=api_server.clock, allow=[ip_network("127.0.0.0/8")]) as poster:
 
-        async def hand_on(message):
+        async def forward_event(message):
             return await forward(message, to=sink.url(path), poster=poster, now=api_server.clock.now, sleep=no_pause)
 
         task = asyncio.create_task(
             listen(
                 Source(base_url=f"http://{host}:{port}", agent=agent, key=api_server.key),
                 load_resume_point(agent, file),
-                hand_on=hand_on,
-                say=said.append,
+                forward_event=forward_event,
+                report=said.append,
                 warn=lambda _: None,
                 from_start=from_start,
             )

@@ -29,13 +29,13 @@ def test_a_place_is_found_again_in_its_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "no file of ours"),
-        (b"\xff", "no file of ours"),
-        (b"[]", "no file of ours"),
-        (b'{"agent": "bot@agents.example"}', "no file of ours"),
-        (b'{"agent": "bot@agents.example", "last_event_id": 7}', "no file of ours"),
-        (b'{"agent": "bot@agents.example", "last_event_id": "7\\r\\nX: y"}', "no file of ours"),
-        (b'{"agent": "other@agents.example", "last_event_id": "7"}', "is the place of other@agents.example"),
+        (b"", "is not a file of"),
+        (b"\xff", "is not a file of"),
+        (b"[]", "is not a file of"),
+        (b'{"agent": "bot@agents.example"}', "is not a file of"),
+        (b'{"agent": "bot@agents.example", "last_event_id": 7}', "is not a file of"),
+        (b'{"agent": "bot@agents.example", "last_event_id": "7\\r\\nX: y"}', "is not a file of"),
+        (b'{"agent": "other@agents.example", "last_event_id": "7"}', "belongs to other@agents.example"),
     ],
 )
 def test_a_file_of_anything_else_is_left_alone(tmp_path, content, why):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.bridge import sse
-from relay.bridge.sse import Parser, ResumeMark, SseEvent, LineTooLong
+from relay.bridge.sse import LineTooLong, Parser, ResumeMark, SseEvent
 
 
 def parsed(stream, *cuts):

@@ -102,7 +102,7 @@ def test_without_a_key_it_says_what_is_needed(empty):
         ("--key", KEY[:-1] + "x", "not an API key"),
         ("--forward", "localhost:3000", "not https"),
         ("--forward", "ftp://localhost/", "not https"),
-        ("--forward", "http://a b/", "blanks"),
+        ("--forward", "http://a b/", "spaces"),
         ("--forward", "http://user:pw@localhost/", "user name or password"),
     ],
 )
@@ -144,7 +144,7 @@ def test_another_agents_state_ends_it_with_a_line(empty, tmp_path):
     state.write_text('{"agent": "x@y.example", "last_event_id": "1"}')
     result = empty.run("listen", "--agent", BOT, "--forward", HOOK_URL, "--key", KEY, "--state", str(state))
 
-    assert (78, True) == (result.exit_code, "is the place of x@y.example" in result.stderr)
+    assert (78, True) == (result.exit_code, "belongs to x@y.example" in result.stderr)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -33,7 +33,7 @@ HEAD = ScriptDirectory(str(migrations_folder())).get_current_head()
         ("DATABASE_URL", "postgresql://h:port/x", "MAILSEAL_DATABASE_URL: not a database URL"),
         ("DATABASE_URL", "sqlite:////nowhere/at/all.db", "the database cannot be used: the database cannot be opened"),
         ("DATABASE_URL", "postgresql://127.0.0.1:1/x", "the database cannot be used: the database cannot be opened"),
-        ("DATA_DIR", "/dev/null/data", "MAILSEAL_DATA_DIR: cannot make /dev/null/data: Not a directory"),
+        ("DATA_DIR", "/dev/null/data", "MAILSEAL_DATA_DIR: cannot create /dev/null/data: Not a directory"),
         ("TLS_CERT_FILE", "/cert.pem", "settings: tls_cert_file and tls_key_file go together"),
     ],
 )
