@@ -107,7 +107,7 @@ def may_connect(address: IpAddress, allow: Sequence[Network], *, scheme: Scheme)
 
 
 def check_url(url: str, allow: Sequence[Network] = ()) -> Target:
-    """Parse *url* and check everything that needs no DNS look-up.
+    """Parse *url* and make all checks that need no DNS look-up.
 
     Raises ForbiddenTarget: with a sentence for the URL's owner.
     """

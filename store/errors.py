@@ -150,7 +150,7 @@ class NotFailed(Conflict):
 
 
 class NotUnconfirmed(Conflict):
-    """The message is not unconfirmed, so there is nothing to resolve."""
+    """The message is not unconfirmed, so it cannot be resolved."""
 
 
 class FileExists(Conflict):

@@ -1,4 +1,4 @@
-"""Delete a user and everything the user owns, in one transaction.
+"""Delete a user and all data the user owns, in one transaction.
 
 Other users' data stays: their agents and claims on this user's domains, and bytes that their messages share.
 Rows are deleted in batches, so memory use does not grow with the number of messages.

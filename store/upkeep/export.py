@@ -1,4 +1,4 @@
-"""Export of everything a user owns, object by object, with bounded memory.
+"""Export all data a user owns, object by object, with bounded memory.
 
 Exported columns are listed by name: no credential (hash, token, subject, secret) can be exported because a table
 gained a column. Run it on ``Store.snapshot``.

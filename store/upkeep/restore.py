@@ -1,6 +1,6 @@
 """Replace a SQLite store by a backup file; the old store is kept beside it.
 
-Everything that can fail is done on a copy under another name; then one rename replaces the store, so a crash at
+All steps that can fail work on a copy under another name; then one rename replaces the store, so a crash at
 any moment leaves the old store or the new one.
 """
 

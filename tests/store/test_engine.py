@@ -90,7 +90,7 @@ async def test_a_row_that_the_database_refuses_hurts_only_its_unit(notes):
     assert [1, 2] == await notes.read(noted)
 
 
-async def test_a_row_put_off_that_the_database_refuses_hurts_only_its_unit(notes):
+async def test_a_deferred_row_that_the_database_refuses_fails_only_its_unit(notes):
     def put_off(n):
         return lambda tx: tx.defer(ADD, {"n": n, "parent": None})
 
@@ -100,7 +100,7 @@ async def test_a_row_put_off_that_the_database_refuses_hurts_only_its_unit(notes
     assert [1, 2] == await notes.read(noted)
 
 
-async def test_the_rows_put_off_by_a_failing_unit_are_left_out(notes):
+async def test_the_deferred_rows_of_a_failing_unit_are_dropped(notes):
     def put_off_and_fail(tx):
         tx.defer(ADD, {"n": 9, "parent": None})
         raise Mishap
@@ -286,7 +286,7 @@ async def test_a_reader_keeps_nothing(notes):
     assert [] == await notes.read(noted)
 
 
-async def test_a_glance_sees_what_was_written_before_every_time(notes):
+async def test_a_read_on_the_loop_sees_every_earlier_write(notes):
     seen = []
     for n in (1, 2):
         await notes.write(note(n))
@@ -295,7 +295,7 @@ async def test_a_glance_sees_what_was_written_before_every_time(notes):
     assert [[1], [1, 2]] == seen
 
 
-async def test_a_glance_does_not_see_what_is_not_committed(notes):
+async def test_a_read_on_the_loop_does_not_see_uncommitted_rows(notes):
     gate = Gate(note(1))
     writing = asyncio.ensure_future(notes.write(gate.unit))
     await gate.is_reached()
@@ -306,12 +306,12 @@ async def test_a_glance_does_not_see_what_is_not_committed(notes):
     await writing
 
 
-async def test_a_glance_raises_what_its_unit_raised(notes):
+async def test_a_read_on_the_loop_raises_what_its_unit_raised(notes):
     with pytest.raises(Mishap):
         await notes.read_on_loop(fails)
 
 
-async def test_a_glance_works_again_after_a_database_error(notes):
+async def test_a_read_on_the_loop_works_again_after_a_database_error(notes):
     with pytest.raises(Exception, match="cannot answer"):
         await notes.read_on_loop(lambda tx: tx.execute(text("SELECT 1 FROM no_such_table")))
 
@@ -466,7 +466,7 @@ def test_what_a_failing_program_did_is_undone(store, clock):
 # Statements put off
 
 
-async def test_rows_put_off_are_seen_by_the_next_statement(notes):
+async def test_deferred_rows_are_seen_by_the_next_statement(notes):
     def unit(tx):
         tx.defer(ADD, {"n": 1, "parent": None})
         return noted(tx)
@@ -483,7 +483,7 @@ async def test_a_statement_executed_before_the_deferred_ones_does_not_see_their_
     assert [1] == await notes.read(noted)
 
 
-async def test_values_put_off_may_be_changed_until_they_are_needed(notes):
+async def test_deferred_values_may_be_changed_until_they_are_needed(notes):
     def unit(tx):
         values = {"n": 1, "parent": None}
         tx.defer(ADD, values)
@@ -494,7 +494,7 @@ async def test_values_put_off_may_be_changed_until_they_are_needed(notes):
     assert [2] == await notes.read(noted)
 
 
-async def test_notes_are_forgotten_when_what_was_put_off_is_run(notes):
+async def test_notes_are_cleared_when_deferred_rows_are_written(notes):
     def unit(tx):
         tx.notes["seen"] = True
         tx.defer(ADD, {"n": 1, "parent": None})
@@ -504,7 +504,7 @@ async def test_notes_are_forgotten_when_what_was_put_off_is_run(notes):
     assert {} == await notes.write(unit)
 
 
-async def test_rows_put_off_by_a_group_go_in_by_one_statement(notes):
+async def test_deferred_rows_of_a_group_go_in_by_one_statement(notes):
     statements = []
     event.listen(notes.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
 

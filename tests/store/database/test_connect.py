@@ -26,7 +26,7 @@ async def test_every_connection_to_sqlite_is_told(sqlite_store, pragma, value):
     assert {value} == {await sqlite_store.write(unit), await sqlite_store.read(unit)}
 
 
-async def test_a_glance_at_sqlite_waits_for_nobody(sqlite_store):
+async def test_a_read_on_the_loop_never_waits_for_a_lock(sqlite_store):
     assert 0 == await sqlite_store.read_on_loop(lambda tx: tx.execute(text("PRAGMA busy_timeout")).scalar_one())
 
 

@@ -116,7 +116,7 @@ def test_an_approval_that_comes_back_to_wait_is_not_told(do, write, told, curiou
     assert ["email.pending_approval"] == [event for event, _ in told()]
 
 
-def test_an_approval_in_doubt_is_told_and_that_it_was_sent_is_not(do, write, told, curious):
+def test_an_unconfirmed_approval_has_an_approved_event_and_no_sent_event(do, write, told, curious):
     held = write(ttl=60)
 
     do(settle_unconfirmed, do(claim_approved, curious.user_id, held.id, lease=LEASE), "cut")

@@ -170,7 +170,7 @@ def test_a_letter_that_has_gone_stays_gone(store, ask, claim, rows, clock):
     assert [] == claim()
 
 
-def test_a_letter_put_off_comes_back_at_its_time(store, ask, claim, clock):
+def test_a_deferred_letter_is_due_again_at_its_time(store, ask, claim, clock):
     ask()
     (letter,) = claim()
     due = clock.now() + timedelta(minutes=30)

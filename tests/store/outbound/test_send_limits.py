@@ -108,7 +108,7 @@ def test_what_is_no_address_is_nobody_s(met, new):
     assert 1 == new()
 
 
-def test_one_agent_s_acquaintances_are_not_another_s(store, met, other):
+def test_known_recipients_are_kept_per_agent(store, met, other):
     met(BO)
 
     assert [BO] == store.run(lambda tx: find_new_recipients(tx, other.address, [BO]))

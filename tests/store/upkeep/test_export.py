@@ -172,7 +172,7 @@ SECRET = {
 }
 
 
-def test_nothing_that_opens_a_door_is_told(store, ana, export):
+def test_no_credential_is_exported(store, ana, export):
     told = " ".join(repr(each) for each in export(ana))
 
     for table, column in SECRET:
