@@ -75,7 +75,10 @@ def read_state(connection: Connection) -> State:
 
 
 def _revisions() -> tuple[set[str], str]:
-    """All revisions of the chain and the newest, read from its files: importing Alembic takes 0.3 s."""
+    """All revisions of the chain, and the newest, read from its files.
+
+    Importing Alembic for this would take 0.3 s at every start of a command.
+    """
     links = [_LINKS.findall(file.read_text()) for file in (migrations_folder() / "versions").glob("*.py")]
     known = {name for found in links for kind, name in found if kind == "revision"}
     (newest,) = known - {name for found in links for kind, name in found if kind == "down_revision"}
