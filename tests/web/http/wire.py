@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tests.web.client import ApiServer
+from tests.web.client import BASE_URL, ApiServer
 
 PATIENCE = 10.0  # seconds, for what must happen
 
@@ -26,6 +26,7 @@ class Reply:
         assert self.headers["content-type"] == "application/problem+json"
         document: dict[str, Any] = json.loads(self.body)
         assert document["status"] == self.status
+        assert f"{BASE_URL}/help/errors#{document['code']}" == document["type"]
         return self.status, document["code"]
 
 
