@@ -1,1 +1,1 @@
-"""A door: what the clock asks for, again and again, while the daemon runs."""
+"""Jobs: work that the clock starts again and again while the daemon runs."""

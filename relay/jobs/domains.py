@@ -1,6 +1,7 @@
-"""Looking at domains' DNS again: claims that wait for their proof often, verified ones daily.
+"""Check the DNS records of domains again: claims often, verified domains daily.
 
-Every daemon on a database may do this at once: a claim is taken by one of them, for longer than a look may last.
+Every daemon on a database may run this job: a lease gives each due domain to one daemon, for longer than a check
+can last.
 """
 
 import asyncio
@@ -20,20 +21,20 @@ from store.engine import Store
 from store.errors import NotFound
 from store.records.mail import Domain
 
-EVERY: Final = timedelta(minutes=1)  # a round
-LEASE: Final = timedelta(minutes=3)  # longer than any look may last
-AT_ONCE: Final = 20  # domains
-MOST: Final = 500  # domains of a round
+EVERY: Final = timedelta(minutes=1)  # between two rounds
+LEASE: Final = timedelta(minutes=3)  # longer than any check lasts
+AT_ONCE: Final = 20  # domains checked in parallel
+MOST: Final = 500  # domains in a round
 log = structlog.get_logger("relay.jobs")
 
 
 class DomainWatch:
-    """The rounds that look."""
+    """The job that checks the DNS records of due domains."""
 
     def __init__(
         self, *, store: Store, clock: Clock, resolver: Resolver, master: MasterKey, place: DnsIdentity, most: int = MOST
     ) -> None:
-        """*resolver* should answer from no memory. *most* domains are looked at in a round."""
+        """*resolver* must not cache. A round checks at most *most* domains."""
         self._store = store
         self._clock = clock
         self._resolver = resolver
@@ -42,7 +43,7 @@ class DomainWatch:
         self._most = most
 
     async def look_again(self, stop: asyncio.Event) -> None:
-        """A round: every domain that is due, up to a bound. Raises Unavailable."""
+        """Run a round: check every due domain, up to the bound. Raises Unavailable."""
         for _ in range(self._most // AT_ONCE):
             if stop.is_set():
                 return
@@ -50,7 +51,7 @@ class DomainWatch:
             if not due:
                 return
             ends = await asyncio.gather(*[self._look(domain) for domain in due], return_exceptions=True)
-            for error in filter(None, ends):  # once nobody of them is under way any more
+            for error in filter(None, ends):  # after all checks of this batch have ended
                 raise error
 
     async def _take(self) -> list[Domain]:
@@ -58,7 +59,7 @@ class DomainWatch:
         return await self._store.write(lambda tx: take_due_domains(tx, limit=AT_ONCE, lease=LEASE, now=now))
 
     async def _look(self, domain: Domain) -> None:
-        """One domain. One that was given up meanwhile is nobody's any more."""
+        """Check one domain. A claim that was removed meanwhile is skipped."""
         seen = await look_up_records(domain, resolver=self._resolver, place=self._place)
         now = self._clock.now()
         try:

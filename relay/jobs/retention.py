@@ -1,7 +1,7 @@
-"""Cleaning: what is past its time goes, a small batch a transaction, and mail goes first.
+"""Remove expired rows in small batches, so that mail never waits long for the writer.
 
-Every daemon on a database may do this at once: the store's queries take rows that nobody else has.
-What a round leaves, because it was stopped or failed, the next one finds.
+Every daemon on a database may run this job: the queries skip rows that another daemon has locked. A round that is
+stopped or fails leaves its rest to the next round.
 """
 
 import asyncio
@@ -16,7 +16,6 @@ from typing import Final, TypeVar
 import structlog
 
 from relay.clock import Clock
-from relay.jobs.pace import FIRST_ROWS, next_rows
 from relay.jobs.schedule import Rest, rest
 from relay.metrics import RemovedKind
 from store.database.checkpoint import checkpoint
@@ -35,7 +34,10 @@ from store.upkeep.retention import (
     delete_old_usage_events,
 )
 
-LEFT_OVER: Final = timedelta(days=1)  # what came so long ago and has no message belongs to no mail on its way
+TARGET_SECONDS: Final = 0.012  # a batch in the writer; its commit comes on top
+FIRST_ROWS: Final = 8
+MOST_ROWS: Final = 1000
+LEFT_OVER: Final = timedelta(days=1)  # bytes this old without a message belong to no mail that is still arriving
 _LEAST_REST_SECONDS: Final = 0.005
 
 _OLD_ROWS: Final[Mapping[RemovedKind, Callable[..., int]]] = {
@@ -54,8 +56,21 @@ T = TypeVar("T")
 log = structlog.get_logger("relay.jobs")
 
 
+def next_rows(rows: int, *, filled: int, seconds: float) -> int:
+    """The bound of the next batch, after one that used *filled* of its *rows* and took *seconds*.
+
+    Half after a batch that took too long. A little more after a quick batch that used its whole bound: a batch that
+    found fewer rows does not show what a full one takes.
+    """
+    if seconds > TARGET_SECONDS:
+        return max(1, rows // 2)
+    if filled < rows or seconds > TARGET_SECONDS / 2:
+        return rows
+    return min(MOST_ROWS, rows + 1 + rows // 8)
+
+
 class Cleaning:
-    """The rounds that remove; they learn by themselves how large a batch may be."""
+    """The jobs that remove rows. The size of a batch follows the time that batches took."""
 
     def __init__(
         self,
@@ -66,7 +81,7 @@ class Cleaning:
         stopwatch: Callable[[], float] = time.perf_counter,
         rest: Rest = rest,
     ) -> None:
-        """*count* is told how many rows of a kind have gone; *stopwatch* answers seconds since whenever."""
+        """*count* gets the number of rows removed of a kind; *stopwatch* returns seconds since a fixed moment."""
         self._store = store
         self._clock = clock
         self._count = count
@@ -75,17 +90,17 @@ class Cleaning:
         self._rows: defaultdict[RemovedKind, int] = defaultdict(lambda: FIRST_ROWS)
 
     async def remove_expired(self, stop: asyncio.Event) -> None:
-        """A round: everything whose time was over when it began. Raises Unavailable."""
+        """Run a round: remove all rows that had expired when it began. Raises Unavailable."""
         now = self._clock.now()
-        with self._told(_tell_rows) as removed:
+        with self._counted(_log_rows) as removed:
             await self._remove_messages(partial(delete_expired_messages, now=now), stop, removed)
             for kind, ask in _OLD_ROWS.items():
                 await self._remove(kind, partial(ask, now=now), stop, removed)
 
     async def collect_leftovers(self, stop: asyncio.Event) -> None:
-        """A round: what mails that died on their way, and agents that were deleted, have left. Raises Unavailable."""
+        """Run a round: remove bytes without a message, of aborted mails and deleted agents. Raises Unavailable."""
         before = self._clock.now() - LEFT_OVER
-        with self._told(_tell_leftovers) as removed:
+        with self._counted(_log_leftovers) as removed:
             for kind, ask in _WALKS.items():
                 await self._walk(kind, partial(ask, before=before), stop, removed)
 
@@ -104,7 +119,7 @@ class Cleaning:
     async def _remove(
         self, kind: RemovedKind, ask: Callable[..., int], stop: asyncio.Event, removed: Counter[RemovedKind]
     ) -> None:
-        """Batches until one finds nothing."""
+        """Remove batches until one is empty."""
         while not stop.is_set():
             rows = await self._batch(kind, ask, stop, filled=int)
             removed[kind] += rows
@@ -114,7 +129,7 @@ class Cleaning:
     async def _walk(
         self, kind: RemovedKind, ask: Callable[..., WalkPosition], stop: asyncio.Event, removed: Counter[RemovedKind]
     ) -> None:
-        """Steps until one has come to the end."""
+        """Walk over all contents, a batch at a time."""
         after: str | None = ""
         while after is not None and not stop.is_set():
             step = await self._batch(kind, partial(ask, after=after), stop, filled=lambda step: step.scanned)
@@ -124,15 +139,15 @@ class Cleaning:
     async def _batch(
         self, kind: RemovedKind, ask: Callable[..., T], stop: asyncio.Event, *, filled: Callable[[T], int]
     ) -> T:
-        """What *ask* answers, in a transaction; then the writer is left to others for as long as it was held.
+        """Run *ask* in a transaction, then leave the writer to others for as long as it was held.
 
-        *filled* tells how much of its bound an answer has used. A batch touches pages all over a SQLite
-        file: they are brought there before any commit has to stop for it.
+        *filled* returns how much of its bound a result has used. A batch touches pages all over a SQLite file: the
+        checkpoint writes them to the file before a commit has to.
         """
         limit = self._rows[kind]
 
         def unit(tx: Tx) -> tuple[T, float]:
-            tx.flush()  # what others have put off is not ours to be measured by
+            tx.flush()  # work that earlier units deferred does not count as ours
             began = self._stopwatch()
             return ask(tx, limit=limit), self._stopwatch() - began
 
@@ -143,8 +158,8 @@ class Cleaning:
         return answer
 
     @contextmanager
-    def _told(self, tell: Callable[[Mapping[str, int]], None]) -> Iterator[Counter[RemovedKind]]:
-        """What a round counts, for the log and the metrics; a round that fails has removed something too."""
+    def _counted(self, log_removed: Callable[[Mapping[str, int]], None]) -> Iterator[Counter[RemovedKind]]:
+        """Count the rows of a round for the log and the metrics, also of a round that fails."""
         removed: Counter[RemovedKind] = Counter()
         try:
             yield removed
@@ -153,12 +168,12 @@ class Cleaning:
             for kind, rows in found.items():
                 self._count(kind, rows)
             if found:
-                tell({str(kind): rows for kind, rows in found.items()})
+                log_removed({str(kind): rows for kind, rows in found.items()})
 
 
-def _tell_rows(removed: Mapping[str, int]) -> None:
+def _log_rows(removed: Mapping[str, int]) -> None:
     log.info("rows_removed", **removed)
 
 
-def _tell_leftovers(removed: Mapping[str, int]) -> None:
+def _log_leftovers(removed: Mapping[str, int]) -> None:
     log.info("leftovers_removed", **removed)

@@ -11,8 +11,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 from structlog.testing import capture_logs
 
-from relay.jobs.pace import FIRST_ROWS, TARGET_SECONDS
-from relay.jobs.retention import Cleaning
+from relay.jobs.retention import FIRST_ROWS, TARGET_SECONDS, Cleaning
 from store.database.connect import open_store
 from store.directory.idempotency import begin_request
 from store.directory.sessions import create_user_session

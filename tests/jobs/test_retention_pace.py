@@ -1,6 +1,6 @@
 import pytest
 
-from relay.jobs.pace import FIRST_ROWS, MOST_ROWS, TARGET_SECONDS, next_rows
+from relay.jobs.retention import FIRST_ROWS, MOST_ROWS, TARGET_SECONDS, next_rows
 
 QUICK = TARGET_SECONDS / 4
 
