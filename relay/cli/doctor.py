@@ -24,8 +24,8 @@ def doctor(program: Program, reach: str | None, *, as_json: bool) -> None:
     import asyncio
 
     from relay.checkup.examine import examine
-    from relay.finding import failing
     from relay.errors import Misconfigured
+    from relay.finding import failing
 
     try:
         settings = program.settings

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from relay.cli.output import json_option, plain, renamed, show, show_all
+from relay.cli.output import json_option, outbound_rows, plain, renamed, show, show_all
 from relay.cli.program import Program, pass_program
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from store.records.mail import Message
     from store.records.outbound import OutboundMessage
     from store.transaction import Tx
 
@@ -41,21 +44,26 @@ def list_messages(
 
 
 def _show_received(program: Program, agent: str | None, limit: int, *, as_json: bool) -> None:
-    from relay.events.inbound import message_item
     from store.mail.messages import list_newest
 
     rows = program.store.run(lambda tx: list_newest(tx, agent, limit=limit))
-    items = [message_item(each) if as_json else renamed(each, id="message_id") for each in rows]
-    show_all(items, _COLUMNS, as_json=as_json)
+    show_all(_inbound_rows(rows, as_json=as_json), _COLUMNS, as_json=as_json)
+
+
+def _inbound_rows(messages: "Sequence[Message]", *, as_json: bool) -> list[dict[str, Any]]:
+    """Messages as the API lists them, or their fields for a table, which needs no parser."""
+    if not as_json:
+        return [renamed(each, id="message_id") for each in messages]
+    from relay.events.inbound import message_item
+
+    return [message_item(each) for each in messages]
 
 
 def _show_written(program: Program, agent: str | None, limit: int, *, as_json: bool) -> None:
-    from relay.events.outbound import outbound_item
     from store.outbound.outbound import list_newest_outbound
 
     rows = program.store.run(lambda tx: list_newest_outbound(tx, agent, limit=limit))
-    items = [outbound_item(each) if as_json else renamed(each, id="message_id") for each in rows]
-    show_all(items, _WRITTEN_COLUMNS, as_json=as_json)
+    show_all(outbound_rows(rows, as_json=as_json), _WRITTEN_COLUMNS, as_json=as_json)
 
 
 @message.command("show")

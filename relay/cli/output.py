@@ -3,15 +3,18 @@
 In JSON an object's id has the name that the API gives it (``message_id``, ``delivery_id``): *renamed*.
 """
 
-import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from relay.clock import rfc3339
+
+if TYPE_CHECKING:
+    from store.records.outbound import OutboundSummary
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -39,6 +42,15 @@ def renamed(record: Any, **names: str) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in plain(record).items()}
 
 
+def outbound_rows(messages: "Sequence[OutboundSummary]", *, as_json: bool) -> list[dict[str, Any]]:
+    """Outbound messages as the API lists them, or their fields for a table, which needs no parser."""
+    if not as_json:
+        return [renamed(each, id="message_id") for each in messages]
+    from relay.events.outbound import outbound_item
+
+    return [outbound_item(each) for each in messages]
+
+
 def show(document: Any, *, as_json: bool) -> None:
     """Print one object: a line for each field."""
     flat = plain(document)
@@ -56,19 +68,23 @@ def show_all(rows: Sequence[Any], columns: Sequence[str], *, as_json: bool) -> N
     if as_json:
         _print_json({"items": flat})
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-    for row in flat:
-        table.add_row(*[_cell(row[column]) for column in columns])
-    # A pipe has no width to wrap at: as wide as the values need.
-    Console(width=None if sys.stdout.isatty() else 400, highlight=False, markup=False).print(table)
+    cells = [list(columns), *([_cell(row[column]) for column in columns] for row in flat)]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    for number, row in enumerate(cells):
+        padded = [text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True)]
+        click.echo(click.style("  ".join(padded).rstrip(), bold=number == 0 or None))
 
 
 def harmless(text: str) -> str:
     """*text* on one line, without control characters that would move the terminal's cursor."""
     return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def _width(text: str) -> int:
+    """The columns that *text* takes in a terminal: two for a wide character, none for a combining one."""
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text
+    )
 
 
 def _print_json(document: Any) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from relay.cli.output import harmless, json_option, renamed, show, show_all
+from relay.cli.output import harmless, json_option, outbound_rows, show, show_all
 from relay.cli.program import Program, pass_program
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _COLUMNS: Final = ("message_id", "hold_expires_at", "agent", "to", "subject", "hold_reason", "revision")
 _HEAD: Final = ("message_id", "status", "agent", "subject", "hold_reason", "hold_expires_at", "revision", "raw_sha256")
 _PAGE: Final = 200
+_GRACE_SECONDS: Final = 20.0  # for a hand-over that has begun when the command is interrupted
 
 
 @click.group()
@@ -29,14 +30,12 @@ def review() -> None:
 @pass_program
 def list_reviews(program: Program, email: str | None, *, as_json: bool) -> None:
     """List the messages that wait, the soonest to expire first."""
-    from relay.events.outbound import outbound_item
     from store.directory.users import list_users
 
     users = [program.user(email)] if email else program.store.run(list_users)
     waiting = [message for user in users for message in _pending(program, user.id)]
     waiting.sort(key=lambda message: (message.hold_expires_at or message.created_at, message.id))
-    items = [outbound_item(each) if as_json else renamed(each, id="message_id") for each in waiting]
-    show_all(items, _COLUMNS, as_json=as_json)
+    show_all(outbound_rows(waiting, as_json=as_json), _COLUMNS, as_json=as_json)
 
 
 @review.command("show")
@@ -100,6 +99,7 @@ def _decide(
         try:
             return await decision(owner, message_id, ctx=send_context)
         finally:
+            await send_context.stop_sending(_GRACE_SECONDS)
             if send_context.courier is not None:
                 await send_context.courier.close()
             await program.store.stop()

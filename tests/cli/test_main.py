@@ -36,9 +36,9 @@ OF_A_LIST = {
     "cryptography",
     "orjson",
     "pydantic",
-    "rich",
     "sqlalchemy",
-}  # what reads and prints a store's rows
+    "structlog",
+}  # what reads and prints rows
 LOADED = "import atexit, json, sys\natexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))\n"
 LISTS = [
     ["agent", "list", "--user", OWNER],
