@@ -232,13 +232,11 @@ class Daemon:
         The courier refuses first, so that a message which waits for the provider's quota is queued or pending again
         while the store is still open.
         """
-        if self._send_context.courier is not None:
-            self._send_context.courier.stop_accepting()
         await asyncio.gather(
+            self._send_context.stop_sending(SENDING_GRACE_SECONDS),
             scheduler.stop(JOBS_GRACE_SECONDS),
             letters.stop(JOBS_GRACE_SECONDS),
             sending.stop(SENDING_GRACE_SECONDS),
-            self._send_context.tasks.drain(SENDING_GRACE_SECONDS),
         )
 
     def _watch(self) -> DomainWatch:

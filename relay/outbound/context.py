@@ -45,3 +45,12 @@ class SendContext:
     def hostname(self) -> str:
         """Our own name."""
         return self.routes.hostname
+
+    async def stop_sending(self, grace_seconds: float) -> None:
+        """Begin no further hand-over, and let approvals end within *grace_seconds*.
+
+        The courier refuses first: an approval that waits for the provider's quota returns to pending at once.
+        """
+        if self.courier is not None:
+            self.courier.stop_accepting()
+        await self.tasks.drain(grace_seconds)

@@ -1,3 +1,5 @@
+# ruff: noqa: PLR0917 (pytest hands fixtures over by name)
+
 """Approvals outlive the request that asked for them, and end before the daemon does."""
 
 import asyncio
@@ -5,10 +7,13 @@ from contextlib import suppress
 
 import pytest
 
-from relay.errors import Stopping
+from relay.errors import CourierBusy, Stopping
+from relay.outbound.couriers.ses.courier import SesCourier
 from relay.outbound.review import approve
 from store.outbound.outbound import create_pending_outbound_message, get_outbound_message
+from tests.aws import pretend
 from tests.fakes import FakeCourier
+from tests.outbound.lines import SpokenSes
 from tests.places import Places, new_outbound
 from tests.send_contexts import make_send_context
 
@@ -72,6 +77,28 @@ async def test_an_approval_after_the_stop_has_begun_decides_nothing(ctx, courier
         await approve(*held, ctx=ctx)
 
     assert ("pending_approval", False) == (await status(), courier.asked.is_set())
+
+
+async def test_an_approval_that_waits_for_quota_is_pending_again_when_sending_stops(
+    sqlite_store, clock, master, held, status, monkeypatch
+):
+    pretend(monkeypatch)
+    async with SpokenSes(quota={"Max24HourSend": 1000, "MaxSendRate": 1, "SentLast24Hours": 0}) as ses:
+        courier = SesCourier(region="eu-west-1", endpoint_url=f"http://127.0.0.1:{ses.port}")
+        many = [f"r{n}@example.com" for n in range(5)]
+        await courier.carry(b"", mail_from="b@a", recipients=many, attempt_id="a", check_lease=lambda: None)
+        ctx = make_send_context(sqlite_store, clock, master, courier=courier)
+        waiting = asyncio.ensure_future(approve(*held, ctx=ctx))
+        async with asyncio.timeout(10):
+            while "sending" != await status():  # noqa: ASYNC110 (what it waits for is in the database)
+                await asyncio.sleep(0.01)
+
+        await asyncio.wait_for(ctx.stop_sending(10), 2)
+        with pytest.raises(CourierBusy, match="stopping"):
+            await waiting
+        await courier.close()
+
+    assert ("pending_approval", 1) == (await status(), len(ses.mails))
 
 
 async def test_each_context_has_tasks_of_its_own(ctx, sqlite_store, clock, master):
