@@ -15,8 +15,8 @@ from relay.web.pages import decision_form as deciding
 from relay.web.pages.draft_form import Edited, edit_of, edited_of
 from relay.web.pages.error_pages import PageRoute, redirect, status_of
 from relay.web.pages.forms import Form, read_form
-from relay.web.pages.outbound_view import OutboundPageView, read_sheet
-from relay.web.pages.session import ConsoleUser, InjectedUser, is_good, show
+from relay.web.pages.outbound_view import OutboundPageView, read_outbound_view
+from relay.web.pages.session import ConsoleUser, InjectedUser, console_page, is_valid_form
 from relay.web.pages.template import frame_answer
 from store.errors import NotPendingApproval, Outdated, SendUnconfirmed
 from store.outbound.outbound import read_draft
@@ -41,31 +41,33 @@ class _ReviewRequest:
     def path(self) -> str:
         return f"/approvals/{self.message_id}"
 
-    async def sheet(self) -> OutboundPageView:
+    async def view(self) -> OutboundPageView:
         """How the mail stands. Raises MessageNotFound."""
         now = self.ctx.clock.now()
-        return await self.ctx.store.read(lambda tx: read_sheet(tx, self.user_session.user.id, self.message_id, now=now))
+        return await self.ctx.store.read(
+            lambda tx: read_outbound_view(tx, self.user_session.user.id, self.message_id, now=now)
+        )
 
     async def draft(self) -> tuple[OutboundPageView, Draft]:
         """The same, with its files."""
         now = self.ctx.clock.now()
 
         def unit(tx: Tx) -> tuple[OutboundPageView, Draft]:
-            sheet = read_sheet(tx, self.user_session.user.id, self.message_id, now=now)
-            return sheet, read_draft(tx, sheet.message)
+            view = read_outbound_view(tx, self.user_session.user.id, self.message_id, now=now)
+            return view, read_draft(tx, view.message)
 
         return await self.ctx.store.read(unit)
 
     async def page(
-        self, *, status: int = 200, said: str = "", reason: str = "", edited: Edited | None = None
+        self, *, status: int = 200, alert: str = "", reason: str = "", edited: Edited | None = None
     ) -> Response:
         """The mail as it stands, with what somebody had filled in."""
-        sheet = await self.sheet()
-        if not sheet.is_pending:
-            return show("approval_decided.html", self.user_session, sheet=sheet, said=said)
-        given: dict[str, Any] = {"form": self.user_session.form, "said": said, "reason": reason}
-        given |= {"edited": edited or edited_of(sheet.message), "is_open": edited is not None}
-        return show("approval.html", self.user_session, status=status, sheet=sheet, at=self.path, **given)
+        view = await self.view()
+        if not view.is_pending:
+            return console_page("approval_decided.html", self.user_session, view=view, alert=alert)
+        given: dict[str, Any] = {"form": self.user_session.form, "alert": alert, "reason": reason}
+        given |= {"edited": edited or edited_of(view.message), "is_open": edited is not None}
+        return console_page("approval.html", self.user_session, status=status, view=view, at=self.path, **given)
 
 
 @router.get("")
@@ -77,54 +79,54 @@ async def approval(ctx: InjectedContext, who: InjectedUser, message_id: str) -> 
 @router.post("")
 async def decide(request: Request, ctx: InjectedContext, who: InjectedUser, message_id: str) -> Response:
     """Approve or reject the very draft that was shown."""
-    desk = _ReviewRequest(ctx, who, message_id)
+    reviewing = _ReviewRequest(ctx, who, message_id)
     form = await read_form(request, ctx)
-    if not is_good(form, who, ctx) or form["decision"] not in deciding.DECISIONS:
-        return await desk.page(status=403, said=STALE, reason=form["reason"])
+    if not is_valid_form(form, who, ctx) or form["decision"] not in deciding.DECISIONS:
+        return await reviewing.page(status=403, alert=STALE, reason=form["reason"])
     try:
         await deciding.decide(form, who.user.id, message_id, seen=_seen(form), ctx=ctx)
     except Outdated:
-        return await desk.page(status=409, said=CHANGED, reason=form["reason"])
+        return await reviewing.page(status=409, alert=CHANGED, reason=form["reason"])
     except (NotPendingApproval, SendUnconfirmed):
-        return redirect(desk.path)
-    except deciding.STILL_WAITS as error:
-        return await desk.page(status=status_of(error), said=str(error), reason=form["reason"])
-    return redirect(desk.path)
+        return redirect(reviewing.path)
+    except deciding.STILL_PENDING as error:
+        return await reviewing.page(status=status_of(error), alert=str(error), reason=form["reason"])
+    return redirect(reviewing.path)
 
 
 @router.post("/edit")
 @takes_message
 async def edit(request: Request, ctx: InjectedContext, who: InjectedUser, message_id: str) -> Response:
     """Change the draft: it waits on, as a new revision, and the links of older letters are over."""
-    desk = _ReviewRequest(ctx, who, message_id)
-    sheet, draft = await desk.draft()
+    reviewing = _ReviewRequest(ctx, who, message_id)
+    view, draft = await reviewing.draft()
     form = await read_form(request, ctx)
-    edited = edited_of(sheet.message, form)
-    if not is_good(form, who, ctx):
-        return await desk.page(status=403, said=str(FormRejected()), edited=edited)
+    edited = edited_of(view.message, form)
+    if not is_valid_form(form, who, ctx):
+        return await reviewing.page(status=403, alert=str(FormRejected()), edited=edited)
     try:
         await amend(who.user.id, message_id, edit_of(edited, draft), seen=_seen(form), ctx=ctx.send_context)
     except Outdated:
-        return await desk.page(status=409, said=CHANGED, edited=edited)
+        return await reviewing.page(status=409, alert=CHANGED, edited=edited)
     except NotPendingApproval:
-        return await desk.page(said="It was decided meanwhile: nothing was changed.")
-    except deciding.STILL_WAITS as error:
-        return await desk.page(status=status_of(error), said=str(error), edited=edited)
-    return redirect(desk.path)
+        return await reviewing.page(alert="It was decided meanwhile: nothing was changed.")
+    except deciding.STILL_PENDING as error:
+        return await reviewing.page(status=status_of(error), alert=str(error), edited=edited)
+    return redirect(reviewing.path)
 
 
 @router.get("/html")
 async def approval_html(ctx: InjectedContext, who: InjectedUser, message_id: str) -> Response:
     """The draft's HTML, for the page's frame."""
-    sheet = await _ReviewRequest(ctx, who, message_id).sheet()
-    return frame_answer(sheet.message.html or "")
+    view = await _ReviewRequest(ctx, who, message_id).view()
+    return frame_answer(view.message.html or "")
 
 
 @router.get("/attachments/{number}")
 async def approval_attachment(ctx: InjectedContext, who: InjectedUser, message_id: str, number: int) -> Response:
     """A file of the draft, for saving."""
-    sheet = await _ReviewRequest(ctx, who, message_id).sheet()
-    return await deciding.draft_file(sheet.message, number, ctx=ctx)
+    view = await _ReviewRequest(ctx, who, message_id).view()
+    return await deciding.draft_file(view.message, number, ctx=ctx)
 
 
 def _seen(form: Form) -> Version:

@@ -15,7 +15,7 @@ from store.records.outbound import OutboundMessage, Version
 
 DECISIONS: Final = frozenset({"approve", "reject"})
 # What decide() raises and changes nothing by.
-STILL_WAITS: Final = (Refused, Deferred, SendingPaused, DomainUnproven, InvalidValue)
+STILL_PENDING: Final = (Refused, Deferred, SendingPaused, DomainUnproven, InvalidValue)
 _MOST_FILES: Final = 2**31  # numbers that the database's integers hold
 
 

@@ -52,7 +52,7 @@ class PageRoute(APIRoute):
         """The route's own, with an end for whatever it raises."""
         answer = super().get_route_handler()
 
-        async def answer_or_tell(request: Request) -> Response:
+        async def answer_or_error_page(request: Request) -> Response:
             try:
                 return await answer(request)
             except NotSignedIn:
@@ -60,7 +60,7 @@ class PageRoute(APIRoute):
             except Exception as error:  # noqa: BLE001 (it is told, and logged where nobody expected it)
                 return failure(error)
 
-        return answer_or_tell
+        return answer_or_error_page
 
 
 def to_login(request: Request) -> Response:
@@ -77,13 +77,13 @@ def redirect(to: str) -> Response:
 def failure(error: Exception) -> Response:
     """What a person is told of *error*."""
     if isinstance(error, HTTPException):
-        return tell(error.status_code, _OF_HTTP.get(error.status_code, "This did not work"), "Nothing was changed.")
+        return notice(error.status_code, _OF_HTTP.get(error.status_code, "This did not work"), "Nothing was changed.")
     found = next((each for each in _TITLES if isinstance(error, each[0])), None)
     if found is None:
         log.error("page_failed", exc_info=error)
-        return tell(500, "Something went wrong here", "It was written down for whoever runs this relay.")
+        return notice(500, "Something went wrong here", "It was written down for whoever runs this relay.")
     _, title, words = found
-    answer = tell(status_of(error), title, words or str(error))
+    answer = notice(status_of(error), title, words or str(error))
     answer.headers.update(getattr(error, "headers", {}))
     return answer
 
@@ -94,6 +94,6 @@ def status_of(error: Exception) -> int:
     return known or kind_of(type(error)).status
 
 
-def tell(status: int, title: str, words: str) -> Response:
+def notice(status: int, title: str, words: str) -> Response:
     """A page that says one thing."""
-    return private_answer(page("told.html", title=title, words=words, who=None), status)
+    return private_answer(page("notice.html", title=title, words=words, who=None), status)

@@ -9,13 +9,13 @@ from relay.directory.keys import create_key
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import InjectedContext
 from relay.web.pages.error_pages import PageRoute, redirect
-from relay.web.pages.session import ConsoleUser, InjectedUser, show, visitor_form
+from relay.web.pages.session import ConsoleUser, InjectedUser, console_form, console_page
 from store.directory.keys import delete_api_key, page_api_keys
 from store.errors import InvalidValue
 
 router = APIRouter(prefix="/keys", route_class=PageRoute, include_in_schema=False)
 
-_MOST: Final = 50
+_PAGE_SIZE: Final = 50
 
 
 @router.get("")
@@ -27,19 +27,19 @@ async def keys(request: Request, ctx: InjectedContext, who: InjectedUser) -> Res
 @router.post("")
 async def make_key(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
     """A new key, good for the whole account; the page that answers is the only one to show it."""
-    form = await visitor_form(request, who, ctx)
+    form = await console_form(request, who, ctx)
     now, name = ctx.clock.now(), form["name"].strip()
     try:
         _, plaintext = await ctx.store.write(lambda tx: create_key(tx, who.user.id, name=name, now=now))
     except InvalidValue as error:
-        return await _listed(ctx, who, status=422, said=str(error), name=name)
+        return await _listed(ctx, who, status=422, alert=str(error), name=name)
     return await _listed(ctx, who, status=201, made=plaintext)
 
 
 @router.post("/{key_id}/revoke")
 async def revoke_key(request: Request, ctx: InjectedContext, who: InjectedUser, key_id: str) -> Response:
     """Revoke a key, at once."""
-    await visitor_form(request, who, ctx)
+    await console_form(request, who, ctx)
     await ctx.store.write(lambda tx: delete_api_key(tx, who.user.id, key_id))
     return redirect("/keys")
 
@@ -50,9 +50,9 @@ async def _listed(
     *,
     cursor: str | None = None,
     status: int = 200,
-    said: str = "",
+    alert: str = "",
     name: str = "",
     made: str = "",
 ) -> Response:
-    page = await ctx.store.read(lambda tx: page_api_keys(tx, who.user.id, limit=_MOST, cursor=cursor))
-    return show("keys.html", who, status=status, page=page, said=said, name=name, made=made)
+    page = await ctx.store.read(lambda tx: page_api_keys(tx, who.user.id, limit=_PAGE_SIZE, cursor=cursor))
+    return console_page("keys.html", who, status=status, page=page, alert=alert, name=name, made=made)

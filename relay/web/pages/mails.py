@@ -21,8 +21,8 @@ from relay.web.answers.errors import FormRejected
 from relay.web.answers.files import file_answer
 from relay.web.pages.decision_form import draft_file
 from relay.web.pages.error_pages import PageRoute, redirect
-from relay.web.pages.outbound_view import OutboundPageView, read_sheet
-from relay.web.pages.session import InjectedUser, show, visitor_form
+from relay.web.pages.outbound_view import OutboundPageView, read_outbound_view
+from relay.web.pages.session import InjectedUser, console_form, console_page
 from relay.web.pages.template import frame_answer
 from relay.web.pages.wording import DELIVERIES, STATUSES, verdict
 from store.directory.agents import get_agent_by_id
@@ -36,7 +36,7 @@ from store.transaction import Tx
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 MAIL: Final = f"{AGENT_PAGE}/messages/{{message_id}}"
-_MOST: Final = 50
+_PAGE_SIZE: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +61,11 @@ async def agent_page(request: Request, ctx: InjectedContext, who: InjectedUser, 
 
     def unit(tx: Tx) -> dict[str, Any]:
         agent = get_agent_by_id(tx, who.user.id, address)
-        page = list_activity_by_agent(tx, agent.address, limit=_MOST, cursor=cursor, now=now)
+        page = list_activity_by_agent(tx, agent.address, limit=_PAGE_SIZE, cursor=cursor, now=now)
         return {"agent": agent, "page": page}
 
     given = await ctx.store.read(unit)
-    return show("agent.html", who, statuses=STATUSES, deliveries=DELIVERIES, **given)
+    return console_page("agent.html", who, statuses=STATUSES, deliveries=DELIVERIES, **given)
 
 
 @router.get(MAIL)
@@ -75,12 +75,12 @@ async def mail_page(ctx: InjectedContext, who: InjectedUser, address: str, messa
     at = mail_path(mail.agent.address, message_id)
     given: dict[str, Any] = {"agent": mail.agent, "deliveries": mail.deliveries, "states": DELIVERIES, "at": at}
     if mail.outbound is not None:
-        return show("mail_out.html", who, sheet=mail.outbound, statuses=STATUSES, **given)
+        return console_page("mail_out.html", who, view=mail.outbound, statuses=STATUSES, **given)
     assert mail.inbound is not None, "it is one or the other"
     message, raw = mail.inbound
     data = await by_size(len(raw), lambda: message_data(message, raw, base_url=ctx.base_url))
     reasons = verdict(message.authentication)
-    return show("mail_in.html", who, message=message, data=data, reasons=reasons, **given)
+    return console_page("mail_in.html", who, message=message, data=data, reasons=reasons, **given)
 
 
 @router.get(MAIL + "/html")
@@ -111,7 +111,7 @@ async def mail_attachment(
 @router.post(MAIL + "/resolve")
 async def resolve(request: Request, ctx: InjectedContext, who: InjectedUser, address: str, message_id: str) -> Response:
     """Its owner's word on a mail of which nobody knows whether it went out, or that failed."""
-    form = await visitor_form(request, who, ctx)
+    form = await console_form(request, who, ctx)
     if form["verdict"] not in {"sent", "send_again"}:
         raise FormRejected
     word: Resolution = "sent" if form["verdict"] == "sent" else "send_again"
@@ -122,7 +122,7 @@ async def resolve(request: Request, ctx: InjectedContext, who: InjectedUser, add
 @router.post("/deliveries/{delivery_id}/replay")
 async def deliver_again(request: Request, ctx: InjectedContext, who: InjectedUser, delivery_id: str) -> Response:
     """Deliver an event again that was delivered or given up."""
-    await visitor_form(request, who, ctx)
+    await console_form(request, who, ctx)
     now = ctx.clock.now()
 
     def unit(tx: Tx) -> Delivery:
@@ -146,7 +146,7 @@ def _read(tx: Tx, user_id: str, address: str, message_id: str, *, now: datetime)
     try:
         inbound = get_message_with_content(tx, agent.address, message_id, now=now, peek=True)
     except MessageNotFound:
-        inbound, outbound = None, read_sheet(tx, user_id, message_id, now=now)
+        inbound, outbound = None, read_outbound_view(tx, user_id, message_id, now=now)
         if outbound.message.agent != agent.address:
             raise
     found = list_deliveries_of_message(tx, message_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from relay.web.pages.wording import REASONS, end_of_hold, fate, short_digest, span
+from relay.web.pages.wording import REASONS, end_of_hold, outcome_of, short_digest, span
 from store.directory.agents import get_agent_by_id
 from store.directory.users import get_user_by_id
 from store.errors import UserNotFound
@@ -25,7 +25,7 @@ _MARKS: Final[Mapping[Mark, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Addressee:
+class RecipientRow:
     """Somebody whom a mail goes to."""
 
     field: str  # To, Cc or Bcc
@@ -40,7 +40,7 @@ class OutboundPageView:
 
     message: OutboundMessage
     agent: Agent
-    addressees: Sequence[Addressee]
+    recipients: Sequence[RecipientRow]
     reviewer: User | None
     attempts: Sequence[SendAttempt]
     now: datetime
@@ -82,27 +82,27 @@ class OutboundPageView:
         return span(until - self.now) if until else ""
 
     @property
-    def fate(self) -> Sequence[str]:
+    def outcome(self) -> Sequence[str]:
         """What became of it."""
-        return fate(self.message, reviewer=self.reviewer, attempts=self.attempts)
+        return outcome_of(self.message, reviewer=self.reviewer, attempts=self.attempts)
 
 
-def read_sheet(tx: Tx, user_id: str, message_id: str, *, now: datetime) -> OutboundPageView:
-    """The sheet of a mail of this user's. Raises MessageNotFound, for inbound and another's too."""
+def read_outbound_view(tx: Tx, user_id: str, message_id: str, *, now: datetime) -> OutboundPageView:
+    """The view of a mail of this user's. Raises MessageNotFound, for inbound and another's too."""
     message = get_outbound_message_for_user(tx, user_id, message_id, now=now)
     return OutboundPageView(
         message=message,
         agent=get_agent_by_id(tx, user_id, message.agent),
-        addressees=_addressees(message, known_recipients_of(tx, message)),
+        recipients=_recipient_rows(message, known_recipients_of(tx, message)),
         reviewer=_user(tx, message.reviewed_by),
         attempts=list_send_attempts(tx, message.id),
         now=now,
     )
 
 
-def _addressees(message: OutboundMessage, known: KnownRecipients) -> list[Addressee]:
+def _recipient_rows(message: OutboundMessage, known: KnownRecipients) -> list[RecipientRow]:
     return [
-        Addressee(field.capitalize(), each, message.name_of(each), _mark(each, known))
+        RecipientRow(field.capitalize(), each, message.name_of(each), _mark(each, known))
         for field, people in message.by_field
         for each in people
     ]

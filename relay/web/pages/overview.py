@@ -10,7 +10,7 @@ from relay.directory import domains as proving
 from relay.directory.dns_records import records_for
 from relay.web.access.dependencies import InjectedContext
 from relay.web.pages.error_pages import PageRoute
-from relay.web.pages.session import InjectedUser, show
+from relay.web.pages.session import InjectedUser, console_page
 from relay.web.pages.wording import DELIVERIES, STATUSES
 from store.directory.agents import page_agents_by_user
 from store.mail.deliveries import list_deliveries_by_user
@@ -20,24 +20,24 @@ from store.transaction import Tx
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-_MOST: Final = 50  # of a list's page
-_FEW: Final = 20  # of what the first page shows of each
+_PAGE_SIZE: Final = 50  # of a list's page
+_FIRST_ITEMS: Final = 20  # of what the first page shows of each
 
 
 @router.get("/")
 async def overview(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
     """What wants a person: holds, mail in trouble, dead deliveries; and the agents."""
     now, cursor = ctx.clock.now(), request.query_params.get("cursor")
-    given = await ctx.store.read(lambda tx: _looked_at(tx, who.user.id, cursor, now=now))
-    return show("overview.html", who, statuses=STATUSES, deliveries=DELIVERIES, **given)
+    given = await ctx.store.read(lambda tx: _overview(tx, who.user.id, cursor, now=now))
+    return console_page("overview.html", who, statuses=STATUSES, deliveries=DELIVERIES, **given)
 
 
-def _looked_at(tx: Tx, user_id: str, cursor: str | None, *, now: datetime) -> dict[str, Any]:
+def _overview(tx: Tx, user_id: str, cursor: str | None, *, now: datetime) -> dict[str, Any]:
     return {
-        "holds": list_pending_outbound_for_user(tx, user_id, limit=_MOST, cursor=cursor, now=now),
-        "troubled": list_failed_for_user(tx, user_id, limit=_FEW, now=now),
-        "dead": list_deliveries_by_user(tx, user_id, status="dead", limit=_FEW).items,
-        "agents": page_agents_by_user(tx, user_id, limit=_FEW, cursor=None),
+        "holds": list_pending_outbound_for_user(tx, user_id, limit=_PAGE_SIZE, cursor=cursor, now=now),
+        "undelivered": list_failed_for_user(tx, user_id, limit=_FIRST_ITEMS, now=now),
+        "dead": list_deliveries_by_user(tx, user_id, status="dead", limit=_FIRST_ITEMS).items,
+        "agents": page_agents_by_user(tx, user_id, limit=_FIRST_ITEMS, cursor=None),
     }
 
 
@@ -45,14 +45,14 @@ def _looked_at(tx: Tx, user_id: str, cursor: str | None, *, now: datetime) -> di
 async def agents(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
     """The agents, by address."""
     cursor = request.query_params.get("cursor")
-    page = await ctx.store.read(lambda tx: page_agents_by_user(tx, who.user.id, limit=_MOST, cursor=cursor))
-    return show("agents.html", who, page=page)
+    page = await ctx.store.read(lambda tx: page_agents_by_user(tx, who.user.id, limit=_PAGE_SIZE, cursor=cursor))
+    return console_page("agents.html", who, page=page)
 
 
 @router.get("/domains")
 async def domains(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
     """The domains, with how each record that they should publish was last seen."""
     cursor = request.query_params.get("cursor")
-    page = await ctx.store.read(lambda tx: proving.list_some(tx, who.user.id, limit=_MOST, cursor=cursor))
+    page = await ctx.store.read(lambda tx: proving.list_some(tx, who.user.id, limit=_PAGE_SIZE, cursor=cursor))
     listed = [(each.domain, records_for(each.domain, each.states, place=ctx.dns_identity)) for each in page.items]
-    return show("domains.html", who, domains=listed, next_cursor=page.next_cursor)
+    return console_page("domains.html", who, domains=listed, next_cursor=page.next_cursor)

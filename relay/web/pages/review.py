@@ -12,10 +12,10 @@ from relay.signing.link import ReviewLink, read_review_token
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import InjectedContext
 from relay.web.answers.errors import LinkExpired
-from relay.web.pages.decision_form import DECISIONS, STILL_WAITS, decide, draft_file
+from relay.web.pages.decision_form import DECISIONS, STILL_PENDING, decide, draft_file
 from relay.web.pages.error_pages import PageRoute, redirect, status_of
 from relay.web.pages.forms import Form, is_fresh, new_token, read_form
-from relay.web.pages.outbound_view import OutboundPageView, read_sheet
+from relay.web.pages.outbound_view import OutboundPageView, read_outbound_view
 from relay.web.pages.template import frame_answer, page, private_answer
 from store.errors import MessageNotFound, NotPendingApproval, Outdated, SendUnconfirmed
 from store.transaction import Tx
@@ -86,7 +86,7 @@ class _LinkTarget:
 
     token: str
     link: ReviewLink
-    sheet: OutboundPageView
+    view: OutboundPageView
 
     @property
     def path(self) -> str:
@@ -95,13 +95,13 @@ class _LinkTarget:
     @property
     def is_open(self) -> bool:
         """Whether its holder can decide here and now."""
-        is_current = self.link.revision == self.sheet.message.revision
-        return self.sheet.is_pending and is_current and self.link.expires_at > self.sheet.now
+        is_current = self.link.revision == self.view.message.revision
+        return self.view.is_pending and is_current and self.link.expires_at > self.view.now
 
     @property
     def form(self) -> str:
         """What the page's form is good for: this very draft."""
-        return f"{self.token}\n{self.sheet.message.digest}"
+        return f"{self.token}\n{self.view.message.digest}"
 
 
 @router.get("/review/{token}", response_class=Response, responses=_SHOWN)
@@ -119,34 +119,34 @@ async def review_head(ctx: InjectedContext, token: str) -> Response:
 @router.post("/review/{token}", response_class=Response, status_code=303, responses=_DECISION, openapi_extra=_FORM)
 async def decide_by_link(request: Request, ctx: InjectedContext, token: ReviewToken) -> Response:
     """A person's decision, by the form of the page; about the very bytes that it showed, and once."""
-    place = await _find(ctx, token)
+    target = await _find(ctx, token)
     form = await read_form(request, ctx)
-    if not place.is_open:
-        return redirect(place.path)
-    if not is_fresh(form, place.form, ctx) or form["decision"] not in DECISIONS:
-        return _page(place, ctx, status=409, said=LOOK_AGAIN, form=form)
+    if not target.is_open:
+        return redirect(target.path)
+    if not is_fresh(form, target.form, ctx) or form["decision"] not in DECISIONS:
+        return _page(target, ctx, status=409, alert=LOOK_AGAIN, form=form)
     try:
-        await decide(form, place.link.user_id, place.link.message_id, seen=place.sheet.version, ctx=ctx)
+        await decide(form, target.link.user_id, target.link.message_id, seen=target.view.version, ctx=ctx)
     except _DECIDED:
-        return redirect(place.path)
-    except STILL_WAITS as error:
+        return redirect(target.path)
+    except STILL_PENDING as error:
         now = await _find(ctx, token)
-        return _page(now, ctx, status=status_of(error), said=str(error), form=form)
-    return redirect(place.path)
+        return _page(now, ctx, status=status_of(error), alert=str(error), form=form)
+    return redirect(target.path)
 
 
 @router.get("/review/{token}/html", include_in_schema=False)
 async def review_html(ctx: InjectedContext, token: str) -> Response:
     """The draft's HTML, for the page's frame."""
-    place = await _find_open(ctx, token)
-    return frame_answer(place.sheet.message.html or "")
+    target = await _find_open(ctx, token)
+    return frame_answer(target.view.message.html or "")
 
 
 @router.get("/review/{token}/attachments/{number}", include_in_schema=False)
 async def review_attachment(ctx: InjectedContext, token: str, number: int) -> Response:
     """A file of the draft, for saving."""
-    place = await _find_open(ctx, token)
-    return await draft_file(place.sheet.message, number, ctx=ctx)
+    target = await _find_open(ctx, token)
+    return await draft_file(target.view.message, number, ctx=ctx)
 
 
 async def _find(ctx: WebContext, token: str) -> _LinkTarget:
@@ -155,7 +155,7 @@ async def _find(ctx: WebContext, token: str) -> _LinkTarget:
     now = ctx.clock.now()
 
     def unit(tx: Tx) -> OutboundPageView:
-        return read_sheet(tx, link.user_id, link.message_id, now=now)
+        return read_outbound_view(tx, link.user_id, link.message_id, now=now)
 
     try:
         return _LinkTarget(token, link, await ctx.store.read(unit))
@@ -164,20 +164,20 @@ async def _find(ctx: WebContext, token: str) -> _LinkTarget:
 
 
 async def _find_open(ctx: WebContext, token: str) -> _LinkTarget:
-    place = await _find(ctx, token)
-    if not place.is_open:
+    target = await _find(ctx, token)
+    if not target.is_open:
         raise BadLink
-    return place
+    return target
 
 
 def _page(
-    place: _LinkTarget, ctx: WebContext, *, status: int = 200, said: str = "", form: Form | None = None
+    target: _LinkTarget, ctx: WebContext, *, status: int = 200, alert: str = "", form: Form | None = None
 ) -> Response:
     """The draft with its form while it can be decided on; else what was decided, or why nothing can be."""
-    if place.is_open:
-        given = {"form": new_token(place.form, ctx), "said": said, "reason": form["reason"] if form else ""}
-        return private_answer(page("review.html", sheet=place.sheet, at=place.path, who=None, **given), status)
-    if place.sheet.is_pending:
-        is_over = place.link.expires_at <= place.sheet.now
+    if target.is_open:
+        given = {"form": new_token(target.form, ctx), "alert": alert, "reason": form["reason"] if form else ""}
+        return private_answer(page("review.html", view=target.view, at=target.path, who=None, **given), status)
+    if target.view.is_pending:
+        is_over = target.link.expires_at <= target.view.now
         raise LinkExpired(OVER if is_over else CHANGED)
-    return private_answer(page("decided.html", sheet=place.sheet, who=None))
+    return private_answer(page("decided.html", view=target.view, who=None))

@@ -30,7 +30,7 @@ class ConsoleUser:
 
 async def signed_in(request: Request, ctx: InjectedContext) -> ConsoleUser:
     """Whoever has the request's cookie. Raises NotSignedIn."""
-    user_session = await find_visitor(request, ctx)
+    user_session = await find_console_user(request, ctx)
     if user_session is None:
         raise NotSignedIn
     return user_session
@@ -39,7 +39,7 @@ async def signed_in(request: Request, ctx: InjectedContext) -> ConsoleUser:
 InjectedUser = Annotated[ConsoleUser, Depends(signed_in)]
 
 
-async def find_visitor(request: Request, ctx: WebContext) -> ConsoleUser | None:
+async def find_console_user(request: Request, ctx: WebContext) -> ConsoleUser | None:
     """The same; None for nobody."""
     token = request.cookies.get(cookie_name(ctx))
     if token is None:
@@ -49,20 +49,20 @@ async def find_visitor(request: Request, ctx: WebContext) -> ConsoleUser | None:
     return found and ConsoleUser(user=found[0], token=token, form=new_token(_page_of(token), ctx))
 
 
-async def visitor_form(request: Request, user_session: ConsoleUser, ctx: WebContext) -> Form:
+async def console_form(request: Request, user_session: ConsoleUser, ctx: WebContext) -> Form:
     """The form that a visitor sent. Raises FormRejected for one that is not theirs, or too old."""
     form = await read_form(request, ctx)
-    if not is_good(form, user_session, ctx):
+    if not is_valid_form(form, user_session, ctx):
         raise FormRejected
     return form
 
 
-def is_good(form: Form, user_session: ConsoleUser, ctx: WebContext) -> bool:
+def is_valid_form(form: Form, user_session: ConsoleUser, ctx: WebContext) -> bool:
     """Whether *form* was made for this visitor within the hour."""
     return is_fresh(form, _page_of(user_session.token), ctx)
 
 
-def show(name: str, user_session: ConsoleUser, /, *, status: int = 200, **given: Any) -> Response:
+def console_page(name: str, user_session: ConsoleUser, /, *, status: int = 200, **given: Any) -> Response:
     """The console's page *name*."""
     return private_answer(page(name, who=user_session, **given), status)
 

@@ -15,7 +15,7 @@ from relay.web.access.dependencies import InjectedContext
 from relay.web.answers.errors import FormRejected
 from relay.web.pages.error_pages import LOGIN, PageRoute, redirect
 from relay.web.pages.forms import is_fresh, new_token, read_form
-from relay.web.pages.session import InjectedUser, cookie_name, find_visitor, keep_session, set_cookie, visitor_form
+from relay.web.pages.session import InjectedUser, console_form, cookie_name, find_console_user, keep_session, set_cookie
 from relay.web.pages.template import page, private_answer
 from store.directory.users import get_user_by_email, get_user_by_id
 from store.errors import UserNotFound
@@ -27,13 +27,13 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 _NEXT: Final = "mailseal_next"  # the cookie that says where to go after signing in
 _NEXT_SECONDS: Final = 1800
-_MOST_SIGNS: Final = 500
+_MAX_PATH: Final = 500
 
 
 @router.get(LOGIN)
 async def login_page(request: Request, ctx: InjectedContext) -> Response:
     """Where one says who one is."""
-    if await find_visitor(request, ctx) is not None:
+    if await find_console_user(request, ctx) is not None:
         return redirect("/")
     return _ask(ctx, onward=safe_path(request.query_params.get("next", "")))
 
@@ -44,7 +44,7 @@ async def request_link(request: Request, ctx: InjectedContext) -> Response:
     form = await read_form(request, ctx)
     onward = safe_path(form["next"])
     if not is_fresh(form, LOGIN, ctx):
-        return _ask(ctx, onward=onward, status=403, said=str(FormRejected()))
+        return _ask(ctx, onward=onward, status=403, alert=str(FormRejected()))
     now = ctx.clock.now()
     request.state.authenticator.rates.count_sign_in(request.scope.get("client"), now.timestamp())
 
@@ -94,7 +94,7 @@ async def use_link(request: Request, ctx: InjectedContext, token: str) -> Respon
 @router.post("/logout")
 async def logout(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
     """Sign out, here."""
-    await visitor_form(request, who, ctx)
+    await console_form(request, who, ctx)
     await ctx.store.write(lambda tx: end_session(tx, who.token))
     answer = redirect(LOGIN)
     set_cookie(answer, cookie_name(ctx), "", seconds=0, ctx=ctx)
@@ -103,13 +103,13 @@ async def logout(request: Request, ctx: InjectedContext, who: InjectedUser) -> R
 
 def safe_path(wanted: str) -> str:
     """*wanted* if it is the path of a page here, else the console's first page."""
-    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and len(wanted) <= _MOST_SIGNS
+    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and len(wanted) <= _MAX_PATH
     is_plain = wanted.isprintable() and wanted.isascii() and "\\" not in wanted
     return wanted if is_path and is_plain else "/"
 
 
-def _ask(ctx: WebContext, *, onward: str, status: int = 200, said: str = "") -> Response:
-    given = {"form": new_token(LOGIN, ctx), "onward": onward, "said": said}
+def _ask(ctx: WebContext, *, onward: str, status: int = 200, alert: str = "") -> Response:
+    given = {"form": new_token(LOGIN, ctx), "onward": onward, "alert": alert}
     return private_answer(page("login.html", who=None, **given), status)
 
 

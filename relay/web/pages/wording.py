@@ -31,7 +31,7 @@ _ENDS: Final[Mapping[ExpirationAction, str]] = {
     "approve": "it is sent, as the agent's owner has chosen",
     "reject": "it is not sent",
 }
-_FATES: Final[Mapping[OutboundStatus, str]] = {
+_OUTCOMES: Final[Mapping[OutboundStatus, str]] = {
     "queued": "It waits to be sent.",
     "sending": "It is being sent at this moment.",
     "sent": "It was sent.",
@@ -71,11 +71,11 @@ def short_digest(digest: str | None) -> str:
     return " ".join((digest or "")[start : start + 4] for start in (0, 4, 8, 12)).strip()
 
 
-def fate(message: OutboundMessage, *, reviewer: User | None, attempts: Sequence[SendAttempt]) -> list[str]:
+def outcome_of(message: OutboundMessage, *, reviewer: User | None, attempts: Sequence[SendAttempt]) -> list[str]:
     """Who decided what, and what became of it, in sentences; none for a mail that still waits."""
     if message.status == "pending_approval":
         return []
-    told = [_FATES[message.status]]
+    told = [_OUTCOMES[message.status]]
     if message.reviewed_at is not None:
         verb = "rejected" if message.status == "rejected" else "approved"
         told.insert(0, f"{person(reviewer)} {verb} it on {moment(message.reviewed_at)}.")

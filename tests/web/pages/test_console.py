@@ -77,7 +77,7 @@ def mail(message_id, agent="bot%40agents.example"):
     return f"/agents/{agent}/messages/{message_id}"
 
 
-async def troubled(api_server, status, **more):
+async def undelivered(api_server, status, **more):
     """A mail of the bot that has come to *status*."""
 
     def unit(tx):
@@ -95,7 +95,7 @@ async def furnished(api_server):
     """Paths of pages about what is Ana's."""
     held = await hold(api_server)
     came = await api_server.message(HOSTILE, authentication=AUTHENTICATION)
-    wrote = await troubled(api_server, "failed")
+    wrote = await undelivered(api_server, "failed")
     return [
         f"/approvals/{held.id}",
         f"/approvals/{held.id}/html",
@@ -134,7 +134,7 @@ async def test_an_api_key_opens_no_page(api_server):
 
 async def test_another_s_buttons_do_nothing(api_server, ana, eve, held, now_of, send_context):
     dead = await dead_delivery(api_server, HOOK)
-    failed = await troubled(api_server, "failed")
+    failed = await undelivered(api_server, "failed")
     form = (await eve.get("/keys")).form("Sign out").fields[0]
     was = await now_of(held)
 
@@ -161,7 +161,7 @@ async def delivery(api_server, delivery_id):
 
 async def test_no_button_works_without_its_form(api_server, ana, eve, held, now_of, send_context):
     dead = await dead_delivery(api_server, HOOK)
-    failed = await troubled(api_server, "failed")
+    failed = await undelivered(api_server, "failed")
     strange = (await eve.get("/keys")).form("Sign out").fields[0]
 
     for form in ([], [("form", "x")], [strange]):
@@ -224,7 +224,7 @@ async def test_a_cursor_that_is_none_is_a_page_that_says_so(ana, path):
 async def test_the_first_page_shows_what_wants_a_person_soonest_first(api_server, ana, held):
     api_server.clock.advance(minutes=1)
     later = await hold(api_server, replace(DRAFT, subject="Later"))
-    failed, unconfirmed = await troubled(api_server, "failed"), await troubled(api_server, "unconfirmed")
+    failed, unconfirmed = await undelivered(api_server, "failed"), await undelivered(api_server, "unconfirmed")
     await dead_delivery(api_server, HOOK)
 
     page = await ana.get("/")
@@ -332,7 +332,7 @@ async def test_a_file_of_a_mail_can_be_saved(api_server, ana):
 
 async def test_an_agent_s_mail_of_both_directions_is_listed_newest_first(api_server, ana):
     came = await api_server.message(subject="question")
-    wrote = await troubled(api_server, "sent")
+    wrote = await undelivered(api_server, "sent")
 
     page = await ana.get("/agents/bot%40agents.example")
 
@@ -391,7 +391,7 @@ async def test_what_went_out_after_all_is_there_for_agents_of_this_relay_too(api
 
 
 async def test_a_press_without_a_word_settles_nothing(ana, api_server, now_of):
-    wrote = await troubled(api_server, "unconfirmed")
+    wrote = await undelivered(api_server, "unconfirmed")
     form = (await ana.get(mail(wrote.id))).form("It went out")
 
     assert 403 == (await ana.post(form.action, form.fields)).status
@@ -400,7 +400,7 @@ async def test_a_press_without_a_word_settles_nothing(ana, api_server, now_of):
 
 @pytest.mark.parametrize("status", ["failed", "unconfirmed"])
 async def test_a_mail_that_did_not_go_out_is_queued_again_by_a_press(api_server, ana, now_of, status):
-    wrote = await troubled(api_server, status)
+    wrote = await undelivered(api_server, status)
     page = await ana.get(mail(wrote.id))
     assert (status == "unconfirmed") == any("It went out" in [b[0] for b in form.buttons] for form in page.forms)
 

@@ -13,7 +13,7 @@ from relay.web.pages.wording import (
     REASONS,
     STATUSES,
     end_of_hold,
-    fate,
+    outcome_of,
     person,
     short_digest,
     span,
@@ -77,14 +77,14 @@ def test_there_are_words_for_every_status_and_every_reason():
 
 @pytest.mark.parametrize("status", sorted(set(get_args(OutboundStatus)) - {"pending_approval"}))
 def test_whatever_became_of_a_mail_is_told(message, status):
-    told = fate(message(status=status), reviewer=None, attempts=())
+    told = outcome_of(message(status=status), reviewer=None, attempts=())
 
     assert len(told) >= 1
     assert ("not sent" in told[0]) == (status in {"failed", "rejected", "expired_rejected"})
 
 
 def test_of_a_mail_that_waits_there_is_nothing_to_tell(message):
-    assert [] == fate(message(reason="x"), reviewer=ANA, attempts=())
+    assert [] == outcome_of(message(reason="x"), reviewer=ANA, attempts=())
 
 
 def test_who_decided_when_and_why_is_told(message):
@@ -94,15 +94,17 @@ def test_who_decided_when_and_why_is_told(message):
         "Ana <ana@owner.example> rejected it on 3 November 2026, 05:07 UTC.",
         "It was not sent.",
         "They said: no",
-    ] == fate(decided, reviewer=ANA, attempts=())
+    ] == outcome_of(decided, reviewer=ANA, attempts=())
 
 
 def test_what_a_provider_said_and_when_it_took_the_mail_is_told(message):
     more = {"id": "snd_1", "origin": "approval", "began_at": AT, "provider_message_id": "1", "error": None}
     failed, taken = [SendAttempt(outcome=each, settled_at=AT, **more) for each in ("failed", "sent")]
 
-    assert "454 busy" in fate(message(status="failed", error="454 busy"), reviewer=None, attempts=[failed])[-1]
-    assert fate(message(status="sent"), reviewer=None, attempts=[failed, taken])[1].startswith("It was handed over on")
+    assert "454 busy" in outcome_of(message(status="failed", error="454 busy"), reviewer=None, attempts=[failed])[-1]
+    assert outcome_of(message(status="sent"), reviewer=None, attempts=[failed, taken])[1].startswith(
+        "It was handed over on"
+    )
 
 
 def test_somebody_whose_account_is_gone_has_no_name():
