@@ -17,7 +17,6 @@ _COLUMNS: Final = ("message_id", "hold_expires_at", "agent", "to", "subject", "h
 _HEAD: Final = ("message_id", "status", "agent", "subject", "hold_reason", "hold_expires_at", "revision", "raw_sha256")
 _PAGE: Final = 200
 _GRACE_SECONDS: Final = 20.0  # for a hand-over that has begun when the command is interrupted
-_GRACE_SECONDS: Final = 20.0  # for a hand-over that has begun when the command is interrupted
 
 
 @click.group()
@@ -100,7 +99,6 @@ def _decide(
         try:
             return await decision(owner, message_id, ctx=send_context)
         finally:
-            await send_context.stop_sending(_GRACE_SECONDS)
             await send_context.stop_sending(_GRACE_SECONDS)
             if send_context.courier is not None:
                 await send_context.courier.close()
