@@ -1,4 +1,4 @@
-"""Whether a mail goes out by itself or waits for a person. Pure."""
+"""Decide whether a message is sent at once or waits for approval. Pure."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""All replies of the SMTP server, and the table from errors to replies.
+"""SMTP replies: which error the server answers with 451, 550 and other codes.
 
 Every reply has an enhanced status code (RFC 3463), except where RFC 2034 §4 forbids one: the
 greeting, a successful answer to EHLO or HELO, and 354. A client never reads an exception's text. An

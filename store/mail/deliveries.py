@@ -1,4 +1,4 @@
-"""Webhook deliveries: the outbox, written in the transaction of the message.
+"""Webhook deliveries, the outbox: insert, claim by one statement, settle, replay.
 
 See docs/decisions/0002-outbox-row-is-the-queue.md. A claim moves ``due_at`` to the end of its lease, so the work of
 a process that dies becomes due again. Only recorded attempts count towards giving up.

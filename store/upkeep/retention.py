@@ -1,4 +1,4 @@
-"""Deletion of expired data, one bounded batch per call, oldest first.
+"""Delete expired data, one bounded batch per call, oldest first.
 
 Rows with an expiry time are found by its index. Tables without one whose keys grow with time (attempts, usage events,
 deliveries, letters) are scanned from the lowest key, a bounded number of rows, so that a call that deletes no row is
