@@ -233,7 +233,7 @@ async def test_no_credentials_are_for_the_operator_to_mend(courier, monkeypatch)
 
 
 def test_boto3_is_not_loaded_where_ses_is_not_chosen():
-    code = "import sys, relay.outbound.couriers.factory; sys.exit('boto3' in sys.modules)"
+    code = "import sys, relay.outbound.couriers.registry; sys.exit('boto3' in sys.modules)"
 
     assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
 

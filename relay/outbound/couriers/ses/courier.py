@@ -1,6 +1,6 @@
 """Hand mail over to Amazon SES: API v2, raw content, exactly one request a mail.
 
-Importing boto3 takes half a second, so only relay/outbound/couriers/factory.py imports this, when SES is chosen.
+Importing boto3 takes half a second, so relay/outbound/couriers/ses/row.py imports this only when SES is chosen.
 """
 
 import asyncio
