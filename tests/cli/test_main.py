@@ -31,14 +31,8 @@ HEAVY = {
     "structlog",
     "uvicorn",
 }
-OF_A_LIST = {
-    "asyncio",
-    "cryptography",
-    "orjson",
-    "pydantic",
-    "sqlalchemy",
-    "structlog",
-}  # what reads and prints rows
+# What reads and prints the rows of a store; structlog imports rich.
+OF_A_LIST = {"asyncio", "cryptography", "orjson", "pydantic", "rich", "sqlalchemy", "structlog"}
 LOADED = "import atexit, json, sys\natexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))\n"
 LISTS = [
     ["agent", "list", "--user", OWNER],

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from relay.web.http.connection import connection_class
 from relay.web.http.limits import DEFAULTS, ApiLimits
+from relay.web.http.required_parts import check_http_libraries
 
 _KEEP_ALIVE_SECONDS: Final = 75
 _STOP_SECONDS: Final = 0.1
@@ -78,6 +79,7 @@ class WebServer:
         base_url: str = "",
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
+        check_http_libraries()
         config = uvicorn.Config(
             app,
             http=connection_class(limits, base_url=base_url),
