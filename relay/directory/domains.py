@@ -1,4 +1,4 @@
-"""Claiming a domain, proving it by a TXT record, and knowing how its records stand (contract §6)."""
+"""Claiming a domain, proving it by a TXT record, and knowing how its records stand (docs/contract.md §6)."""
 
 import secrets
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The JSON that an agent gets: a message whole (contract §5), and the event around it. Pure."""
+"""The JSON that an agent gets: a message whole (docs/contract.md §5), and the event around it. Pure."""
 
 import base64
 from collections.abc import Sequence

@@ -34,7 +34,7 @@ log = structlog.get_logger("relay.outbound")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundRequest:
-    """A mail that an agent wants to go out. The recipients are settled (relay/outbound/recipients)."""
+    """A mail that an agent wants to go out. The recipients are settled (relay/outbound/compose/recipients.py)."""
 
     draft: Draft
     kind: OutboundKind = "send"

@@ -65,7 +65,7 @@ def compose(
     """The bytes of *draft*; its bcc stands nowhere in them.
 
     Args:
-        draft: Its recipients settled (relay/outbound/recipients).
+        draft: Its recipients settled (relay/outbound/compose/recipients.py).
         author: Who writes.
         message_id: Our ``msg_…`` id.
         at: The time of ``Date``, aware.
