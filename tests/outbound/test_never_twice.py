@@ -12,7 +12,8 @@ from relay.errors import CourierBusy, CourierRefused
 from relay.jobs.holds import Holds
 from relay.jobs.sending import Sending
 from relay.outbound import review
-from relay.outbound.feedback.feedback import take_feedback
+from relay.outbound.couriers.ses.events import parse_event
+from relay.outbound.feedback.feedback import apply_event
 from relay.outbound.send import send_queued
 from relay.outbound.submit import OutboundRequest, submit
 from relay.outbound.unconfirmed import resolve
@@ -278,7 +279,7 @@ async def test_the_providers_event_before_its_answer_makes_it_sent_once(scenario
     outgoing = await scenario.claim()
     sending = await under_way(courier, send_queued(outgoing, ctx=send_context))
 
-    await take_feedback(told.text(told.delivery(attempt=outgoing.attempt)), ctx=send_context)
+    await apply_event(parse_event(told.text(told.delivery(attempt=outgoing.attempt))), ctx=send_context)
     assert "sent" == await scenario.status(message_id)
     courier.gate.set()
     await sending
@@ -295,7 +296,7 @@ async def test_the_providers_event_outweighs_an_answer_that_says_otherwise(scena
     outgoing = await scenario.claim()
     sending = await under_way(courier, send_queued(outgoing, ctx=send_context))
 
-    await take_feedback(told.text(told.send(attempt=outgoing.attempt)), ctx=send_context)
+    await apply_event(parse_event(told.text(told.send(attempt=outgoing.attempt))), ctx=send_context)
     courier.gate.set()
     await sending
 
@@ -312,7 +313,7 @@ async def test_an_event_about_a_mail_that_waits_to_be_sent_again_takes_it_from_t
     await send_queued(outgoing, ctx=send_context)
     await resolve(scenario.user, message_id, "send_again", agent=BOT, ctx=send_context)
 
-    await take_feedback(told.text(told.send(attempt=outgoing.attempt)), ctx=send_context)
+    await apply_event(parse_event(told.text(told.send(attempt=outgoing.attempt))), ctx=send_context)
 
     assert "sent" == await scenario.status(message_id)
     assert await scenario.claim() is None
