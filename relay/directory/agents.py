@@ -117,7 +117,7 @@ def rotate_secret(
 
 
 def read_secrets(tx: Tx, address: str, *, master: MasterKey, now: datetime) -> list[dict[str, str | None]]:
-    """The agent's valid signing secrets in clear, the current one first, as contract §6 shows them."""
+    """The agent's valid signing secrets in clear, the current one first, as docs/contract.md §6 shows them."""
     return [
         {
             "key_id": kept.key_id,
