@@ -1,56 +1,83 @@
-# Every target makes the virtual environment it needs; `make help` lists them.
+# Each target installs what it needs into .venv: the program for `demo`, development tools for the others.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEV := $(VENV)/.dev
+PACKAGE := $(VENV)/.package
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
 DOCS := $(VENV)/.docs
 
-.PHONY: help demo test check bench bench-store faults fuzz docs docs-events clean
+.PHONY: help demo test check bench bench-store faults fuzz docs docs-events package constraints clean
 
-help: ## this list
+help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
-demo: $(READY) ## the whole way of three mails, on this machine alone
+demo: $(READY) ## three messages from SMTP to webhook and approval, on this machine only
 	$(BIN)/mailseal demo
 
-test: $(READY) ## the whole suite, on SQLite and on a real PostgreSQL
+test: $(DEV) ## all tests, on SQLite and PostgreSQL
 	$(PYTEST) -n auto
 
-check: $(READY) ## style, types and import rules
+check: $(DEV) ## style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## speed and memory beside a naive server: two minutes
+bench: $(DEV) ## speed and memory beside a naive server: two minutes
 	$(BIN)/python -m tests.bench
 
-bench-store: $(READY) ## the store at a million messages: five to ten minutes and 7 GB of disk
+bench-store: $(DEV) ## the store at a million messages: five to ten minutes and 7 GB of disk
 	$(BIN)/python -m tests.bench.store.__main__
 
-faults: $(READY) ## kill -9 under load, disk full: some minutes
+faults: $(DEV) ## tests with kill -9 under load and with a full disk: some minutes
 	$(PYTEST) tests/faults
 
-fuzz: $(READY) ## other examples each time: of requests to the API, and of every property of the suite: two minutes
+fuzz: $(DEV) ## random API requests and random examples of all properties: two minutes
 	$(PYTEST) --hypothesis-profile=anew -p schemathesis.pytest.plugin tests/fuzz
 	$(PYTEST) --hypothesis-profile=anew -m hypothesis -n auto
 
 docs: $(DOCS) ## the documents as a site in build/site, with every link checked
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-docs-events: $(READY) ## the examples of docs/events.md, made by the code
+docs-events: $(DEV) ## the examples of docs/events.md, made by the code
 	$(BIN)/python -m tests.project.generate_events
 
-clean: ## remove what the targets made
-	rm -rf $(VENV) build/site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+package: $(PACKAGE) ## a source archive and a wheel in build/dist, checked
+	rm -rf build/dist
+	$(BIN)/python -m build --outdir build/dist
+	$(BIN)/twine check --strict build/dist/*
+
+constraints: $(DEV) ## write the versions of the tested libraries to packaging/constraints.txt
+	rm -rf build/constraints && mkdir -p build
+	$(BIN)/pip freeze --exclude-editable >build/tested.txt
+	$(PYTHON) -m venv build/constraints
+	build/constraints/bin/pip install --quiet --disable-pip-version-check --constraint build/tested.txt .
+	echo '# Versions that the tests ran with. Install: pip install --constraint constraints.txt mailseal' >packaging/constraints.txt
+	build/constraints/bin/pip freeze --exclude mailseal >>packaging/constraints.txt
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(READY): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@echo "Installing Mailseal and its libraries into $(VENV) (about 55 packages, 200 MB) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --no-compile --editable .
+	@touch $@
 
-$(DOCS): $(READY)
+$(DEV): $(READY)
+	@echo "Installing the development tools into $(VENV) (about 80 packages, 600 MB) ..."
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(PACKAGE): $(READY)
+	@echo "Installing build and twine into $(VENV) ..."
+	@$(PIP) --editable '.[package]'
+	@touch $@
+
+$(DOCS): $(DEV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch $@
