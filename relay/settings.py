@@ -100,7 +100,7 @@ class Settings(BaseModel):
     webhook_retry_seconds: Seconds = tuple(RETRY_SECONDS)
     webhook_timeout_seconds: float = Field(default=15, gt=0)
     webhook_max_in_flight: int = Field(default=8, ge=1)
-    outbound: Literal["none", "ses", "smtp"] = "none"
+    outbound: str = "none"  # a name of the registry (relay/outbound/couriers/registry.py), which checks it
     outbound_max_bytes: int = Field(default=10_485_760, ge=65_536)
     ses_region: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,40}$")
     ses_endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
@@ -130,8 +130,6 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _courier_is_complete(self) -> "Settings":
-        if self.outbound == "smtp" and self.smtp_out_host is None:
-            raise ValueError("outbound=smtp needs smtp_out_host")
         passwords = [each for each in (self.smtp_out_password, self.smtp_out_password_file) if each is not None]
         if len(passwords) != (0 if self.smtp_out_username is None else 1):
             raise ValueError("smtp_out_username goes with one of smtp_out_password and smtp_out_password_file")

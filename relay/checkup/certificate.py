@@ -7,7 +7,7 @@ from typing import Final
 
 from cryptography import x509
 
-from relay.checkup.finding import Finding, failing, ok, warning
+from relay.finding import Finding, failing, ok, warning
 from relay.settings import Settings
 
 SOON: Final = timedelta(days=21)

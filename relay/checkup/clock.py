@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from typing import Final
 
-from relay.checkup.finding import Finding, ok, skipped, warning
+from relay.finding import Finding, ok, skipped, warning
 
 _SECONDS: Final = 5
 

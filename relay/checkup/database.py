@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-from relay.checkup.finding import Finding, failing, ok, skipped, warning
 from relay.clock import Clock
+from relay.finding import Finding, failing, ok, skipped, warning
 from relay.settings import Settings
 from store.database import migrate
 from store.database.connect import database_file, open_store

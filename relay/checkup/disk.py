@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from relay.checkup.finding import Finding, failing, ok, skipped, warning
+from relay.finding import Finding, failing, ok, skipped, warning
 from relay.settings import Settings
 
 LOW_BYTES: Final = 1024**3

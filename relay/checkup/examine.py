@@ -11,7 +11,6 @@ from relay.checkup.certificate import check_certificate
 from relay.checkup.clock import check_clock
 from relay.checkup.database import check_database, check_pause, check_webhooks, verified_domains
 from relay.checkup.disk import check_data_dir
-from relay.checkup.finding import Finding, failing, skipped
 from relay.checkup.listeners import check_doors, check_way_in, check_way_out
 from relay.checkup.names import check_domains, check_hostname, check_nameserver
 from relay.checkup.sending import check_sending
@@ -19,6 +18,8 @@ from relay.clock import Clock
 from relay.directory.dns_records import DnsIdentity
 from relay.dns.cache import CachingResolver, system_nameservers
 from relay.dns.resolver import Resolver
+from relay.finding import Finding, failing, skipped
+from relay.outbound.couriers.registry import find_courier
 from relay.settings import Settings
 from store.errors import StoreError
 
@@ -113,7 +114,7 @@ async def _nameservers(settings: Settings) -> Findings:
 
 async def _domains(settings: Settings) -> Findings:
     domains = await _aside(lambda: verified_domains(settings))()
-    place = DnsIdentity(hostname=settings.hostname, outbound=settings.outbound)
+    place = DnsIdentity(hostname=settings.hostname, sending=find_courier(settings).records)
     return await check_domains(domains, place=place, resolver=_resolver(settings))
 
 

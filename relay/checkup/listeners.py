@@ -3,9 +3,9 @@
 import asyncio
 from typing import Final
 
-from relay.checkup.finding import Finding, failing, ok, skipped, warning
 from relay.dns.resolver import Resolver
 from relay.errors import DnsUnavailable
+from relay.finding import Finding, failing, ok, skipped, warning
 from relay.settings import Endpoint, Settings
 
 SECONDS: Final = 5

@@ -5,13 +5,13 @@ import secrets
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from relay.checkup.finding import Finding, failing, ok, skipped, warning
 from relay.checkup.listeners import addresses
 from relay.directory.check_domain import look_up_records
 from relay.directory.dns_check import DnsCheck
 from relay.directory.dns_records import DnsIdentity, expected_records
 from relay.dns.resolver import DnsAnswer, Resolver
 from relay.errors import DnsUnavailable
+from relay.finding import Finding, failing, ok, skipped, warning
 from store.records.mail import Domain
 
 

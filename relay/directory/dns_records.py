@@ -1,38 +1,40 @@
-"""The DNS records that a domain's owner publishes, and how each stands. Pure."""
+"""The DNS records that a domain's owner publishes for this relay, and the state of each. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from relay.clock import rfc3339
+from relay.dns.sending_records import OWN_HOSTS, SendingRecords
 from store.records.domains import Purpose, RecordState, RecordStatus
 from store.records.mail import Domain
 
 PROOF_NAME: Final = "_mailseal"
 PROOF_VALUE: Final = "mailseal-verify="
-Outbound = Literal["none", "ses", "smtp"]
-
-# What lets our mail pass SPF (RFC 7208 §5): through a provider, or from the hosts that receive it.
-_SENDERS: Final[dict[Outbound, str]] = {"none": "mx", "ses": "include:amazonses.com", "smtp": "mx"}
 _REQUIRED: Final = frozenset({"ownership", "receiving"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsIdentity:
-    """What this relay is to the DNS of others."""
+    """This relay's names in other domains' DNS records."""
 
-    hostname: str  # where MX records point, A-labels
-    outbound: Outbound = "none"
+    hostname: str  # the target of MX records, in A-labels
+    sending: SendingRecords | None = None  # of the courier; None where this relay sends no mail out
 
     @property
     def sends(self) -> bool:
-        """Whether mail leaves from here, so that records for sending matter."""
-        return self.outbound != "none"
+        """Whether mail leaves by a courier, so that the records for sending matter."""
+        return self.sending is not None
+
+    @property
+    def sending_records(self) -> SendingRecords:
+        """The records for sending; without a courier those of the hosts that receive."""
+        return self.sending or OWN_HOSTS
 
     @property
     def mechanism(self) -> str:
-        """The SPF mechanism that lets it."""
-        return _SENDERS[self.outbound]
+        """The SPF mechanism that names the hosts that send (RFC 7208 §5)."""
+        return self.sending_records.spf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,7 @@ class ExpectedRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One record to publish, and how it was last seen."""
+    """One record to publish, and its state at the last check."""
 
     wanted: ExpectedRecord
     status: RecordStatus
@@ -57,7 +59,7 @@ class Record:
     missing_since: str | None
 
     def to_dict(self) -> dict[str, Any]:
-        """As the API and `--json` show it."""
+        """The record as the API and `--json` show it."""
         return {
             "type": self.wanted.type,
             "name": self.wanted.name,
@@ -73,7 +75,7 @@ class Record:
 
 
 def expected_records(domain: Domain, *, place: DnsIdentity, sending: bool) -> tuple[ExpectedRecord, ...]:
-    """What the claimant of *domain* publishes: the proof, the MX, and for *sending* what lets receivers trust it."""
+    """The records for *domain*: proof of ownership, MX, and with *sending* SPF, DKIM and DMARC."""
     proof = ExpectedRecord(
         type="TXT",
         name=f"{PROOF_NAME}.{domain.domain}",
@@ -94,7 +96,7 @@ def expected_records(domain: Domain, *, place: DnsIdentity, sending: bool) -> tu
 def records_for(
     domain: Domain, states: Sequence[RecordState], *, place: DnsIdentity, sending: bool | None = None
 ) -> tuple[Record, ...]:
-    """Those records with how each stands by *states*; those for sending where *place* sends, unless it is said."""
+    """The expected records with their *states*; with *sending* None those for sending where this relay sends."""
     wanted = expected_records(domain, place=place, sending=place.sends if sending is None else sending)
     known = {state.purpose: state for state in states}
     return tuple(_record(each, known.get(each.purpose)) for each in wanted)
@@ -120,6 +122,13 @@ def _sending_records(domain: str, place: DnsIdentity) -> tuple[ExpectedRecord, .
         purpose="spf",
         note=f"If there is an SPF record already, put {place.mechanism} into it: there may be only one.",
     )
+    dkim = ExpectedRecord(  # a key's name is known only to the server that signs
+        type=place.sending_records.dkim_type,
+        name=f"{place.sending_records.dkim_selector}._domainkey.{domain}",
+        value=place.sending_records.dkim_value,
+        purpose="dkim",
+        note=place.sending_records.dkim_note,
+    )
     dmarc = ExpectedRecord(
         type="TXT",
         name=f"_dmarc.{domain}",
@@ -127,23 +136,4 @@ def _sending_records(domain: str, place: DnsIdentity) -> tuple[ExpectedRecord, .
         purpose="dmarc",
         note="Go on to p=quarantine or p=reject once all your mail passes.",
     )
-    return (spf, _dkim(domain, place), dmarc)
-
-
-def _dkim(domain: str, place: DnsIdentity) -> ExpectedRecord:
-    """Keys have names that only whoever signs knows."""
-    if place.outbound == "ses":
-        return ExpectedRecord(
-            type="CNAME",
-            name=f"TOKEN._domainkey.{domain}",
-            value="TOKEN.dkim.amazonses.com",
-            purpose="dkim",
-            note="Amazon SES names three tokens for the domain (Easy DKIM): publish a record for each.",
-        )
-    return ExpectedRecord(
-        type="TXT",
-        name=f"SELECTOR._domainkey.{domain}",
-        value="v=DKIM1; k=rsa; p=PUBLIC_KEY",
-        purpose="dkim",
-        note="Selector and key come from whoever signs your mail.",
-    )
+    return (spf, dkim, dmarc)

@@ -6,8 +6,8 @@ import pytest
 import trustme
 
 from relay.checkup.sending import check_sending
+from relay.outbound.feedback.event_source import events_secret
 from relay.settings import load
-from relay.signing.events_secret import events_secret
 from relay.signing.secrets import master_key
 from tests.aws import pretend
 from tests.outbound.couriers.host import Host
@@ -141,7 +141,7 @@ async def test_where_the_topic_is_to_post_to_is_told():
 
 async def test_where_the_topic_is_to_post_to_follows_from_the_master_key():
     secret_key = "a master key for tests only"
-    secret = events_secret(master_key(secret_key.encode()))
+    secret = events_secret(master_key(secret_key.encode()), "ses")
 
     [(state, seen)] = await of_events(**LISTENING, SECRET_KEY=secret_key)
 

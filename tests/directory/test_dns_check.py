@@ -20,6 +20,7 @@ from relay.directory.dns_check import (
 )
 from relay.directory.dns_records import DnsIdentity, expected_records
 from relay.dns.resolver import DnsAnswer
+from relay.outbound.couriers.registry import COURIERS
 from store.records.domains import RecordState
 from store.records.mail import Domain
 
@@ -36,7 +37,7 @@ DOMAIN = Domain(
 )
 OWNED = replace(DOMAIN, verified=True, verified_at=NOW)
 NONE = DnsIdentity(hostname="mx.here.example")
-SES = DnsIdentity(hostname="mx.here.example", outbound="ses")
+SES = DnsIdentity(hostname="mx.here.example", sending=COURIERS["ses"].records)
 
 
 def wanted(purpose, place=NONE):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from relay.directory.dns_records import DnsIdentity, records_for
+from relay.outbound.couriers.registry import COURIERS
 from store.records.domains import RecordState
 from store.records.mail import Domain
 
@@ -14,7 +15,7 @@ DOMAIN = Domain(
     domain=NAME, user_id="usr_1", token="0123", verified=False, verified_at=None, is_shared=False, created_at=NOW
 )
 NONE = DnsIdentity(hostname="mx.here.example")
-SES = DnsIdentity(hostname="mx.here.example", outbound="ses")
+SES = DnsIdentity(hostname="mx.here.example", sending=COURIERS["ses"].records)
 
 
 def published(*, place=NONE, sending=None, states=()):

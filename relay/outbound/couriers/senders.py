@@ -1,7 +1,7 @@
-"""Which address a mail leaves from: the agent's own where its domain is set up for sending, else a shared one.
+"""The sender address of each message: the agent's own where the provider sends for its domain, else a shared one.
 
-A provider refuses mail from a domain that nobody has proved to it. What it says of a domain is believed for
-a while, in this process alone; where it cannot be asked, what it said last.
+A provider refuses mail from a domain that is not verified with it. Its answer about a domain is cached for a while in
+this process; while it cannot be reached, the last answer counts.
 """
 
 import asyncio
@@ -11,74 +11,77 @@ from typing import Final, Protocol
 
 from relay.errors import CourierBusy
 
-PROVED_SECONDS: Final = 300.0
-UNPROVED_SECONDS: Final = 15.0  # whoever has just set a domain up does not want to wait
+VERIFIED_SECONDS: Final = 300.0
+UNVERIFIED_SECONDS: Final = 15.0  # short: the owner of a domain that was verified just now waits for it
 SHARED_LOCAL: Final = "agents"
 LETTERS_LOCAL: Final = "mailseal"
-_MOST: Final = 10_000  # domains in mind
+_MAX_CACHED: Final = 10_000  # domains
 
 
-class AskProvider(Protocol):
+class IdentityCheck(Protocol):
     """Whether the provider sends mail from a domain."""
 
     async def __call__(self, domain: str) -> bool:
-        """Ask, over the network. Raises CourierBusy."""
+        """Ask the provider over the network. Raises CourierBusy."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    is_proved: bool
+class _Cached:
+    is_verified: bool
     until: float  # of the stopwatch
 
 
 class Senders:
-    """The addresses of one relay."""
+    """The sender addresses of one relay."""
 
     def __init__(
-        self, *, from_domain: str | None, ask: AskProvider | None = None, stopwatch: Callable[[], float] | None = None
+        self,
+        *,
+        from_domain: str | None,
+        identity_check: IdentityCheck | None = None,
+        stopwatch: Callable[[], float] | None = None,
     ) -> None:
-        """Without *from_domain* there is no shared address: a mail always leaves from its agent's own.
+        """Without *from_domain* there is no shared address: a message always leaves from its agent's own.
 
-        Without *ask* every domain is taken to be set up; *stopwatch* answers seconds since whenever.
+        Without *identity_check* every domain counts as verified; *stopwatch* answers seconds from any start.
         """
         self._from_domain = from_domain
-        self._ask = ask
+        self._identity_check = identity_check
         self._stopwatch = stopwatch or (lambda: asyncio.get_running_loop().time())
-        self._known: dict[str, _Known] = {}
+        self._cached: dict[str, _Cached] = {}
 
     async def shared_from(self, agent: str) -> str | None:
-        """The address that *agent*'s mail leaves from instead of its own; None where that will do."""
+        """The shared address that replaces *agent*'s own as sender; None where the agent's own is used."""
         if self._from_domain is None:
             return None
         domain = agent.rpartition("@")[2]
-        return None if domain == self._from_domain or await self._is_proved(domain) else self._shared(SHARED_LOCAL)
+        if domain == self._from_domain or await self._is_verified(domain):
+            return None
+        return f"{SHARED_LOCAL}@{self._from_domain}"
 
     def letters_from(self, agent: str) -> str:
-        """Where the relay's own letters about *agent* come from.
+        """The sender of the relay's own letters about *agent*.
 
-        Never from the agent's own address: a letter that bounces comes back with its link, which is not the agent's.
+        Never the agent's own address: a letter that bounces comes back with its link, which the agent must not see.
         """
         return f"{LETTERS_LOCAL}@{self._from_domain or agent.rpartition('@')[2]}"
 
-    def _shared(self, local: str) -> str:
-        return f"{local}@{self._from_domain}"
-
-    async def _is_proved(self, domain: str) -> bool:
-        if self._ask is None:
+    async def _is_verified(self, domain: str) -> bool:
+        if self._identity_check is None:
             return True
-        known = self._known.get(domain)
-        if known is not None and self._stopwatch() < known.until:
-            return known.is_proved
+        cached = self._cached.get(domain)
+        if cached is not None and self._stopwatch() < cached.until:
+            return cached.is_verified
         try:
-            is_proved = await self._ask(domain)
+            is_verified = await self._identity_check(domain)
         except CourierBusy:
-            return known is not None and known.is_proved
-        self._remember(domain, is_proved=is_proved)
-        return is_proved
+            return cached is not None and cached.is_verified
+        self._remember(domain, is_verified=is_verified)
+        return is_verified
 
-    def _remember(self, domain: str, *, is_proved: bool) -> None:
-        if len(self._known) >= _MOST:
-            self._known.clear()
-        lasts = PROVED_SECONDS if is_proved else UNPROVED_SECONDS
-        self._known[domain] = _Known(is_proved, self._stopwatch() + lasts)
+    def _remember(self, domain: str, *, is_verified: bool) -> None:
+        if len(self._cached) >= _MAX_CACHED:
+            self._cached.clear()
+        seconds = VERIFIED_SECONDS if is_verified else UNVERIFIED_SECONDS
+        self._cached[domain] = _Cached(is_verified, self._stopwatch() + seconds)

@@ -1,8 +1,8 @@
-"""What a provider tells of a mail afterwards, kept and passed on.
+"""Apply provider events to messages: keep them, resolve unconfirmed sends, suppress, tell the agent's webhook.
 
-One transaction an event: each recipient's part is kept, a mail whose sending was in doubt is settled, who bounced for
-good or complained is not written to any more, and the agent's webhook is told. All of it hangs on what was new, so an
-event that comes twice changes nothing the second time.
+One transaction an event: each recipient's part is kept; a message that was `unconfirmed` becomes `sent` or `failed`; a
+recipient that bounced permanently or complained is suppressed; the agent's webhook gets its event. Only parts that are
+new have effects, so an event that comes twice changes nothing the second time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ import structlog
 
 from relay.clock import rfc3339
 from relay.outbound.context import SendContext
-from relay.outbound.couriers.ses.events import RecipientFeedback, SesEvent, parse_event
+from relay.outbound.feedback.provider_event import ProviderEvent, RecipientFeedback
 from relay.outbound.local_delivery import deliver_locally
 from store.errors import MessageNotFound
 from store.mail.conversations import normalise_message_id
@@ -29,19 +29,18 @@ from store.records.feedback import Feedback, FeedbackKind, SuppressionReason
 from store.records.outbound import OutboundMessage
 from store.transaction import Tx
 
-# What an agent may want to know; that a mail is late stands at the message.
+# The event for the webhook. A delay has none: the message shows it.
 _EVENTS: Final[Mapping[FeedbackKind, str]] = {
     "delivered": "email.delivered",
     "bounced": "email.bounced",
-    "rejected": "email.bounced",  # by the provider itself, after it had taken the mail: it goes to nobody
+    "rejected": "email.bounced",  # by the provider itself, after accepting the message: no recipient gets it
     "complained": "email.complained",
 }
 log = structlog.get_logger("relay.outbound")
 
 
-async def take_feedback(text: str, *, ctx: SendContext) -> None:
-    """Act on what SES published. What is no event of a mail of ours is passed over. Raises Unavailable."""
-    event = parse_event(text)
+async def apply_event(event: ProviderEvent | None, *, ctx: SendContext) -> None:
+    """Apply *event*. None, and an event about no message of this relay, changes nothing. Raises Unavailable."""
     if event is None:
         log.info("feedback_ignored", reason="the event is about no message")
         return
@@ -52,29 +51,30 @@ async def take_feedback(text: str, *, ctx: SendContext) -> None:
     log.info("feedback_recorded", kind=event.kind, message_id=message_id, recipients=len(event.recipients))
 
 
-def settle_event(tx: Tx, event: SesEvent, *, ctx: SendContext) -> str | None:
-    """Keep an event and do what follows; the id of the message it is about, None where that is none of ours."""
+def settle_event(tx: Tx, event: ProviderEvent, *, ctx: SendContext) -> str | None:
+    """Keep *event* and apply it; return the id of its message, None where that is not of this relay."""
     try:
         message = _find(tx, event)
         owner = resolve_outbound_owner(tx, message.id)
     except MessageNotFound:
         return None
-    has_failed = _settle_doubt(tx, message.id, event, ctx=ctx)
+    has_failed = _settle_unconfirmed(tx, message.id, event, ctx=ctx)
     now, kind = ctx.clock.now(), event.kind
     if kind == "accepted":
         return message.id
-    new = [told for told in event.recipients if record_feedback(tx, message.id, _row(event, kind, told, now=now))]
+    new = [part for part in event.recipients if record_feedback(tx, message.id, _row(event, kind, part, now=now))]
     if kind == "bounced" or kind == "complained":  # noqa: PLR1714 (mypy narrows by each alone)
-        _hold_back(tx, owner, message, new, kind=kind, for_good=event.is_permanent, now=now)
+        _suppress(tx, owner, message, new, kind=kind, is_permanent=event.is_permanent, now=now)
     if new and kind in _EVENTS and not has_failed:
-        enqueue_outbound_event(tx, message.agent, _EVENTS[kind], message.id, details=_details(event, new, now=now), now=now)
+        details = _details(event, new, now=now)
+        enqueue_outbound_event(tx, message.agent, _EVENTS[kind], message.id, details=details, now=now)
     return message.id
 
 
-def _find(tx: Tx, event: SesEvent) -> OutboundMessage:
-    """The mail of ours that an event is about. Raises MessageNotFound.
+def _find(tx: Tx, event: ProviderEvent) -> OutboundMessage:
+    """The message of this relay that *event* is about. Raises MessageNotFound.
 
-    A header alone proves nothing: the id that SES gave the mail must be the one that is kept with it.
+    A quoted header alone is no proof: the provider's id must be the one that is kept with the message.
     """
     if event.attempt_id is not None:
         found = find_message_of_attempt(tx, event.attempt_id)
@@ -87,60 +87,60 @@ def _find(tx: Tx, event: SesEvent) -> OutboundMessage:
     raise MessageNotFound
 
 
-def _settle_doubt(tx: Tx, message_id: str, event: SesEvent, *, ctx: SendContext) -> bool:
-    """Settle a mail of which nobody knew whether SES has it; whether it has failed by that, and is told so.
+def _settle_unconfirmed(tx: Tx, message_id: str, event: ProviderEvent, *, ctx: SendContext) -> bool:
+    """Settle a message that the provider may have had; return whether it failed by that, which records its own event.
 
-    What SES rejects goes to nobody. All else that it tells of a mail is proof that it has it.
+    A message that the provider rejects reaches no recipient. Any other event proves that the provider has it.
     """
     now = ctx.clock.now()
     if event.attempt_id is None:
         return False
     if event.kind == "rejected":
-        words = next((f"SES rejected it: {told.detail}" for told in event.recipients if told.detail), "SES rejected it")
-        return deny_sent(tx, message_id, event.attempt_id, words, now=now)
-    inside = partial(deliver_locally, ctx=ctx)  # agents here had to wait for this
-    confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now, on_sent=inside)
+        detail = next((f": {part.detail}" for part in event.recipients if part.detail), "")
+        return deny_sent(tx, message_id, event.attempt_id, f"{event.provider} rejected it{detail}", now=now)
+    on_sent = partial(deliver_locally, ctx=ctx)  # the copies for agents of this relay waited for this
+    confirm_sent(tx, message_id, event.attempt_id, event.provider_message_id, now=now, on_sent=on_sent)
     return False
 
 
-def _hold_back(
+def _suppress(
     tx: Tx,
     owner: str,
     message: OutboundMessage,
     recipients: Sequence[RecipientFeedback],
     *,
     kind: SuppressionReason,
-    for_good: bool,
+    is_permanent: bool,
     now: datetime,
 ) -> None:
-    """Count who bounced or complained, and have them written to no more where that is *for_good*.
+    """Count each bounce or complaint, and suppress the address where it *is_permanent*.
 
-    Only whom the mail went to: the rest of a report is the word of whoever wrote it, which may be any reader of the
-    mail's who would have somebody else cut off.
+    Only recipients of the message are suppressed: a report's other addresses are the word of the reporting server,
+    which any reader of the message could use to cut an address off.
     """
-    wrote_to = {normalise_or_none(address) for address in message.all_recipients}
+    addressed = {normalise_or_none(address) for address in message.all_recipients}
     about = {"agent": message.agent, "message_id": message.id}
-    for told in recipients:
+    for part in recipients:
         record_usage(tx, user_id=owner, kind=kind, size=message.raw_size, at=now, **about)
-        if for_good and told.address is not None and told.address in wrote_to:
-            keep_suppression(tx, owner, told.address, reason=kind, detail=told.detail, message_id=message.id, now=now)
+        if is_permanent and part.address is not None and part.address in addressed:
+            keep_suppression(tx, owner, part.address, reason=kind, detail=part.detail, message_id=message.id, now=now)
 
 
-def _row(event: SesEvent, kind: FeedbackKind, told: RecipientFeedback, *, now: datetime) -> Feedback:
+def _row(event: ProviderEvent, kind: FeedbackKind, part: RecipientFeedback, *, now: datetime) -> Feedback:
     return Feedback(
         event_id=event.event_id,
         kind=kind,
-        recipient=told.recipient,
+        recipient=part.recipient,
         is_permanent=event.is_permanent,
-        detail=told.detail,
+        detail=part.detail,
         at=event.at or now,
     )
 
 
-def _details(event: SesEvent, recipients: Sequence[RecipientFeedback], *, now: datetime) -> dict[str, Any]:
-    """What the webhook is told beside the message."""
+def _details(event: ProviderEvent, recipients: Sequence[RecipientFeedback], *, now: datetime) -> dict[str, Any]:
+    """The `details` of the webhook's event."""
     return {
-        "recipients": [{"address": told.recipient, "detail": told.detail} for told in recipients],
+        "recipients": [{"address": part.recipient, "detail": part.detail} for part in recipients],
         "permanent": event.is_permanent,
         "at": rfc3339(event.at or now),
     }

@@ -1,7 +1,7 @@
 """Collaborators of all HTTP routes, built once at the start of the daemon."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from relay.clock import Clock
@@ -11,7 +11,7 @@ from relay.dns.resolver import Resolver
 from relay.egress import Network
 from relay.metrics import Metrics
 from relay.outbound.context import SendContext
-from relay.outbound.feedback.ses_events import SesEvents
+from relay.outbound.feedback.event_source import EventSource
 from relay.signing.secrets import MasterKey
 from relay.web.http.limits import DEFAULTS, ApiLimits
 from store.engine import Store
@@ -35,7 +35,7 @@ class WebContext:
     allow: Sequence[Network]  # private networks allowed for webhooks
     max_message_bytes: int  # of a received message
     send_context: SendContext  # for submitting and sending messages
-    ses_events: SesEvents | None = None  # None if no SNS topic is configured
+    event_sources: Mapping[str, EventSource] = field(default_factory=dict)  # by courier, of those that are set up
     limits: ApiLimits = DEFAULTS
     closing: asyncio.Event = field(default_factory=asyncio.Event)  # set when open requests must end
 

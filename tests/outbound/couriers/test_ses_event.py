@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from relay.outbound.couriers.ses.events import RecipientFeedback, SesEvent, parse_event
+from relay.outbound.couriers.ses.events import parse_event
+from relay.outbound.feedback.provider_event import ProviderEvent, RecipientFeedback
 from tests.outbound.feedback.told import (
     AT,
     BO,
@@ -194,5 +195,5 @@ def test_what_tells_nothing_of_a_mail_s_way_is_passed_over(told):
 def test_an_event_says_which_of_several_delays_it_is():
     first, second = (parse_event(text(delay(at=at))) for at in (AT, "2026-11-23T16:16:30.000Z"))
 
-    assert isinstance(first, SesEvent)
+    assert isinstance(first, ProviderEvent)
     assert first.event_id != second.event_id

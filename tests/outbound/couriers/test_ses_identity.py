@@ -39,13 +39,13 @@ def test_a_domain_is_made_an_identity_of_a_whole_ses():
         client.close()
     finally:
         server.stop()
-    assert (DOMAIN, False, False) == (made.domain, made.is_proved, made.are_seen)
+    assert (DOMAIN, False, False) == (made.domain, made.is_verified, made.are_seen)
 
 
 async def test_one_that_is_there_already_tells_its_records():
     found = await ask(SEEN)
 
-    assert (True, True) == (found.is_proved, found.are_seen)
+    assert (True, True) == (found.is_verified, found.are_seen)
     assert (
         (f"abc._domainkey.{DOMAIN}", "abc.dkim.amazonses.com"),
         (f"def._domainkey.{DOMAIN}", "def.dkim.amazonses.com"),
@@ -55,7 +55,7 @@ async def test_one_that_is_there_already_tells_its_records():
 async def test_one_whose_records_are_not_seen_yet_says_so():
     found = await ask(WAITING)
 
-    assert (False, False, 1) == (found.is_proved, found.are_seen, len(found.records))
+    assert (False, False, 1) == (found.is_verified, found.are_seen, len(found.records))
 
 
 async def test_a_region_with_a_zone_of_its_own_is_believed():

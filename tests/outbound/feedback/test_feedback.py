@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.outbound.couriers.ses.events import parse_event
-from relay.outbound.feedback.feedback import settle_event, take_feedback
+from relay.outbound.feedback.feedback import apply_event, settle_event
 from relay.outbound.local_delivery import deliver_locally
 from store.database.connect import open_store
 from store.directory.agents import delete_agent
@@ -450,7 +450,7 @@ async def test_what_is_taken_and_what_is_passed_over_is_logged(sqlite_store, clo
 
     with capture_logs() as logs:
         for each in told:
-            await take_feedback(each, ctx=scenario.send_context)
+            await apply_event(parse_event(each), ctx=scenario.send_context)
 
     assert ["the event is about no message", "no message of this relay", None] == [each.get("reason") for each in logs]
     assert ("feedback_recorded", scenario.message.id, "bounced") == (
@@ -465,9 +465,9 @@ async def test_a_store_that_cannot_keep_an_event_says_so_and_has_kept_nothing(sq
     lose_table(sqlite_store, "suppressions")
 
     with pytest.raises(Unavailable):
-        await take_feedback(event, ctx=scenario.send_context)
+        await apply_event(parse_event(event), ctx=scenario.send_context)
     assert [] == scenario.kept
 
     give_back_table(sqlite_store, "suppressions")
-    await take_feedback(event, ctx=scenario.send_context)
+    await apply_event(parse_event(event), ctx=scenario.send_context)
     assert [("bounced", BO)] == scenario.kept

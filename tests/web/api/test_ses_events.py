@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from relay.outbound.feedback.ses_events import SesEvents
+from relay.outbound.feedback.ses_events import SesEventSource
 from store.outbound.feedback import list_feedback
 from store.outbound.outbound import create_outbound_message, get_outbound_message
 from store.outbound.sending import LEASE, claim_queued
@@ -39,8 +39,8 @@ class Listening:
         self.api_server = api_server
         self.sns = FakeSns()
         authenticator = api_server.app.authenticator
-        events = SesEvents(send_context=api_server.send_context, sns=self.sns, topic_arn=ARN, secret=SECRET)
-        authenticator.ctx = replace(authenticator.ctx, ses_events=events)
+        events = SesEventSource(send_context=api_server.send_context, sns=self.sns, topic_arn=ARN, secret=SECRET)
+        authenticator.ctx = replace(authenticator.ctx, event_sources={"ses": events})
 
     async def send(self):
         await self.api_server.agent()

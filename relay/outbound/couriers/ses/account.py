@@ -1,6 +1,6 @@
-"""What an SES account says of itself: whether it may send, and for which domains. API v2.
+"""Ask an SES account whether it may send, and for which domains (API v2).
 
-Importing this costs half a second, like relay/outbound/ses.
+Importing this imports boto3, which takes half a second.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.errors import CourierBusy
-from relay.outbound.couriers.senders import AskProvider
+from relay.outbound.couriers.senders import IdentityCheck
 from relay.outbound.couriers.ses.client import ses_client
 
 _SECONDS: Final = 5
@@ -22,12 +22,12 @@ class SesAccount:
     """One account in one region."""
 
     may_send: bool
-    in_production: bool  # else it sends to proved addresses alone
-    unproved: tuple[str, ...]  # of the domains asked about, those that SES will not send for
+    in_production: bool  # otherwise it sends to verified addresses only
+    unverified: tuple[str, ...]  # of the domains asked about, those that SES does not send for
 
 
 def read_account(*, region: str | None, endpoint_url: str | None, domains: Sequence[str]) -> SesAccount:
-    """Ask, with boto3's own credentials; takes 5 s a question at most.
+    """Read the account with boto3's own credentials; each request takes 5 s at most.
 
     Raises CourierBusy with the provider's words, and Misconfigured without a region.
     """
@@ -37,7 +37,7 @@ def read_account(*, region: str | None, endpoint_url: str | None, domains: Seque
         return SesAccount(
             may_send=bool(account.get("SendingEnabled")),
             in_production=bool(account.get("ProductionAccessEnabled")),
-            unproved=tuple(domain for domain in domains if not _is_proved(client, domain)),
+            unverified=tuple(domain for domain in domains if not _is_verified(client, domain)),
         )
     except (BotoCoreError, ClientError) as error:
         raise CourierBusy(f"SES: {error}") from error
@@ -45,20 +45,20 @@ def read_account(*, region: str | None, endpoint_url: str | None, domains: Seque
         client.close()
 
 
-def ask_identity(*, region: str | None, endpoint_url: str | None) -> AskProvider:
-    """A question for the account: whether it sends mail from a domain. Raises Misconfigured without a region."""
+def make_identity_check(*, region: str | None, endpoint_url: str | None) -> IdentityCheck:
+    """Make the check whether the account sends mail from a domain. Raises Misconfigured without a region."""
     client = ses_client(region=region, endpoint_url=endpoint_url, connect_seconds=_SECONDS, read_seconds=_SECONDS)
 
-    async def ask(domain: str) -> bool:
+    async def is_verified(domain: str) -> bool:
         try:
-            return await asyncio.to_thread(_is_proved, client, domain)
+            return await asyncio.to_thread(_is_verified, client, domain)
         except (BotoCoreError, ClientError) as error:
             raise CourierBusy(f"SES: {error}") from error
 
-    return ask
+    return is_verified
 
 
-def _is_proved(client: Any, domain: str) -> bool:
+def _is_verified(client: Any, domain: str) -> bool:
     try:
         return bool(client.get_email_identity(EmailIdentity=domain).get("VerifiedForSendingStatus"))
     except client.exceptions.NotFoundException:

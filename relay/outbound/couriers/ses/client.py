@@ -1,6 +1,6 @@
-"""The client of an SES account: API v2, one request a call and never a second.
+"""The boto3 client of an SES account: API v2, one request a call and no retry.
 
-Importing this costs half a second, so only what was chosen with SES does.
+Importing this imports boto3, which takes half a second: only modules that are used with SES import it.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ def ses_client(
     *, region: str | None, endpoint_url: str | None, connect_seconds: float, read_seconds: float, connections: int = 1
 ) -> Any:
     """A client with boto3's own credentials, and its region where *region* is None. Raises Misconfigured for none."""
-    # A retry of botocore's would come after a lost answer too, and send the mail a second time:
+    # A retry by botocore would follow a lost answer too, and send the message a second time:
     # total_max_attempts counts the first, max_attempts (which does not) would allow one more.
     config = Config(
         retries={"total_max_attempts": 1},
@@ -28,4 +28,4 @@ def ses_client(
     try:
         return session.client("sesv2", region_name=region, endpoint_url=endpoint_url, config=config)
     except NoRegionError as error:
-        raise Misconfigured("MAILSEAL_SES_REGION: SES is in no region until it, or AWS_REGION, is set") from error
+        raise Misconfigured("MAILSEAL_SES_REGION: SES needs a region: set it, or AWS_REGION") from error

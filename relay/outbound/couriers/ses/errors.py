@@ -1,7 +1,7 @@
-"""What an answer of SES that is no success means for the mail.
+"""What an error answer of SES means for the message: refused, to be tried later, or unconfirmed.
 
-Only what says that it was not taken counts as not taken. A server error that names no reason may come
-from behind the point of acceptance, so it leaves the mail in doubt.
+Only an answer that says that SES did not take the message counts as not taken. A server error without a reason may
+come from behind the point of acceptance, so the message becomes unconfirmed.
 """
 
 from typing import Final
@@ -11,7 +11,7 @@ from store.errors import SendUnconfirmed
 
 _MAX_WORDS: Final = 500
 
-# The account or the operator's settings, not the mail: it waits until somebody has mended that.
+# About the account or the operator's settings, not the message: it waits until the operator has corrected them.
 _LATER: Final = frozenset(
     {
         "AccessDenied", "AccessDeniedException", "AccountSuspendedException", "ExpiredTokenException",
@@ -26,12 +26,12 @@ _TOO_MANY: Final = 429
 
 
 def meaning(code: str, words: str, status: int) -> CourierBusy | CourierRefused | SendUnconfirmed:
-    """The error to raise for an answer with HTTP *status*, whose body names *code* and says *words*."""
-    told = f"SES: {_line(code)}: {_line(words)}"
+    """The error to raise for an answer with HTTP *status* whose body has the error *code* and the message *words*."""
+    said = f"SES: {_line(code)}: {_line(words)}"
     if code in _LATER or status == _TOO_MANY:
-        return CourierBusy(told, seconds=1)
+        return CourierBusy(said, seconds=1)
     if 400 <= status < 500:
-        return CourierRefused(told)
+        return CourierRefused(said)
     return SendUnconfirmed(f"SES may have the mail: {status} {_line(code)}: {_line(words)}")
 
 

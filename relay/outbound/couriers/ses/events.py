@@ -1,12 +1,11 @@
-"""What Amazon SES publishes of a mail: event publishing's form, and that of an identity's notifications. Pure.
+"""Parse the events of Amazon SES: those of a configuration set, and the notifications of an identity. Pure.
 
-Only what is told of a mail's way is read; opens, clicks and the like are nobody's business here. What is read is
-clean and bounded, so that a row can hold it.
+Only events about sending and delivery are read; opens and clicks are not. Texts become printable and bounded, so that
+a row can hold them.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -14,38 +13,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic.alias_generators import to_camel
 
 from relay.mail.mailbox import parse_mailboxes
+from relay.outbound.feedback.provider_event import ProviderEvent, RecipientFeedback
 from store.names import normalise_or_none
 from store.outbound.feedback import MAX_DETAIL, MAX_EVENT_ID, MAX_RECIPIENT
 from store.records.feedback import FeedbackKind
 
-ATTEMPT_TAG: Final = "mailseal-attempt"  # of each mail that is sent: it comes back in every event about it
+ATTEMPT_TAG: Final = "mailseal-attempt"  # set on each message sent; SES returns it in every event
 MESSAGE_HEADER: Final = "x-mailseal-message-id"
 MAX_RECIPIENTS: Final = 100
+_PROVIDER: Final = "SES"
 _ATTEMPT: Final = re.compile(r"snd_[0-9a-z]{1,60}", re.ASCII)
 _MESSAGE: Final = re.compile(r"msg_[0-9a-z]{1,60}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientFeedback:
-    """What was told of one recipient."""
-
-    recipient: str  # the address as rows are found by, or the provider's words where they are none
-    address: str | None  # the same; None where it is none
-    detail: str  # the words of whoever answered
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SesEvent:
-    """One step on a mail's way."""
-
-    kind: FeedbackKind | Literal["accepted"]  # accepted: SES has it, and tells of no recipient yet
-    event_id: str  # the same each time that it is told
-    provider_message_id: str
-    attempt_id: str | None  # which of our attempts to send it was; an identity's notifications do not say
-    message_id: str | None  # ours, where the mail's header is told
-    is_permanent: bool
-    recipients: tuple[RecipientFeedback, ...]  # each once, in order
-    at: datetime | None
 
 
 class _Shape(BaseModel):
@@ -64,13 +42,13 @@ class _Mail(_Shape):
     tags: Mapping[str, list[str]] | None = None
 
 
-class _Recipient(_Shape):
+class _RecipientShape(_Shape):
     email_address: str
     diagnostic_code: str | None = None
 
 
-_Recipients = list[_Recipient]
-# A time that no database refuses, and no change of zone leads out of the calendar.
+_Recipients = list[_RecipientShape]
+# A time that every database takes, and that stays in the calendar in every time zone.
 _Time = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))]
 
 
@@ -121,8 +99,8 @@ class _Event(_Shape):
     failure: _Failure | None = None
 
 
-def parse_event(text: str) -> SesEvent | None:
-    """The event in *text*; None for what is none, or tells nothing of a mail's way."""
+def parse_event(text: str) -> ProviderEvent | None:
+    """Parse *text*; None where it is no event, or one that is not about sending and delivery."""
     try:
         event = _Event.model_validate_json(text)
     except (ValidationError, UnicodeEncodeError):
@@ -131,49 +109,62 @@ def parse_event(text: str) -> SesEvent | None:
     return read(event) if read else None
 
 
-def _accepted(event: _Event) -> SesEvent | None:
+def _accepted(event: _Event) -> ProviderEvent | None:
     return _event(event, "accepted", ())
 
 
-def _delivered(event: _Event) -> SesEvent | None:
-    if (told := event.delivery) is None:
+def _delivered(event: _Event) -> ProviderEvent | None:
+    if (delivery := event.delivery) is None:
         return None
-    reached = [_told(each, told.smtp_response) for each in told.recipients]
-    return _event(event, "delivered", reached, at=told.timestamp)
+    recipients = [_recipient(each, delivery.smtp_response) for each in delivery.recipients]
+    return _event(event, "delivered", recipients, at=delivery.timestamp)
 
 
-def _bounced(event: _Event) -> SesEvent | None:
-    if (told := event.bounce) is None:
+def _bounced(event: _Event) -> ProviderEvent | None:
+    if (bounce := event.bounce) is None:
         return None
-    why = f"{told.bounce_type} {told.bounce_sub_type}"
-    back = [_told(each.email_address, each.diagnostic_code or why) for each in told.bounced_recipients]
-    is_permanent = told.bounce_type == "Permanent"
-    return _event(event, "bounced", back, at=told.timestamp, event_id=told.feedback_id, is_permanent=is_permanent)
+    why = f"{bounce.bounce_type} {bounce.bounce_sub_type}"
+    return _event(
+        event,
+        "bounced",
+        [_recipient(each.email_address, each.diagnostic_code or why) for each in bounce.bounced_recipients],
+        at=bounce.timestamp,
+        event_id=bounce.feedback_id,
+        is_permanent=bounce.bounce_type == "Permanent",
+    )
 
 
-def _complained(event: _Event) -> SesEvent | None:
-    # RFC 5965 §7.3: "not-spam" takes a mail out of the junk folder, which is the opposite of a complaint.
-    if (told := event.complaint) is None or told.complaint_feedback_type == "not-spam":
+def _complained(event: _Event) -> ProviderEvent | None:
+    # RFC 5965 §7.3: "not-spam" takes a message out of the junk folder, which is the opposite of a complaint.
+    if (complaint := event.complaint) is None or complaint.complaint_feedback_type == "not-spam":
         return None
-    cross = [_told(each.email_address, told.complaint_feedback_type) for each in told.complained_recipients]
-    return _event(event, "complained", cross, at=told.timestamp, event_id=told.feedback_id, is_permanent=True)
+    why = complaint.complaint_feedback_type
+    return _event(
+        event,
+        "complained",
+        [_recipient(each.email_address, why) for each in complaint.complained_recipients],
+        at=complaint.timestamp,
+        event_id=complaint.feedback_id,
+        is_permanent=True,
+    )
 
 
-def _delayed(event: _Event) -> SesEvent | None:
-    if (told := event.delivery_delay) is None:
+def _delayed(event: _Event) -> ProviderEvent | None:
+    if (delay := event.delivery_delay) is None:
         return None
-    late = [_told(each.email_address, each.diagnostic_code or told.delay_type) for each in told.delayed_recipients]
-    # A mail may be late several times, and SES gives that no id.
-    event_id = f"{event.mail.message_id}/{told.timestamp.isoformat()}"
-    return _event(event, "delayed", late, at=told.timestamp, event_id=event_id)
+    why = delay.delay_type
+    recipients = [_recipient(each.email_address, each.diagnostic_code or why) for each in delay.delayed_recipients]
+    # A message may be delayed several times, and SES gives these events no id.
+    event_id = f"{event.mail.message_id}/{delay.timestamp.isoformat()}"
+    return _event(event, "delayed", recipients, at=delay.timestamp, event_id=event_id)
 
 
-def _rejected(event: _Event) -> SesEvent | None:
+def _rejected(event: _Event) -> ProviderEvent | None:
     why = event.reject.reason if event.reject else event.failure.error_message if event.failure else ""
-    return _event(event, "rejected", [_told(each, why) for each in event.mail.destination], is_permanent=True)
+    return _event(event, "rejected", [_recipient(each, why) for each in event.mail.destination], is_permanent=True)
 
 
-_READERS: Final[Mapping[str, Callable[[_Event], SesEvent | None]]] = {
+_READERS: Final[Mapping[str, Callable[[_Event], ProviderEvent | None]]] = {
     "Send": _accepted,
     "Delivery": _delivered,
     "Bounce": _bounced,
@@ -192,22 +183,23 @@ def _event(
     at: datetime | None = None,
     event_id: str | None = None,
     is_permanent: bool = False,
-) -> SesEvent:
+) -> ProviderEvent:
     mail = event.mail
-    told = {each.recipient: each for each in recipients}
-    return SesEvent(
+    by_recipient = {each.recipient: each for each in recipients}
+    return ProviderEvent(
+        provider=_PROVIDER,
         kind=kind,
         event_id=_line(event_id or mail.message_id, MAX_EVENT_ID),
         provider_message_id=_line(mail.message_id, MAX_EVENT_ID),
         attempt_id=_first(_ATTEMPT, (mail.tags or {}).get(ATTEMPT_TAG, ())),
         message_id=_first(_MESSAGE, (each.value for each in mail.headers or () if each.name.lower() == MESSAGE_HEADER)),
         is_permanent=is_permanent,
-        recipients=tuple(told[recipient] for recipient in sorted(told)),
+        recipients=tuple(by_recipient[recipient] for recipient in sorted(by_recipient)),
         at=at,
     )
 
 
-def _told(written: str, words: str | None) -> RecipientFeedback:
+def _recipient(written: str, words: str | None) -> RecipientFeedback:
     address = _address(written)
     return RecipientFeedback(
         recipient=address or _line(written, MAX_RECIPIENT), address=address, detail=_line(words or "", MAX_DETAIL)
@@ -215,7 +207,7 @@ def _told(written: str, words: str | None) -> RecipientFeedback:
 
 
 def _address(written: str) -> str | None:
-    """The one address in *written*, which may have a name before it."""
+    """The address in *written*, after a display name or not; None unless there is exactly one."""
     found = parse_mailboxes(written.encode()) if written.isprintable() else ()
     return normalise_or_none(found[0].address) if len(found) == 1 else None
 

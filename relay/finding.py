@@ -1,4 +1,4 @@
-"""One thing that was looked at: how it is, what was seen, and what to do about it."""
+"""The result of one doctor check: the thing checked, its state, what was seen and how to repair it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,29 +8,29 @@ State = Literal["ok", "warning", "failing", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of one thing."""
+    """The result of one check."""
 
-    name: str  # of the thing: a check's, and where there are several of the kind, which one
+    name: str  # of the thing checked, with its address or domain where there are several
     state: State
     seen: str
-    remedy: str = ""  # what to do; empty where nothing is
+    remedy: str = ""  # the next step; empty where none is needed
 
 
 def ok(name: str, seen: str) -> Finding:
-    """It is as it should be."""
+    """The thing works."""
     return Finding(name, "ok", seen)
 
 
 def warning(name: str, seen: str, remedy: str) -> Finding:
-    """Mail comes all the same, for now."""
+    """Mail still flows, and the operator should act."""
     return Finding(name, "warning", seen, remedy)
 
 
 def failing(name: str, seen: str, remedy: str) -> Finding:
-    """Mail does not come, or will be lost to somebody."""
+    """Mail does not flow, or will be lost."""
     return Finding(name, "failing", seen, remedy)
 
 
 def skipped(name: str, why: str, remedy: str = "") -> Finding:
-    """It was not looked at."""
+    """The check was not made."""
     return Finding(name, "skipped", why, remedy)
