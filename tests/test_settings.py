@@ -105,7 +105,6 @@ def test_a_setting_is_read_as_what_it_means(name, written, field, value):
         ("API_REQUEST_SECONDS", "0", "Input should be greater than 0"),
         ("API_MAX_CONNECTIONS", "0", "Input should be greater than or equal to 1"),
         ("SMTP_IDLE_SECONDS", "0", "Input should be greater than 0"),
-        ("OUTBOUND", "post", "Input should be 'none', 'ses' or 'smtp'"),
         ("LOG_LEVEL", "trace", "Input should be 'debug', 'info', 'warning' or 'error'"),
         ("SECRET_KEY", "short", "String should have at least 16 characters"),
     ],
@@ -258,7 +257,6 @@ def test_a_file_that_was_named_is_never_made(at, tmp_path):
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"OUTBOUND": "smtp"}, "needs smtp_out_host"),
         ({"SMTP_OUT_USERNAME": "me"}, "goes with one of"),
         ({"SMTP_OUT_PASSWORD": "x"}, "goes with one of"),
         ({"SMTP_OUT_USERNAME": "me", "SMTP_OUT_PASSWORD": "x", "SMTP_OUT_TLS": "none"}, "in clear"),

@@ -9,6 +9,7 @@ from relay.directory.dns_check import PENDING_OFTEN, PENDING_SELDOM, UNANSWERED,
 from relay.directory.dns_records import DnsIdentity
 from relay.directory.domains import accept, claim, look_up
 from relay.jobs.domains import AT_ONCE, LEASE, DomainWatch
+from relay.outbound.couriers.registry import COURIERS
 from store.database.connect import open_store
 from store.directory.agents import get_agent_by_email
 from store.directory.domain_records import take_due_domains
@@ -259,7 +260,9 @@ async def test_records_for_sending_are_looked_at_where_mail_is_sent(relay, outbo
     domain = await relay.claim()
     relay.clock.advance(minutes=5)
 
-    await relay.watch(place=DnsIdentity(hostname="mx.here.example", outbound=outbound)).look_again(relay.stop)
+    await relay.watch(place=DnsIdentity(hostname="mx.here.example", sending=COURIERS[outbound].records)).look_again(
+        relay.stop
+    )
 
     assert count == len(await relay.statuses(domain))
 
