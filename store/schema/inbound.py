@@ -24,7 +24,8 @@ from sqlalchemy import (
     text,
 )
 
-import store.schema.outbound  # noqa: F401 (its tables belong to the same metadata)
+import store.schema.facts
+import store.schema.outbound  # noqa: F401 (their tables belong to the same metadata)
 from store.schema.base import metadata
 from store.types import Json, UtcDateTime
 
@@ -54,6 +55,8 @@ users: Final = Table(
     Column("subject", Text, nullable=False, unique=True),  # of OIDC, or "local:" and the id
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime),  # when OIDC last told another name or email
+    # Counted up by each sign-in by link, and by signing out everywhere: links of an earlier epoch are void.
+    Column("sign_in_epoch", Integer, nullable=False, server_default="0"),
     CheckConstraint("length(email) BETWEEN 3 AND 320", name="email"),
     CheckConstraint("length(name) <= 320", name="name"),
 )
@@ -84,7 +87,10 @@ api_keys: Final = Table(
     Column("scopes", Text, nullable=False, server_default="read,send,admin"),
     CheckConstraint("length(name) <= 200", name="name"),
     CheckConstraint(
-        "scopes IN ('read', 'send', 'admin', 'read,send', 'read,admin', 'send,admin', 'read,send,admin')", name="scopes"
+        "scopes IN ('read', 'work', 'send', 'admin', 'read,work', 'read,send', 'read,admin', 'work,send', 'work,admin',"
+        " 'send,admin', 'read,work,send', 'read,work,admin', 'read,send,admin', 'work,send,admin',"
+        " 'read,work,send,admin')",
+        name="scopes",
     ),
 )
 

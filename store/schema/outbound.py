@@ -138,6 +138,11 @@ notifications: Final = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("settled_at", UtcDateTime),
     Column("error", Text),
+    # Hex SHA-256, set when the letter is handed over: of the nonce of its sender address, and of its link.
+    Column("nonce_hash", Text, index=True),
+    Column("link_hash", Text, index=True),
+    Column("bounced_at", UtcDateTime, index=True),  # when it, or its link, came back by mail
+    Column("bounce", Text),  # what the returned mail said
     CheckConstraint("kind IN ('review', 'sign_in')", name="kind"),
     CheckConstraint("kind <> 'review' OR (message_id IS NOT NULL AND revision IS NOT NULL)", name="about"),
     CheckConstraint("status IN ('pending', 'sent', 'failed')", name="status"),

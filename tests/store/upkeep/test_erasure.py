@@ -22,6 +22,7 @@ from tests.store.owned import SHARED, dump, hashed, multiply, own_everything
 
 ANA, BO = "ana@owner.example", "bo@owner.example"
 DOMAIN, OTHER = "agents.example", "others.example"
+OF_THE_STORE = {"store_facts", "switches"}  # tables whose rows belong to no user
 
 
 @pytest.fixture
@@ -55,13 +56,13 @@ def test_it_is_as_if_the_user_had_never_been_there(store, bo, ana, erase):
     before = dump(store)
     user = ana()
     own = {table: count - len(before[table]) for table, count in counted(dump(store)).items()}
-    assert {"domains", "switches"} == {table for table, count in own.items() if count == 0}, "a row in every table"
+    assert {"domains", *OF_THE_STORE} == {table for table, count in own.items() if count == 0}, "a row in every table"
 
     gone = erase(user)
 
     assert before == dump(store)
     # The domain stays, for the claim of another and the agent there, but it was given up too.
-    assert own | {"domains": 1} == gone | {"switches": 0}
+    assert own | {"domains": 1} == gone | dict.fromkeys(OF_THE_STORE, 0)
 
 
 def test_what_nobody_else_uses_goes_with_the_user(store, ana, erase):
@@ -70,12 +71,12 @@ def test_what_nobody_else_uses_goes_with_the_user(store, ana, erase):
 
     gone = erase(user)
 
-    assert own == gone | {"switches": 0}
+    assert own == gone | dict.fromkeys(OF_THE_STORE, 0)
     assert dict.fromkeys(own, 0) == counted(dump(store))
 
 
 def test_every_table_is_counted(ana, erase):
-    assert {table.name for table in metadata.sorted_tables} - {"switches"} == set(erase(ana()))
+    assert {table.name for table in metadata.sorted_tables} - OF_THE_STORE == set(erase(ana()))
 
 
 def test_a_user_with_nothing_goes_alone(store, places, bo, erase):
@@ -241,7 +242,7 @@ def test_more_messages_than_a_batch_all_go(store, places, bo, ana, erase, conten
     gone = erase(user)
 
     assert before == dump(store)
-    assert own | {"domains": 1} == gone | {"switches": 0}
+    assert own | {"domains": 1} == gone | dict.fromkeys(OF_THE_STORE, 0)
     assert gone["messages"] > count
 
 
