@@ -8,6 +8,9 @@ A unit may run more than once. A group first runs without savepoints. If one uni
 back and run again with a savepoint per unit, so that a failure affects only its own unit. A unit that loses a
 race against another process in its savepoint too (deadlock, serialization failure, unique violation) is then
 retried in a transaction of its own.
+
+No caller waits without an end: when the database has not answered in time, the caller gets Unavailable, and a unit
+that has not begun is withdrawn.
 """
 
 import asyncio
@@ -34,6 +37,7 @@ BEGIN_OPTION: Final = (
     "mailseal_begin"  # execution option: the statement that opens a SQLite transaction; None: autocommit
 )
 MAX_GROUP: Final = 64  # units in one transaction; with more, the first would wait longer for the last
+WAIT_SECONDS: Final = 18.0  # of a caller for its unit: a sender whose mail cannot be stored hears 451 within 20 s
 _TRIES_ALONE: Final = 8  # for a unit that lost a race without and with a savepoint
 _PAUSE_SECONDS: Final = 0.005  # upper bound of the second try's delay; doubled for each further try
 
@@ -41,7 +45,7 @@ _PAUSE_SECONDS: Final = 0.005  # upper bound of the second try's delay; doubled 
 class _StoppedError(Exception):
     """The database failed for a whole group; no unit of it is retried."""
 
-    def __init__(self, reason: SQLAlchemyError) -> None:
+    def __init__(self, reason: Exception) -> None:
         super().__init__(str(reason))
         self.reason = reason
 
@@ -66,15 +70,24 @@ class _Ticket:
     value: Any = None
     error: BaseException | None = None
     has_lost_a_race: bool = False
+    is_withdrawn: bool = False  # its caller waits no more: it does not run
 
 
 class Store:
     """A database used from an event loop, or directly by a program without one."""
 
-    def __init__(self, engine: Engine, *, readers: int = 2, announce: Callable[[Tx], None] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        readers: int = 2,
+        announce: Callable[[Tx], None] | None = None,
+        require_present: Callable[[], None] | None = None,
+    ) -> None:
         self.engine = engine
         self.notifier = Notifier()
         self._announce = announce or (lambda _tx: None)
+        self._require_present = require_present or (lambda: None)  # raises Unavailable, see database/present_file.py
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
         self._is_sqlite = engine.dialect.name == "sqlite"
@@ -108,18 +121,18 @@ class Store:
         self._close_loop_connection()
         self.engine.dispose()
 
-    async def write(self, unit: Unit[T]) -> T:
+    async def write(self, unit: Unit[T], *, within: float = WAIT_SECONDS) -> T:
         """Run *unit* in a shared transaction; return its value once the commit is on disk.
 
         Raises what the unit raises (a StoreError, or an error of the caller's own), or Unavailable when the database
-        fails. After an error nothing of the unit is stored, except that a commit whose confirmation was lost may have
-        taken effect.
+        fails, or gives no answer *within* seconds. After an error nothing of the unit is stored, except that a commit
+        whose confirmation was lost may have taken effect.
         """
-        return await self._submit(self._writing, unit)
+        return await self._submit(self._writing, unit, within)
 
     async def read(self, unit: Unit[T]) -> T:
         """Run *unit* on one snapshot, on a reader thread. Raises the same errors as write."""
-        return await self._submit(self._reading, unit)
+        return await self._submit(self._reading, unit, WAIT_SECONDS)
 
     async def read_on_loop(self, unit: Unit[T]) -> T:
         """Run *unit*, a single look-up by key, on the loop's thread where that is safe.
@@ -129,6 +142,7 @@ class Store:
         as write.
         """
         if self._is_sqlite and not self._stopped:
+            self._require_present()
             try:
                 return unit(Tx(self._open_loop_connection()))
             except (SQLAlchemyError, UnicodeError):
@@ -175,14 +189,19 @@ class Store:
             with suppress(SQLAlchemyError):
                 connection.close()
 
-    async def _submit(self, line: "SimpleQueue[_Ticket | None]", unit: Unit[T]) -> T:
+    async def _submit(self, line: "SimpleQueue[_Ticket | None]", unit: Unit[T], within: float) -> T:
         assert self._loop is not None, "call start() before read() or write()"
         if self._stopped:
             raise Unavailable("the store is closed: this process is stopping")
         answer: asyncio.Future[T] = self._loop.create_future()
-        line.put(_Ticket(unit, answer))
+        ticket = _Ticket(unit, answer)
+        line.put(ticket)
         # A cancelled caller does not withdraw its unit: the unit still runs, and its result is dropped.
-        return await answer
+        end = self._loop.call_later(within, _give_up, ticket, within)
+        try:
+            return await answer
+        finally:
+            end.cancel()
 
     def _run_writer(self) -> None:
         while (group := _next_group(self._writing)) is not None:
@@ -229,9 +248,10 @@ class Store:
         """
         with ExitStack() as stack:
             try:
+                self._require_present()
                 connection = stack.enter_context(self.engine.connect())
                 transaction = connection.begin()
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, Unavailable) as error:
                 raise _NotBegunError(error) from error
             is_done = False
             try:
@@ -242,9 +262,14 @@ class Store:
                 if is_done and not lost_a_race(error):
                     raise _NotCommittedError(error) from error
                 raise
+        try:
+            self._require_present()  # else a commit to a file without a name would count
+        except Unavailable as error:
+            raise _NotCommittedError(error) from error
 
     def _with_savepoints(self, group: Sequence[_Ticket]) -> set[str]:
         try:
+            self._require_present()
             with self.engine.begin() as connection:
                 tx = Tx(connection)
                 for ticket in group:
@@ -274,6 +299,7 @@ class Store:
 
     def _read_group(self, group: Sequence[_Ticket]) -> None:
         try:
+            self._require_present()
             with self.engine.connect() as connection:
                 tx = Tx(connection.execution_options(**self._for_reading))
                 for ticket in group:
@@ -293,8 +319,16 @@ class Store:
             return
 
 
+def _give_up(ticket: _Ticket, seconds: float) -> None:
+    """End the wait of a ticket's caller; a unit that is running goes on, and its result is dropped."""
+    if not ticket.answer.done():
+        ticket.is_withdrawn = True
+        ticket.answer.set_exception(Unavailable(f"the database gave no answer within {seconds:g} s"))
+
+
 def _next_group(line: "SimpleQueue[_Ticket | None]") -> list[_Ticket] | None:
-    first = line.get()
+    while (first := line.get()) is not None and first.is_withdrawn:
+        pass
     if first is None:
         return None
     group = [first]
@@ -306,7 +340,8 @@ def _next_group(line: "SimpleQueue[_Ticket | None]") -> list[_Ticket] | None:
         if ticket is None:
             line.put(None)
             break
-        group.append(ticket)
+        if not ticket.is_withdrawn:
+            group.append(ticket)
     return group
 
 
@@ -340,7 +375,7 @@ def _run_read(tx: Tx, ticket: _Ticket) -> None:
 
 def _answer(group: Sequence[_Ticket]) -> None:
     for ticket in group:
-        if ticket.answer.cancelled():
+        if ticket.answer.done():  # cancelled, or its caller has given up
             continue
         if ticket.error is not None:
             ticket.answer.set_exception(ticket.error)

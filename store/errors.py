@@ -4,6 +4,8 @@
 
     StoreError
     ├── Unavailable          the database cannot answer now; a retry can help
+    ├── Unusable             a person must act before the database can be used
+    │   └── MovedAway            `mailseal migrate-to` copied the store elsewhere
     ├── NotFound             the row does not exist or belongs to another user
     │   ├── UserNotFound
     │   ├── KeyNotFound
@@ -48,6 +50,14 @@ class StoreError(Exception):
 
 class Unavailable(StoreError):
     """The database cannot answer now; try again."""
+
+
+class Unusable(StoreError):
+    """The database cannot be used as it is: an operator must act."""
+
+
+class MovedAway(Unusable):
+    """The store was moved to another database."""
 
 
 class NotFound(StoreError):

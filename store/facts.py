@@ -1,4 +1,4 @@
-"""Facts of the store as a whole: the check value of its master key, and the place it was moved to."""
+"""Facts of the store as a whole, such as the check value of its master key."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,6 @@ from store.schema.facts import store_facts
 from store.transaction import Tx
 
 MASTER_CHECK: Final = "master_check"  # HMAC of a fixed text under the master key (relay/signing/master_check.py)
-MOVED_TO: Final = "moved_to"  # URL, without its password, of the database that `mailseal migrate-to` copied to
 _READ: Final = select(store_facts.c.value, store_facts.c.at).where(store_facts.c.name == bindparam("name"))
 
 

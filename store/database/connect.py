@@ -2,7 +2,8 @@
 
 SQLite: write-ahead log, ``synchronous=FULL`` so that a commit is on disk, foreign keys on, and
 ``BEGIN IMMEDIATE`` for every writer, so that a transaction takes the write lock when it starts and never fails to
-upgrade at its end. PostgreSQL: psycopg 3, and NOTIFY for other processes on the same database.
+upgrade at its end. PostgreSQL: psycopg 3, a limit for each wait (store/database/pg_connection.py), and NOTIFY for
+other processes on the same database.
 """
 
 import sqlite3
@@ -12,12 +13,16 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
+from store.database.pg_connection import ANSWER_SECONDS
+from store.database.pg_connection import connect as connect_postgresql
+from store.database.present_file import PresentFile
 from store.engine import BEGIN_OPTION, Store
 from store.errors import InvalidValue
 from store.transaction import Tx
 
 BUSY_SECONDS: Final = 5
 NOTIFY_CHANNEL: Final = "mailseal"
+PASSWORDS: Final = ("password", "sslpassword")  # query parameters of a PostgreSQL URL that are never shown
 _NOTIFY: Final = text(f"SELECT pg_notify('{NOTIFY_CHANNEL}', :topic)")
 # Errors are logged, and parameters contain mail and secrets.
 _HIDE_PARAMETERS: Final = {"hide_parameters": True}
@@ -47,15 +52,24 @@ def database_file(url: str) -> Path | None:
     return Path(str(parsed.database)) if in_a_file else None
 
 
-def open_engine(url: str) -> Engine:
+def place_of(url: str | URL) -> str:
+    """The database of *url* as shown to people: a file's path, or a server's URL with its password masked."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return str(Path(parsed.database or ":memory:").absolute())
+    shown = parsed.set(drivername="postgresql").difference_update_query(PASSWORDS)
+    return shown.render_as_string(hide_password=True)
+
+
+def open_engine(url: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> Engine:
     """An engine for *url*: ``sqlite:///file`` or ``postgresql://…``.
 
-    Raises InvalidValue: another scheme, or not a URL.
+    *answer_seconds* is the limit for each answer of a PostgreSQL server; None for no limit. Raises InvalidValue:
+    another scheme, or not a URL.
     """
     parsed = _parsed(url)
     if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
-        url_for_psycopg = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(url_for_psycopg, pool_size=8, max_overflow=4, pool_pre_ping=True, **_HIDE_PARAMETERS)
+        return _postgresql_engine(parsed, answer_seconds)
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
         return _sqlite_engine(parsed)
     raise InvalidValue("a database URL starts with sqlite:/// or postgresql://")
@@ -68,14 +82,29 @@ def _parsed(url: str) -> URL:
         raise InvalidValue("not a database URL: write sqlite:///PATH or postgresql://USER@HOST/DATABASE") from error
 
 
-def open_store(url: str, *, readers: int = 2) -> Store:
+def open_store(url: str, *, readers: int = 2, answer_seconds: float | None = ANSWER_SECONDS) -> Store:
     """A store on *url*, not started.
 
     Call Store.start, or use Store.run without a loop. Raises InvalidValue like open_engine.
     """
-    engine = open_engine(url)
+    engine = open_engine(url, answer_seconds=answer_seconds)
     announce = _announce if engine.dialect.name == "postgresql" else None
-    return Store(engine, readers=readers, announce=announce)
+    file = database_file(url)
+    require_present = PresentFile(file).require if file is not None else None
+    return Store(engine, readers=readers, announce=announce, require_present=require_present)
+
+
+def _postgresql_engine(url: URL, answer_seconds: float | None) -> Engine:
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=4, pool_pre_ping=True, **_HIDE_PARAMETERS
+    )
+
+    def do_connect(_dialect: Any, _record: Any, cargs: Any, cparams: dict[str, Any]) -> Any:
+        assert not cargs
+        return connect_postgresql(cparams, answer_seconds=answer_seconds)
+
+    event.listen(engine, "do_connect", do_connect)
+    return engine
 
 
 def _announce(tx: Tx) -> None:

@@ -1,14 +1,28 @@
 """Translate database and driver errors into store errors."""
 
+import sqlite3
 from typing import Final
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
-from store.errors import InvalidValue, StoreError, Unavailable
+from store.errors import InvalidValue, StoreError, Unavailable, Unusable
 
 # Serialization failure, deadlock, unique violation (PostgreSQL, appendix A). In the last case a concurrent
 # transaction's row was not visible when the unit read; a second run sees it.
 _RACE_LOST: Final = frozenset({"40001", "40P01", "23505"})
+
+# Waiting does not change these: no such file or folder, no right to it, not a SQLite file, or a damaged one.
+_NO_STORE: Final = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_AUTH,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CORRUPT,
+    }
+)
+_REFUSED_WORDS: Final = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry")
 
 
 def lost_a_race(error: Exception) -> bool:
@@ -37,3 +51,28 @@ def translated(error: Exception) -> Exception:
 def _because(store_error: StoreError, error: Exception) -> StoreError:
     store_error.__cause__ = error
     return store_error
+
+
+def cause_of(error: BaseException) -> str:
+    """The first line of the driver's own words, for the operator.
+
+    Neither libpq nor SQLite quotes a password in its errors. Parameters of statements are left out.
+    """
+    driven = getattr(error, "orig", None) or error
+    lines = str(driven).strip().splitlines()
+    return lines[0].strip() if lines else type(driven).__name__
+
+
+def cannot_open(error: Exception, *, place: str) -> StoreError:
+    """The error for a database that cannot be opened: Unusable where a person must act, else Unavailable."""
+    cause = cause_of(error)
+    kind = Unusable if _needs_a_person(error, cause) else Unavailable
+    return _because(kind(f"{place} cannot be opened: {cause}"), error)
+
+
+def _needs_a_person(error: Exception, cause: str) -> bool:
+    driven = getattr(error, "orig", None) or error
+    if isinstance(driven, sqlite3.Error):
+        return (getattr(driven, "sqlite_errorcode", 0) or 0) & 0xFF in _NO_STORE
+    # libpq gives no SQLSTATE when a connection fails, and its words may be translated: then the relay waits.
+    return any(words in cause for words in _REFUSED_WORDS)

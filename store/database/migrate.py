@@ -12,7 +12,11 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from store.errors import Unavailable
+from store.database.connect import place_of
+from store.database.error_translation import cannot_open, cause_of
+from store.database.moved import require_not_moved
+from store.database.pg_connection import without_limit
+from store.errors import Unavailable, Unusable
 
 _HERE: Final = Path(__file__).resolve().parents[1]
 _VERSION_TABLE: Final = "alembic_version"
@@ -24,12 +28,12 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(7230911502)")  # an arbitrary 
 def migrations_folder() -> Path:
     """The folder of the migration chain.
 
-    Raises Unavailable: the installation lacks it.
+    Raises Unusable: the installation lacks it.
     """
     for folder in (_HERE / "_alembic", _HERE.parent / "alembic"):
         if (folder / "env.py").is_file():
             return folder
-    raise Unavailable("the installation lacks its migrations (alembic/env.py): install the package again")
+    raise Unusable("the installation lacks its migrations (alembic/env.py): install the package again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +50,22 @@ class State:
         return self.found == self.wanted
 
 
-def state(engine: Engine) -> State:
+def state(engine: Engine, *, may_be_moved: bool = False) -> State:
     """The revision of the database of *engine*.
 
-    Raises Unavailable: it does not answer, or it holds an unfinished copy.
+    Raises Unavailable: it does not answer. Raises Unusable: it cannot be opened until a person acts, or it holds an
+    unfinished copy. Raises MovedAway: the store was moved, unless *may_be_moved*.
     """
+    place = place_of(engine.url)
     try:
         with engine.connect() as connection:
             found = read_state(connection)
-            is_unfinished = engine.dialect.has_table(connection, UNFINISHED)
+            if engine.dialect.has_table(connection, UNFINISHED):
+                raise Unusable(f"the database {place} holds an unfinished copy: run `mailseal migrate-to` again")
+            if not may_be_moved:
+                require_not_moved(connection, place=place)
     except SQLAlchemyError as error:
-        raise Unavailable("the database cannot be opened") from error
-    if is_unfinished:
-        raise Unavailable("the database holds an unfinished copy: run `mailseal migrate-to` again")
+        raise cannot_open(error, place=f"the database {place}") from error
     return found
 
 
@@ -97,10 +104,10 @@ def upgrade(engine: Engine, *, to: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     try:
-        with engine.begin() as connection:
+        with engine.begin() as connection, without_limit(connection):
             if engine.dialect.name == "postgresql":
                 connection.execute(_LOCK)
             config.attributes["connection"] = connection
             command.upgrade(config, to)
     except SQLAlchemyError as error:
-        raise Unavailable("the database cannot be migrated") from error
+        raise Unavailable(f"the database {place_of(engine.url)} cannot be migrated: {cause_of(error)}") from error

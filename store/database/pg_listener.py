@@ -7,27 +7,19 @@ file for all waiters: see store/database/sqlite_watcher.py.
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import psycopg
 from sqlalchemy import Engine
 
 from store.database.connect import NOTIFY_CHANNEL
+from store.database.pg_connection import APPLICATION_NAME, KEEPALIVE
 from store.database.sqlite_watcher import SqliteWatcher
 from store.engine import Store
 from store.wake import Notifier
 
 _RECONNECT_SECONDS: Final = 1.0
 _STOP_CHECK_SECONDS: Final = 1.0  # interval at which a stop is noticed
-# TCP keepalives detect a dead connection: a listener sends nothing itself.
-_KEEPALIVE: Final[dict[str, Any]] = {
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
 
 
 class CommitListener(Protocol):
@@ -79,7 +71,7 @@ class PgListener:
                 self._stopped.wait(_RECONNECT_SECONDS)
 
     def _listen_until_cut(self) -> None:
-        with psycopg.connect(self._dsn, autocommit=True, **_KEEPALIVE) as connection:
+        with psycopg.connect(self._dsn, autocommit=True, application_name=APPLICATION_NAME, **KEEPALIVE) as connection:
             connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
             self._on_loop(self._notifier.wake_all)
             while not self._stopped.is_set():

@@ -1,4 +1,4 @@
-"""The table of facts about the store as a whole: which master key it belongs to, and where it was moved."""
+"""The table of facts about the store as a whole, such as which master key it belongs to."""
 
 from typing import Final
 

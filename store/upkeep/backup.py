@@ -16,6 +16,7 @@ from typing import Final
 
 from sqlalchemy import URL, make_url
 
+from store.database.connect import PASSWORDS
 from store.database.migrate import UNFINISHED
 from store.database.sqlite_file import connect, move_into_place, pending_logs, remove, require_intact
 from store.errors import FileExists, InvalidValue, Unavailable
@@ -24,7 +25,6 @@ _COUNTED: Final = ("users", "agents", "messages")
 _HAS_TABLE: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?"
 _STEP: Final = 1024  # pages per step; between two steps the copy can be interrupted
 _NO_DATABASE: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
-_PASSWORDS: Final = ("password", "sslpassword")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ def restore_command(url: str, file: Path) -> str:
 
 
 def _without_password(url: str) -> str:
-    parsed = make_url(url).difference_update_query(_PASSWORDS)
+    parsed = make_url(url).difference_update_query(PASSWORDS)
     bare = URL.create("postgresql", parsed.username, None, parsed.host, parsed.port, parsed.database, parsed.query)
     return bare.render_as_string()
 

@@ -14,8 +14,10 @@ from sqlalchemy import Connection, Engine, Row, Table, Text, func, insert, inspe
 from sqlalchemy.exc import SQLAlchemyError
 
 import store.schema.inbound  # noqa: F401 (registers every table)
+from store.database.connect import place_of
 from store.database.error_translation import translated
 from store.database.migrate import read_state, state, upgrade
+from store.database.moved import require_not_moved
 from store.engine import Store
 from store.errors import CopyDiffers, InvalidValue, NotCopyable, TargetNotEmpty, Unavailable
 from store.schema.base import metadata
@@ -43,21 +45,25 @@ def copy_store(
     target: Engine,
     *,
     on_progress: OnProgress = lambda _table, _rows: None,
+    on_equal: Callable[[], None] = lambda: None,
     bounds: PartLimits | None = None,
 ) -> list[CopiedTable]:
     """Copy all rows of *source* to the empty *target*; neither may change meanwhile.
 
-    Resumes after an interruption. *on_progress* is called after each part. Raises InvalidValue: the source is not at
-    the newest revision, or the target has a later one. Raises TargetNotEmpty. Raises NotCopyable: the target cannot
+    Resumes after an interruption. *on_progress* is called after each part, and *on_equal* when the copy is whole and
+    equal, before the target can be used. Raises InvalidValue: the source is not at the newest revision, or the target
+    has a later one. Raises MovedAway: the source was moved, and the target does not hold that copy, unfinished. Raises
+    TargetNotEmpty. Raises NotCopyable: the target cannot
     store a row; a text with U+0000 is found before any row is written. Raises CopyDiffers: the copy is not equal at the
     end. Raises Unavailable: a database does not answer.
     """
     bounds = bounds or PartLimits()
-    if not state(source).is_current:
+    if not state(source, may_be_moved=True).is_current:
         raise InvalidValue("the store is not at this program's revision: run `mailseal migrate` first")
     with _translated_errors(), Store(source).snapshot() as tx:
         origin = tx.connection
-        _require_empty(target)
+        if not _is_unfinished(target):
+            require_not_moved(origin, place=place_of(source.url))
         if target.dialect.name == "postgresql":
             _require_no_nul(origin)
         upgrade(target)
@@ -66,6 +72,7 @@ def copy_store(
         for each in metadata.sorted_tables:
             _copy_table(origin, target, each, on_progress, bounds)
         copied = [_compare(origin, target, each, bounds) for each in metadata.sorted_tables]
+        on_equal()
         _finish(target)
     return copied
 
@@ -79,8 +86,8 @@ def _translated_errors() -> Iterator[None]:
         raise translated(error) from error
 
 
-def _require_empty(target: Engine) -> None:
-    """Check that *target* is empty or holds an unfinished copy; changes nothing.
+def _is_unfinished(target: Engine) -> bool:
+    """Whether *target* holds an unfinished copy; else it is empty. Changes nothing.
 
     Raises TargetNotEmpty. Raises InvalidValue: it has a later revision.
     """
@@ -88,10 +95,11 @@ def _require_empty(target: Engine) -> None:
         if read_state(connection).is_newer:
             raise InvalidValue("the target database was made by a later release, or by another program")
         if is_marked(connection):
-            return
+            return True
         for name in set(inspect(connection).get_table_names()) - {_VERSION_TABLE}:
             if connection.execute(select(literal(1)).select_from(table(name)).limit(1)).first() is not None:
                 raise TargetNotEmpty(f"the target database has rows already, in {name}: use an empty one")
+    return False
 
 
 def _require_no_nul(origin: Connection) -> None:

@@ -354,7 +354,7 @@ def test_two_copies_into_one_database_do_not_mix(filled, target, arrived):
         with target.begin() as connection:
             connection.execute(text("UPDATE mailseal_copy SET rows = rows + 1 WHERE name = :name"), {"name": table})
 
-    with pytest.raises(TargetNotEmpty, match="somebody else"):
+    with pytest.raises(TargetNotEmpty, match="another process copies"):
         copy_store(filled.engine, target, bounds=PartLimits(rows=1), on_progress=other_is_ahead)
 
 
