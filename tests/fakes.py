@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from relay.dns.resolver import DnsAnswer, RdType
+from relay.dns.resolver import RELAY, Asker, DnsAnswer, RdType
 from relay.errors import DnsUnavailable
 from relay.outbound.couriers.lease_guard import LeaseCheck
 
@@ -29,7 +29,7 @@ class FakeResolver:
         self.down = set(down)
         self.asked: list[tuple[str, str]] = []
 
-    async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
+    async def lookup(self, name: str, rdtype: RdType, *, asker: Asker = RELAY) -> DnsAnswer:
         name = name.lower().rstrip(".")
         self.asked.append((name, rdtype))
         if name in self.down:

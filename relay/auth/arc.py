@@ -5,6 +5,7 @@ Reported only; never overrides a DMARC failure.
 
 from collections.abc import Mapping
 from hashlib import sha256
+from typing import Final
 
 from relay.auth.arc_set import Chain, Seal, newest_sealer, read_chain
 from relay.auth.body_hash import BodyDigest, BodyForm
@@ -16,6 +17,7 @@ from relay.auth.tags import BadTags
 from relay.auth.verdict import ArcResult
 from relay.mail.headers import Headers
 
+MAX_EVALUATED: Final = 10  # sets; each needs a key of a domain that the sender chose
 NO_CHAIN = ArcResult(result="none", sealer=None, detail="no ARC set")
 
 
@@ -32,9 +34,13 @@ def find_chain(headers: Headers) -> Chain | ArcResult:
     if not any(field.name.startswith("arc-") for field in headers.fields):
         return NO_CHAIN
     try:
-        return read_chain(headers) or NO_CHAIN
+        chain = read_chain(headers)
     except BadTags as error:
         return ArcResult(result="fail", sealer=newest_sealer(headers), detail=f"the chain is broken: {error}")
+    if chain is not None and len(chain.sets) > MAX_EVALUATED:
+        detail = f"a chain of {len(chain.sets)} sets; more than {MAX_EVALUATED} are not evaluated"
+        return ArcResult(result="policy", sealer=chain.sets[-1].seal.domain, detail=detail)
+    return chain or NO_CHAIN
 
 
 def validate(

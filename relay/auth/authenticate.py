@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from itertools import count
 from typing import Final
 
+from relay.auth.alignment import closeness
 from relay.auth.arc import find_chain, key_names, validate
 from relay.auth.arc_set import Chain
 from relay.auth.body_hash import BodyDigest, BodyForm, hash_body
@@ -17,12 +20,15 @@ from relay.auth.from_field import from_address
 from relay.auth.spf import Sender, check_host
 from relay.auth.verdict import ArcResult, SpfResult, Verdict
 from relay.dns.budget import BudgetedResolver
-from relay.dns.resolver import Resolver
+from relay.dns.resolver import Asker, Rank, Resolver
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers
 
-MAX_QUESTIONS: Final = 300  # worst cases: SPF 110 queries, a chain of 50 ARC sets 51, five alignments 48
+MAX_QUESTIONS: Final = 300  # worst cases: SPF 110 queries, a chain of ten ARC sets 11, five alignments 48
 HASH_INLINE: Final = 256 * 1024  # bytes of body; a larger body is hashed in a thread, off the event loop
+
+_PEER_PREFIX: Final = 64  # bits: one IPv6 customer has a /64 at least (RFC 6177)
+_numbers: Final = count(1)
 
 BodyReader = Callable[[], Iterable[bytes]]
 
@@ -41,20 +47,22 @@ async def authenticate(
     """Authenticate the sender by SPF, DKIM, DMARC and ARC (docs/contract.md §3).
 
     Never raises because of the message's content. SPF, the keys and the DMARC policy are looked
-    up concurrently; a check without an answer after *budget_seconds* is a ``temperror``.
+    up concurrently, those that decide `verified` first; a check without an answer after *budget_seconds* is
+    a ``temperror``.
     *body* is called for each pass and returns an iterator over the bytes after the header
     section; *body_size* is the number of those bytes.
     """
-    lookups = BudgetedResolver(resolver, seconds=budget_seconds, questions=MAX_QUESTIONS)
+    asker = Asker(peer=peer_share(envelope.peer.ip), mail=next(_numbers))
+    lookups = BudgetedResolver(resolver, seconds=budget_seconds, questions=MAX_QUESTIONS, asker=asker)
     author = from_address(headers)
     from_domain = author.domain if author is not None else None
     signatures = read_signatures(headers, from_domain)
     chain = find_chain(headers)
-    names, forms = _wanted(signatures, chain)
+    names, forms = _wanted(signatures, chain, from_domain)
     walk = TreeWalk(lookups)
     spf, found, discovery, bodies = await asyncio.gather(
         check_spf(envelope, resolver=lookups),
-        fetch_keys(names, resolver=lookups, keys=keys),
+        _fetch(names, lookups, keys),
         discover(from_domain, walk=walk),
         _hash(body, forms, body_size),
     )
@@ -75,14 +83,34 @@ async def check_spf(envelope: Envelope, *, resolver: Resolver) -> SpfResult:
     return SpfResult(result=outcome.result, domain=domain or None, aligned=False, detail=outcome.detail)
 
 
-def _wanted(signatures: Sequence[Signature | Unreadable], chain: Chain | ArcResult) -> tuple[set[str], set[BodyForm]]:
-    """The key names and the body forms that the signatures and the chain need."""
+def peer_share(ip: IPv4Address | IPv6Address) -> str:
+    """The network whose messages share one part of the DNS queries: an IPv4 address or an IPv6 /64."""
+    return str(ip) if ip.version == 4 else str(IPv6Network((ip, _PEER_PREFIX), strict=False))
+
+
+def _wanted(
+    signatures: Sequence[Signature | Unreadable], chain: Chain | ArcResult, from_domain: str | None
+) -> tuple[Mapping[str, Rank], set[BodyForm]]:
+    """The key names with their ranks, and the body forms, that the signatures and the chain need."""
     readable = [signature for signature in signatures if isinstance(signature, Signature)]
-    names = {signature.key_name for signature in readable}
+    names: dict[str, Rank] = dict.fromkeys(key_names(chain), Rank.ARC) if isinstance(chain, Chain) else {}
+    names |= {signature.key_name: Rank.OTHER for signature in readable}
+    if readable:
+        nearest = max(readable, key=lambda signature: closeness(signature.domain, from_domain or ""))
+        names[nearest.key_name] = Rank.AUTHOR
     if isinstance(chain, Chain):
         readable.append(chain.newest)
-        names |= key_names(chain)
     return names, {signature.body for signature in readable}
+
+
+async def _fetch(names: Mapping[str, Rank], lookups: BudgetedResolver, keys: KeyCache) -> Mapping[str, Keys]:
+    """The keys of all *names*, asked for by rank."""
+    ranks = [
+        fetch_keys([name for name in names if names[name] is rank], resolver=lookups.ranked(rank), keys=keys)
+        for rank in sorted(set(names.values()))
+    ]
+    found = await asyncio.gather(*ranks) if len(ranks) > 1 else [await each for each in ranks]
+    return {name: usable for part in found for name, usable in part.items()}
 
 
 async def _hash(body: BodyReader, forms: set[BodyForm], size: int) -> Mapping[BodyForm, BodyDigest]:

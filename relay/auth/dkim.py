@@ -20,6 +20,7 @@ from relay.errors import DnsUnavailable
 from relay.mail.headers import Headers
 
 MAX_SIGNATURES: Final = 5
+MAX_PARSED: Final = 50  # fields of which the five are chosen
 _MAX_RECORDS: Final = 5  # TXT records tried for one selector
 
 Keys: TypeAlias = tuple[PublicKey, ...] | KeyProblem
@@ -28,12 +29,12 @@ _ORDER: Final[tuple[Result, ...]] = ("pass", "policy", "fail", "permerror")
 
 
 def read_signatures(headers: Headers, from_domain: str | None) -> list[Signature | Unreadable]:
-    """The signatures to evaluate, topmost first, at most five.
+    """The signatures to evaluate, topmost first, at most five of the topmost fifty.
 
     Signatures whose domain is closest to the From domain are preferred, so an attacker cannot hide
     the relevant signature below many others.
     """
-    found = [read_signature(field) for field in headers.all("dkim-signature")]
+    found = [read_signature(field) for field in headers.all("dkim-signature")[:MAX_PARSED]]
     if len(found) > MAX_SIGNATURES:
         near = [closeness(signature.domain or "", from_domain or "") for signature in found]
         chosen = sorted(range(len(found)), key=lambda place: (-near[place], place))[:MAX_SIGNATURES]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from relay.dns.resolver import DnsAnswer, RdType, Resolver
+from relay.dns.resolver import RELAY, Asker, DnsAnswer, Rank, RdType, Resolver
 from relay.errors import DnsUnavailable
 
 
@@ -10,22 +10,36 @@ class BudgetedResolver:
     """A `Resolver` that raises DnsUnavailable once its budget is used up.
 
     Each authentication step then ends in its own ``temperror``, so no task must be cancelled and
-    no earlier result is lost.
+    no earlier result is lost. All questions are asked for *asker*.
     """
 
-    def __init__(self, resolver: Resolver, *, seconds: float, questions: int) -> None:
+    def __init__(self, resolver: Resolver, *, seconds: float, questions: int, asker: Asker = RELAY) -> None:
         self._resolver = resolver
         self._loop = asyncio.get_running_loop()
         self._end = self._loop.time() + seconds
         self._questions = questions
+        self._asker = asker
 
-    async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
+    async def lookup(self, name: str, rdtype: RdType, *, asker: Asker | None = None) -> DnsAnswer:
         """Look up *name*. Raises DnsUnavailable, also if the budget is used up."""
         self._questions -= 1
         if self._questions < 0 or self._loop.time() >= self._end:
             raise DnsUnavailable("the DNS budget of this message is used up")
         try:
             async with asyncio.timeout_at(self._end):
-                return await self._resolver.lookup(name, rdtype)
+                return await self._resolver.lookup(name, rdtype, asker=asker or self._asker)
         except TimeoutError as error:
             raise DnsUnavailable("the DNS time limit of this message is over") from error
+
+    def ranked(self, rank: Rank) -> Resolver:
+        """A `Resolver` with the same budget whose questions have *rank*."""
+        return _Ranked(self, self._asker.ranked(rank))
+
+
+class _Ranked:
+    def __init__(self, resolver: BudgetedResolver, asker: Asker) -> None:
+        self._resolver = resolver
+        self._asker = asker
+
+    async def lookup(self, name: str, rdtype: RdType, *, asker: Asker = RELAY) -> DnsAnswer:  # noqa: ARG002
+        return await self._resolver.lookup(name, rdtype, asker=self._asker)

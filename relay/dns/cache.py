@@ -1,8 +1,10 @@
-"""Caching DNS resolver: keeps answers by TTL, with a bounded number of entries.
+"""Caching DNS resolver: keeps answers by TTL, with a bounded number of bytes.
 
 Negative answers are cached for the time the zone gives (RFC 2308), failures for seconds only.
 Concurrent lookups of the same name and type share one query; cancelling one waiter does not
-affect the others.
+affect the others. Queries in progress are shared between peers and messages (relay/dns/shares.py), and a
+question whose last waiter has gone is not asked any more. Names below a zone that does not answer fail
+at once (relay/dns/silence.py).
 """
 
 import asyncio
@@ -15,19 +17,27 @@ from typing import Final
 import dns.resolver
 
 from relay.dns.exchange import Nameserver, exchange
-from relay.dns.resolver import DnsAnswer, RdType
+from relay.dns.resolver import RELAY, Asker, DnsAnswer, RdType
+from relay.dns.shares import Count, ShareLimits, Shares, Ticket
+from relay.dns.silence import SilentZones
 from relay.dns.wire import question, read
 from relay.errors import DnsUnavailable, Misconfigured
 
 _ABSENT: Final = DnsAnswer(records=(), exists=False, ttl=0)
 _TRIES: Final = 2
+_ENTRY_BYTES: Final = 600  # of an entry without its records: key, answer, places in the tables
+_RECORD_BYTES: Final = 64
+
+Key = tuple[str, RdType]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheLimits:
-    """Maximum number of entries, and bounds on how many seconds an entry is kept."""
+    """Maximum size of the cache, and bounds on how many seconds an entry is kept."""
 
     entries: int = 50_000
+    bytes: int = 64 * 1024 * 1024
+    record_bytes: int = 8 * 1024  # an answer with more is returned, but not kept
     shortest: float = 5
     longest: float = 3600
     longest_negative: float = 900
@@ -39,6 +49,11 @@ class _Entry:
     until: float
     answer: DnsAnswer | None  # None: no nameserver answered
 
+    def size(self, key: Key) -> int:
+        """Bytes that the entry occupies, roughly and rather too many."""
+        records = self.answer.records if self.answer is not None else ()
+        return _ENTRY_BYTES + len(key[0]) + sum(_RECORD_BYTES + len(record) for record in records)
+
 
 class CachingResolver:
     """A `Resolver` that queries *nameservers* in turn and caches their answers.
@@ -48,7 +63,8 @@ class CachingResolver:
         monotonic: A monotonic clock, in seconds.
         seconds: Timeout of one attempt at one nameserver.
         limits: Limits of the cache.
-        concurrent: Maximum number of queries in progress; further queries wait.
+        shares: How many queries may be in progress, in all and for one peer and one message.
+        count: Called with the name of a bound that was reached.
     """
 
     def __init__(
@@ -58,20 +74,38 @@ class CachingResolver:
         monotonic: Callable[[], float] = time.monotonic,
         seconds: float = 2,
         limits: CacheLimits | None = None,
-        concurrent: int = 256,
+        shares: ShareLimits | None = None,
+        count: Count = lambda _: None,
     ) -> None:
         self._nameservers = tuple(system_nameservers() if nameservers is None else nameservers)
         self._monotonic = monotonic
         self._seconds = seconds
         self._limits = limits or CacheLimits()
-        self._kept: OrderedDict[tuple[str, RdType], _Entry] = OrderedDict()
-        self._asking: dict[tuple[str, RdType], asyncio.Task[DnsAnswer | None]] = {}
-        self._slots = asyncio.Semaphore(concurrent)
+        self._count = count
+        self._kept: OrderedDict[Key, _Entry] = OrderedDict()
+        self._bytes = 0
+        self._asking: dict[Key, asyncio.Task[DnsAnswer | None]] = {}
+        self._queued: dict[Key, dict[Ticket, None]] = {}
+        self._shares = Shares(shares, count=count)
+        self._silence = SilentZones(monotonic)
+        self._probes: dict[str, asyncio.Task[None]] = {}
+        self._answered_at = float("-inf")
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
+    @property
+    def bytes(self) -> int:
+        """Bytes of the cache, roughly."""
+        return self._bytes
+
+    @property
+    def waiting(self) -> int:
+        """Questions that wait for a slot."""
+        return self._shares.waiting
+
+    async def lookup(self, name: str, rdtype: RdType, *, asker: Asker = RELAY) -> DnsAnswer:
         """Look up *name* in the cache, else in DNS.
 
         Raises DnsUnavailable if no nameserver answers in time.
@@ -82,7 +116,7 @@ class CachingResolver:
             self._kept.move_to_end(key)
             answer = entry.answer
         else:
-            answer = await self._share(key)
+            answer = await self._share(key, asker)
         if answer is None:
             raise DnsUnavailable(f"no nameserver answered the {rdtype} query")
         return answer
@@ -93,24 +127,45 @@ class CachingResolver:
         Raises DnsUnavailable.
         """
         key = (name.lower().removesuffix("."), rdtype)
-        async with self._slots:
+        if not await self._take_slot(key, RELAY, shared=False):
+            raise DnsUnavailable("too many DNS questions wait")
+        try:
             answer = await self._ask(*key)
+        finally:
+            self._shares.give_back(RELAY)
         self._keep_answer(key, answer)
         return answer
 
     async def close(self) -> None:
         """Cancel all queries in progress; their callers get DnsUnavailable."""
-        tasks = list(self._asking.values())
+        self._closed = True
+        for tickets in list(self._queued.values()):
+            for ticket in list(tickets):
+                self._shares.leave(ticket, joined=True)
+        tasks = [*self._asking.values(), *self._probes.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _share(self, key: tuple[str, RdType]) -> DnsAnswer | None:
+    async def _share(self, key: Key, asker: Asker) -> DnsAnswer | None:
+        """The answer of the query for *key* in progress, which is begun if there is none."""
         task = self._asking.get(key)
         if task is None:
-            task = asyncio.create_task(self._ask_and_keep(key))
-            self._asking[key] = task
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
+            if self._closed or await self._is_silent(key[0]):
+                return None
+            holds = await self._take_slot(key, asker)
+            task = self._asking.get(key)
+            if not holds and task is None:
+                kept = self._kept.get(key)
+                return kept.answer if kept is not None else None
+            if holds:
+                if task is None and not self._silence.is_silent(key[0]) and not self._closed:
+                    task = self._begin(key, asker)
+                else:
+                    self._shares.give_back(asker)
+                    if task is None:
+                        return None
+        assert task is not None
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -119,38 +174,114 @@ class CachingResolver:
                 return None
             raise
 
-    async def _ask_and_keep(self, key: tuple[str, RdType]) -> DnsAnswer | None:
+    async def _take_slot(self, key: Key, asker: Asker, *, shared: bool = True) -> bool:
+        """Wait for a slot; False if none is needed, as another caller asks, or if too many wait."""
+        ticket = self._shares.enter(asker)
+        if ticket is None:
+            return False
+        if ticket.granted.done():
+            return ticket.granted.result()
+        if shared:
+            self._queued.setdefault(key, {})[ticket] = None
         try:
-            async with self._slots:
-                answer = await self._ask(*key)
+            return await asyncio.shield(ticket.granted)
+        except asyncio.CancelledError:
+            self._shares.leave(ticket)
+            raise
+        finally:
+            tickets = self._queued.get(key)
+            if tickets is not None:
+                tickets.pop(ticket, None)
+                if not tickets:
+                    del self._queued[key]
+
+    def _begin(self, key: Key, asker: Asker) -> asyncio.Task[DnsAnswer | None]:
+        """Start the query for *key* in the slot of *asker*; all who wait for a slot for it join."""
+        task = asyncio.create_task(self._ask_and_keep(key))
+        self._asking[key] = task
+
+        def end(_: object) -> None:
+            self._asking.pop(key, None)
+            self._shares.give_back(asker)
+
+        task.add_done_callback(end)
+        for ticket in list(self._queued.get(key, ())):
+            if not ticket.granted.done():
+                self._shares.leave(ticket, joined=True)
+        return task
+
+    async def _ask_and_keep(self, key: Key) -> DnsAnswer | None:
+        began = self._monotonic()
+        try:
+            answer = await self._ask(*key)
         except DnsUnavailable:
             self._keep(key, _Entry(self._monotonic() + self._limits.failure, None))
+            self._note_silence(key[0], began)
             return None
         self._keep_answer(key, answer)
         return answer
 
-    async def _ask(self, name: str, rdtype: RdType) -> DnsAnswer:
-        for _ in range(_TRIES):
+    def _note_silence(self, name: str, began: float) -> None:
+        """Ask for the zone of a silent *name*, if its nameservers may be down while others answer."""
+        if self._answered_at < began:  # then the fault may be our nameservers'
+            return
+        self._silence.add(name)
+        suffix = self._silence.suspect(name)
+        if suffix is not None and suffix not in self._probes and not self._closed:
+            task = self._probes[suffix] = asyncio.create_task(self._probe(name))
+            task.add_done_callback(lambda _: self._probes.pop(suffix, None))
+
+    async def _probe(self, name: str) -> None:
+        """Ask for the suffixes of *name* that may be silent zones, until one does not answer."""
+        while (suffix := self._silence.suspect(name)) is not None:
+            try:
+                await self._ask(suffix, "A", tries=1)
+            except DnsUnavailable:
+                self._count("dns_silent_zone")
+                self._silence.settle(suffix, silent=True)
+                return
+            self._silence.settle(suffix, silent=False)
+
+    async def _is_silent(self, name: str) -> bool:
+        """Whether *name* is below a silent zone; waits for a zone that is being asked for."""
+        if self._probes:
+            for suffix, probe in list(self._probes.items()):
+                if name.endswith("." + suffix):
+                    await asyncio.wait({probe})
+        return self._silence.is_silent(name)
+
+    async def _ask(self, name: str, rdtype: RdType, *, tries: int = _TRIES) -> DnsAnswer:
+        for _ in range(tries):
             for nameserver in self._nameservers:
                 # Built for each attempt, so that each attempt has its own query id.
                 query = question(name, rdtype)
                 if query is None:
                     return _ABSENT
                 try:
-                    return read(await exchange(query, nameserver, seconds=self._seconds), rdtype)
+                    answer = read(await exchange(query, nameserver, seconds=self._seconds), rdtype)
                 except DnsUnavailable:
                     continue
+                self._answered_at = self._monotonic()
+                return answer
         raise DnsUnavailable
 
-    def _keep_answer(self, key: tuple[str, RdType], answer: DnsAnswer) -> None:
+    def _keep_answer(self, key: Key, answer: DnsAnswer) -> None:
+        if answer.size > self._limits.record_bytes:
+            self._count("dns_large_answer")
+            return
         most = self._limits.longest if answer.records else self._limits.longest_negative
         self._keep(key, _Entry(self._monotonic() + min(max(answer.ttl, self._limits.shortest), most), answer))
 
-    def _keep(self, key: tuple[str, RdType], entry: _Entry) -> None:
+    def _keep(self, key: Key, entry: _Entry) -> None:
+        before = self._kept.pop(key, None)
+        if before is not None:
+            self._bytes -= before.size(key)
         self._kept[key] = entry
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._limits.entries:
-            self._kept.popitem(last=False)
+        self._bytes += entry.size(key)
+        while len(self._kept) > self._limits.entries or self._bytes > self._limits.bytes:
+            oldest, dropped = self._kept.popitem(last=False)
+            self._bytes -= dropped.size(oldest)
+            self._count("dns_cache")
 
 
 class FreshResolver:
@@ -163,7 +294,7 @@ class FreshResolver:
     def __init__(self, resolver: CachingResolver) -> None:
         self._resolver = resolver
 
-    async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
+    async def lookup(self, name: str, rdtype: RdType, *, asker: Asker = RELAY) -> DnsAnswer:  # noqa: ARG002
         """Query *name*. Raises DnsUnavailable if no nameserver answers in time."""
         return await self._resolver.refresh(name, rdtype)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from relay.dns.resolver import DnsAnswer, RdType
+from relay.dns.resolver import RELAY, Asker, DnsAnswer, RdType
 from relay.errors import DnsUnavailable
 
 SUITES = Path(__file__).resolve().parents[2].parent / "shared" / "suites"
@@ -51,7 +51,7 @@ class SuiteResolver:
                 continue
             self._records.setdefault((name, "TXT" if rdtype == "SPF" else rdtype), []).append(_text(rdtype, value))
 
-    async def lookup(self, name: str, rdtype: RdType) -> DnsAnswer:
+    async def lookup(self, name: str, rdtype: RdType, *, asker: Asker = RELAY) -> DnsAnswer:
         name = name.lower().rstrip(".")
         for _ in range(8):
             if (name, rdtype) in self._records or (name, "CNAME") not in self._records:

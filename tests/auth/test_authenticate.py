@@ -10,7 +10,7 @@ from relay.auth.authenticate import HASH_INLINE, authenticate
 from relay.auth.dkim_key import KeyCache
 from relay.auth.verdict import Verdict
 from relay.dns.budget import BudgetedResolver
-from relay.dns.resolver import DnsAnswer
+from relay.dns.resolver import RELAY, DnsAnswer
 from relay.errors import DnsUnavailable
 from relay.mail.headers import header_end, split_headers
 from tests.auth.mails import BODY, HEAD, MAIL, envelope, signed, zone
@@ -37,7 +37,7 @@ async def judged(mail, records=None, *, down=(), resolver=None, size=0, sent_by=
 class Never:
     """A nameserver that keeps everybody waiting."""
 
-    async def lookup(self, name, rdtype):
+    async def lookup(self, name, rdtype, *, asker=RELAY):
         await asyncio.Event().wait()
 
 
@@ -122,10 +122,10 @@ async def test_over_budget_what_is_unfinished_is_a_temporary_error():
 
 async def test_what_was_found_before_the_budget_ended_is_kept():
     class SlowSpf(FakeResolver):
-        async def lookup(self, name, rdtype):
+        async def lookup(self, name, rdtype, *, asker=RELAY):
             if name == "example.com":
                 await asyncio.Event().wait()
-            return await super().lookup(name, rdtype)
+            return await super().lookup(name, rdtype, asker=asker)
 
     found = await judged(signed(), resolver=SlowSpf(zone()), budget_seconds=0.05)
 
@@ -136,7 +136,7 @@ async def test_the_number_of_questions_is_bounded():
     asked = []
 
     class Endless:
-        async def lookup(self, name, rdtype):
+        async def lookup(self, name, rdtype, *, asker=RELAY):
             asked.append(name)
             return DnsAnswer(records=("x",), ttl=60)
 
@@ -238,17 +238,47 @@ async def test_a_broken_chain_is_a_fail_and_asks_nothing(fields):
     assert not any("evil" in name for name, _ in resolver.asked)
 
 
-async def test_a_chain_of_more_than_fifty_sets_is_not_followed():
+@pytest.mark.parametrize(("count", "result"), [(51, "fail"), (50, "policy"), (11, "policy"), (10, "fail")])
+async def test_a_chain_of_more_than_ten_sets_is_not_evaluated(count, result):
     sets = b"".join(
-        b"ARC-Seal: i=%d; a=rsa-sha256; cv=%s; d=evil.example; s=s; b=AAAA\r\n"
-        b"ARC-Message-Signature: i=%d; a=rsa-sha256; d=evil.example; s=s; h=from; bh=AAAA; b=AAAA\r\n"
-        b"ARC-Authentication-Results: i=%d; x\r\n" % (place, b"pass" if place > 1 else b"none", place, place)
-        for place in range(1, 52)
+        b"ARC-Seal: i=%d; a=rsa-sha256; cv=%s; d=evil.example; s=s%d; b=AAAA\r\n"
+        b"ARC-Message-Signature: i=%d; a=rsa-sha256; d=evil.example; s=s; h=from; bh=%s; b=AAAA\r\n"
+        b"ARC-Authentication-Results: i=%d; x\r\n"
+        % (place, b"pass" if place > 1 else b"none", place, place, b"A" * 43 + b"=", place)
+        for place in range(1, count + 1)
     )
     resolver = FakeResolver(zone())
+    found = await judged(sets + signed(), resolver=resolver)
 
-    assert "fail" == (await judged(sets + MAIL, resolver=resolver)).arc.result
-    assert not any("evil" in name for name, _ in resolver.asked)
+    assert (result, True) == (found.arc.result, found.verified)
+    assert any("evil" in name for name, _ in resolver.asked) == (count == 10)
+
+
+async def test_the_questions_that_decide_about_from_are_asked_before_those_of_arc():
+    asked = {}
+
+    class Noting(FakeResolver):
+        async def lookup(self, name, rdtype, *, asker=RELAY):
+            asked[name] = asker
+            return await super().lookup(name, rdtype)
+
+    seal = (
+        b"ARC-Seal: i=1; a=rsa-sha256; cv=none; d=arc.example; s=s; b=AAAA\r\n"
+        b"ARC-Message-Signature: i=1; a=rsa-sha256; d=arc.example; s=t; h=from; bh=%s; b=AAAA\r\n"
+        b"ARC-Authentication-Results: i=1; x\r\n" % (b"A" * 43 + b"=")
+    )
+    await judged(seal + signed(signed(), domain="list.example", selector="s2"), resolver=Noting(zone()))
+
+    ranks = {name: asker.rank.name for name, asker in asked.items()}
+    assert {
+        "example.com": "AUTHOR",
+        "_dmarc.example.com": "AUTHOR",
+        "s1._domainkey.example.com": "AUTHOR",
+        "s2._domainkey.list.example": "OTHER",
+        "s._domainkey.arc.example": "ARC",
+        "t._domainkey.arc.example": "ARC",
+    }.items() <= ranks.items()
+    assert 1 == len({(asker.peer, asker.mail) for asker in asked.values()})
 
 
 PIECES = [

@@ -20,7 +20,7 @@ class Saying:
     def __init__(self, answer):
         self._answer = answer
 
-    async def lookup(self, name, rdtype):
+    async def lookup(self, name, rdtype, *, asker=None):
         if self._answer is None:
             raise DnsUnavailable
         return self._answer
