@@ -81,6 +81,10 @@ class Settings(BaseModel):
     postmaster: Mailbox | None = None
     shared_domain: DomainName | None = None
     dns_nameservers: Endpoints | None = None
+    dns_cache_bytes: int = Field(default=64 * 1024 * 1024, ge=65_536)
+    dns_queries: int = Field(default=256, ge=8)
+    dns_queries_per_peer: int = Field(default=64, ge=1)
+    dns_queries_per_mail: int = Field(default=12, ge=1)
     max_message_bytes: int = Field(default=36_700_160, ge=65_536)
     max_recipients: int = Field(default=100, ge=1)
     max_connections: int = Field(default=1000, ge=1)

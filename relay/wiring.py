@@ -8,8 +8,9 @@ from relay.auth.dkim_key import KeyCache
 from relay.auth.verdict import Verdict
 from relay.clock import Clock
 from relay.directory.dns_records import DnsIdentity
-from relay.dns.cache import CachingResolver
+from relay.dns.cache import CacheLimits, CachingResolver
 from relay.dns.resolver import Resolver
+from relay.dns.shares import ShareLimits
 from relay.inbound.receive import ReceiveContext
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers, header_end
@@ -46,9 +47,16 @@ class SenderAuthenticator:
         )
 
 
-def make_resolver(settings: Settings) -> CachingResolver:
-    """A caching resolver for the nameservers of the settings, else the system's."""
-    return CachingResolver(settings.dns_nameservers)
+def make_resolver(settings: Settings, *, count: Callable[[str], None] = lambda _: None) -> CachingResolver:
+    """A caching resolver for the nameservers of the settings, else the system's; *count* counts bounds reached."""
+    return CachingResolver(
+        settings.dns_nameservers,
+        limits=CacheLimits(bytes=settings.dns_cache_bytes),
+        shares=ShareLimits(
+            total=settings.dns_queries, peer=settings.dns_queries_per_peer, mail=settings.dns_queries_per_mail
+        ),
+        count=count,
+    )
 
 
 def make_master(settings: Settings) -> MasterKey:
