@@ -43,6 +43,9 @@ class Metrics:
         removed = Counter(
             "mailseal_removed_rows", "Expired rows that were removed, by kind.", ["kind"], registry=self.registry
         )
+        self._bounds = Counter(
+            "mailseal_bounds", "Times that a bound was reached, by bound.", ["bound"], registry=self.registry
+        )
         # Every series exists from the start: a missing counter looks like one that never counts.
         self._mails = {outcome: mails.labels(outcome) for outcome in get_args(MailOutcome)}
         self._attempts = {outcome: attempts.labels(outcome) for outcome in get_args(AttemptOutcome)}
@@ -64,6 +67,10 @@ class Metrics:
     def count_removed(self, kind: RemovedKind, rows: int) -> None:
         """Count removed rows of one kind."""
         self._removed[kind].inc(rows)
+
+    def count_bound(self, bound: str) -> None:
+        """Count one time that *bound* was reached: what it holds back was refused, dropped or delayed."""
+        self._bounds.labels(bound).inc()
 
     def render(self) -> bytes:
         """The metrics in the text format that Prometheus scrapes."""
