@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import gc
-import os
 import signal
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -35,12 +34,15 @@ from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.metrics import Metrics
 from relay.outbound.couriers.registry import make_event_sources
+from relay.patience import start_patiently
 from relay.settings import Settings
 from relay.smtp.limits import Limits
 from relay.smtp.replies import mail_outcome
 from relay.smtp.server import SmtpServer
 from relay.smtp.tls import Certificates
 from relay.spool import Spool
+from relay.store_health import LOOK_EVERY, StoreHealth
+from relay.systemd import notify_systemd
 from relay.web.access.context import WebContext
 from relay.web.app import make_app
 from relay.web.http.limits import ApiLimits
@@ -54,8 +56,9 @@ from relay.wiring import (
 )
 from store.database.connect import database_file
 from store.database.pg_listener import listener_for
-from store.directory.agents import POSTMASTER, ensure_operator_postmaster, probe
+from store.directory.agents import POSTMASTER, ensure_operator_postmaster
 from store.directory.domains import ensure_shared_domain
+from store.engine import Store
 from store.errors import StoreError, Unavailable
 from store.outbound.unconfirmed import end_leases
 from store.records.mail import Agent, Recipient
@@ -73,9 +76,11 @@ log = structlog.get_logger("relay.daemon")
 
 @contextlib.contextmanager
 def _usable() -> Iterator[None]:
-    """Turn a store error during the start into Misconfigured."""
+    """Turn a store error during the start into Misconfigured, except that the database does not answer."""
     try:
         yield
+    except Unavailable:
+        raise
     except StoreError as error:
         raise Misconfigured(str(error)) from error
 
@@ -97,14 +102,19 @@ class Daemon:
         *,
         may_migrate: bool | None = None,
         clock: Clock | None = None,
+        store: Store | None = None,
     ) -> None:
-        """Join all parts and open the database, but no socket. Raises Misconfigured."""
+        """Join all parts and open the database, but no socket; *store* is one that open_database returned.
+
+        Raises Misconfigured. Raises Unavailable: the database does not answer.
+        """
         self._settings = settings
         self._clock = clock or SystemClock()
-        self.master = make_master(settings)
         self._metrics = Metrics()
         certificates = _certificates(settings)
-        self.store = open_database(settings, may_migrate=may_migrate)
+        self.store = store or open_database(settings, now=self._clock.now(), may_migrate=may_migrate)
+        self.master = make_master(settings)
+        self._health = StoreHealth(self.store, self.master, settings)
         self._resolver = make_resolver(settings)
         self._receive_context = make_receive_context(
             settings,
@@ -125,12 +135,21 @@ class Daemon:
             spool_directory=settings.spool_dir,
         )
         ctx = self._ctx()
-        self._web = WebServer(make_app(ctx), _api_limits(settings), base_url=ctx.base_url, on_stop=ctx.close)
+        self._web = WebServer(
+            make_app(ctx),
+            ctx.limits,
+            base_url=ctx.base_url,
+            on_stop=ctx.close,
+            count_bound=ctx.metrics.count_bound,
+        )
         self._stack = contextlib.AsyncExitStack()
         self._open = False
 
     async def start(self) -> Addresses:
-        """Start all parts, the SMTP listener last. Raises Misconfigured, DaemonRuns, OSError for an address in use."""
+        """Start all parts, the SMTP listener last.
+
+        Raises Misconfigured. Raises DaemonRuns, ListenAddressBusy, Unavailable: a later try may succeed.
+        """
         async with contextlib.AsyncExitStack() as stack:
             self._end_old_leases()
             stack.enter_context(shared_lock(self._settings.data_dir))
@@ -223,6 +242,7 @@ class Daemon:
         every = timedelta(seconds=self._settings.hitl_sweep_seconds)
         scheduler.add("holds", every=every, run=holds.expire_due)
         scheduler.add("unconfirmed", every=every, run=holds.sweep)
+        scheduler.add("store", every=LOOK_EVERY, run=self._health.look_again)
         scheduler.add("domains", every=EVERY, run=self._watch().look_again)
         return scheduler
 
@@ -271,17 +291,15 @@ class Daemon:
         return await try_webhook(agent, ctx=self._delivery_context)
 
     async def _is_ready(self) -> bool:
-        try:
-            await self.store.write(probe)
-        except Unavailable:
-            return False
-        return self._open
+        return self._open and await self._health.is_good()
 
     async def _admit(self, address: Address) -> Recipient:
+        self._health.require_own()
         return await admit(address, store=self.store, routes=self._receive_context.routes)
 
     async def _receive(self, envelope: Envelope, spool: Spool, recipients: Sequence[Recipient]) -> Sequence[str]:
         try:
+            self._health.require_own()
             ids = await receive(envelope, spool, recipients, ctx=self._receive_context)
         except Exception as error:
             self._metrics.count_mail(mail_outcome(error))
@@ -291,18 +309,31 @@ class Daemon:
 
 
 async def serve(settings: Settings, *, may_migrate: bool | None = None) -> None:
-    """Run the daemon until SIGTERM or SIGINT, then stop it. Raises Misconfigured, OSError."""
-    daemon = Daemon(settings, may_migrate=may_migrate)
+    """Run the daemon until SIGTERM or SIGINT, then stop it; waits for what is not there yet. Raises Misconfigured."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await daemon.start()
+    daemon = await start_patiently(partial(_started, settings, may_migrate=may_migrate), stop=stop)
+    if daemon is None:
+        return
     _spare_the_collector()
-    notify_systemd("READY=1")
+    notify_systemd("READY=1", "STATUS=Serving")
     await stop.wait()
     notify_systemd("STOPPING=1")
     await daemon.stop()
+
+
+async def _started(settings: Settings, *, may_migrate: bool | None) -> Daemon:
+    """A daemon that serves. Raises as Daemon and Daemon.start do; then its database is closed."""
+    store = await asyncio.to_thread(open_database, settings, now=SystemClock().now(), may_migrate=may_migrate)
+    try:
+        daemon = Daemon(settings, store=store)
+        await daemon.start()
+    except BaseException:
+        store.engine.dispose()
+        raise
+    return daemon
 
 
 def _spare_the_collector() -> None:
@@ -310,16 +341,6 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 50)
-
-
-def notify_systemd(state: str) -> None:
-    """Send *state* to the service manager (sd_notify(3)), where NOTIFY_SOCKET is set."""
-    path = os.environ.get("NOTIFY_SOCKET")
-    if not path:
-        return
-    address = "\0" + path[1:] if path.startswith("@") else path
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notice, contextlib.suppress(OSError):
-        notice.sendto(state.encode(), address)
 
 
 def _certificates(settings: Settings) -> Certificates | None:
@@ -350,6 +371,11 @@ def _api_limits(settings: Settings) -> ApiLimits:
         max_body_bytes=settings.api_max_body_bytes,
         request_seconds=settings.api_request_seconds,
         max_connections=settings.api_max_connections,
+        max_connections_per_peer=settings.api_max_connections_per_peer,
+        waits_per_key=settings.api_waits_per_key,
+        waits_per_user=settings.api_waits_per_user,
+        max_bytes_in_flight=settings.api_max_bytes_in_flight,
+        trusted_proxies=settings.http_trusted_proxies,
     )
 
 

@@ -11,6 +11,7 @@ import secrets
 import socket
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -26,6 +27,7 @@ from store.names import normalise_domain
 PREFIX: Final = "MAILSEAL_"
 _TEST_PREFIX: Final = "MAILSEAL_TEST_"  # for the test suite; ignored here
 _CLIENT_KEY: Final = "MAILSEAL_API_KEY"  # for clients such as `mailseal listen`; ignored here
+DEFAULT_CONFIG: Final = Path("/etc/mailseal/mailseal.toml")  # read where no --config is given, if it is there
 _SECRET_FILE: Final = "secret.key"  # noqa: S105 (a name, not a secret)
 _MIN_SECRET: Final = 16
 _TOPIC: Final = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}$"
@@ -70,6 +72,8 @@ class Settings(BaseModel):
 
     data_dir: Path = Path("mailseal-data")
     database_url: str | None = None
+    database_answer_seconds: float = Field(default=10, ge=1, le=15)
+    min_free_bytes: int = Field(default=67_108_864, ge=0)
     secret_key: str | None = Field(default=None, min_length=_MIN_SECRET, repr=False)
     secret_key_file: Path | None = None
     hostname: DomainName = Field(default_factory=lambda: normalise_domain(socket.getfqdn()))
@@ -100,6 +104,11 @@ class Settings(BaseModel):
     api_max_body_bytes: int = Field(default=14_680_064, ge=65_536)
     api_request_seconds: float = Field(default=30, gt=0)
     api_max_connections: int = Field(default=2000, ge=1)
+    api_max_connections_per_peer: int = Field(default=100, ge=1)
+    api_waits_per_key: int = Field(default=20, ge=1)
+    api_waits_per_user: int = Field(default=100, ge=1)
+    api_max_bytes_in_flight: int = Field(default=134_217_728, ge=1_048_576)
+    http_trusted_proxies: Networks = ()
     webhook_allow_cidrs: Networks = ()
     webhook_retry_seconds: Seconds = tuple(RETRY_SECONDS)
     webhook_timeout_seconds: float = Field(default=15, gt=0)
@@ -183,23 +192,46 @@ def load(environ: Mapping[str, str], config: Path | None = None) -> Settings:
 
 
 def master_secret(settings: Settings) -> bytes:
-    """The operator's secret, from which the master key is derived.
+    """The operator's secret, from which the master key is derived; from the setting, or from its file.
 
-    From the setting, from the file it names, or from a file in the data directory that the first
-    call creates. Raises Misconfigured if the secret cannot be read or created, or is too short.
+    Raises Misconfigured if it is missing, cannot be read, or is too short.
     """
     if settings.secret_key is not None:
         return settings.secret_key.encode()
-    path = Path(settings.secret_place)
+    return read_secret(Path(settings.secret_place))
+
+
+def read_secret(path: Path) -> bytes:
+    """The secret in the file *path*. Raises Misconfigured as master_secret does."""
     try:
-        if settings.secret_key_file is None and not path.exists():
-            _make_secret(path)
         material = path.read_bytes().strip()
+    except FileNotFoundError as error:
+        remedy = "put back the key that the store was made with, or name it in MAILSEAL_SECRET_KEY_FILE"
+        raise Misconfigured(f"the master key {path} is missing: {remedy}") from error
     except OSError as error:
         raise Misconfigured(f"{PREFIX}SECRET_KEY_FILE: cannot read {path}: {error.strerror}") from error
     if len(material) < _MIN_SECRET:
         raise Misconfigured(f"{PREFIX}SECRET_KEY_FILE: {path} holds less than {_MIN_SECRET} bytes")
     return material
+
+
+def has_own_secret_file(settings: Settings) -> bool:
+    """Whether the master key is in the data directory, where the relay itself makes and replaces it."""
+    return settings.secret_key is None and settings.secret_key_file is None
+
+
+def make_master_secret(settings: Settings) -> None:
+    """Create the master key in the data directory, unless it is there or the settings name another place.
+
+    Only for a store without secrets: a new key could not open them. Raises Misconfigured.
+    """
+    path = Path(settings.secret_place)
+    if not has_own_secret_file(settings) or path.exists():
+        return
+    try:
+        make_secret_file(path)
+    except OSError as error:
+        raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot write {path}: {error.strerror}") from error
 
 
 def smarthost_password(settings: Settings) -> str | None:
@@ -216,20 +248,24 @@ def smarthost_password(settings: Settings) -> str | None:
         raise Misconfigured(f"{PREFIX}SMTP_OUT_PASSWORD_FILE: cannot read {path}: {error}") from error
 
 
-def _make_secret(path: Path) -> None:
-    """Create the secret file, readable only by its owner, unless it exists.
+def make_secret_file(path: Path) -> None:
+    """Create a file with a new secret, readable only by its owner, unless it exists.
 
-    If two processes start at once, O_EXCL lets one create the file, and the other reads it.
+    The name is given to the whole file at once: of two processes that start together one makes it, and after a crash
+    it is never half written. Raises OSError.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(base64.b64encode(secrets.token_bytes(32)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(base64.b64encode(secrets.token_bytes(32)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(unfinished, path)
+    finally:
+        unfinished.unlink()
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -106,7 +106,9 @@ class ApiServer:
             limits=limits,
         )
         self.app = make_app(ctx)
-        self.server = WebServer(self.app, limits, base_url=BASE_URL, on_stop=ctx.close)
+        self.server = WebServer(
+            self.app, limits, base_url=BASE_URL, on_stop=ctx.close, count_bound=self.metrics.count_bound
+        )
         self.session: aiohttp.ClientSession
         self.key = ""
         self.message_id = ""  # of the one message, where a door is only looked at

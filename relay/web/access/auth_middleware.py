@@ -16,10 +16,11 @@ from relay.signing.keys import hash_key
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import RequestAuth, find_request_auth
 from relay.web.access.paths import ADDRESS
-from relay.web.access.rate_limits import RequestRates, peer_name
+from relay.web.access.rate_limits import RequestRates
 from relay.web.answers.bodies import bounded
 from relay.web.answers.errors import PathNotFound, Unauthorized
 from relay.web.answers.problems import problem_of
+from relay.web.http.peers import peer_name
 from store.directory.keys import TOUCH_EVERY, touch_api_key
 from store.errors import InvalidValue, StoreError
 from store.records.mail import ApiKey

@@ -4,13 +4,13 @@ For invalid keys and sign-ins by client address.
 """
 
 from collections import OrderedDict
-from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from relay.web.access.dependencies import Principal
 from relay.web.access.token_bucket import Buckets, BucketState, fields
 from relay.web.answers.errors import RateLimited
 from relay.web.http.limits import ApiLimits
+from relay.web.http.peers import peer_name
 
 _MAX_ENTRIES: Final = 10_000  # valid keys that are remembered
 
@@ -62,21 +62,6 @@ class RequestRates:
             peer = peer_name(client)
             _require_quota([self._sign_ins.state(peer, now)])
             self._sign_ins.take(peer, now)
-
-
-def peer_name(client: tuple[str, int] | None) -> str:
-    """The name a client is counted by: its IPv4 address, or its IPv6 /64.
-
-    A /64 is the smallest network that an IPv6 customer gets.
-    """
-    host = client[0] if client else ""
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:  # not an address: a proxy may pass any text
-        return host
-    if isinstance(address, IPv6Address):
-        return str(address.ipv4_mapped or int(address) >> 64)
-    return str(address)
 
 
 def _require_quota(states: list[BucketState]) -> None:

@@ -6,6 +6,7 @@ and a problem document as the response to malformed HTTP.
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, Final
 
 import h11
@@ -21,6 +22,8 @@ from relay.web.answers.problems import (
     early_problem,
 )
 from relay.web.http.limits import MAX_HEAD, ApiLimits
+from relay.web.http.peers import TrustedProxies, peer_name
+from relay.web.http.pool import ConnectionPool, Phase
 
 _PROGRESS_BYTES: Final = 262_144  # a body that brings this many bytes within the time limit gets the limit again
 _LINGER_SECONDS: Final = 2.0
@@ -45,6 +48,8 @@ class HttpConnection(H11Protocol):
     """One connection, from accept to close."""
 
     limits: ApiLimits
+    pool: ConnectionPool
+    proxies: TrustedProxies
     base_url: str  # base URL of links; with "" the type of a problem is a relative reference
 
     def __init__(self, *args: Any, **given: Any) -> None:
@@ -58,13 +63,14 @@ class HttpConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept the connection, or reject it if there are too many."""
         super().connection_made(transport)
-        if len(self.connections) > self.limits.max_connections:
-            self._reject(TOO_MANY_CONNECTIONS, linger=False)
-        else:
+        if self.pool.admit(self, peer_name(self.client), is_proxy=self.proxies.trusts(self.client)):
             self._start_request_timer()
+        else:
+            self._reject(TOO_MANY_CONNECTIONS, linger=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel all timers."""
+        """Cancel all timers and leave the pool."""
+        self.pool.leave(self)
         self._cancel(self._request_timer)
         self._cancel(self._close_timer)
         super().connection_lost(exc)
@@ -81,6 +87,7 @@ class HttpConnection(H11Protocol):
                 return
             super().data_received(data[start : start + MAX_HEAD])
         self._stop_request_timer_if_complete()
+        self._note_phase()
 
     def on_response_complete(self) -> None:
         """Start the write timer, or the timer of a pipelined request."""
@@ -91,6 +98,7 @@ class HttpConnection(H11Protocol):
         if self.conn.their_state is h11.IDLE and self._has_partial_head():
             self._unset_keepalive_if_required()
             self._start_request_timer()
+        self._note_phase()
 
     def pause_writing(self) -> None:
         """The client reads too slowly: start the write timer."""
@@ -111,6 +119,24 @@ class HttpConnection(H11Protocol):
         """Answer malformed HTTP with a problem document."""
         del msg
         self._reject(_KINDS.get(self._reader.hint, BAD_REQUEST))
+
+    def drop(self) -> None:
+        """Close the connection in favour of another one."""
+        if self.conn.our_state is h11.SEND_RESPONSE:
+            self._reject(TOO_MANY_CONNECTIONS, linger=False)
+        else:
+            self.transport.abort()
+
+    def _note_phase(self) -> None:
+        """Tell the pool what this connection does now."""
+        if self.conn.their_state is h11.SEND_BODY:
+            self.pool.enter(self, Phase.BODY)
+        elif self.conn.their_state is not h11.IDLE:
+            self.pool.enter(self, Phase.ANSWER)
+        elif self.cycle is None or self._has_partial_head():
+            self.pool.enter(self, Phase.HEAD)
+        else:
+            self.pool.enter(self, Phase.IDLE)
 
     def _start_request_timer(self) -> None:
         """Start the time limit for receiving a request."""
@@ -155,7 +181,8 @@ class HttpConnection(H11Protocol):
 
     def _write(self, answer: Response) -> None:
         was_head = self.conn.our_state is h11.SEND_RESPONSE and self.scope["method"] == "HEAD"
-        head = h11.Response(status_code=answer.status_code, headers=answer.raw_headers)
+        reason = HTTPStatus(answer.status_code).phrase.encode("ascii")
+        head = h11.Response(status_code=answer.status_code, headers=answer.raw_headers, reason=reason)
         for event in (head, h11.Data(data=b"" if was_head else bytes(answer.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
 
@@ -174,12 +201,16 @@ class HttpConnection(H11Protocol):
             timer.cancel()
 
 
-def connection_class(limits: ApiLimits, *, base_url: str) -> type[HttpConnection]:
-    """The connection class for uvicorn, with *limits*."""
+def connection_class(
+    limits: ApiLimits, pool: ConnectionPool, proxies: TrustedProxies, *, base_url: str
+) -> type[HttpConnection]:
+    """The connection class for uvicorn, with *limits*; its connections share *pool*."""
 
     class LimitedConnection(HttpConnection):
         pass
 
     LimitedConnection.limits = limits
+    LimitedConnection.pool = pool
+    LimitedConnection.proxies = proxies
     LimitedConnection.base_url = base_url
     return LimitedConnection

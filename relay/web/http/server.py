@@ -9,8 +9,11 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from relay.listening import cannot_listen
 from relay.web.http.connection import connection_class
 from relay.web.http.limits import DEFAULTS, ApiLimits
+from relay.web.http.peers import TrustedProxies
+from relay.web.http.pool import ConnectionPool
 from relay.web.http.required_parts import check_http_libraries
 
 _KEEP_ALIVE_SECONDS: Final = 75
@@ -68,7 +71,8 @@ class _Server(uvicorn.Server):
 class WebServer:
     """Serves *app* between start() and stop().
 
-    *on_stop* is called at the stop and must end requests that wait for an event.
+    *on_stop* is called at the stop and must end requests that wait for an event. *count_bound* counts the limits of
+    connections that are reached, by name.
     """
 
     def __init__(
@@ -78,11 +82,15 @@ class WebServer:
         *,
         base_url: str = "",
         on_stop: Callable[[], None] = lambda: None,
+        count_bound: Callable[[str], None] = lambda _: None,
     ) -> None:
         check_http_libraries()
+        proxied = TrustedProxies(app, limits.trusted_proxies)
+        pool = ConnectionPool(limits, count_bound)
         config = uvicorn.Config(
-            app,
-            http=connection_class(limits, base_url=base_url),
+            proxied,
+            http=connection_class(limits, pool, proxied, base_url=base_url),
+            proxy_headers=False,  # TrustedProxies reads them
             ws="none",
             access_log=False,
             log_config=None,
@@ -101,7 +109,7 @@ class WebServer:
         return len(self._server.server_state.connections)
 
     async def start(self, endpoints: Sequence[tuple[str, int]]) -> None:
-        """Bind *endpoints* and serve. Raises OSError if an endpoint cannot be bound."""
+        """Bind *endpoints* and serve. Raises Misconfigured, ListenAddressBusy."""
         sockets = [_bound(host, port) for host, port in endpoints]
         self.addresses = tuple((bound.getsockname()[0], bound.getsockname()[1]) for bound in sockets)
         self._task = asyncio.create_task(self._server.serve(sockets=sockets))
@@ -132,8 +140,8 @@ def _bound(host: str, port: int) -> socket.socket:
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
     try:
         bound.bind((host, port))
-    except OSError:
+    except OSError as error:
         bound.close()
-        raise
+        raise cannot_listen(host, port, error) from error
     bound.setblocking(False)
     return bound

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.web.access.rate_limits import peer_name
+from relay.web.http.peers import peer_name
 from relay.web.access.token_bucket import Buckets, BucketState, fields
 
 

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from relay.web.http.limits import ApiLimits
-from tests.web.client import ApiServer, messages, queue
+from tests.web.client import BOT, ApiServer, messages, queue
 from tests.web.http.wire import head, line
 
 SHORT = 0.5  # seconds for a request to arrive
@@ -276,14 +276,16 @@ async def test_an_upgrade_is_not_taken_up(patient):
 # Many
 
 
-async def test_over_the_bound_a_connection_is_sent_off(opened):
-    api_server = await opened(max_connections=3, request_seconds=60)
-    async with line(api_server) as first, line(api_server), line(api_server):
-        await first.say(head(api_server, "/healthz"))
-        await first.reply()
+async def test_over_the_bound_a_connection_is_refused_when_the_others_are_busy(opened):
+    api_server = await opened(max_connections=2, request_seconds=60)
+    await api_server.agent()
+    async with line(api_server) as first, line(api_server, peer="127.0.0.2") as second:
+        for client in (first, second):
+            await client.say(head(api_server, f"/v1/agents/{BOT}/events"))
+            assert 200 == (await client.reply()).status
 
-        async with line(api_server) as fourth:
-            reply = await fourth.reply()
+        async with line(api_server, peer="127.0.0.3") as third:
+            reply = await third.reply()
             assert (503, "too_many_connections") == reply.problem
             assert reply.headers["retry-after"]
 

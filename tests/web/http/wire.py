@@ -71,10 +71,10 @@ class Line:
 
 
 @asynccontextmanager
-async def line(api_server: ApiServer) -> AsyncIterator[Line]:
-    """A connection to *door*."""
+async def line(api_server: ApiServer, *, peer: str = "127.0.0.1") -> AsyncIterator[Line]:
+    """A connection to the server from the address *peer*, one of 127.0.0.0/8."""
     host, port = api_server.server.addresses[0]
-    reader, writer = await asyncio.open_connection(host, port)
+    reader, writer = await asyncio.open_connection(host, port, local_addr=(peer, 0))
     try:
         yield Line(reader, writer)
     finally:
