@@ -1,5 +1,6 @@
 """Parse one SMTP command line into a value (RFC 5321 §4.1.1). Pure."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -110,7 +111,10 @@ Command = Ehlo | Helo | MailFrom | RcptTo | Data | Bdat | Rset | Noop | Quit | S
 _HTTP: Final = frozenset({"GET", "POST", "PUT", "HEAD", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PRI"})
 # Commands of RFC 5321 or an extension that are not implemented.
 _NOT_IMPLEMENTED: Final = frozenset({"TURN", "ETRN", "ATRN", "AUTH", "SEND", "SOML", "SAML"})
-_MAIL_PARAMETERS: Final = frozenset({"SIZE", "BODY", "SMTPUTF8"})
+_MAIL_PARAMETERS: Final = frozenset({"SIZE", "BODY", "SMTPUTF8", "AUTH"})
+_BLANKS: Final = re.compile(rb"[ \t]+")
+_MANY_DIGITS: Final = re.compile(r"[0-9]{21,}")
+_HUGE: Final = 10**20  # octets: what a size of more digits than RFC 1870 allows counts as
 _NO_PARAMETERS: Final[frozenset[str]] = frozenset()
 
 
@@ -124,8 +128,8 @@ def parse_command(line: bytes, *, smtputf8: bool = False) -> Command:
     Raises:
         SyntaxRefused: With the reply to send.
     """
-    verb_bytes, _, argument_bytes = line.rstrip(b" \t").partition(b" ")
-    verb = verb_bytes.decode("ascii", "replace").upper()
+    words = _BLANKS.split(line.rstrip(b" \t"), 1)
+    verb, argument_bytes = words[0].decode("ascii", "replace").upper(), words[-1] if len(words) > 1 else b""
     parse = _PARSERS.get(verb)
     if parse is None:
         return _unknown(verb)
@@ -164,6 +168,9 @@ def _check_flags(parameters: Mapping[str, str | None]) -> None:
     body = parameters.get("BODY", "7BIT")
     if body is None or body.upper() not in {"7BIT", "8BITMIME"} or parameters.get("SMTPUTF8") is not None:
         raise SyntaxRefused(replies.BAD_PARAMETER)
+    # Some senders write AUTH=<> (RFC 4954 §5) though AUTH is not offered; it says that the author is not known.
+    if parameters.get("AUTH", "<>") != "<>":
+        raise SyntaxRefused(replies.UNKNOWN_PARAMETER)
 
 
 def _rcpt(argument: str, smtputf8: bool) -> RcptTo:  # noqa: FBT001
@@ -177,16 +184,18 @@ def _rcpt(argument: str, smtputf8: bool) -> RcptTo:  # noqa: FBT001
 
 
 def _after(keyword: str, argument: str, refusal: replies.Reply) -> str:
-    # Many clients write one space before the path, against the grammar (RFC 5321 §3.3 warns of it).
+    # Many clients write blanks before the path, against the grammar (RFC 5321 §3.3 warns of it).
     if argument[: len(keyword)].upper() != keyword:
         raise SyntaxRefused(refusal)
-    return argument[len(keyword) :].removeprefix(" ")
+    return argument[len(keyword) :].lstrip(" \t")
 
 
 def _bdat(argument: str, _: bool) -> Bdat:  # noqa: FBT001
     size, blank, last = argument.partition(" ")
     if last.upper() != ("LAST" if blank else ""):
         raise SyntaxRefused(replies.BAD_BDAT)
+    if _MANY_DIGITS.fullmatch(size):
+        return Bdat(_HUGE, bool(blank))
     try:
         return Bdat(parse_size(size), bool(blank))
     except SyntaxRefused as error:

@@ -140,6 +140,8 @@ class SmtpConnection:
         return self._session.admitted(recipient, agent)
 
     async def _take_data(self) -> Reply:
+        if self._lines.has_rest or self._wire.has_unread:
+            return replies.EARLY_DATA  # closes: the octets would be read as commands
         limits = self._limits
         intake = self._begin(DotReceiver(max_bytes=limits.max_message_bytes, max_line=limits.data_line_bytes))
         if intake is None:

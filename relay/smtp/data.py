@@ -6,10 +6,13 @@ mail can be smuggled into another (RFC 5321 §2.3.8, §4.5.2). Scanning uses met
 any size, and holds back at most four octets between them.
 """
 
+import re
 from enum import Enum, auto
 from typing import Final
 
 _EOD: Final = b"\r\n.\r\n"
+# A bare line end beside a dot: what another server may read as the end of the mail.
+_FAKE_END: Final = re.compile(rb"(?<!\r)\n\.|\.\n|\r\.|\.\r[^\n]")
 
 
 class DataFault(Enum):
@@ -73,7 +76,9 @@ class DotReceiver:
         # A mail begins at the start of a line, so a first dot counts as a dot after CRLF.
         self._held = b"\r\n"
         self._virtual = 2  # octets of _held that the client did not send
+        self._tail = b""  # the last octets before _held
         self.done = False
+        self.smuggles = False  # a bare line end beside a dot was seen: end the session after the reply
         self.rest = b""  # octets after the end: the client's next commands
 
     @property
@@ -87,10 +92,17 @@ class DotReceiver:
         end = stream.find(_EOD)
         if end >= 0:
             self.done, self._held, self.rest = True, b"", stream[end + 5 :]
-            return self._clean(stream[: end + 2])
+            return self._take(stream[: end + 2])
         cut = len(stream) - _overlap(stream)
         self._held = stream[cut:]
-        return self._clean(stream[:cut]) if cut else b""
+        return self._take(stream[:cut]) if cut else b""
+
+    def _take(self, raw: bytes) -> bytes:
+        clean = self._clean(raw)
+        if self._content.fault and not self.smuggles:
+            self.smuggles = _FAKE_END.search(self._tail + raw) is not None
+        self._tail = raw[-2:]
+        return clean
 
     def _clean(self, piece: bytes) -> bytes:
         if self._content.fault:
@@ -110,6 +122,7 @@ class BdatReceiver:
         self._held = b""  # a CR whose LF may be the first octet of the next piece or chunk
         self._due = 0
         self._last = False
+        self.smuggles = False  # a dot is no end in BDAT
         self.rest = b""  # octets after the chunk: the client's next commands
 
     @property

@@ -1,4 +1,4 @@
-"""Parse SMTP paths, parameters and HELO names by the strict grammar.
+"""Parse SMTP paths, parameters and HELO names by the grammar, with the tolerance of Postfix.
 
 RFC 5321 §4.1.2 and §4.1.3, RFC 6531 §3.3.
 Pure and linear: the patterns are possessive, so they never backtrack. A value that does not match raises
@@ -20,9 +20,9 @@ from relay.smtp.replies import (
 )
 from store.names import normalise_domain
 
-# RFC 5321 §4.5.3.1.1 says 64, and recommends to have no limit. Return paths that contain the
-# recipient's address (VERP) exceed 64 in real mail.
-MAX_LOCAL_BYTES: Final = 128
+# RFC 5321 §4.5.3.1.1 says 64, and recommends to have no limit. Return paths that contain another address (VERP, SRS)
+# exceed 128 in real mail.
+MAX_LOCAL_BYTES: Final = 255
 MAX_DOMAIN_BYTES: Final = 255  # RFC 5321 §4.5.3.1.2
 
 # UTF8-non-ascii of RFC 6531 §3.3, without characters that a log or a header reads as a control or a line end.
@@ -33,7 +33,7 @@ _PATH: Final = re.compile(
     rf"<(?:@{_NAME}(?:,@{_NAME})*+:)?+"  # a source route is accepted and ignored (RFC 5321 §4.1.1.3)
     rf"(?:(?P<dot>{_ATOM}(?:\.{_ATOM})*+)"
     rf'|"(?P<quoted>(?:[\x20\x21\x23-\x5b\x5d-\x7e{_WIDE}]|\\[\x20-\x7e])++)")'
-    rf"@(?P<domain>{_NAME}|\[[\x21-\x5a\x5e-\x7e]++\])>"
+    rf"@(?P<domain>{_NAME}\.?+|\[[\x21-\x5a\x5e-\x7e]++\])>"
 )
 _POSTMASTER: Final = re.compile(r"<postmaster>", re.IGNORECASE)
 _QUOTED_PAIR: Final = re.compile(r"\\(.)")
@@ -100,13 +100,13 @@ def parse_size(value: str | None) -> int:
 def parse_helo(text: str) -> str:
     """The HELO name as written: a domain or an address literal.
 
-    A domain may be unqualified or have underscores.
+    A domain may be unqualified or have underscores; an IPv6 literal may lack ``IPv6:``, as Postfix takes it.
     The result is safe to write into a header. Raises SyntaxRefused.
     """
     if not text or len(text) > MAX_DOMAIN_BYTES or not _HELO.fullmatch(text):
         raise SyntaxRefused(BAD_HELO)
     if text[0] == "[":
-        _literal(text, BAD_HELO)
+        _literal(text, BAD_HELO, bare_ipv6=True)
     return text
 
 
@@ -137,13 +137,15 @@ def _domain(text: str, refusal: Reply) -> str:
         raise SyntaxRefused(refusal) from error
 
 
-def _literal(text: str, refusal: Reply) -> str:
+def _literal(text: str, refusal: Reply, *, bare_ipv6: bool = False) -> str:
     inner = text[1:-1]
     if "%" in inner:  # a scope, which ipaddress accepts
         raise SyntaxRefused(refusal)
     try:
         if inner[:5].upper() == "IPV6:":
             return f"[IPv6:{IPv6Address(inner[5:])}]"
+        if bare_ipv6 and ":" in inner:
+            return f"[IPv6:{IPv6Address(inner)}]"
         return f"[{IPv4Address(inner)}]"
     except ValueError as error:
         raise SyntaxRefused(refusal) from error

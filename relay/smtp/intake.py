@@ -3,7 +3,7 @@
 from relay.errors import SpoolFull
 from relay.smtp.admission import Reservation
 from relay.smtp.data import BdatReceiver, DotReceiver
-from relay.smtp.replies import NO_STORAGE, Reply
+from relay.smtp.replies import NO_STORAGE, SMUGGLING, Reply
 from relay.smtp.session import FAULT_REPLIES
 from relay.spool import Spool
 
@@ -20,6 +20,8 @@ class Intake:
     @property
     def refusal(self) -> Reply | None:
         """The reply that refuses the mail, or None. Final once all octets have arrived."""
+        if self.receiver.smuggles:
+            return SMUGGLING
         if self.receiver.fault:
             return FAULT_REPLIES[self.receiver.fault]
         return NO_STORAGE if self._full else None

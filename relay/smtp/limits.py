@@ -15,6 +15,7 @@ class Limits:
 
     max_message_bytes: int = 36_700_160  # of one mail, dot-stuffing and the final dot not counted (RFC 1870 §5)
     max_recipients: int = 100  # accepted recipients of one mail (RFC 5321 §4.5.3.1.8: at least 100)
+    null_path_recipients: int = 1  # of a mail with the null reverse-path: a bounce goes to one address
     max_connections: int = 1000  # concurrent, in all
     max_connections_per_peer: int = 50  # concurrent, from one IPv4 address or one IPv6 /64
     max_commands: int = 1000  # since the start or the last accepted mail; large BDAT chunks are not counted

@@ -24,6 +24,11 @@ class Lines:
         self._bytes = self._bytes[self._at :] + chunk if self._at < len(self._bytes) else chunk
         self._at = 0
 
+    @property
+    def has_rest(self) -> bool:
+        """Whether octets are left that were read and not consumed."""
+        return self._at < len(self._bytes)
+
     def take(self) -> bytes:
         """All octets, consumed: the octets after DATA or BDAT are not command lines."""
         rest, self._bytes = self._bytes[self._at :], b""

@@ -35,7 +35,7 @@ class Reply:
     enhanced: str | None  # "5.1.1"
     text: str  # printable ASCII
     closes: bool = False  # the server closes the connection after it
-    more: tuple[str, ...] = ()  # further lines, for EHLO
+    more: tuple[str, ...] = ()  # further lines
 
     @property
     def wire(self) -> bytes:
@@ -53,7 +53,10 @@ class Reply:
     def _many(self) -> bytes:
         lines = (self.text, *self.more)
         last = len(lines) - 1
-        return "".join(f"{self.code}{' ' if at == last else '-'}{line}\r\n" for at, line in enumerate(lines)).encode()
+        word = f"{self.enhanced} " if self.enhanced else ""
+        return "".join(
+            f"{self.code}{' ' if at == last else '-'}{word}{line}\r\n" for at, line in enumerate(lines)
+        ).encode()
 
 
 OK: Final = Reply(250, "2.0.0", "OK")
@@ -72,12 +75,17 @@ TOO_MANY_COMMANDS: Final = Reply(421, "4.7.0", "Too many commands", closes=True)
 TOO_MANY_ERRORS: Final = Reply(421, "4.7.0", "Too many errors", closes=True)
 TOO_MANY_TRANSACTIONS: Final = Reply(421, "4.7.0", "Too many mails in this session, connect again", closes=True)
 TIMED_OUT: Final = Reply(421, "4.4.2", "Waited too long, closing", closes=True)
+MAKE_ROOM: Final = Reply(421, "4.3.2", "All connections are in use, and this one sent no mail", closes=True)
+TOO_MANY_NEW: Final = Reply(421, "4.7.0", "Too many new connections from your address in a minute", closes=True)
+TOO_SLOW: Final = Reply(421, "4.4.2", "The mail arrives too slowly, closing", closes=True)
 BROKEN: Final = Reply(421, "4.3.0", "Try again later", closes=True)
 
+TOO_MANY_MAILS: Final = Reply(450, "4.7.1", "Too many mails from your address in a minute, try again later")
 TRY_LATER: Final = Reply(451, "4.3.0", "Try again later")
 DNS_SILENT: Final = Reply(451, "4.4.3", "A name could not be looked up, try again later")
 SENDER_UNPROVEN: Final = Reply(451, "4.7.26", "The sender could not be verified now, try again later")
 NO_STORAGE: Final = Reply(452, "4.3.1", "Insufficient storage for mail, try again later")
+NULL_PATH_RECIPIENTS: Final = Reply(452, "4.5.3", "A mail with the null reverse-path has one recipient")
 TOO_MANY_RECIPIENTS: Final = Reply(452, "4.5.3", "Too many recipients")
 
 NOT_A_COMMAND: Final = Reply(500, "5.5.1", "Command unrecognized")
@@ -99,6 +107,7 @@ NEED_MAIL: Final = Reply(503, "5.5.1", "Send MAIL first")
 NEED_RECIPIENT: Final = Reply(503, "5.5.1", "No valid recipient yet")
 NESTED_MAIL: Final = Reply(503, "5.5.1", "A mail is already begun")
 CHUNKS_BEGUN: Final = Reply(503, "5.5.1", "Only BDAT can follow BDAT")
+EARLY_DATA: Final = Reply(503, "5.5.0", "Wait for 354 before the mail", closes=True)
 TLS_ALREADY: Final = Reply(503, "5.5.1", "TLS is already on")
 UNKNOWN_PARAMETER: Final = Reply(555, "5.5.4", "Parameter not recognized")
 
@@ -107,12 +116,18 @@ UNDECODABLE: Final = Reply(550, "5.6.0", "The mail cannot be decoded")
 NUL_IN_DATA: Final = Reply(550, "5.6.0", "The mail has NUL octets")
 DATA_LINE_TOO_LONG: Final = Reply(550, "5.6.0", "The mail has too long a line")
 BARE_LINE_END: Final = Reply(550, "5.6.11", "The mail has bare CR or LF")
+SMUGGLING: Final = Reply(550, "5.6.11", "The mail has a bare CR or LF next to a dot", closes=True)
 UNAUTHENTICATED: Final = Reply(550, "5.7.26", "The sender is not verified")
 TOO_LARGE: Final = Reply(552, "5.3.4", "The mail is too large")
+CHUNK_TOO_LARGE: Final = Reply(552, "5.3.4", "The chunk is larger than a mail may be", closes=True)
+HEADER_TOO_LARGE: Final = Reply(552, "5.3.4", "The header section is too large")
 BAD_MAILBOX: Final = Reply(553, "5.1.3", "The address cannot be used")
 NEED_SMTPUTF8: Final = Reply(553, "5.6.7", "A non-ASCII address needs SMTPUTF8")
+EARLY_TALK: Final = Reply(554, "5.5.0", "Wait for the greeting before the first command", closes=True)
 TOO_MANY_HOPS: Final = Reply(554, "5.4.6", "The mail goes round in circles")
 REFUSED: Final = Reply(554, "5.7.1", "Refused")
+
+_IDS_A_LINE: Final = 13  # of 36 characters at most
 
 # The first class that matches counts, so subclasses come before their base class. BadSecret and
 # ForbiddenTarget are faults of this relay's configuration: a 5xx for them would bounce good mail.
@@ -161,8 +176,13 @@ def hello(hostname: str, helo: str, keywords: tuple[str, ...] = ()) -> Reply:
 
 
 def accepted(message_ids: Sequence[str]) -> Reply:
-    """The reply to an accepted mail: one message id per recipient, in RCPT order."""
-    return Reply(250, "2.0.0", "Accepted as " + " ".join(message_ids))
+    """The reply to an accepted mail: one message id per recipient, in RCPT order.
+
+    At most 13 ids a line, so that no line is longer than 512 octets (RFC 5321 §4.5.3.1.5).
+    """
+    groups = [message_ids[at : at + _IDS_A_LINE] for at in range(0, len(message_ids), _IDS_A_LINE)] or [()]
+    lines = ["Accepted as " + " ".join(group) for group in groups]
+    return Reply(250, "2.0.0", lines[0], more=tuple(lines[1:]))
 
 
 def chunk_taken(size: int) -> Reply:

@@ -18,6 +18,7 @@ from relay.smtp.data import DataFault
 from relay.smtp.grammar import SyntaxRefused
 from relay.smtp.limits import Limits
 from relay.smtp.replies import Reply
+from store.names import normalise_local
 from store.records.mail import Recipient
 
 # A BDAT chunk of this many octets is not counted as a command: the size limit of the mail bounds their number.
@@ -85,6 +86,7 @@ class Transaction:
     recipients: list[Address] = field(default_factory=list)  # admitted ones, in RCPT order
     agents: list[Recipient] = field(default_factory=list)  # that receive for them, in the same order
     chunked: bool = False  # BDAT has begun
+    named: set[tuple[str, str]] = field(default_factory=set)  # of each recipient, to know it again
 
 
 class SmtpSession:
@@ -136,6 +138,7 @@ class SmtpSession:
     def admitted(self, recipient: Address, agent: Recipient) -> Reply:
         """Add *recipient* to the transaction; *agent* receives its mail."""
         assert self.transaction is not None
+        self.transaction.named.add(_folded(recipient))
         self.transaction.recipients.append(recipient)
         self.transaction.agents.append(agent)
         return replies.RECIPIENT_OK
@@ -213,6 +216,10 @@ class SmtpSession:
             return replies.NEED_MAIL
         if self.transaction.chunked:
             return replies.CHUNKS_BEGUN
+        if _folded(command.recipient) in self.transaction.named:
+            return replies.RECIPIENT_OK  # one mail to one recipient is one message, however often it is named
+        if self.transaction.sender is None and len(self.transaction.recipients) >= self._limits.null_path_recipients:
+            return replies.NULL_PATH_RECIPIENTS
         if len(self.transaction.recipients) >= self._limits.max_recipients:
             return replies.TOO_MANY_RECIPIENTS
         return Admit(command.recipient)
@@ -224,6 +231,8 @@ class SmtpSession:
         return replies.CHUNKS_BEGUN if self.transaction.chunked else StartData()
 
     def _bdat(self, command: Bdat) -> Step:
+        if command.size > self._limits.max_message_bytes:
+            return replies.CHUNK_TOO_LARGE  # closes: to read and drop that many octets is what an attacker wants
         # The octets follow the command even when it is refused, so they must be read and dropped.
         refusal = self._data_refusal()
         if refusal is None and self.transaction is not None:
@@ -241,3 +250,8 @@ class SmtpSession:
         if not self._offers_tls:
             return replies.NOT_IMPLEMENTED
         return UpgradeToTls() if self.helo else replies.NEED_HELO
+
+
+def _folded(recipient: Address) -> tuple[str, str]:
+    # Addresses compare case-insensitively, tags too.
+    return normalise_local(recipient.local), recipient.domain

@@ -61,6 +61,11 @@ class Wire:
         name = self._shell.transport.get_extra_info("peername")
         return name[0] if name else None
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether octets have arrived that were not read yet."""
+        return bool(self._shell.reader._buffer)  # type: ignore[attr-defined]  # noqa: SLF001 (check_shell knows it)
+
     def interrupt(self) -> None:
         """End the session with 421 if it waits for a command."""
         if self._phase is Phase.COMMAND:

@@ -87,6 +87,13 @@ class Client:
         await self.say(f"RCPT TO:<{recipient}>")
         assert (await self.say("DATA")).startswith("354 ")
 
+    async def start_mail(self, command: str, octets: bytes) -> None:
+        """A mail by DATA or BDAT up to its first *octets*, after greet."""
+        self.send(f"MAIL FROM:<>\r\nRCPT TO:<bot@here.example>\r\n{command}\r\n".encode())
+        expected = ["250", "250", "354"] if command == "DATA" else ["250", "250"]
+        assert expected == [(await self.reply())[:3] for _ in expected]
+        self.send(octets)
+
     async def rest(self) -> bytes:
         """All that comes until the server hangs up."""
         async with asyncio.timeout(10):

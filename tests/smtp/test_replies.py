@@ -102,3 +102,14 @@ def test_a_chunk_is_answered_with_its_size():
 )
 def test_a_mail_is_counted_by_its_reply_and_a_bug_apart(outcome, error):
     assert outcome == mail_outcome(error)
+
+
+def test_the_ids_of_many_recipients_are_lines_of_at_most_512_octets():
+    ids = ["msg_" + f"{number:032d}" for number in range(100)]
+    lines = accepted(ids).wire.decode().splitlines(keepends=True)
+
+    assert max(len(line) for line in lines) <= 512
+    assert all(line.startswith("250-2.0.0 Accepted as msg_") for line in lines[:-1])
+    assert lines[-1].startswith("250 2.0.0 Accepted as msg_")
+    assert ids == [word for line in lines for word in line[22:].split()]
+    assert max(len(line[22:].split()) for line in lines) == 13

@@ -48,16 +48,16 @@ async def test_smtplib_delivers_and_the_envelope_says_who_sent_what(open_server,
     assert {"nobody@here.example": (550, b"5.1.1 No such recipient here")} == refused
 
 
-async def test_a_bounce_has_no_sender_and_may_have_two_recipients(open_server, connect, collector):
+async def test_a_bounce_has_no_sender_and_one_recipient(open_server, connect, collector):
     client = await connect(await open_server())
     await client.greet()
     client.send(b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nRCPT TO:<Postmaster>\r\nDATA\r\n")
-    assert ["250", "250", "250", "354"] == [(await client.reply())[:3] for _ in range(4)]
+    assert ["250", "250", "452", "354"] == [(await client.reply())[:3] for _ in range(4)]
     client.send(b".\r\n")
 
-    assert "250 2.0.0 Accepted as msg_1a msg_1b" == await client.reply()
+    assert "250 2.0.0 Accepted as msg_1a" == await client.reply()
     assert collector.mails[0][0].mail_from is None
-    assert (Address("a", "here.example"), Address("postmaster", "")) == collector.mails[0][0].rcpt_to
+    assert (Address("a", "here.example"),) == collector.mails[0][0].rcpt_to
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ async def test_who_leaves_in_the_middle_of_a_mail_has_sent_none(open_server, con
     server = await open_server()
     client = await connect(server)
     await client.greet()
-    client.send(f"MAIL FROM:<>\r\nRCPT TO:<bot@here.example>\r\n{command}\r\n".encode() + MAIL * 5)
-    await until(lambda: server.inflight_bytes == len(MAIL) * 5 or server.inflight_bytes == len(MAIL) * 5 - 2)
+    await client.start_mail(command, MAIL * 5)
+    await until(lambda: server.inflight_bytes > 0)
     leave(client)
     await until(lambda: server.connections == 0)
 
@@ -259,7 +259,8 @@ async def test_a_client_that_pipelines_much_does_not_starve_the_others(open_serv
     flood, victim = await connect(server), await connect(server)
     await flood.greet()
     await victim.greet()
-    flood.send(b"MAIL FROM:<>\r\n" + b"RCPT TO:<flood@here.example>\r\n" * 2000)
+    recipients = b"".join(b"RCPT TO:<flood%d@here.example>\r\n" % number for number in range(2000))
+    flood.send(b"MAIL FROM:<a@there.example>\r\n" + recipients)
     victim.send(b"MAIL FROM:<>\r\nRCPT TO:<victim@here.example>\r\n")
     await until(lambda: len(collector.asked) == 2001)
 
@@ -291,7 +292,7 @@ async def test_replies_to_a_group_come_in_one_piece(open_server, connect):
         ((Limits(idle_seconds=0.1), b""), b"421 4.4.2 "),
         ((Limits(idle_seconds=0.1), b"NOO"), b"421 4.4.2 "),
         ((Limits(session_seconds=0.1), b""), b"421 4.4.2 "),
-        ((Limits(data_seconds=0.1), b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nDATA\r\nhalf"), b"421 4.4.2 "),
+        ((Limits(data_seconds=0.1), b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nDATA\r\n"), b"421 4.4.2 "),
         ((Limits(data_seconds=0.1), b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nBDAT 9\r\nhalf"), b"421 4.4.2 "),
         ((Limits(data_seconds=0.1), b"BDAT 9\r\nhalf"), b"421 4.4.2 "),
         ((Limits(max_commands=3, linger_seconds=0.1), b"NOOP\r\n" * 4), b"421 4.7.0 "),

@@ -61,7 +61,10 @@ BDAT = b"BDAT 2000"
         ((EHLO, MAIL, RCPT, HELO), RCPT, replies.NEED_MAIL),
         ((EHLO, MAIL, b"RCPT TO:<bad"), b"DATA", replies.NEED_RECIPIENT),
         ((EHLO, b"MAIL FROM:<bad"), RCPT, replies.NEED_MAIL),
-        ((EHLO, b"MAIL FROM:<>", RCPT), RCPT, Admit(BOT)),
+        ((EHLO, b"MAIL FROM:<>", RCPT), RCPT, replies.RECIPIENT_OK),
+        ((EHLO, b"MAIL FROM:<>", RCPT), b"RCPT TO:<two@here.example>", replies.NULL_PATH_RECIPIENTS),
+        ((EHLO, MAIL, RCPT), b"BDAT 36700161", replies.CHUNK_TOO_LARGE),
+        ((), b"BDAT 36700161", replies.CHUNK_TOO_LARGE),
         ((EHLO, b"MAIL FROM:<> SIZE=36700161"), RCPT, replies.NEED_MAIL),
         ((EHLO,), b"MAIL FROM:<> SIZE=36700161", replies.TOO_LARGE),
         ((EHLO,), b"MAIL FROM:<> SIZE=36700160", replies.SENDER_OK),
@@ -128,9 +131,10 @@ def test_the_protocol_word_says_how_a_mail_came(lines, tls, word):
 
 
 def test_recipients_over_the_limit_are_put_off_and_the_others_stay():
-    full = session(EHLO, MAIL, RCPT, RCPT, max_recipients=2)
+    full = session(EHLO, b"MAIL FROM:<a@b.example>", RCPT, b"RCPT TO:<two@here.example>", max_recipients=2)
 
-    assert replies.TOO_MANY_RECIPIENTS == full.command(RCPT)
+    assert replies.TOO_MANY_RECIPIENTS == full.command(b"RCPT TO:<three@here.example>")
+    assert replies.RECIPIENT_OK == full.command(RCPT)
     assert StartData() == full.command(b"DATA")
 
 

@@ -61,7 +61,9 @@ async def test_tls_1_2_is_the_oldest(open_server, connect, certificates, trustin
     await client.greet()
     await secured(client, trusting)
     await client.say("EHLO x")
-    client.send(b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nDATA\r\n.\r\n")
+    client.send(b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nDATA\r\n")
+    assert ["250", "250", "354"] == [(await client.reply())[:3] for _ in range(3)]
+    client.send(b".\r\n")
     await until(lambda: collector.mails)
 
     assert "TLSv1.2" == collector.mails[0][0].peer.tls
@@ -163,7 +165,9 @@ async def test_who_leaves_over_tls_behind_the_final_dot_has_sent_a_mail(
     await secured(client, trusting)
     await client.say("EHLO x")
     collector.may_receive.clear()
-    client.send(b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nDATA\r\n" + MAIL + b".\r\n")
+    client.send(b"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\nDATA\r\n")
+    assert ["250", "250", "354"] == [(await client.reply())[:3] for _ in range(3)]
+    client.send(MAIL + b".\r\n")
     await collector.receiving.wait()
     await client.close()
     collector.may_receive.set()

@@ -51,7 +51,7 @@ async def test_a_mail_that_does_not_end_is_cut_behind_the_grace(open_server, con
     server = await open_server()
     client = await connect(server)
     await client.greet()
-    client.send(f"MAIL FROM:<>\r\nRCPT TO:<a@here.example>\r\n{command}\r\n".encode() + MAIL)
+    await client.start_mail(command, MAIL)
     await until(lambda: server.inflight_bytes > 1)
     await server.stop(0.05)
 
