@@ -7,7 +7,7 @@ however it ends, so no cleanup is needed after a kill.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -82,7 +82,17 @@ def _open(data_dir: Path, name: str) -> int:
     except OSError as error:
         raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot create {data_dir}: {error.strerror}") from error
     try:
-        # Read-only and world-readable: a file created by root must not lock out the daemon's user.
-        return os.open(data_dir / name, os.O_RDONLY | os.O_CREAT, 0o644)
+        return _open_for_all(data_dir / name)
     except OSError as error:
         raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot open {data_dir / name}: {error.strerror}") from error
+
+
+def _open_for_all(path: Path) -> int:
+    """Open *path* read-only, world-readable at any umask: a file made by root must not lock out the daemon."""
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+        with suppress(OSError):  # another process made it meanwhile
+            os.fchmod(descriptor, 0o644)
+        return descriptor

@@ -32,6 +32,7 @@
     │   ├── Stopping           this process is stopping
     │   ├── SnsUnreachable     Amazon SNS cannot be reached
     │   ├── StreamCut          the connection to a relay's event stream was lost
+    │   ├── ListenAddressBusy  another process listens there, or the network lacks it
     │   └── DaemonRuns         another process uses the data directory
     └── Misconfigured      the operator must change the configuration
 
@@ -179,6 +180,10 @@ class StreamCut(Deferred):
     def __init__(self, message: str | None = None, *, seconds: float = 0) -> None:
         super().__init__(message)
         self.seconds = seconds  # minimum delay that the relay asks for
+
+
+class ListenAddressBusy(Deferred):
+    """The address to listen on is in use, or not there yet."""
 
 
 class DaemonRuns(Deferred):

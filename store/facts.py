@@ -10,6 +10,7 @@ from store.schema.facts import store_facts
 from store.transaction import Tx
 
 MASTER_CHECK: Final = "master_check"  # HMAC of a fixed text under the master key (relay/signing/master_check.py)
+LAST_BACKUP: Final = "last_backup"  # when `mailseal backup` last copied the store
 _READ: Final = select(store_facts.c.value, store_facts.c.at).where(store_facts.c.name == bindparam("name"))
 
 

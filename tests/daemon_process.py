@@ -11,6 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from relay.clock import SystemClock
+from relay.database import make_database
+from relay.settings import load
+
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30
 STOP_SECONDS = 30
@@ -46,8 +50,15 @@ class DaemonProcess:
         assert self._process is not None
         return self._process.pid
 
+    def init(self) -> None:
+        """Make the store where there is none, as `mailseal init` does."""
+        settings = load({name: value for name, value in self._env.items() if name.startswith("MAILSEAL_")})
+        make_database(settings, now=SystemClock().now()).engine.dispose()
+
     def start(self) -> Self:
-        """Start, and return once both doors are open."""
+        """Make the store if there is none, start, and return once the daemon listens."""
+        if not self.log:
+            self.init()
         command = [sys.executable, "-m", "relay.cli", "serve"]
         self._ended = False
         since = len(self.log)

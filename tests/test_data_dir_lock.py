@@ -4,8 +4,10 @@ import sys
 
 import pytest
 
+from relay.clock import SystemClock
 from relay.daemon import Daemon
 from relay.data_dir_lock import exclusive_lock, shared_lock, sole_process
+from relay.database import make_database
 from relay.errors import DaemonRuns
 from relay.settings import load
 
@@ -71,7 +73,7 @@ def test_who_comes_while_another_looks_whether_it_is_the_first_waits_for_that(tm
 async def test_a_daemon_has_its_data_directory_in_use_from_start_to_stop(tmp_path):
     anywhere = {"MAILSEAL_SMTP_LISTEN": "127.0.0.1:0", "MAILSEAL_HTTP_LISTEN": "127.0.0.1:0"}
     settings = load({"MAILSEAL_DATA_DIR": str(tmp_path), "MAILSEAL_HOSTNAME": "mx.here.example"} | anywhere)
-    daemon = Daemon(settings)
+    daemon = Daemon(settings, store=make_database(settings, now=SystemClock().now()))
     await daemon.start()
     with pytest.raises(DaemonRuns), exclusive_lock(tmp_path):
         pass

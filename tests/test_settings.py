@@ -8,7 +8,7 @@ import pytest
 
 from relay.backoff import RETRY_SECONDS
 from relay.errors import Misconfigured
-from relay.settings import load, master_secret, smarthost_password
+from relay.settings import load, make_master_secret, master_secret, smarthost_password
 from store.database.connect import open_engine
 
 SECRET = "sixteen bytes or more"
@@ -210,15 +210,27 @@ def at(tmp_path):
 
 
 def test_a_secret_is_made_once_for_its_owner_alone(at, tmp_path):
+    make_master_secret(at())
     first = master_secret(at())
 
     file = tmp_path / "data" / "secret.key"
     assert (0o600, 0o700) == (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(file.parent.stat().st_mode))
+    make_master_secret(at())
     assert first == master_secret(at())
 
 
+def test_a_missing_secret_is_never_made_by_reading_it(at, tmp_path):
+    with pytest.raises(Misconfigured, match=r"the master key .*secret\.key is missing: put back the key"):
+        master_secret(at())
+
+    assert not (tmp_path / "data").exists()
+
+
 def test_two_relays_have_two_secrets(tmp_path):
-    one, other = (master_secret(load({"MAILSEAL_DATA_DIR": str(tmp_path / name)})) for name in ("one", "other"))
+    relays = [load({"MAILSEAL_DATA_DIR": str(tmp_path / name)}) for name in ("one", "other")]
+    for each in relays:
+        make_master_secret(each)
+    one, other = (master_secret(each) for each in relays)
 
     assert (True, True) == (one != other, len(one) >= 32)
 
@@ -248,7 +260,7 @@ def test_a_file_with_a_short_secret_is_refused(at, tmp_path, content):
 def test_a_file_that_was_named_is_never_made(at, tmp_path):
     file = tmp_path / "credential"
 
-    with pytest.raises(Misconfigured, match=r"MAILSEAL_SECRET_KEY_FILE: cannot read .*: No such file or directory"):
+    with pytest.raises(Misconfigured, match=r"the master key .* is missing: .*MAILSEAL_SECRET_KEY_FILE"):
         master_secret(at(MAILSEAL_SECRET_KEY_FILE=str(file)))
 
     assert not file.exists()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import click
 
 from relay.cli.arguments import user_option
+from relay.cli.destroy import confirm, yes_option
 from relay.cli.output import json_option, renamed, show, show_all
 from relay.cli.program import Program, pass_program
 from store.records.mail import ExpirationAction, Mode, OnUnverified
@@ -207,12 +208,16 @@ def show_secrets(program: Program, address: str, *, rotate: bool, as_json: bool)
 
 @agent.command("delete")
 @click.argument("address")
+@yes_option
 @pass_program
-def delete_agent(program: Program, address: str) -> None:
-    """Delete an agent with all its messages."""
+def delete_agent(program: Program, address: str, *, yes: bool) -> None:
+    """Delete an agent with all its messages; asks first."""
     from store.directory import agents
+    from store.directory.contents import count_agent_rows
 
     found = program.agent(address)
+    counts = program.store.run(lambda tx: count_agent_rows(tx, found.address))
+    confirm(f"delete the agent {found.address}", counts, yes=yes)
     program.store.run(lambda tx: agents.delete_agent(tx, program.owner_of(found), found.address))
     click.echo(f"deleted {found.address}")
 

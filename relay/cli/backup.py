@@ -10,6 +10,8 @@ from relay.cli.output import json_option, show, show_all
 from relay.cli.program import Program, pass_program
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from relay.settings import Settings
 
 _KEY = "The backup does not contain the master key: keep a copy of it too, or the signing secrets are lost."
@@ -23,6 +25,7 @@ _KEY = "The backup does not contain the master key: keep a copy of it too, or th
 def backup(program: Program, file: Path, *, force: bool, as_json: bool) -> None:
     """Copy the whole store into FILE; the daemon may run."""
     from relay.data_dir_lock import shared_lock
+    from relay.database import require_store
     from relay.errors import Refused
     from store.upkeep.backup import back_up, dump_command
 
@@ -30,6 +33,7 @@ def backup(program: Program, file: Path, *, force: bool, as_json: bool) -> None:
     database = _database(settings)
     if database is None:
         raise Refused(f"PostgreSQL has its own program for this: {dump_command(settings.database, file)}")
+    require_store(settings)
     with shared_lock(settings.data_dir):
         made = back_up(database, file, overwrite=force)
     show(
@@ -40,14 +44,17 @@ def backup(program: Program, file: Path, *, force: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--send-queued", is_flag=True, help="Send what was queued in FILE; it may have been sent since.")
 @json_option
 @pass_program
-def restore(program: Program, file: Path, *, as_json: bool) -> None:
+def restore(program: Program, file: Path, *, send_queued: bool, as_json: bool) -> None:
     """Replace the store by the one in FILE; the old one is kept.
 
-    The daemon must be stopped.
+    The daemon must be stopped. Messages that were queued in FILE may have been sent since: they become unconfirmed,
+    and their owners decide.
     """
     from relay.data_dir_lock import exclusive_lock
+    from relay.database import require_own_key
     from relay.errors import Refused
     from store.upkeep.backup import restore_command
     from store.upkeep.restore import restore as put_back
@@ -57,10 +64,21 @@ def restore(program: Program, file: Path, *, as_json: bool) -> None:
     if database is None:
         raise Refused(f"PostgreSQL has its own program for this: {restore_command(settings.database, file)}")
     with exclusive_lock(settings.data_dir):
-        done = put_back(file, database, now=program.now())
+        done = put_back(
+            file,
+            database,
+            now=program.now(),
+            require_own=lambda store: require_own_key(store, settings, now=program.now()),
+            hold_queued=not send_queued,
+        )
     document = {"restored": str(database.absolute()), "before": done.aside and str(done.aside.absolute())}
-    show(document | {"revision": done.revision, **done.rows}, as_json=as_json)
-    click.echo(f"The restored store needs the master key it was made with, in {settings.secret_place}.", err=True)
+    show(document | {"revision": done.revision, **done.rows, "unconfirmed": done.unconfirmed}, as_json=as_json)
+    if done.unconfirmed:
+        click.echo(
+            f"{done.unconfirmed} messages that were queued or being sent are unconfirmed now: "
+            "resolve each with `mailseal message resolve`.",
+            err=True,
+        )
 
 
 @click.command("migrate-to")
@@ -68,31 +86,68 @@ def restore(program: Program, file: Path, *, as_json: bool) -> None:
 @json_option
 @pass_program
 def migrate_to(program: Program, url: str, *, as_json: bool) -> None:
-    """Copy the store to the empty database at URL, and compare both.
+    """Copy the store to the empty database at URL, compare both, and mark the old store as moved.
 
     The daemon must be stopped. After an interruption, run it again: it continues.
     """
     from relay.data_dir_lock import exclusive_lock
-    from relay.errors import Misconfigured
-    from store.database.connect import open_engine
+    from relay.database import require_own_key, require_store
+    from store.database.connect import open_engine, open_store, place_of
+    from store.database.moved import mark_moved
     from store.upkeep.copy.copy import copy_store
 
     settings = program.settings
-    database = _database(settings)
+    require_store(settings)
     with exclusive_lock(settings.data_dir):
-        if database is not None and not database.exists():
-            raise Misconfigured(f"there is no store at {database}")
-        source, target = open_engine(settings.database), open_engine(url)
-        for engine in (source, target):
+        store, target = open_store(settings.database, answer_seconds=None), open_engine(url, answer_seconds=None)
+        for engine in (store.engine, target):
             click.get_current_context().call_on_close(engine.dispose)
-        copied = copy_store(source, target, on_progress=_tell)
+        _require_revision(store.engine)
+        require_own_key(store, settings, now=program.now())
+        shown = place_of(target.url)
+        copied = copy_store(
+            store.engine,
+            target,
+            on_progress=_tell,
+            on_equal=lambda: mark_moved(store.engine, to=shown, now=program.now()),
+        )
     _end_line()
     show_all(copied, ("table", "rows", "digest"), as_json=as_json)
-    shown = target.url.set(drivername=target.dialect.name).render_as_string(hide_password=True)
     click.echo(
         f"Now set MAILSEAL_DATABASE_URL={shown} and keep the same master key ({settings.secret_place}).", err=True
     )
-    click.echo("The old store is unchanged.", err=True)
+    click.echo("The old store is marked as moved, and not used any more; `mailseal reopen` undoes that.", err=True)
+
+
+@click.command()
+@json_option
+@pass_program
+def reopen(program: Program, *, as_json: bool) -> None:
+    """Use a store again that was moved to another database.
+
+    No daemon may use the other one: messages that are queued in both would be sent twice.
+    """
+    from relay.data_dir_lock import exclusive_lock
+    from relay.database import require_store
+    from store.database.connect import open_engine, place_of
+    from store.database.moved import forget_moved
+
+    settings = program.settings
+    require_store(settings)
+    with exclusive_lock(settings.data_dir):
+        engine = open_engine(settings.database)
+        click.get_current_context().call_on_close(engine.dispose)
+        was_moved = forget_moved(engine)
+    show({"store": place_of(engine.url), "was_moved": was_moved}, as_json=as_json)
+
+
+def _require_revision(engine: "Engine") -> None:
+    """Raise InvalidValue: the store is not at this program's revision, so it cannot be read as this program does."""
+    from store.database.migrate import state
+    from store.errors import InvalidValue
+
+    if not state(engine, may_be_moved=True).is_current:
+        raise InvalidValue("the store is not at this program's revision: run `mailseal migrate` first")
 
 
 def _database(settings: "Settings") -> Path | None:

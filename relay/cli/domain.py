@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from relay.cli.arguments import user_option
+from relay.cli.destroy import confirm, yes_option
 from relay.cli.domain_sending import sending
 from relay.cli.output import json_option, plain, show, show_all
 from relay.cli.program import Program, pass_program
@@ -112,12 +113,16 @@ def verify_domain(program: Program, name: str, email: str, *, force: bool, sendi
 @domain.command("remove")
 @click.argument("name", metavar="DOMAIN")
 @user_option
+@yes_option
 @pass_program
-def remove_domain(program: Program, name: str, email: str) -> None:
-    """Remove a domain that has no agents any more."""
-    from store.directory.domains import delete_domain
+def remove_domain(program: Program, name: str, email: str, *, yes: bool) -> None:
+    """Remove a domain that has no agents any more; asks first."""
+    from store.directory.domains import delete_domain, lookup_domain
 
     owner = program.user(email)
+    found = program.store.run(lambda tx: lookup_domain(tx, owner.id, name))
+    is_verified = "verified; its mail is then refused" if found.verified else "not verified"
+    confirm(f"remove the domain {found.domain} of {owner.email} ({is_verified})", yes=yes)
     program.store.run(lambda tx: delete_domain(tx, owner.id, name))
     click.echo(f"removed {name}")
 

@@ -5,6 +5,7 @@ from typing import Final, get_args
 import click
 
 from relay.cli.arguments import user_option
+from relay.cli.destroy import confirm, yes_option
 from relay.cli.output import json_option, renamed, show, show_all
 from relay.cli.program import Program, pass_program
 from store.records.mail import Scope
@@ -56,11 +57,13 @@ def list_keys(program: Program, email: str, *, as_json: bool) -> None:
 @key.command("revoke")
 @click.argument("key_id")
 @user_option
+@yes_option
 @pass_program
-def revoke_key(program: Program, key_id: str, email: str) -> None:
-    """Revoke a key: the next request with it is refused."""
+def revoke_key(program: Program, key_id: str, email: str, *, yes: bool) -> None:
+    """Revoke a key: the next request with it is refused; asks first."""
     from store.directory import keys
 
     owner = program.user(email)
+    confirm(f"revoke the key {key_id} of {owner.email}", yes=yes)
     program.store.run(lambda tx: keys.delete_api_key(tx, owner.id, key_id))
     click.echo(f"revoked {key_id}")

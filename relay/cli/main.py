@@ -4,6 +4,7 @@ A command's module is imported when the command runs, and a module imports libra
 ``mailseal --help`` and shell completion import click alone.
 """
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from relay.cli.program import Program
-from relay.errors import Misconfigured, RelayError
-from store.errors import StoreError
+from relay.errors import Deferred, Misconfigured, RelayError
+from store.errors import StoreError, Unavailable, Unusable
 
-_MISCONFIGURED: Final = 78  # EX_CONFIG of sysexits.h: systemd shows it by name
+_MISCONFIGURED: Final = 78  # EX_CONFIG of sysexits.h: a person must change a setting, a file or a key
+_TEMPORARY: Final = 75  # EX_TEMPFAIL: the same command may succeed later
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,17 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
     "verify-seal": _Entry("check:verify_seal", "Verify both signatures of a recorded webhook request."),
     "backup": _Entry("backup:backup", "Copy the whole store into FILE; the daemon may run."),
     "restore": _Entry("backup:restore", "Replace the store by the one in FILE; the old one is kept."),
+    "reopen": _Entry("backup:reopen", "Use a store again that was moved to another database."),
+    "rotate-master-key": _Entry("rotate:rotate_master_key", "Encrypt all secrets under a new master key."),
     "migrate-to": _Entry("backup:migrate_to", "Copy the store to the empty database at URL, and compare both."),
 }
+
+
+def exit_status(error: Exception) -> int:
+    """The exit status of a command that ended with *error*: 78 a person must act, 75 time may help, else 1."""
+    if isinstance(error, Misconfigured | Unusable):
+        return _MISCONFIGURED
+    return _TEMPORARY if isinstance(error, Deferred | Unavailable) else 1
 
 
 class _Group(click.Group):
@@ -85,18 +96,20 @@ class _Group(click.Group):
         """Run the command; an error of the relay or the store becomes a line and an exit status."""
         try:
             return super().invoke(ctx)
-        except Misconfigured as error:
-            click.echo(f"mailseal: {error}", err=True)
-            sys.exit(_MISCONFIGURED)
         except (RelayError, StoreError) as error:
             click.echo(f"mailseal: {error}", err=True)
-            sys.exit(1)
+            sys.exit(exit_status(error))
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file; MAILSEAL_… variables override it.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="TOML file; default: /etc/mailseal/mailseal.toml, if it is there. MAILSEAL_… variables override it.",
+)
 @click.version_option(package_name="mailseal")
 @click.pass_context
 def main(ctx: click.Context, config: Path | None) -> None:
     """The mail exchanger for AI agents."""
+    os.umask(0o077)  # mail and keys are for their owner alone
     ctx.obj = Program(config)

@@ -32,9 +32,9 @@ class Program:
     def settings(self) -> "Settings":
         """From the environment and the TOML file. Raises Misconfigured."""
         from relay.outbound.couriers.registry import find_courier
-        from relay.settings import load
+        from relay.settings import DEFAULT_CONFIG, load
 
-        settings = load(os.environ, self._config)
+        settings = load(os.environ, self._config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None))
         find_courier(settings)
         return settings
 
@@ -45,19 +45,31 @@ class Program:
 
     @cached_property
     def master(self) -> "MasterKey":
-        """The key that decrypts stored secrets. Raises Misconfigured."""
+        """The key that decrypts stored secrets, once the store is open: it is the store's own. Raises Misconfigured."""
         from relay.settings import master_secret
         from relay.signing.secrets import master_key
 
+        _ = self.store
         return master_key(master_secret(self.settings))
 
     def open_store(self, *, may_migrate: bool | None = None) -> "Store":
-        """A store that is closed when the command ends. Raises Misconfigured, DaemonRuns while it is moved."""
+        """The store, closed when the command ends. Raises Misconfigured, Unavailable, DaemonRuns while it is moved."""
         from relay.data_dir_lock import shared_lock
-        from relay.database import open_database
+        from relay.database import open_database, require_store
+
+        require_store(self.settings)  # before the lock, which would make the data directory
+        click.get_current_context().with_resource(shared_lock(self.settings.data_dir))
+        store = open_database(self.settings, now=self.now(), may_migrate=may_migrate)
+        click.get_current_context().call_on_close(store.engine.dispose)
+        return store
+
+    def make_store(self, *, is_new: bool) -> "Store":
+        """The store, made if there is none. Raises the same errors as open_store."""
+        from relay.data_dir_lock import shared_lock
+        from relay.database import make_database
 
         click.get_current_context().with_resource(shared_lock(self.settings.data_dir))
-        store = open_database(self.settings, may_migrate=may_migrate)
+        store = make_database(self.settings, now=self.now(), is_new=is_new)
         click.get_current_context().call_on_close(store.engine.dispose)
         return store
 

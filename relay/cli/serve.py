@@ -25,16 +25,12 @@ def serve(program: Program, *, may_migrate: bool) -> None:
     import uvloop
 
     from relay import daemon, log
-    from relay.errors import Misconfigured
 
     settings = program.settings
     log.configure(form=settings.log_format, level=settings.log_level)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(daemon.serve(settings, may_migrate=may_migrate or None))
-    except OSError as error:
-        raise Misconfigured(f"cannot listen: {error}") from error
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(daemon.serve(settings, may_migrate=may_migrate or None))
 
 
 @click.command()
@@ -52,15 +48,15 @@ def demo(*, keep: bool) -> None:
 
 
 @click.command()
+@click.option("--new", "is_new", is_flag=True, help="Make an empty store although the one of this master key is gone.")
 @json_option
 @pass_program
-def init(program: Program, *, as_json: bool) -> None:
+def init(program: Program, *, is_new: bool, as_json: bool) -> None:
     """Create the data directory, the secret key and the database."""
     from store.database import migrate as chain
 
     settings = program.settings
-    _ = program.master  # creates the key
-    store = program.open_store(may_migrate=True)
+    store = program.make_store(is_new=is_new)
     document = {
         "data_dir": str(settings.data_dir.resolve()),
         "database": store.engine.url.render_as_string(hide_password=True),

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relay.cli.destroy import confirm, yes_option
 from relay.cli.output import harmless, json_option, renamed, show, show_all
+from relay.cli.private_file import private_file
 from relay.cli.program import Program, pass_program
 
 if TYPE_CHECKING:
@@ -50,14 +52,14 @@ def list_users(program: Program, *, as_json: bool) -> None:
 
 @user.command("export")
 @click.argument("email")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The file; default: standard output.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A new file; default: standard output.")
 @pass_program
 def export_user(program: Program, email: str, output: Path | None) -> None:
     """Write a user's data into a zip: account.jsonl and the messages, without secrets."""
     from relay.account.export import export_account
 
     owner = program.user(email)
-    with click.open_file(str(output or "-"), "wb") as file:
+    with private_file(output) as file:
         for part in export_account(program.store, owner.id, now=program.now()):
             file.write(part)
 
@@ -91,18 +93,32 @@ def import_user(program: Program, file: Path, *, verified: bool, as_json: bool) 
 
 @user.command("delete")
 @click.argument("email")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @json_option
 @pass_program
 def delete_user(program: Program, email: str, *, yes: bool, as_json: bool) -> None:
-    """Delete a user with all domains, agents and messages, permanently."""
+    """Delete a user with all domains, agents and messages, permanently; asks first."""
+    from store.directory.contents import count_user_rows
     from store.upkeep.erasure import delete_user_data
 
     owner = program.user(email)
-    if not yes:
-        click.confirm(f"Delete {owner.email}, with all domains, agents and mail?", abort=True, err=True)
-    counts = program.store.run(lambda tx: delete_user_data(tx, owner.id))
-    show(counts, as_json=as_json)
+    counts = program.store.run(lambda tx: count_user_rows(tx, owner.id))
+    confirm(f"delete the user {owner.email}", counts, yes=yes)
+    gone = program.store.run(lambda tx: delete_user_data(tx, owner.id))
+    show(gone, as_json=as_json)
+
+
+@user.command("sign-out")
+@click.argument("email")
+@json_option
+@pass_program
+def sign_out_user(program: Program, email: str, *, as_json: bool) -> None:
+    """End all console sessions of a user, and void unused sign-in links."""
+    from store.directory.sessions import delete_user_sessions
+
+    found = program.user(email)
+    ended = program.store.run(lambda tx: delete_user_sessions(tx, found.id))
+    show({"email": found.email, "sessions_ended": ended}, as_json=as_json)
 
 
 @click.command("login-link")
@@ -114,10 +130,12 @@ def login_link(program: Program, email: str, *, as_json: bool) -> None:
     import secrets
 
     from relay.directory.sign_in import LASTS, sign_in_link
+    from store.directory.used_links import sign_in_epoch
 
     found, now = program.user(email), program.now()
     url = sign_in_link(
         found.id,
+        epoch=program.store.run(lambda tx: sign_in_epoch(tx, found.id)),
         base_url=program.settings.base_url,
         key=program.master.links,
         nonce=secrets.token_urlsafe(16),

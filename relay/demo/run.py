@@ -16,6 +16,7 @@ from typing import Final
 from relay import log
 from relay.clock import SystemClock
 from relay.daemon import Addresses, Daemon
+from relay.database import make_database
 from relay.demo.client import Api, Hook, send
 from relay.demo.show import DemoResult, show_keys, show_rows
 from relay.demo.world import DOMAIN, HOSTNAME, OWNER, POLL_AGENT, WEBHOOK_AGENT, DemoMail, make_world
@@ -70,7 +71,7 @@ async def _set_up(stack: AsyncExitStack, zone: Zone) -> _Stage:
     await endpoint.start([(_LOOPBACK, 0)])
     stack.push_async_callback(endpoint.stop, 1)
     settings = _settings(data_dir, dns.address)
-    daemon = Daemon(settings)
+    daemon = Daemon(settings, store=make_database(settings, now=SystemClock().now()))
     addresses = await daemon.start()
     stack.push_async_callback(daemon.stop)
     key, secret = await _fill(daemon, settings, hook_url=f"http://{_LOOPBACK}:{endpoint.addresses[0][1]}/hook")

@@ -20,5 +20,10 @@ def open_secret(kept: AgentSecret | Recipient, *, master: MasterKey) -> Secret:
     return decrypt(kept.sealed, master=master, context=_context(address, kept.key_id))
 
 
+def reseal(kept: AgentSecret, *, old: MasterKey, new: MasterKey, nonce: bytes) -> bytes:
+    """The stored secret encrypted under another master key. Raises BadSecret: *old* does not open it."""
+    return encrypt(open_secret(kept, master=old), master=new, nonce=nonce, context=_context(kept.agent, kept.key_id))
+
+
 def _context(address: str, key_id: str) -> str:
     return f"{address}\n{key_id}"

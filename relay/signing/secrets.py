@@ -30,6 +30,8 @@ _FOREIGN_BYTES: Final = range(24, 65)  # lengths that Standard Webhooks allows
 _VERSION: Final = b"\x01"
 _AT_REST: Final = "signing secrets at rest"
 _LINKS: Final = "links to people"
+_CHECK: Final = "check value"
+_CHECKED: Final = b"mailseal-master-check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class MasterKey:
 
     aead: AESGCM = field(repr=False)  # reused: its key schedule is most of the cost of a small decryption
     links: bytes = field(repr=False)  # HMAC key of the links sent to people
+    check: str = field(repr=False)  # hex; a store keeps it to recognise its key (relay/signing/master_check.py)
 
 
 def whsec(secret: Secret) -> str:
@@ -93,7 +96,11 @@ def derive(material: bytes, purpose: str, length: int = 32) -> bytes:
 
 def master_key(material: bytes) -> MasterKey:
     """Derive the master key from the operator's *material*. Raises Misconfigured."""
-    return MasterKey(aead=AESGCM(derive(material, _AT_REST)), links=derive(material, _LINKS))
+    return MasterKey(
+        aead=AESGCM(derive(material, _AT_REST)),
+        links=derive(material, _LINKS),
+        check=mac(derive(material, _CHECK), _CHECKED).hex(),
+    )
 
 
 def encrypt(secret: Secret, *, master: MasterKey, nonce: bytes, context: str) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
 
-from relay.errors import Misconfigured
+from relay.listening import cannot_listen
 
 _BACKLOG: Final = 512
 
@@ -13,8 +13,8 @@ _BACKLOG: Final = 512
 def bind(hosts: Sequence[tuple[str, int]]) -> list[socket.socket]:
     """Bind a listening socket for each host and port; port 0 is a free port.
 
-    Raises Misconfigured.
-    ``::`` accepts IPv4 too, unless ``0.0.0.0`` is in *hosts*.
+    ``::`` accepts IPv4 too, unless ``0.0.0.0`` is in *hosts*. Raises Misconfigured; ListenAddressBusy where waiting
+    may help.
     """
     with ExitStack() as opened:
         sockets = [opened.enter_context(_bind(host, port, hosts)) for host, port in hosts]
@@ -29,4 +29,4 @@ def _bind(host: str, port: int, hosts: Sequence[tuple[str, int]]) -> socket.sock
         dual = family == socket.AF_INET6 and host == "::" and alone and socket.has_dualstack_ipv6()
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=dual)
     except OSError as error:
-        raise Misconfigured(f"cannot listen on {host} port {port}: {error}") from error
+        raise cannot_listen(host, port, error) from error

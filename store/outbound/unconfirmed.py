@@ -39,6 +39,18 @@ def end_leases(tx: Tx, *, now: datetime) -> None:
     tx.execute(update(messages).where(SENDING, messages.c.send_until > now).values(send_until=now))
 
 
+def doubt_queued(tx: Tx) -> int:
+    """Make all queued and sending outbound messages ``unconfirmed``, after a restore: the number of them.
+
+    They may have been sent after the backup was made. Messages that wait for approval stay: each is decided once more.
+    """
+    outgoing = and_(messages.c.direction == "outbound", messages.c.status.in_(("queued", "sending")))
+    attempts = select(messages.c.send_attempt).where(SENDING)
+    tx.execute(update(send_attempts).where(send_attempts.c.id.in_(attempts)).values(outcome="unconfirmed"))
+    doubted = update(messages).where(outgoing).values(status="unconfirmed", send_until=None)
+    return int(tx.execute(doubted).rowcount)
+
+
 def resolve_unconfirmed(
     tx: Tx,
     user_id: str,

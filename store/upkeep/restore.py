@@ -7,7 +7,7 @@ any moment leaves the old store or the new one.
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from typing import Final
 
 from sqlalchemy import inspect
 
-from store.database.connect import open_engine, sqlite_url
+from store.database.connect import open_store, sqlite_url
 from store.database.migrate import state, upgrade
 from store.database.sqlite_file import (
     connect,
@@ -27,7 +27,9 @@ from store.database.sqlite_file import (
     require_intact,
     sibling,
 )
+from store.engine import Store
 from store.errors import InvalidValue, Unavailable
+from store.outbound.unconfirmed import doubt_queued
 from store.schema.base import metadata
 from store.upkeep.backup import inspect_copy
 
@@ -43,26 +45,35 @@ class Restored:
     aside: Path | None  # the previous store; None if there was none
     revision: str
     rows: dict[str, int]
+    unconfirmed: int  # messages that were queued or being sent, and may have been sent since
 
 
-def restore(source: Path, database: Path, *, now: datetime) -> Restored:
+def restore(
+    source: Path,
+    database: Path,
+    *,
+    now: datetime,
+    require_own: Callable[[Store], None] = lambda _store: None,
+    hold_queued: bool = False,
+) -> Restored:
     """Replace the store at *database* by *source*, upgraded to the newest revision.
 
-    No process may use the store. Raises InvalidValue: *source* is not an intact Mailseal store, or of a later release.
-    Raises Unavailable: the old store is open in a process, or a file cannot be written. After an error the old store is
-    unchanged.
+    No process may use the store. *require_own* is given the copy before it takes the store's place, and raises where
+    it must not. With *hold_queued*, outbound messages that were queued or being sent become ``unconfirmed``. Raises
+    InvalidValue: *source* is not an intact Mailseal store, or of a later release. Raises Unavailable: the old store is
+    open in a process, or a file cannot be written. After an error the old store is unchanged.
     """
     _require_file(source, database)
     unfinished = sibling(database, _UNFINISHED)
     remove(unfinished)  # left by a restore that was killed
     try:
         _copy(source, unfinished, like=database)
-        _make_ready(unfinished)
+        unconfirmed = _make_ready(unfinished, require_own, hold_queued=hold_queued)
         found = inspect_copy(unfinished)
         aside = _put_in_place(unfinished, database, now)
     finally:
         remove(unfinished)
-    return Restored(database=database, aside=aside, revision=found.revision, rows=found.rows)
+    return Restored(database=database, aside=aside, revision=found.revision, rows=found.rows, unconfirmed=unconfirmed)
 
 
 def _require_file(source: Path, database: Path) -> None:
@@ -89,10 +100,14 @@ def _copy(source: Path, unfinished: Path, *, like: Path) -> None:
         raise Unavailable(f"{like} cannot be written: {error.strerror}") from error
 
 
-def _make_ready(unfinished: Path) -> None:
-    """Upgrade the copy to the newest revision. Raises InvalidValue: no Mailseal store."""
+def _make_ready(unfinished: Path, require_own: Callable[[Store], None], *, hold_queued: bool) -> int:
+    """Upgrade the copy to the newest revision, and hold what may have been sent since; the number of those.
+
+    Raises InvalidValue: no Mailseal store. Raises what *require_own* raises.
+    """
     require_intact(unfinished)
-    engine = open_engine(sqlite_url(unfinished))
+    store = open_store(sqlite_url(unfinished))
+    engine = store.engine
     try:
         found = state(engine)
         if found.is_newer:
@@ -104,9 +119,12 @@ def _make_ready(unfinished: Path) -> None:
         upgrade(engine)
         if missing := metadata.tables.keys() - inspect(engine).get_table_names():
             raise InvalidValue(f"not a Mailseal store: table {min(missing)} is missing")
+        require_own(store)
+        held = store.run(doubt_queued) if hold_queued else 0
     finally:
         engine.dispose()
     require_intact(unfinished)
+    return held
 
 
 def _put_in_place(unfinished: Path, database: Path, now: datetime) -> Path | None:

@@ -61,7 +61,8 @@ class Cli:
         return json.loads(done.stdout)["message_ids"]
 
     def settle(self) -> "Cli":
-        """A user, a domain, an agent that polls and one with a webhook."""
+        """A store with a user, a domain, an agent that polls and one with a webhook."""
+        self.ok("init")
         self.ok("user", "create", OWNER)
         self.ok("domain", "add", DOMAIN, "--user", OWNER)
         self.ok("domain", "verify", DOMAIN, "--user", OWNER, "--force")
@@ -102,6 +103,13 @@ class Nameserver(threading.Thread):
 @pytest.fixture
 def empty(tmp_path) -> Cli:
     return Cli(tmp_path / "data")
+
+
+@pytest.fixture
+def fresh(empty) -> Cli:
+    """A new store without a user."""
+    empty.ok("init")
+    return empty
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The store as a whole, by the command line."""
 
 import json
+import shutil
 import zipfile
 
 import pytest
@@ -26,7 +27,7 @@ def file(tmp_path):
 def test_a_store_is_backed_up_and_restored(settled, tmp_path, file):
     made = settled.json("backup", str(file))
     assert (str(file), 1, file.stat().st_size) == (made["file"], made["users"], made["bytes"])
-    settled.ok("agent", "delete", BOT)
+    settled.ok("agent", "delete", BOT, "--yes")
 
     done = settled.json("restore", str(file))
 
@@ -66,7 +67,7 @@ def test_nothing_is_restored_or_copied_while_the_daemon_runs(settled, tmp_path, 
     with shared_lock(tmp_path / "data"):
         results = [settled.run("restore", str(file)), settled.run("migrate-to", sqlite_url(tmp_path / "new.db"))]
 
-    assert [1, 1] == [result.exit_code for result in results]
+    assert [75, 75] == [result.exit_code for result in results]
     assert all("stop it first" in result.stderr for result in results)
     assert not (tmp_path / "new.db").exists()
 
@@ -126,7 +127,7 @@ def test_a_user_is_taken_along_and_taken_away(settled, tmp_path):
     settled.ok("user", "export", OWNER, "--output", str(tmp_path / "account.zip"))
     assert BOT.encode() in zipfile.ZipFile(tmp_path / "account.zip").read("account.jsonl")
 
-    assert 1 == settled.run("user", "delete", OWNER).exit_code  # it asks, and nobody answers
+    assert 2 == settled.run("user", "delete", OWNER).exit_code  # it asks, and there is no terminal
     gone = settled.json("user", "delete", OWNER, "--yes")
 
     assert (1, 3) == (gone["users"], gone["agents"])
@@ -143,7 +144,7 @@ def test_nothing_is_restored_or_copied_while_another_command_has_the_store_open(
     with exclusive_lock(tmp_path / "data"):
         results = [settled.run(*command) for command in (["user", "list"], ["backup", str(file), "--force"])]
 
-    assert [1, 1] == [result.exit_code for result in results]
+    assert [75, 75] == [result.exit_code for result in results]
     assert all("being moved" in result.stderr for result in results)
 
 
@@ -160,7 +161,7 @@ def test_a_move_says_what_to_set_and_what_else_is_needed_and_no_password(settled
 def test_a_store_that_is_not_there_is_neither_backed_up_nor_moved(empty, tmp_path, file):
     results = [empty.run("backup", str(file)), empty.run("migrate-to", sqlite_url(tmp_path / "new.db"))]
 
-    assert [1, 78] == [result.exit_code for result in results]
+    assert [78, 78] == [result.exit_code for result in results]
     assert all("there is no store at" in result.stderr for result in results)
     assert not (tmp_path / "data" / "mailseal.db").exists()
 
@@ -181,8 +182,11 @@ def test_a_backup_leaves_the_store_at_its_revision(empty, tmp_path, file):
 def test_a_store_is_restored_on_a_machine_that_has_none(settled, tmp_path, file):
     settled.ok("backup", str(file))
     new = Cli(tmp_path / "elsewhere")
+    without_key = new.run("restore", str(file))
+    shutil.copy(tmp_path / "data" / "secret.key", tmp_path / "elsewhere")
 
     done = new.json("restore", str(file))
 
+    assert (78, True) == (without_key.exit_code, "secret.key is missing" in without_key.stderr)
     assert (None, 1) == (done["before"], done["users"])
     assert [OWNER] == [user["email"] for user in new.json("user", "list")["items"]]

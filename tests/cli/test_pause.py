@@ -14,24 +14,24 @@ def pause_of(cli):
     return [line for line in result.stdout.splitlines() if " pause: " in line or "mailseal resume" in line]
 
 
-def test_sending_is_paused_once_and_resumed(empty):
-    empty.ok("init")
-    assert not empty.json("resume")["was_paused"]
+def test_sending_is_paused_once_and_resumed(fresh):
+    fresh.ok("init")
+    assert not fresh.json("resume")["was_paused"]
 
-    first = empty.json("pause", "--reason", "a loop")
-    again = empty.json("pause", "--reason", "another")
+    first = fresh.json("pause", "--reason", "a loop")
+    again = fresh.json("pause", "--reason", "another")
 
     assert (True, "a loop", first["at"]) == (again["paused"], again["reason"], again["at"])
-    assert (False, True) == tuple(empty.json("resume").values())
-    assert empty.json("pause")["reason"] is None
+    assert (False, True) == tuple(fresh.json("resume").values())
+    assert fresh.json("pause")["reason"] is None
 
 
-def test_doctor_warns_while_sending_is_paused(empty):
-    empty.ok("init")
-    assert ["ok       pause: sending is not paused"] == pause_of(empty)
-    empty.ok("pause", "--reason", "a loop")
+def test_doctor_warns_while_sending_is_paused(fresh):
+    fresh.ok("init")
+    assert ["ok       pause: sending is not paused"] == pause_of(fresh)
+    fresh.ok("pause", "--reason", "a loop")
 
-    warned, remedy = pause_of(empty)
+    warned, remedy = pause_of(fresh)
 
     assert warned.startswith("warning  pause: all sending is stopped since ")
     assert warned.endswith(" UTC: a loop")
@@ -39,11 +39,11 @@ def test_doctor_warns_while_sending_is_paused(empty):
 
 
 @pytest.mark.parametrize("reason", ["x" * 501, "two\nlines", "\x1b[2J"])
-def test_a_reason_is_a_line(empty, reason):
-    empty.ok("init")
+def test_a_reason_is_a_line(fresh, reason):
+    fresh.ok("init")
 
-    assert 1 == empty.run("pause", "--reason", reason).exit_code
-    assert not empty.json("resume")["was_paused"]
+    assert 1 == fresh.run("pause", "--reason", reason).exit_code
+    assert not fresh.json("resume")["was_paused"]
 
 
 def test_a_link_to_sign_in_by_is_printed_bare_or_as_json(cli):

@@ -117,6 +117,6 @@ def test_what_is_not_there_is_said(cli):
 
 def test_the_mail_of_an_agent_that_is_gone_waits_no_more(cli):
     hold(cli)
-    cli.ok("agent", "delete", BOT)
+    cli.ok("agent", "delete", BOT, "--yes")
 
     assert [] == cli.json("review", "list")["items"]

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from relay.errors import Misconfigured
+from relay.errors import ListenAddressBusy, Misconfigured
 from relay.smtp.connection import peer_ip
 from relay.smtp.listen import bind
 
@@ -22,7 +22,7 @@ def test_port_0_takes_a_free_one_for_each_host():
 def test_a_taken_port_is_named():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(Misconfigured, match=f"127.0.0.1 port {port}"):
+        with pytest.raises(ListenAddressBusy, match=f"127.0.0.1:{port}: Address already in use"):
             bind([("127.0.0.1", 0), ("127.0.0.1", port)])
 
 

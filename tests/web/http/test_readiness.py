@@ -7,7 +7,9 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from relay.clock import SystemClock
 from relay.daemon import Daemon
+from relay.database import make_database
 from relay.settings import load
 
 
@@ -23,7 +25,7 @@ async def daemon(postgres_url, tmp_path):
             "MAILSEAL_DNS_NAMESERVERS": "127.0.0.1:9",
         }
     )
-    running = Daemon(settings)
+    running = Daemon(settings, store=make_database(settings, now=SystemClock().now()))
     addresses = await running.start()
     yield "http://{}:{}/readyz".format(*addresses.http[0])
     await running.stop()

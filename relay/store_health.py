@@ -1,0 +1,86 @@
+"""Whether the store of a running daemon can take mail now: there, its own, writable, and with room."""
+
+import asyncio
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from relay.settings import Settings
+from relay.signing.master_check import is_master_of
+from relay.signing.secrets import MasterKey
+from store.database.connect import database_file
+from store.directory.agents import probe
+from store.engine import Store
+from store.errors import StoreError, Unavailable
+from store.transaction import Tx
+
+LOOK_EVERY: Final = timedelta(seconds=5)
+ANSWER_SECONDS: Final = 1.5  # a readiness check is answered within 2 s
+_OTHER: Final = "the database holds the store of another master key"
+log = structlog.get_logger("relay.daemon")
+
+
+class StoreHealth:
+    """Looks at the store on demand, and remembers when it is not the daemon's own any more."""
+
+    def __init__(self, store: Store, master: MasterKey, settings: Settings) -> None:
+        self._store = store
+        self._master = master
+        self._least = settings.min_free_bytes
+        file = database_file(settings.database)
+        self._places = [settings.data_dir, *([file.parent] if file is not None else [])]
+        self._is_own = True
+        self._trouble: str | None = None  # as logged last
+
+    async def is_good(self) -> bool:
+        """Whether mail can be stored now; answers within 2 s. A change is logged, with the cause."""
+        trouble = self._lack_of_room() or await self._refusal()
+        if trouble != self._trouble:
+            self._tell(trouble)
+        return trouble is None
+
+    async def look_again(self, _stop: asyncio.Event) -> None:
+        """Look, for what is logged and for require_own."""
+        await self.is_good()
+
+    def require_own(self) -> None:
+        """Raise Unavailable: at the last look the database held the store of another master key."""
+        if not self._is_own:
+            raise Unavailable(_OTHER)
+
+    async def _refusal(self) -> str | None:
+        try:
+            self._is_own = await self._store.write(self._probe, within=ANSWER_SECONDS)
+        except StoreError as error:
+            return str(error.__cause__ or error)
+        return None if self._is_own else _OTHER
+
+    def _probe(self, tx: Tx) -> bool:
+        probe(tx)
+        return is_master_of(tx, self._master)
+
+    def _lack_of_room(self) -> str | None:
+        for place in self._places:
+            free = _free_bytes(place)
+            if free is not None and free < self._least:
+                return f"{place} has {free} bytes free, and MAILSEAL_MIN_FREE_BYTES is {self._least}"
+        return None
+
+    def _tell(self, trouble: str | None) -> None:
+        self._trouble = trouble
+        if trouble is None:
+            log.info("store_usable")
+        else:
+            log.error("store_unusable", cause=trouble)
+
+
+def _free_bytes(place: Path) -> int | None:
+    """Bytes that may still be written to the file system of *place*; None if it cannot be told."""
+    try:
+        room = os.statvfs(place)
+    except OSError:
+        return None
+    return room.f_bavail * room.f_frsize
