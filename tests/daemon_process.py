@@ -16,7 +16,7 @@ from relay.database import make_database
 from relay.settings import load
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 30
+START_SECONDS = 90
 STOP_SECONDS = 30
 
 Line = Mapping[str, Any]
