@@ -1,89 +1,103 @@
-"""Limit concurrent connections, in all and by peer, and incoming octets.
+"""Share connections among peers: per network, in all, and by rate.
 
-Pure: only counts.
+Pure: only counts; the time is a parameter.
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address
+from typing import Final, Protocol
 
 from relay.smtp.limits import Limits
-from relay.smtp.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_PEER, Reply
+from relay.smtp.peers import PeerKey, PeerRate, peer_keys, share
+from relay.smtp.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_PEER, TOO_MANY_NEW, Reply
 
-PeerKey = int | tuple[int]
+_RESERVE: Final = 0.1  # of all connections: for peers that hold none
+_CROWDED: Final = 0.8  # of all connections: above it clients have less time between commands
+_HURRY_SECONDS: Final = 1.0  # the connected clients are told of it once in this time at most
 
 
-class ConnectionLimits:
-    """Counts the connections of one SMTP server against its limits."""
+class PooledClient(Protocol):
+    """A connection of the pool."""
 
-    def __init__(self, limits: Limits) -> None:
+    @property
+    def has_sent_mail(self) -> bool:
+        """Whether it completed a mail transaction a short time ago."""
+        ...
+
+    def make_room(self) -> bool:
+        """End the connection with 421; False while that would lose an answer that is being made."""
+        ...
+
+    def hurry(self) -> None:
+        """The pool is crowded: wait for the next command for a shorter time."""
+        ...
+
+
+class ConnectionPool:
+    """The connections of one SMTP server, within its limits.
+
+    When all are in use, a newcomer whose network holds none takes the place of the oldest connection that sent no mail;
+    one whose network holds some takes only a place of its own network. So no peer can keep the others out.
+    """
+
+    def __init__(self, limits: Limits, count: Callable[[str], None]) -> None:
         self._limits = limits
+        self._count = count
+        self._rate = PeerRate(limits.connections_per_minute)
         self._by_peer: Counter[PeerKey] = Counter()
-        self._total = 0
+        self._members: dict[PooledClient, tuple[PeerKey, ...]] = {}  # oldest first
+        self._hurried = float("-inf")
 
-    def enter(self, ip: IPv4Address | IPv6Address) -> Reply | None:
-        """Count a new connection, or return the reply that refuses it."""
-        if self._total >= self._limits.max_connections:
-            return TOO_MANY_CONNECTIONS
-        key = _key(ip)
-        if self._by_peer[key] >= self._limits.max_connections_per_peer:
-            return TOO_MANY_FROM_PEER
-        self._by_peer[key] += 1
-        self._total += 1
+    @property
+    def is_crowded(self) -> bool:
+        """Whether most connections are in use."""
+        return len(self._members) > self._limits.max_connections * _CROWDED
+
+    def enter(self, client: PooledClient, ip: IPv4Address | IPv6Address, now: float) -> Reply | None:
+        """Count a new connection at *now* (seconds), or return the reply that refuses it."""
+        keys = peer_keys(ip)
+        if not self._rate.take(ip, now):
+            return self._refuse("smtp_connection_rate", TOO_MANY_NEW)
+        if any(self._by_peer[key] >= share(key, self._limits.max_connections_per_peer) for key in keys):
+            return self._refuse("smtp_connections_per_peer", TOO_MANY_FROM_PEER)
+        if not self._has_place(keys):
+            return self._refuse("smtp_connections", TOO_MANY_CONNECTIONS)
+        self._members[client] = keys
+        self._by_peer.update(keys)
+        if self.is_crowded and now - self._hurried >= _HURRY_SECONDS:
+            self._hurried = now
+            for member in self._members:
+                member.hurry()
         return None
 
-    def leave(self, ip: IPv4Address | IPv6Address) -> None:
-        """Count out a connection that ``enter`` counted in."""
-        key = _key(ip)
-        self._total -= 1
-        self._by_peer[key] -= 1
-        if not self._by_peer[key]:
-            del self._by_peer[key]
+    def leave(self, client: PooledClient) -> None:
+        """Count out a connection; one that was not counted in, or was counted out before, changes nothing."""
+        for key in self._members.pop(client, ()):
+            self._by_peer[key] -= 1
+            if not self._by_peer[key]:
+                del self._by_peer[key]
 
+    def _refuse(self, bound: str, reply: Reply) -> Reply:
+        self._count(bound)
+        return reply
 
-class MemoryBudget:
-    """A bound for the octets of all mails that are being received or stored."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.used = 0
-
-    def reserve(self) -> "Reservation":
-        """A reservation for one mail, of no octets yet."""
-        return Reservation(self)
-
-    def take(self, octets: int) -> bool:
-        """Reserve *octets* more; False when they exceed the budget."""
-        if self.used + octets > self._most:
-            return False
-        self.used += octets
-        return True
-
-
-class Reservation:
-    """The octets of a budget that one mail uses. Call ``end`` when the mail is done."""
-
-    def __init__(self, budget: MemoryBudget) -> None:
-        self._budget = budget
-        self._held = 0
-
-    def cover(self, octets: int) -> bool:
-        """Extend the reservation to *octets* in all; False when they exceed the budget."""
-        more = octets - self._held
-        if more <= 0:
+    def _has_place(self, keys: tuple[PeerKey, ...]) -> bool:
+        most = self._limits.max_connections
+        network = keys[-1]
+        if not self._by_peer[network]:
+            return len(self._members) < most or self._drop_oldest(self._members_of_large()) or self._drop_oldest()
+        if len(self._members) < most - int(most * _RESERVE):
             return True
-        if not self._budget.take(more):
-            return False
-        self._held = octets
-        return True
+        return self._drop_oldest([client for client, held in self._members.items() if held[-1] == network])
 
-    def end(self) -> None:
-        """Return all octets to the budget. May be called again."""
-        self._budget.used -= self._held
-        self._held = 0
+    def _members_of_large(self) -> list[PooledClient]:
+        return [client for client, held in self._members.items() if self._by_peer[held[-1]] > 1]
 
-
-def _key(ip: IPv4Address | IPv6Address) -> PeerKey:
-    # One IPv6 customer has a /64 at least (RFC 6177), so the addresses of a /64 count as one peer.
-    if isinstance(ip, IPv6Address):
-        return (int(ip) >> 64,)
-    return int(ip)
+    def _drop_oldest(self, among: Iterable[PooledClient] | None = None) -> bool:
+        for client in list(self._members if among is None else among):
+            if not client.has_sent_mail and client.make_room():
+                self._count("smtp_connections_dropped")
+                self.leave(client)
+                return True
+        return False

@@ -11,7 +11,9 @@ from relay.smtp import replies
 from relay.smtp.context import SmtpContext
 from relay.smtp.data import BdatReceiver, DotReceiver
 from relay.smtp.intake import Intake
+from relay.smtp.least_rate import LeastRate
 from relay.smtp.lines import Lines
+from relay.smtp.peers import widest
 from relay.smtp.replies import Reply, reply_to
 from relay.smtp.session import Admit, SmtpSession, StartChunk, StartData, Transaction
 from relay.smtp.shell import Shell, TlsFailed
@@ -21,6 +23,7 @@ from store.errors import Unavailable
 
 # Commands per turn: a client that pipelines thousands must not delay the other sessions.
 _TURN: Final = 16
+_LOGGED: Final = 3  # recipients that a log line names
 
 
 class SmtpConnection:
@@ -30,8 +33,14 @@ class SmtpConnection:
         self._ctx = ctx
         self._limits = ctx.limits
         self.protocol = Shell(loop, self)
-        self._wire = Wire(self.protocol, ctx.limits)
-        self._session = SmtpSession(hostname=ctx.hostname, limits=ctx.limits, offers_tls=ctx.certificates is not None)
+        self._now = loop.time
+        self._wire = Wire(self.protocol, ctx.limits, ctx.metrics.count_reply)
+        self._session = SmtpSession(
+            hostname=ctx.hostname,
+            limits=ctx.limits,
+            offers_tls=ctx.certificates is not None,
+            may_begin=self._refuse_mail,
+        )
         self._lines = Lines(ctx.limits.command_line_bytes)
         self._ip: IPv4Address | IPv6Address = IPv4Address(0)
         self._tls: str | None = None
@@ -39,6 +48,7 @@ class SmtpConnection:
         self._intake: Intake | None = None
         self._closing: Reply | None = None
         self._entered = False
+        self._kept_at = float("-inf")  # when the last mail was accepted
 
     def enter(self) -> bool:
         """Count a new connection, or answer and close it when a limit is reached.
@@ -50,7 +60,9 @@ class SmtpConnection:
             self._wire.abort()
             return False
         self._ip = peer_ip(name)
-        refusal = replies.SHUTTING_DOWN if self._ctx.stopping else self._ctx.connections.enter(self._ip)
+        refusal = (
+            replies.SHUTTING_DOWN if self._ctx.stopping else self._ctx.connections.enter(self, self._ip, self._now())
+        )
         if refusal is not None:
             self._log_refusal(refusal, None, None)
             self._wire.say(refusal)
@@ -65,15 +77,30 @@ class SmtpConnection:
         self._wire.close()
         if self._entered:
             self._entered = False
-            self._ctx.connections.leave(self._ip)
+            self._ctx.connections.leave(self)
             self._ctx.remove_client(self._wire)
+
+    @property
+    def has_sent_mail(self) -> bool:
+        """Whether a mail was accepted a short time ago. See PooledClient."""
+        return self._now() - self._kept_at < self._limits.mail_memory_seconds
+
+    def make_room(self) -> bool:
+        """End the session for a client of another peer. See PooledClient."""
+        return self._wire.dismiss(replies.MAKE_ROOM)
+
+    def hurry(self) -> None:
+        """Wait for a shorter time for the next command. See PooledClient."""
+        self._wire.hurry(min(self._limits.idle_seconds, self._limits.crowded_idle_seconds))
 
     async def talk(self) -> None:
         """Speak SMTP until the session ends, and close the connection. See SmtpDriver."""
         try:
-            self._wire.say(replies.greeting(self._ctx.hostname))
+            await self._greet()
             await self._converse()
         except Interrupted as interruption:
+            if interruption.reply is replies.TOO_SLOW:
+                self._ctx.metrics.count_bound("smtp_data_rate")
             self._reply(interruption.reply, self._session.transaction)
         except CancelledError:
             self._reply(replies.SHUTTING_DOWN, self._session.transaction)
@@ -86,6 +113,15 @@ class SmtpConnection:
             self._drop_intake()
             self._wire.hang_up()
 
+    async def _greet(self) -> None:
+        if self._limits.banner_wait_seconds:
+            await sleep(self._limits.banner_wait_seconds)
+            if self._wire.has_unread:
+                self._ctx.metrics.count_bound("smtp_early_talkers")
+                self._reply(replies.EARLY_TALK, None)
+                return
+        self._wire.say(replies.greeting(self._ctx.hostname))
+
     async def _converse(self) -> None:
         while self._closing is None:
             line = await self._next_line()
@@ -95,6 +131,9 @@ class SmtpConnection:
             await self._execute(line)
             if self._intake is not None and self._session.transaction is None:
                 self._drop_intake()
+            if self._session.is_slowed and self._closing is None:
+                self._ctx.metrics.count_bound("smtp_error_delay")
+                await sleep(self._limits.error_delay_seconds)
         if self._closing is not replies.BYE:
             await self._wire.linger()
 
@@ -106,8 +145,19 @@ class SmtpConnection:
         while (line := self._lines.next()) is None or self._wire.is_cut:
             if self._ctx.stopping:
                 raise Interrupted(replies.SHUTTING_DOWN)
-            self._lines.feed(await self._wire.read(Phase.COMMAND, self._limits.idle_seconds))
+            self._lines.feed(await self._wire.read(Phase.COMMAND, self._idle_seconds()))
         return line
+
+    def _idle_seconds(self) -> float:
+        limits = self._limits
+        crowded = self._ctx.connections.is_crowded
+        return min(limits.idle_seconds, limits.crowded_idle_seconds) if crowded else limits.idle_seconds
+
+    def _refuse_mail(self, size: int) -> Reply | None:
+        if not self._ctx.mail_rate.take(self._ip, self._now()):
+            self._ctx.metrics.count_bound("smtp_mail_rate")
+            return replies.TOO_MANY_MAILS
+        return None if self._ctx.budget.has_room(widest(self._ip), size) else replies.NO_STORAGE
 
     async def _execute(self, line: bytes) -> None:
         transaction = self._session.transaction
@@ -144,9 +194,6 @@ class SmtpConnection:
             return replies.EARLY_DATA  # closes: the octets would be read as commands
         limits = self._limits
         intake = self._begin(DotReceiver(max_bytes=limits.max_message_bytes, max_line=limits.data_line_bytes))
-        if intake is None:
-            self._session.finish(kept=False)
-            return replies.NO_STORAGE
         self._wire.say(replies.GO_AHEAD)
         await self._fill(intake)
         return await self._conclude(intake)
@@ -159,10 +206,6 @@ class SmtpConnection:
         intake = self._intake or self._begin(
             BdatReceiver(max_bytes=limits.max_message_bytes, max_line=limits.data_line_bytes)
         )
-        if intake is None:
-            await self._skip(chunk.size)
-            self._session.finish(kept=False)
-            return replies.NO_STORAGE
         assert isinstance(intake.receiver, BdatReceiver)
         intake.receiver.begin(chunk.size, last=chunk.last)
         await self._fill(intake)
@@ -170,29 +213,46 @@ class SmtpConnection:
             return await self._conclude(intake)
         return replies.chunk_taken(chunk.size)
 
-    def _begin(self, receiver: DotReceiver | BdatReceiver) -> Intake | None:
-        assert self._session.transaction is not None
-        reservation = self._ctx.budget.reserve()
-        if not reservation.cover(max(1, self._session.transaction.size)):
-            return None
+    def _begin(self, receiver: DotReceiver | BdatReceiver) -> Intake:
+        reservation = self._ctx.budget.reserve(widest(self._ip))
         self._intake = Intake(receiver, Spool(self._ctx.spool_directory), reservation)
         return self._intake
 
     async def _fill(self, intake: Intake) -> None:
         intake.feed(self._lines.take())
+        rate = self._least_rate()
         while not intake.receiver.done:
-            intake.feed(await self._wire.read(Phase.DATA, self._limits.data_seconds))
+            intake.feed(await self._next_octets(rate))
         self._lines.feed(intake.receiver.rest)
 
     async def _skip(self, octets: int) -> None:
         chunk = self._lines.take()
+        rate = self._least_rate()
         while octets > len(chunk):
             octets -= len(chunk)
-            chunk = await self._wire.read(Phase.DATA, self._limits.data_seconds)
+            chunk = await self._next_octets(rate)
         self._lines.feed(chunk[octets:])
 
+    def _least_rate(self) -> LeastRate:
+        return LeastRate(self._limits.data_rate, window=self._limits.data_rate_seconds, now=self._now())
+
+    async def _next_octets(self, rate: LeastRate) -> bytes:
+        patience, silence = rate.patience(self._now()), self._limits.data_seconds
+        if patience <= 0:
+            raise Interrupted(replies.TOO_SLOW)
+        reply = replies.TOO_SLOW if patience < silence else replies.TIMED_OUT
+        chunk = await self._wire.read(Phase.DATA, min(patience, silence), timed_out=reply)
+        rate.arrived(len(chunk))
+        return chunk
+
     async def _conclude(self, intake: Intake) -> Reply:
-        reply = intake.refusal or await self._keep(intake.spool)
+        reply = intake.refusal
+        if reply is None:
+            reply = await self._keep(intake.spool)
+        else:
+            self._ctx.metrics.count_mail("refused" if reply.code >= 500 else "deferred")
+        if not reply.is_error:
+            self._kept_at = self._now()
         self._drop_intake()
         self._session.finish(kept=not reply.is_error)
         return reply
@@ -233,16 +293,19 @@ class SmtpConnection:
 
     def _log_refusal(self, reply: Reply, transaction: Transaction | None, recipient: Address | None = None) -> None:
         recipients = [recipient] if recipient else transaction.recipients if transaction else []
-        self._ctx.log.info(
-            "message_refused",
-            peer=str(self._ip),
+        assert self._ctx.refusals is not None
+        written = self._ctx.refusals.write(
+            self._ip,
             helo=self._session.helo or None,
             mail_from=_plain(transaction.sender) if transaction else None,
-            rcpt=[_plain(address) for address in recipients],
+            rcpt=[_plain(address) for address in recipients[:_LOGGED]],
+            recipients=len(recipients),
             code=reply.code,
             enhanced=reply.enhanced,
             reason=reply.text,
         )
+        if not written:
+            self._ctx.metrics.count_bound("smtp_log_lines")
 
 
 def peer_ip(name: str) -> IPv4Address | IPv6Address:

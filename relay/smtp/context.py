@@ -10,8 +10,12 @@ from structlog.typing import FilteringBoundLogger
 
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
-from relay.smtp.admission import ConnectionLimits, MemoryBudget
+from relay.metrics import Metrics
+from relay.smtp.admission import ConnectionPool
+from relay.smtp.budget import MemoryBudget
 from relay.smtp.limits import Limits
+from relay.smtp.peers import PeerRate
+from relay.smtp.refusal_log import RefusalLog
 from relay.smtp.tls import Certificates
 from relay.spool import Spool
 from store.records.mail import Recipient
@@ -48,9 +52,12 @@ class SmtpContext:
     limits: Limits
     certificates: Certificates | None
     spool_directory: Path | None
-    connections: ConnectionLimits
+    connections: ConnectionPool
+    mail_rate: PeerRate
     budget: MemoryBudget
+    metrics: Metrics
     log: FilteringBoundLogger
+    refusals: RefusalLog | None = None  # from the start of the server on
     stopping: bool = False
     clients: set[SmtpClient] = field(default_factory=set)
     no_clients: Event = field(default_factory=Event)  # set while no client is connected

@@ -30,6 +30,11 @@ class Deadline:
         """
         self._set(self._loop.time() + seconds)
 
+    def sooner(self, at: float) -> None:
+        """Set the deadline to the time *at* of the loop, unless it is earlier."""
+        if at < self._at:
+            self._set(at)
+
     def lift(self) -> None:
         """Remove the deadline for now."""
         self._at = inf

@@ -1,7 +1,7 @@
 """Receive the octets of one mail into a spool, within the memory budget."""
 
 from relay.errors import SpoolFull
-from relay.smtp.admission import Reservation
+from relay.smtp.budget import Reservation
 from relay.smtp.data import BdatReceiver, DotReceiver
 from relay.smtp.replies import NO_STORAGE, SMUGGLING, Reply
 from relay.smtp.session import FAULT_REPLIES

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import structlog
 
-from relay.smtp.admission import ConnectionLimits, MemoryBudget
+from relay.metrics import Metrics
+from relay.smtp.admission import ConnectionPool
+from relay.smtp.budget import MemoryBudget
 from relay.smtp.connection import SmtpConnection
 from relay.smtp.context import AdmitRecipient, ReceiveMail, SmtpContext
 from relay.smtp.limits import Limits
 from relay.smtp.listen import bind
+from relay.smtp.peers import PeerRate
+from relay.smtp.refusal_log import RefusalLog
 from relay.smtp.shell import check_shell
 from relay.smtp.tls import Certificates
 
@@ -32,8 +36,9 @@ class SmtpServer:
         limits: Limits | None = None,
         certificates: Certificates | None = None,
         spool_directory: Path | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        limits = limits or Limits()
+        limits, metrics = limits or Limits(), metrics or Metrics()
         self._ctx = SmtpContext(
             admit=admit,
             receive=receive,
@@ -41,8 +46,10 @@ class SmtpServer:
             limits=limits,
             certificates=certificates,
             spool_directory=spool_directory,
-            connections=ConnectionLimits(limits),
-            budget=MemoryBudget(limits.max_inflight_bytes),
+            connections=ConnectionPool(limits, metrics.count_bound),
+            mail_rate=PeerRate(limits.mails_per_minute),
+            budget=MemoryBudget(limits.max_inflight_bytes, largest=limits.max_message_bytes, count=metrics.count_bound),
+            metrics=metrics,
             log=structlog.get_logger("relay.smtp"),
         )
         self._servers: list[asyncio.Server] = []
@@ -69,6 +76,7 @@ class SmtpServer:
         self._ctx.no_clients.set()
         # One bound logger for all connections: a lazy one would be bound again for each line.
         self._ctx.log = self._ctx.log.bind()
+        self._ctx.refusals = RefusalLog(self._ctx.log, self._ctx.limits.log_lines_per_minute, loop)
         for listener in [*sockets, *bind(hosts)]:
             listener.setblocking(False)
             self._servers.append(
@@ -96,3 +104,5 @@ class SmtpServer:
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()
+        if self._ctx.refusals is not None:
+            self._ctx.refusals.close()

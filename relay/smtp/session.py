@@ -6,7 +6,7 @@ admit a recipient, receive a mail's octets, or start TLS. Each reply passes thro
 errors and ends a session with too many.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -23,6 +23,9 @@ from store.records.mail import Recipient
 
 # A BDAT chunk of this many octets is not counted as a command: the size limit of the mail bounds their number.
 _COUNTED_BELOW: Final = 1024
+
+# Commands that change no mail.
+_JUNK: Final = (commands.Noop, Rset, commands.Vrfy, commands.Expn, commands.Help)
 
 FAULT_REPLIES: Final[Mapping[DataFault, Reply]] = MappingProxyType(
     {
@@ -95,11 +98,20 @@ class SmtpSession:
     Reads no clock: the connection keeps the deadlines.
     """
 
-    def __init__(self, *, hostname: str, limits: Limits, offers_tls: bool) -> None:
+    def __init__(
+        self,
+        *,
+        hostname: str,
+        limits: Limits,
+        offers_tls: bool,
+        may_begin: Callable[[int], Reply | None] = lambda _size: None,
+    ) -> None:
+        """*may_begin* gets the declared size of each mail, 0 without one, and returns a reply that refuses it."""
         self._hostname = hostname
         self._limits = limits
         self._offers_tls = offers_tls
-        self._commands = self._errors = self._begun = 0
+        self._may_begin = may_begin
+        self._commands = self._errors = self._overflow = self._junk = self._begun = 0
         self.secured = False
         self.extended = False  # EHLO, not HELO
         self.helo = ""
@@ -123,17 +135,29 @@ class SmtpSession:
             return self._within(refusal.reply)
         if not (isinstance(command, Bdat) and command.size >= _COUNTED_BELOW):
             self._commands += 1
-        if self._commands > self._limits.max_commands:
+        self._junk += isinstance(command, _JUNK)
+        if self._commands > self._limits.max_commands or self._junk > self._limits.max_junk:
             return replies.TOO_MANY_COMMANDS
         return self._step(command)
 
     def answer(self, reply: Reply) -> Reply:
         """*reply*, or TOO_MANY_ERRORS when it is one error too many."""
-        if reply.code >= 500:
+        if reply is replies.TOO_MANY_RECIPIENTS:
+            # A sender of a long list may name as many again, and sends them later (RFC 5321 §4.5.3.1.10).
+            self._overflow += 1
+        elif reply.code >= 500 or reply.code == 452:
             self._errors += 1
-            if self._errors > self._limits.max_errors:
-                return replies.TOO_MANY_ERRORS
+        else:
+            return reply
+        limits = self._limits
+        if self._errors > limits.max_errors or self._overflow > max(limits.max_recipients, limits.max_errors):
+            return replies.TOO_MANY_ERRORS
         return reply
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether the client made so many errors that each reply is delayed."""
+        return self._errors + self._overflow >= self._limits.delay_after_errors
 
     def admitted(self, recipient: Address, agent: Recipient) -> Reply:
         """Add *recipient* to the transaction; *agent* receives its mail."""
@@ -150,7 +174,7 @@ class SmtpSession:
         """
         self.transaction = None
         if kept:
-            self._commands = self._errors = 0
+            self._commands = self._errors = self._overflow = self._junk = 0
 
     def secure(self) -> None:
         """TLS is up: drop all state from before it (RFC 3207 §4.2)."""
@@ -208,6 +232,8 @@ class SmtpSession:
         self._begun += 1
         if self._begun > self._limits.max_transactions:
             return replies.TOO_MANY_TRANSACTIONS
+        if refusal := self._may_begin(command.size or 0):
+            return refusal
         self.transaction = Transaction(command.sender, command.size or 0, command.smtputf8)
         return replies.SENDER_OK
 

@@ -1,7 +1,7 @@
 """Read and write octets of an SMTP connection, with deadlines."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Final
@@ -46,12 +46,16 @@ class Wire:
     Its task is never cancelled while a mail is being stored.
     """
 
-    def __init__(self, shell: Shell, limits: Limits) -> None:
+    def __init__(self, shell: Shell, limits: Limits, count: Callable[[int, str | None], None]) -> None:
+        """*count* gets the code and the enhanced code of each reply."""
         self._shell = shell
+        self._count = count
         self._limits = limits
         self._deadline = Deadline(shell.loop, self._expired, bound=limits.session_seconds)
         self._out: list[bytes] = []
         self._phase = Phase.WRITING
+        self._waits_since = 0.0  # when it began to wait for a command, by the loop's clock
+        self._timed_out = replies.TIMED_OUT
         self._sent_eof = False
         self.is_cut = False  # the server stops: no octet is read any more
 
@@ -81,6 +85,21 @@ class Wire:
         elif self._phase is not Phase.KEEPING:
             self._shell.abort()
 
+    def dismiss(self, reply: Reply) -> bool:
+        """End the session with *reply*; False while the client waits for an answer of the store."""
+        if self._phase in {Phase.ASKING, Phase.KEEPING}:
+            return False
+        if self._phase in {Phase.COMMAND, Phase.DATA}:
+            self._shell.reader.set_exception(Interrupted(reply))
+        else:
+            self._shell.abort()
+        return True
+
+    def hurry(self, seconds: float) -> None:
+        """Wait *seconds* in all for the command that the connection waits for."""
+        if self._phase is Phase.COMMAND:
+            self._deadline.sooner(self._waits_since + seconds)
+
     def abort(self) -> None:
         """Close the connection at once."""
         self._shell.abort()
@@ -95,8 +114,8 @@ class Wire:
         finally:
             self._phase = Phase.WRITING
 
-    async def read(self, phase: Phase, seconds: float) -> bytes:
-        """The next octets, after all replies are sent.
+    async def read(self, phase: Phase, seconds: float, *, timed_out: Reply = replies.TIMED_OUT) -> bytes:
+        """The next octets, after all replies are sent; *timed_out* answers a client that sends none.
 
         Raises ClientGone, Interrupted or OSError.
         """
@@ -104,7 +123,7 @@ class Wire:
         if self.is_cut:
             raise Interrupted(replies.SHUTTING_DOWN)
         self._deadline.within(seconds)
-        self._phase = phase
+        self._phase, self._timed_out, self._waits_since = phase, timed_out, self._shell.loop.time()
         chunk = await self._shell.reader.read(_READ)
         self._phase = Phase.WRITING
         if not chunk:
@@ -113,6 +132,7 @@ class Wire:
 
     def say(self, reply: Reply) -> None:
         """Queue *reply*; it is sent before the next read."""
+        self._count(reply.code, reply.enhanced)
         self._out.append(reply.wire)
 
     async def flush(self) -> None:
@@ -174,6 +194,6 @@ class Wire:
 
     def _expired(self) -> None:
         if self._phase in {Phase.COMMAND, Phase.DATA}:
-            self._shell.reader.set_exception(Interrupted(replies.TIMED_OUT))
+            self._shell.reader.set_exception(Interrupted(self._timed_out))
         else:
             self._shell.abort()

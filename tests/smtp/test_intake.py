@@ -2,7 +2,7 @@
 
 from relay.errors import SpoolFull
 from relay.smtp import replies
-from relay.smtp.admission import MemoryBudget
+from relay.smtp.budget import MemoryBudget
 from relay.smtp.data import DotReceiver
 from relay.smtp.intake import Intake
 from relay.spool import Spool
@@ -15,7 +15,7 @@ class FullSpool(Spool):
 
 def intake(spool=None, budget=None, max_bytes=1000):
     receiver = DotReceiver(max_bytes=max_bytes, max_line=1000)
-    return Intake(receiver, spool or Spool(), (budget or MemoryBudget(1000)).reserve())
+    return Intake(receiver, spool or Spool(), (budget or MemoryBudget(1000, largest=1000)).reserve((32, 1)))
 
 
 def test_a_good_mail_is_in_the_spool():
@@ -44,7 +44,7 @@ def test_a_full_disk_puts_the_mail_off_and_reads_on_to_its_end():
 
 
 def test_an_empty_budget_puts_the_mail_off_and_stops_writing():
-    budget = MemoryBudget(5)
+    budget = MemoryBudget(5, largest=5)
     taken = intake(budget=budget)
     taken.feed(b"abc\r\nd")
     taken.feed(b"efgh\r\n")
@@ -55,7 +55,7 @@ def test_an_empty_budget_puts_the_mail_off_and_stops_writing():
 
 
 def test_closing_gives_all_back():
-    budget = MemoryBudget(50)
+    budget = MemoryBudget(50, largest=50)
     taken = intake(budget=budget)
     taken.feed(b"abc\r\n.\r\n")
     assert 5 == budget.used

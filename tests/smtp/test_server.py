@@ -135,6 +135,7 @@ async def test_every_refusal_is_one_line_that_says_who_and_why_and_nothing_that_
             "helo": "client.example",
             "mail_from": "ab@there.example",
             "rcpt": ["nobody\\u202e@here.example"],
+            "recipients": 1,
             "code": 550,
             "enhanced": "5.1.1",
             "reason": "No such recipient here",
@@ -240,15 +241,14 @@ async def test_mail_beyond_the_budget_of_all_sessions_is_put_off(open_server, co
     server = await open_server(Limits(max_inflight_bytes=100))
     first, second = await connect(server), await connect(server)
     await first.begin()
-    first.send(b"x" * 99 + b"\r\nhalf")
-    await asyncio.sleep(0.02)
+    first.send(b"x" * 90 + b"\r\nhalf")
+    await until(lambda: server.inflight_bytes > 90)
     await second.greet()
-    await second.say("MAIL FROM:<> SIZE=100")
-    await second.say("RCPT TO:<bot@here.example>")
-    second.send(f"{command}\r\n".encode() + (b"12345678\r\n" if command.startswith("BDAT") else b""))
+    assert (await second.say("MAIL FROM:<> SIZE=100")).startswith("452 4.3.1 ")
+    await second.start_mail(command, b"12345678\r\n" + (b"" if command.startswith("BDAT") else b".\r\n"))
 
     assert (await second.reply()).startswith("452 4.3.1 ")
-    first.send(b"\r\n.\r\n")
+    first.send(b"12345678\r\n.\r\n")
     assert (await first.reply()).startswith("452 4.3.1 ")
     assert 0 == server.inflight_bytes
     assert (await second.say("DATA")).startswith("503 5.5.1 ")
@@ -273,7 +273,7 @@ async def test_a_client_that_does_not_read_is_cut_off(open_server, connect):
     client.reader._transport.pause_reading()
     with contextlib.suppress(OSError):
         for _ in range(200):
-            client.send(b"HELP\r\n" * 10_000)
+            client.send(b"EHLO x\r\n" * 1000)
             await asyncio.sleep(0)
     await until(lambda: server.connections == 0)
 
@@ -340,9 +340,13 @@ async def test_connections_of_one_peer_are_bounded(open_server, connect):
 
 async def test_connections_in_all_are_bounded(open_server, connect):
     server = await open_server(Limits(max_connections=1))
-    await (await connect(server)).reply()
+    first = await connect(server)
+    await first.reply()
+    second = await connect(server)
 
-    assert (await (await connect(server)).rest()).startswith(b"421 4.3.2 ")
+    assert (await first.rest()).startswith(b"421 4.3.2 ")
+    assert (await second.reply()).startswith("220 ")
+    assert 1 == server.connections
 
 
 async def test_the_reply_before_a_hang_up_is_read_though_more_was_sent(open_server, connect):
