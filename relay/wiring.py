@@ -66,7 +66,12 @@ def make_master(settings: Settings) -> MasterKey:
 
 def make_routes(settings: Settings) -> Routes:
     """The recipient lookup rules, with the addresses of the operator."""
-    return Routes(hostname=settings.hostname, postmaster=settings.postmaster, shared_domain=settings.shared_domain)
+    return Routes(
+        hostname=settings.hostname,
+        postmaster=settings.postmaster,
+        shared_domain=settings.shared_domain,
+        letters_domain=settings.outbound_from_domain,
+    )
 
 
 def make_dns_identity(settings: Settings) -> DnsIdentity:
@@ -92,7 +97,9 @@ def make_send_context(
         base_url=settings.base_url,
         courier=make_courier(settings, couriers),
         senders=Senders(
-            from_domain=settings.outbound_from_domain, identity_check=make_identity_check(settings, couriers)
+            from_domain=settings.outbound_from_domain,
+            identity_check=make_identity_check(settings, couriers),
+            letters_take_null_path=find_courier(settings, couriers).takes_null_path,
         ),
         caps=Caps(
             sends_per_hour=settings.outbound_sends_per_hour,

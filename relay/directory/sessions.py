@@ -32,5 +32,10 @@ def end_session(tx: Tx, token: str) -> None:
         sessions.delete_user_session(tx, _hashed(token))
 
 
+def is_of_token(session_hash: str, token: str) -> bool:
+    """Whether a session's hash is that of *token*."""
+    return session_hash == _hashed(token)
+
+
 def _hashed(token: str) -> str:
     return sha256(token.encode("ascii")).hexdigest()

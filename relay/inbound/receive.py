@@ -1,7 +1,8 @@
 """Receive one mail: authenticate it, seal it, store it for each recipient.
 
 After the reply 250 this relay is responsible for the mail (RFC 5321 §4.2.5).
-When ``receive`` returns, every recipient has the message on disk. It splits the header section,
+When ``receive`` returns, every recipient has the message on disk. It splits the header section, revokes links of the
+relay's own letters that the mail returns (relay/inbound/returned.py),
 authenticates the sender, puts the trace fields of this relay in front, seals the message for each
 recipient and stores all of it in one transaction. An earlier failure is raised and stores nothing.
 """
@@ -17,6 +18,15 @@ from relay.auth.verdict import Verdict
 from relay.clock import Clock
 from relay.errors import Deferred, MailLoop, SenderUnproven, Unauthenticated, UndecodableMail
 from relay.inbound.bytes import StoredMail, stored_mail
+from relay.inbound.returned import (
+    Returned,
+    Revoked,
+    find_returned,
+    log_revoked,
+    receive_returned,
+    revoke_returned,
+    without_relay,
+)
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers, header_end, split_headers
 from relay.mail.routes import Routes
@@ -71,6 +81,11 @@ async def receive(
     """
     now = ctx.clock.now()
     headers = _readable_headers(spool)
+    returned = await find_returned(envelope, spool, key=ctx.master.links, now=now)
+    if any(recipient.is_relay for recipient in recipients):
+        letters = await receive_returned(envelope, recipients, returned, store=ctx.store, now=now)
+        others, agents = without_relay(envelope, recipients)
+        return [*letters, *(await receive(others, spool, agents, ctx=ctx))] if agents else letters
     verdict = await ctx.judge(envelope, headers, spool, now=now)
     _require_trust(verdict, recipients)
     ids = [new_message_id() for _ in recipients]
@@ -88,7 +103,7 @@ async def receive(
         received_message(mail, rcpt, recipient, message_id=message_id, master=ctx.master)
         for rcpt, recipient, message_id in zip(envelope.rcpt_to, recipients, ids, strict=True)
     ]
-    await _keep(stored, messages, store=ctx.store, now=now)
+    log_revoked(await _keep(stored, messages, returned, store=ctx.store, now=now), envelope)
     _log_accepted(messages, verdict)
     return ids
 
@@ -115,17 +130,21 @@ def _require_trust(verdict: Verdict, recipients: Iterable[Recipient]) -> None:
     raise Unauthenticated
 
 
-async def _keep(mail: StoredMail, messages: Sequence[NewMessage], *, store: Store, now: datetime) -> None:
+async def _keep(
+    mail: StoredMail, messages: Sequence[NewMessage], returned: Returned, *, store: Store, now: datetime
+) -> Sequence[Revoked]:
     if mail.content is None:
         await keep_ahead(mail.sha256, mail.pieces(), store=store, now=now)
 
-    def unit(tx: Tx) -> None:
+    def unit(tx: Tx) -> Sequence[Revoked]:
+        revoked = revoke_returned(tx, returned, now=now) if returned.links else ()
         keep_body(tx, mail.sha256, size=mail.size, content=mail.content, now=now)
         for message in messages:
             create_inbound_message(tx, message)
+        return revoked
 
     try:
-        await store.write(unit)
+        return await store.write(unit)
     except AgentNotFound as error:
         # Deleted since its RCPT was answered. When the sender tries again, RCPT is refused for this agent only.
         raise Deferred("a recipient was deleted during the transaction") from error

@@ -59,9 +59,10 @@ class LetterRound(Worker[Letter]):
         except Exception:
             log.exception("letter_failed", letter_id=item.id)
 
-    def _sign_in(self, user_id: str, now: datetime) -> str:
+    def _sign_in(self, user_id: str, epoch: int, now: datetime) -> str:
         return sign_in_link(
             user_id,
+            epoch=epoch,
             base_url=self._ctx.base_url,
             key=self._ctx.master.links,
             nonce=secrets.token_urlsafe(16),

@@ -2,19 +2,22 @@
 
 Pure. A token is base64url of its words, a dot, and base64url of the HMAC over its kind and its
 words. A review token is bound to one reviewer and one revision of one message, a sign-in token to
-one sign-in. The words are readable; only the signature cannot be forged.
+one sign-in of one epoch. The words are readable; only the signature cannot be forged. A link's hash
+names it in the store, where links that were used or revoked are recorded.
 """
 
 import base64
 import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Final
 
 from relay.errors import BadLink
 from relay.signing.secrets import mac, same
 
 MAX_TOKEN: Final = 600
+NONCE_LENGTH: Final = 32
 _REVIEW: Final = "review"
 _SIGN_IN: Final = "sign in"
 _FORM: Final = "form"
@@ -29,6 +32,16 @@ class ReviewLink:
     user_id: str
     expires_at: datetime  # aware; precision is one second
 
+    @property
+    def hash(self) -> str:
+        """Hex SHA-256 that names this link in the store."""
+        return _hashed(_REVIEW, *self.words)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the token says."""
+        return self.message_id, str(self.revision), self.user_id, _seconds(self.expires_at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInLink:
@@ -37,17 +50,27 @@ class SignInLink:
     user_id: str
     nonce: str  # makes the link valid once: see store/directory/used_links.py
     expires_at: datetime
+    epoch: int = 0  # of the user: a sign-in voids the links of its epoch
+
+    @property
+    def hash(self) -> str:
+        """Hex SHA-256 that names this link in the store."""
+        return _hashed(_SIGN_IN, self.user_id, self.nonce)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the token says."""
+        return self.user_id, self.nonce, str(self.epoch), _seconds(self.expires_at)
 
 
 def review_token(link: ReviewLink, *, key: bytes) -> str:
     """The token in the URL of a review page."""
-    words = (link.message_id, str(link.revision), link.user_id, _seconds(link.expires_at))
-    return _token(_REVIEW, words, key)
+    return _token(_REVIEW, link.words, key)
 
 
 def sign_in_token(link: SignInLink, *, key: bytes) -> str:
     """The token in the URL of a sign-in link."""
-    return _token(_SIGN_IN, (link.user_id, link.nonce, _seconds(link.expires_at)), key)
+    return _token(_SIGN_IN, link.words, key)
 
 
 def form_token(page: str, *, until: datetime, key: bytes) -> str:
@@ -68,10 +91,34 @@ def read_review_token(token: str, *, key: bytes, now: datetime | None) -> Review
     return ReviewLink(message_id=message_id, revision=int(revision), user_id=user_id, expires_at=expires_at)
 
 
-def read_sign_in_token(token: str, *, key: bytes, now: datetime) -> SignInLink:
-    """Verify *token* and return its link. Raises BadLink."""
-    user_id, nonce, seconds = _words(_SIGN_IN, token, 3, key)
-    return SignInLink(user_id=user_id, nonce=nonce, expires_at=_time(seconds, now))
+def read_sign_in_token(token: str, *, key: bytes, now: datetime | None) -> SignInLink:
+    """Verify *token* and return its link. If *now* is None, expiry is not checked.
+
+    Raises BadLink.
+    """
+    user_id, nonce, epoch, seconds = _words(_SIGN_IN, token, 4, key)
+    return SignInLink(user_id=user_id, nonce=nonce, epoch=int(epoch), expires_at=_time(seconds, now))
+
+
+def read_link(token: str, *, key: bytes) -> ReviewLink | SignInLink:
+    """Verify *token*, of either kind, and return its link, expired or not. Raises BadLink."""
+    try:
+        return read_review_token(token, key=key, now=None)
+    except BadLink:
+        return read_sign_in_token(token, key=key, now=None)
+
+
+def letter_nonce(letter_id: str, *, key: bytes) -> str:
+    """The nonce in the sender address of a letter: 32 characters of base32, unguessable without the key.
+
+    The same for each attempt to send the letter.
+    """
+    return base64.b32encode(mac(key, b"letter\n" + letter_id.encode()))[:NONCE_LENGTH].decode("ascii").lower()
+
+
+def nonce_hash(nonce: str) -> str:
+    """Hex SHA-256 by which the store finds a letter; the nonce as an address has it, in any case."""
+    return _hashed("letter nonce", nonce.lower())
 
 
 def check_form_token(token: str, page: str, *, key: bytes, now: datetime) -> None:
@@ -116,6 +163,10 @@ def _time(seconds: str, now: datetime | None) -> datetime:
 
 def _signature(kind: str, told: bytes, key: bytes) -> bytes:
     return mac(key, kind.encode() + b"\n" + told)
+
+
+def _hashed(kind: str, *words: str) -> str:
+    return sha256("\n".join((kind, *words)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _digest(page: str, key: bytes) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Row, and_, bindparam, delete, insert, or_, select, update
 
 from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidValue
+from store.directory.reserved import looks_like_relay
 from store.mail.deliveries import give_up_pending
 from store.names import normalise_address
 from store.records.mail import Agent, AgentSecret, Mode, Page, Recipient
@@ -67,7 +68,8 @@ def create_agent(
     the domain. Raises AddressTaken.
     """
     normal = normalised(address)
-    domain = normal.rpartition("@")[2]
+    local, _, domain = normal.rpartition("@")
+    _require_not_relays(local.partition("+")[0], name)
     if mode == "webhook" and not webhook_url:
         raise InvalidValue("webhook mode needs a webhook_url")
     _require_claim(tx, user_id, domain)
@@ -166,6 +168,7 @@ def update_agent(tx: Tx, user_id: str, address: str, *, now: datetime, **values:
     """
     if not values.keys() <= {"name", "events", "on_unverified"}:
         raise InvalidValue("only name, events and on_unverified can be changed here")
+    _require_not_relays("", values.get("name", ""))
     return _update(tx, get_agent_by_id(tx, user_id, address), now=now, **values)
 
 
@@ -237,6 +240,14 @@ def normalised(address: str) -> str:
         return normalise_address(address)
     except ValueError as error:
         raise InvalidValue(str(error)) from error
+
+
+def _require_not_relays(local: str, name: str) -> None:
+    """Raise InvalidValue for a local part or display name that reads as the relay's own."""
+    if looks_like_relay(local):
+        raise InvalidValue(f"address: {local}@ is reserved for the letters of this relay: choose another local part")
+    if looks_like_relay(name):
+        raise InvalidValue(f"name: {name!r} reads as the name of this relay: choose another name")
 
 
 def _require_claim(tx: Tx, user_id: str, domain: str) -> None:

@@ -101,6 +101,12 @@ def is_shared_domain(tx: Tx, name: str) -> bool:
     return tx.execute(select(domains.c.name).where(domains.c.name == name, domains.c.is_shared)).first() is not None
 
 
+def is_hosted_domain(tx: Tx, name: str) -> bool:
+    """Whether *name* (normalised) receives mail here: a verified domain, or the shared one."""
+    hosted = select(domains.c.name).where(domains.c.name == name, domains.c.verified_at.is_not(None))
+    return tx.execute(hosted).first() is not None
+
+
 def verify_domain(tx: Tx, user_id: str, name: str, *, now: datetime) -> Domain:
     """Make this claimant the owner, after the proof was seen in DNS.
 

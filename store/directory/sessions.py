@@ -1,10 +1,10 @@
-"""Console sessions: valid for seven days, stored by the hash of their token."""
+"""Console sessions: valid for seven days, stored by the hash of their token; listed and ended by user."""
 
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from store.records.mail import User
 from store.records.people import Session
@@ -12,9 +12,11 @@ from store.schema.inbound import user_sessions, users
 from store.transaction import Tx
 
 LIFETIME: Final = timedelta(days=7)
+MAX_LISTED: Final = 200
 
 _USER: Final = [users.c[field.name].label(f"user_{field.name}") for field in fields(User)]
 _SESSION: Final = [user_sessions.c[field.name] for field in fields(Session) if field.name != "user_id"]
+_OF_USER: Final = [user_sessions.c[field.name] for field in fields(Session)]
 _SIGNED_IN: Final = (
     select(*_USER, *_SESSION)
     .join_from(user_sessions, users)
@@ -61,6 +63,20 @@ def get_user_session(tx: Tx, token_hash: str, *, now: datetime) -> tuple[User, S
 def delete_user_session(tx: Tx, token_hash: str) -> None:
     """End a session; does nothing when it has ended."""
     tx.execute(delete(user_sessions).where(user_sessions.c.token_hash == token_hash))
+
+
+def list_user_sessions(tx: Tx, user_id: str, *, now: datetime, limit: int = MAX_LISTED) -> list[Session]:
+    """The unexpired sessions of a user, newest first; at most *limit*."""
+    mine = select(*_OF_USER).where(user_sessions.c.user_id == user_id, user_sessions.c.expires_at > now)
+    newest = mine.order_by(user_sessions.c.created_at.desc(), user_sessions.c.token_hash)
+    return [Session(**row._mapping) for row in tx.execute(newest.limit(limit))]
+
+
+def delete_user_sessions(tx: Tx, user_id: str) -> int:
+    """End all sessions of a user and void the user's unused sign-in links; returns the count of sessions."""
+    ended = tx.execute(delete(user_sessions).where(user_sessions.c.user_id == user_id)).rowcount
+    tx.execute(update(users).where(users.c.id == user_id).values(sign_in_epoch=users.c.sign_in_epoch + 1))
+    return ended
 
 
 def delete_expired_user_sessions(tx: Tx, *, now: datetime, limit: int = 500) -> int:

@@ -2,7 +2,8 @@
 
 Only the subject of a letter is stored; its text, and any link in it, is composed when it is sent. A claim moves
 ``due_at`` to the end of its lease: a letter begun by a process that dies is sent again. Letters are delivered at
-least once; a duplicate is harmless.
+least once; a duplicate is harmless. Before the hand-over the hashes of its sender address's nonce and of its link
+are stored, so that a letter that comes back is found (store/outbound/returned_letters.py).
 """
 
 from dataclasses import fields
@@ -42,6 +43,7 @@ _CLAIM: Final = (
     .returning(*_COLUMNS)
 )
 _THIS: Final = update(notifications).where(notifications.c.id == bindparam("letter"))
+_MARKED: Final = _THIS.values(nonce_hash=bindparam("nonce"), link_hash=bindparam("link"))
 _SENT: Final = _THIS.values(status="sent", settled_at=bindparam("at"), error=bindparam("why"))
 # Fenced by the number of the claim: a worker whose lease has ended must not overwrite a newer claim.
 _CLAIMED: Final = _THIS.where(WAITING, notifications.c.attempts == bindparam("claim"))
@@ -91,6 +93,11 @@ def claim_due_letters(tx: Tx, *, limit: int, lease: timedelta, now: datetime) ->
         return []
     rows = tx.execute(_CLAIM, {"now": now, "most": limit, "until": now + lease}).all()
     return [Letter(**row._mapping) for row in sorted(rows, key=lambda row: row.created_at)]
+
+
+def mark_handed_over(tx: Tx, letter: Letter, *, nonce_hash: str, link_hash: str) -> None:
+    """Store the hashes (hex SHA-256) by which a returned letter is found, before it is handed over."""
+    tx.execute(_MARKED, {"letter": letter.id, "nonce": nonce_hash, "link": link_hash})
 
 
 def settle_letter_sent(tx: Tx, letter: Letter, *, note: str | None = None, now: datetime) -> None:

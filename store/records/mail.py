@@ -12,7 +12,7 @@ OnUnverified = Literal["deliver", "reject"]
 ExpirationAction = Literal["approve", "reject"]
 MessageStatus = Literal["unread", "read"]
 DeliveryStatus = Literal["pending", "delivered", "dead"]
-Scope = Literal["read", "send", "admin"]
+Scope = Literal["read", "work", "send", "admin"]
 
 Row = TypeVar("Row")
 
@@ -120,6 +120,7 @@ class Recipient:
     on_unverified: OnUnverified
     key_id: str
     sealed: bytes
+    is_relay: bool = False  # the relay's own address: no agent, its mail is not stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,20 @@ class Letter:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BouncedLetter:
+    """A letter of the relay that, or whose link, came back by mail."""
+
+    id: str
+    user_id: str
+    email: str  # of the user: the letter's recipient
+    kind: LetterKind
+    message_id: str | None
+    created_at: datetime
+    bounced_at: datetime
+    bounce: str  # what the returned mail said; empty if unknown
+
+
 @dataclass(frozen=True, slots=True)
 class UsageAmount:
     """Count and size of one kind of usage."""

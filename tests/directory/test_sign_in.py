@@ -6,6 +6,8 @@ from relay.directory.sessions import find_session
 from relay.directory.sign_in import PATH, sign_in, sign_in_link
 from relay.errors import BadLink
 from relay.signing.link import SignInLink, read_sign_in_token
+from store.directory.sessions import delete_user_sessions
+from store.directory.used_links import revoke_link, sign_in_epoch
 from store.errors import InvalidValue
 
 BASE = "https://relay.example"
@@ -17,9 +19,10 @@ def ana(store, places):
 
 
 @pytest.fixture
-def link(master, clock, ana):
+def link(store, master, clock, ana):
     def make(nonce="n-1"):
-        address = sign_in_link(ana.id, base_url=BASE, key=master.links, nonce=nonce, now=clock.now())
+        epoch = store.run(lambda tx: sign_in_epoch(tx, ana.id))
+        address = sign_in_link(ana.id, epoch=epoch, base_url=BASE, key=master.links, nonce=nonce, now=clock.now())
         assert address.startswith(BASE + PATH)
         return address.removeprefix(BASE + PATH)
 
@@ -49,19 +52,59 @@ def test_a_link_signs_in_once(link, enter):
         enter(token)
 
 
-def test_another_link_of_the_same_moment_is_another(link, enter):
+def test_a_sign_in_voids_the_other_open_links_of_the_user(link, enter):
+    first, second = link("n-1"), link("n-2")
+    enter(first)
+
+    with pytest.raises(BadLink):
+        enter(second)
+
+
+def test_a_link_made_in_the_moment_of_a_sign_in_is_good(link, enter):
     enter(link("n-1"))
     enter(link("n-2"))
 
 
-def test_a_link_is_over_after_a_quarter_of_an_hour(clock, link, enter):
-    token, late = link("n-1"), link("n-2")
-    clock.advance(minutes=14, seconds=59)
-    enter(token)
-    clock.advance(seconds=1)
+def test_a_sign_in_leaves_the_links_of_other_users_alone(store, places, clock, master, link, enter):
+    bo = store.run(lambda tx: places.user(tx, "bo@owner.example"))
+    address = sign_in_link(bo.id, epoch=0, base_url=BASE, key=master.links, nonce="n", now=clock.now())
+    enter(link())
+
+    enter(address.removeprefix(BASE + PATH))
+
+
+def test_signing_out_everywhere_ends_sessions_and_voids_open_links(store, clock, ana, link, enter):
+    _, token = enter(link("n-1"))
+    waiting = link("n-2")
+
+    assert 1 == store.run(lambda tx: delete_user_sessions(tx, ana.id))
+    assert None is store.run(lambda tx: find_session(tx, token, now=clock.now()))
+    with pytest.raises(BadLink):
+        enter(waiting)
+
+
+def test_a_revoked_link_signs_in_no_longer(store, clock, master, link, enter):
+    token = link()
+    read = read_sign_in_token(token, key=master.links, now=clock.now())
+    store.run(lambda tx: revoke_link(tx, read.hash, read.user_id, read.expires_at))
 
     with pytest.raises(BadLink):
-        enter(late)
+        enter(token)
+
+
+def test_a_link_is_over_after_a_quarter_of_an_hour(clock, link, enter):
+    token = link()
+    clock.advance(minutes=15)
+
+    with pytest.raises(BadLink):
+        enter(token)
+
+
+def test_a_link_is_good_until_a_quarter_of_an_hour(clock, link, enter):
+    token = link()
+    clock.advance(minutes=14, seconds=59)
+
+    enter(token)
 
 
 def test_a_link_of_nobody_signs_nobody_in(store, clock):

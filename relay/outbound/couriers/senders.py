@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from relay.errors import CourierBusy
+from store.directory.reserved import RELAY_LOCAL, SHARED_LOCAL
 
 VERIFIED_SECONDS: Final = 300.0
 UNVERIFIED_SECONDS: Final = 15.0  # short: the owner of a domain that was verified just now waits for it
-SHARED_LOCAL: Final = "agents"
-LETTERS_LOCAL: Final = "mailseal"
 _MAX_CACHED: Final = 10_000  # domains
 
 
@@ -41,15 +40,18 @@ class Senders:
         from_domain: str | None,
         identity_check: IdentityCheck | None = None,
         stopwatch: Callable[[], float] | None = None,
+        letters_take_null_path: bool = False,
     ) -> None:
         """Without *from_domain* there is no shared address: a message always leaves from its agent's own.
 
         Without *identity_check* every domain counts as verified; *stopwatch* answers seconds from any start.
+        *letters_take_null_path*: the courier sends from the null reverse-path, so letters produce no bounces.
         """
         self._from_domain = from_domain
         self._identity_check = identity_check
         self._stopwatch = stopwatch or (lambda: asyncio.get_running_loop().time())
         self._cached: dict[str, _Cached] = {}
+        self.letters_take_null_path = letters_take_null_path
 
     async def shared_from(self, agent: str) -> str | None:
         """The shared address that replaces *agent*'s own as sender; None where the agent's own is used."""
@@ -60,12 +62,13 @@ class Senders:
             return None
         return f"{SHARED_LOCAL}@{self._from_domain}"
 
-    def letters_from(self, agent: str) -> str:
-        """The sender of the relay's own letters about *agent*.
+    def letters_from(self, agent: str, *, nonce: str = "") -> str:
+        """The address that letters about *agent* come from; with *nonce* the one that a single letter comes from.
 
-        Never the agent's own address: a letter that bounces comes back with its link, which the agent must not see.
+        No agent has it (store/directory/reserved.py): a letter that bounces comes back with its link.
         """
-        return f"{LETTERS_LOCAL}@{self._from_domain or agent.rpartition('@')[2]}"
+        local = f"{RELAY_LOCAL}+{nonce}" if nonce else RELAY_LOCAL
+        return f"{local}@{self._from_domain or agent.rpartition('@')[2]}"
 
     async def _is_verified(self, domain: str) -> bool:
         if self._identity_check is None:

@@ -74,4 +74,5 @@ SMARTHOST: Final = CourierKind(
     records=OWN_HOSTS,
     check=_check,
     set_up_domain=_set_up_domain,
+    takes_null_path=True,
 )

@@ -22,11 +22,18 @@ from relay.outbound.letters.letter import Link, Paragraph, letter_draft
 from relay.outbound.letters.review_letter import ReviewRequest, review_letter
 from relay.outbound.letters.review_link import review_link
 from relay.outbound.local_delivery import is_local
+from relay.signing.link import letter_nonce, nonce_hash, read_link
 from store.directory.agents import get_agent_by_email, page_agents_by_user
+from store.directory.used_links import sign_in_epoch
 from store.directory.users import get_user_by_id
 from store.errors import NotFound, SendUnconfirmed
 from store.outbound.known_recipients import known_recipients_of
-from store.outbound.letters_queue import settle_letter_deferred, settle_letter_failed, settle_letter_sent
+from store.outbound.letters_queue import (
+    mark_handed_over,
+    settle_letter_deferred,
+    settle_letter_failed,
+    settle_letter_sent,
+)
 from store.outbound.outbound import get_outbound_message_for_user
 from store.records.outbound import Draft
 from store.records.people import Letter
@@ -39,8 +46,8 @@ _HEADERS: Final = (("X-Auto-Response-Suppress", "All"),)
 _NAME: Final = "Mailseal"
 log = structlog.get_logger("relay.outbound")
 
-SignInLink = Callable[[str, datetime], str]
-"""The address of a page on which a user signs in, made now."""
+SignInLink = Callable[[str, int, datetime], str]
+"""The URL of a page on which a user signs in, made now in the user's epoch (store/directory/used_links.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +57,22 @@ class LetterOutcome:
     status: Literal["sent", "later", "failed", "dropped"]  # dropped: nobody needs it any more, or nothing sends it
     why: str | None = None  # it was not sent; of one that was, what is not sure
     due_at: datetime | None = None  # of one that was put off
+    refused: bool = False  # by the courier
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A letter that may go: to whom, from which address, saying what."""
+    """A letter that may go: its draft, the link in it, and the agent whose domain it comes from."""
 
     draft: Draft
-    mail_from: str
+    url: str  # of its link
+    agent: str  # or an address without local part
 
 
 async def notify(letter: Letter, *, ctx: SendContext, sign_in: SignInLink, jitter: float = 0.0) -> LetterOutcome:
     """Send *letter*, if it is still worth sending, and settle it. *jitter* in [0, 1). Raises Unavailable."""
     ready = await ctx.store.read(lambda tx: _ready(tx, letter, ctx=ctx, sign_in=sign_in))
-    told = ready if isinstance(ready, LetterOutcome) else await _send(letter, ready, ctx=ctx, jitter=jitter)
+    told = ready if isinstance(ready, LetterOutcome) else await _hand_over(letter, ready, ctx=ctx, jitter=jitter)
     await ctx.store.write(lambda tx: _settle(tx, letter, told, now=ctx.clock.now()))
     if told.why != NO_COURIER:  # the worker logs that once
         _log(letter, told)
@@ -113,28 +122,50 @@ def _review(tx: Tx, letter: Letter, recipient: str, ctx: SendContext, _sign_in: 
     )
     link = review_link(message, letter.user_id, base_url=ctx.base_url, key=ctx.master.links)
     draft = review_letter(asked, recipient=recipient, link=link)
-    return _Ready(draft, ctx.senders.letters_from(message.agent))
+    return _Ready(draft, link, message.agent)
 
 
 def _sign_in(tx: Tx, letter: Letter, recipient: str, ctx: SendContext, link: SignInLink) -> _Ready:
     agents = page_agents_by_user(tx, letter.user_id, limit=1, cursor=None).items
+    url = link(letter.user_id, sign_in_epoch(tx, letter.user_id), ctx.clock.now())
     blocks = (
         Paragraph("Sign in to Mailseal here:"),
-        Link(link(letter.user_id, ctx.clock.now())),
+        Link(url),
         Paragraph("The link is good for 15 minutes, once. If you did not ask for it, you need do nothing."),
     )
-    mail_from = ctx.senders.letters_from(agents[0].address if agents else f"@{ctx.hostname}")
-    return _Ready(letter_draft(recipient, "Sign in to Mailseal", blocks), mail_from)
+    draft = letter_draft(recipient, "Sign in to Mailseal", blocks)
+    return _Ready(draft, url, agents[0].address if agents else f"@{ctx.hostname}")
 
 
-async def _send(letter: Letter, ready: _Ready, *, ctx: SendContext, jitter: float) -> LetterOutcome:
+async def _hand_over(letter: Letter, ready: _Ready, *, ctx: SendContext, jitter: float) -> LetterOutcome:
+    """Send the letter from an address by which it is found when it comes back.
+
+    A courier that takes the null reverse-path gets that, as no MTA bounces such mail (RFC 5321 §4.5.5). A smarthost
+    that refuses it gets the letter again, from the address with the nonce.
+    """
+    nonce = letter_nonce(letter.id, key=ctx.master.links)
+    link = read_link(ready.url.rpartition("/")[2], key=ctx.master.links)
+    await ctx.store.write(lambda tx: mark_handed_over(tx, letter, nonce_hash=nonce_hash(nonce), link_hash=link.hash))
+    sender = ctx.senders.letters_from(ready.agent, nonce=nonce)
+    if not ctx.senders.letters_take_null_path:
+        return await _send(letter, ready.draft, author=sender, mail_from=sender, ctx=ctx, jitter=jitter)
+    author = ctx.senders.letters_from(ready.agent)
+    told = await _send(letter, ready.draft, author=author, mail_from="", ctx=ctx, jitter=jitter)
+    if told.status != "failed" or not told.refused:
+        return told
+    return await _send(letter, ready.draft, author=author, mail_from=sender, ctx=ctx, jitter=jitter)
+
+
+async def _send(
+    letter: Letter, draft: Draft, *, author: str, mail_from: str, ctx: SendContext, jitter: float
+) -> LetterOutcome:
+    """Hand the letter over once; *author* is the address of From, *mail_from* the reverse-path."""
     assert ctx.courier is not None, "a letter without a courier is never ready"
     try:
         # Answers go to the person who gets it: to anybody else they would take the link along.
-        author = Author(address=ready.draft.to[0], name=_NAME, shared_from=ready.mail_from)
         raw = compose(
-            ready.draft,
-            author,
+            draft,
+            Author(address=draft.to[0], name=_NAME, shared_from=author),
             message_id=letter.id,
             at=ctx.clock.now(),
             boundary=secrets.token_hex(16),
@@ -142,15 +173,15 @@ async def _send(letter: Letter, ready: _Ready, *, ctx: SendContext, jitter: floa
         ).raw
         await ctx.courier.carry(
             raw,
-            mail_from=ready.mail_from,
-            recipients=ready.draft.to,
+            mail_from=mail_from,
+            recipients=draft.to,
             attempt_id=letter.id,
             check_lease=make_lease_check(ctx.clock.now() + ctx.lease, clock=ctx.clock),  # it was claimed just now
         )
     except SendUnconfirmed as error:
         return LetterOutcome("sent", str(error))
     except (BadDraft, CourierRefused) as error:
-        return LetterOutcome("failed", str(error))
+        return LetterOutcome("failed", str(error), refused=isinstance(error, CourierRefused))
     except CourierBusy as error:
         return _put_off(letter, error, now=ctx.clock.now(), jitter=jitter)
     return LetterOutcome("sent")

@@ -17,6 +17,7 @@ from relay.web.pages.error_pages import PageRoute, redirect, status_of
 from relay.web.pages.forms import Form, is_fresh, new_token, read_form
 from relay.web.pages.outbound_view import OutboundPageView, read_outbound_view
 from relay.web.pages.template import frame_answer, page, private_answer
+from store.directory.used_links import is_link_used
 from store.errors import MessageNotFound, NotPendingApproval, Outdated, SendUnconfirmed
 from store.transaction import Tx
 
@@ -27,6 +28,9 @@ CHANGED: Final = (
     "The draft was changed since this letter was sent. The newest letter, or the console, shows it as it is."
 )
 OVER: Final = "Its time is over."
+RETURNED: Final = (
+    "A mail came back to this relay with this link in it, so the link was revoked. The console has the mail to decide on."
+)
 GONE: Final = "The mail is not kept any more."
 _DECIDED: Final = (NotPendingApproval, Outdated, MessageNotFound, SendUnconfirmed)  # the page itself tells
 
@@ -87,6 +91,7 @@ class _LinkTarget:
     token: str
     link: ReviewLink
     view: OutboundPageView
+    is_revoked: bool
 
     @property
     def path(self) -> str:
@@ -95,7 +100,7 @@ class _LinkTarget:
     @property
     def is_open(self) -> bool:
         """Whether its holder can decide here and now."""
-        is_current = self.link.revision == self.view.message.revision
+        is_current = self.link.revision == self.view.message.revision and not self.is_revoked
         return self.view.is_pending and is_current and self.link.expires_at > self.view.now
 
     @property
@@ -154,11 +159,12 @@ async def _find(ctx: WebContext, token: str) -> _LinkTarget:
     link = read_review_token(token, key=ctx.master.links, now=None)
     now = ctx.clock.now()
 
-    def unit(tx: Tx) -> OutboundPageView:
-        return read_outbound_view(tx, link.user_id, link.message_id, now=now)
+    def unit(tx: Tx) -> _LinkTarget:
+        view = read_outbound_view(tx, link.user_id, link.message_id, now=now)
+        return _LinkTarget(token, link, view, is_link_used(tx, link.hash))
 
     try:
-        return _LinkTarget(token, link, await ctx.store.read(unit))
+        return await ctx.store.read(unit)
     except MessageNotFound as error:
         raise LinkExpired(GONE) from error
 
@@ -177,6 +183,8 @@ def _page(
     if target.is_open:
         given = {"form": new_token(target.form, ctx), "alert": alert, "reason": form["reason"] if form else ""}
         return private_answer(page("review.html", view=target.view, at=target.path, who=None, **given), status)
+    if target.is_revoked:
+        raise LinkExpired(RETURNED)
     if target.view.is_pending:
         is_over = target.link.expires_at <= target.view.now
         raise LinkExpired(OVER if is_over else CHANGED)

@@ -17,6 +17,7 @@ from relay.web.pages.error_pages import LOGIN, PageRoute, redirect
 from relay.web.pages.forms import is_fresh, new_token, read_form
 from relay.web.pages.session import InjectedUser, console_form, cookie_name, find_console_user, keep_session, set_cookie
 from relay.web.pages.template import page, private_answer
+from store.directory.used_links import is_link_used, sign_in_epoch
 from store.directory.users import get_user_by_email, get_user_by_id
 from store.errors import UserNotFound
 from store.outbound.letters_queue import enqueue_sign_in
@@ -116,8 +117,14 @@ def _ask(ctx: WebContext, *, onward: str, status: int = 200, alert: str = "") ->
 async def _find(ctx: WebContext, token: str) -> tuple[SignInLink, User]:
     """The link in *token*, and whose it is. Raises BadLink."""
     link = read_sign_in_token(token, key=ctx.master.links, now=ctx.clock.now())
+
+    def unit(tx: Tx) -> User:
+        if is_link_used(tx, link.hash) or sign_in_epoch(tx, link.user_id) != link.epoch:
+            raise BadLink
+        return get_user_by_id(tx, link.user_id)
+
     try:
-        return link, await ctx.store.read(lambda tx: get_user_by_id(tx, link.user_id))
+        return link, await ctx.store.read(unit)
     except UserNotFound as error:
         raise BadLink from error
 

@@ -1,20 +1,23 @@
 """One letter to a person: sent, put off, failed or dropped, and each settled as that."""
 
+import re
 from datetime import timedelta
 from email import message_from_bytes, policy
 
 import pytest
 from sqlalchemy import select
 
+from relay.directory.sign_in import sign_in_link
 from relay.errors import CourierBusy, CourierRefused
 from relay.outbound.couriers.senders import Senders
 from relay.outbound.letters.notify import NO_COURIER, RETRY_SECONDS, notify
-from relay.signing.link import read_review_token
+from relay.signing.link import ReviewLink, letter_nonce, nonce_hash, read_review_token, read_sign_in_token
 from store.directory.users import bootstrap_user
 from store.errors import SendUnconfirmed
 from store.outbound.holds import reject_pending
 from store.outbound.letters_queue import claim_due_letters, enqueue_review, enqueue_sign_in
 from store.outbound.outbound import create_pending_outbound_message, rewrite_draft
+from store.outbound.returned_letters import letter_of_link, letter_of_nonce, link_of_letter
 from store.records.outbound import Draft
 from store.schema.outbound import notifications
 from tests.fakes import FakeCourier
@@ -55,9 +58,11 @@ class World:
         return letter
 
     async def notify(self, letter):
-        return await notify(
-            letter, ctx=self.send_context, sign_in=lambda user_id, now: f"{BASE}/login/{user_id}.{now:%H%M}"
-        )
+        return await notify(letter, ctx=self.send_context, sign_in=self.sign_in)
+
+    def sign_in(self, user_id, epoch, now):
+        key = self.send_context.master.links
+        return sign_in_link(user_id, epoch=epoch, base_url=BASE, key=key, nonce=f"{now:%H%M}", now=now)
 
     async def row(self):
         query = select(notifications.c.status, notifications.c.error)
@@ -91,17 +96,18 @@ async def test_the_letter_goes_to_the_owner_with_a_link_that_is_theirs(world, co
         link.message_id, link.revision, link.user_id, link.expires_at,
     )  # fmt: skip
     assert ("sent", None) == await world.row()
-    assert [("mailseal@out.example", ("ana@owner.example",), letter.id)] == [tuple(rest) for _, *rest in courier.taken]
+    sender = f"mailseal+{letter_nonce(letter.id, key=master.links)}@out.example"
+    assert [(sender, ("ana@owner.example",), letter.id)] == [tuple(rest) for _, *rest in courier.taken]
 
 
-async def test_the_letter_is_marked_as_automatic_and_its_answers_go_to_nobody_else(world):
+async def test_the_letter_is_marked_as_automatic_and_its_answers_go_to_nobody_else(world, master):
     letter = await (await world.hold()).claim()
     await world.notify(letter)
 
     mail = world.mail()
     assert {
         "To": "ana@owner.example",
-        "From": "Mailseal <mailseal@out.example>",
+        "From": f"Mailseal <mailseal+{letter_nonce(letter.id, key=master.links)}@out.example>",
         "Reply-To": "ana@owner.example",
         "Auto-Submitted": "auto-generated",
         "X-Auto-Response-Suppress": "All",
@@ -125,7 +131,9 @@ async def test_a_letter_to_sign_in_has_a_link_that_is_made_as_it_goes(world, clo
     await world.notify(letter)
 
     text = world.mail().get_body(("plain",)).get_content()
-    assert [f"{BASE}/login/{world.user.id}.1519"] == [line for line in text.splitlines() if "http" in line]
+    [url] = [line for line in text.splitlines() if "http" in line]
+    link = read_sign_in_token(url.removeprefix(f"{BASE}/login/"), key=world.send_context.master.links, now=clock.now())
+    assert (world.user.id, "1519") == (link.user_id, link.nonce)
 
 
 async def test_somebody_without_an_agent_can_sign_in_too(world, courier, clock):
@@ -135,7 +143,42 @@ async def test_somebody_without_an_agent_can_sign_in_too(world, courier, clock):
 
     await world.notify(await world.take())
 
-    assert ["mailseal@mx.here.example"] == [mail_from for _, mail_from, *_ in courier.taken]
+    [sender] = [mail_from for _, mail_from, *_ in courier.taken]
+    assert re.fullmatch(r"mailseal\+[a-z2-7]{32}@mx\.here\.example", sender)
+
+
+async def test_a_courier_that_takes_the_null_path_gets_it_and_an_author_without_a_nonce(world, courier):
+    world.send_context.senders.letters_take_null_path = True
+
+    await world.notify(await (await world.hold()).claim())
+
+    assert [""] == [mail_from for _, mail_from, *_ in courier.taken]
+    assert "Mailseal <mailseal@out.example>" == world.mail()["From"]
+
+
+async def test_a_smarthost_that_refuses_the_null_path_gets_the_address_with_the_nonce(world, courier, master):
+    world.send_context.senders.letters_take_null_path = True
+    courier.errors = [CourierRefused("550 no null sender")]
+    letter = await (await world.hold()).claim()
+
+    assert "sent" == (await world.notify(letter)).status
+
+    sender = f"mailseal+{letter_nonce(letter.id, key=master.links)}@out.example"
+    assert [sender] == [mail_from for _, mail_from, *_ in courier.taken]
+
+
+async def test_a_letter_is_found_by_the_nonce_of_its_sender_and_by_its_link(world, master):
+    letter = await (await world.hold()).claim()
+    await world.notify(letter)
+    link = ReviewLink(
+        message_id=world.message.id, revision=1, user_id=world.user.id, expires_at=world.message.hold_expires_at
+    )
+
+    def find(tx):
+        hashed = nonce_hash(letter_nonce(letter.id, key=master.links).upper())
+        return letter_of_nonce(tx, hashed), letter_of_link(tx, link.hash), link_of_letter(tx, letter.id)
+
+    assert (letter.id, letter.id, (link.hash, world.user.id)) == await world.store.read(find)
 
 
 async def test_a_busy_provider_gets_it_later_and_later_and_then_no_more(world, courier, clock):

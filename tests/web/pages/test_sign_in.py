@@ -43,7 +43,7 @@ def letters(api_server):
 async def link(api_server):
     user = await api_server.store.write(api_server.places.user)
     key, now = api_server.places.master.links, api_server.clock.now()
-    return sign_in_link(user.id, base_url=BASE_URL, key=key, nonce="n-1", now=now).removeprefix(BASE_URL)
+    return sign_in_link(user.id, epoch=0, base_url=BASE_URL, key=key, nonce="n-1", now=now).removeprefix(BASE_URL)
 
 
 async def ask_for_link(person, email):
