@@ -23,6 +23,7 @@ from store.errors import Unavailable
 
 # Commands per turn: a client that pipelines thousands must not delay the other sessions.
 _TURN: Final = 16
+_CAUSE: Final = 300  # characters of an error in the log
 _LOGGED: Final = 3  # recipients that a log line names
 
 
@@ -49,6 +50,7 @@ class SmtpConnection:
         self._closing: Reply | None = None
         self._entered = False
         self._kept_at = float("-inf")  # when the last mail was accepted
+        self._cause: str | None = None  # class and words of the error behind the next reply, for the log
 
     def enter(self) -> bool:
         """Count a new connection, or answer and close it when a limit is reached.
@@ -275,16 +277,30 @@ class SmtpConnection:
         self._drop_intake()
         context = self._ctx.certificates.current()
         self._wire.say(replies.READY_FOR_TLS)
-        self._tls = await self._wire.start_tls(context)
+        try:
+            self._tls = await self._wire.start_tls(context)
+        except TlsFailed as failure:
+            self._ctx.metrics.count_tls(None, "failed")
+            self._log_tls_failure(str(failure))
+            raise
+        self._ctx.metrics.count_tls(self._tls, "ok")
         self._session.secure()
+
+    def _log_tls_failure(self, reason: str) -> None:
+        assert self._ctx.refusals is not None
+        if not self._ctx.refusals.write_tls(self._ip, helo=self._session.helo or None, reason=reason):
+            self._ctx.metrics.count_bound("smtp_log_lines")
 
     def _answer_to(self, error: Exception, phase: Phase) -> Reply:
         where = {"peer": str(self._ip), "phase": phase.name.lower()}
+        reply = reply_to(error)
+        if reply.code < 500:
+            self._cause = _plain_words(f"{type(error).__name__}: {error.__cause__ or error}")
         if isinstance(error, Unavailable):
             self._ctx.log.warning("database_failed", **where, error=str(error.__cause__ or error))
         elif not isinstance(error, (Refused, Deferred)):
             self._ctx.log.error("handler_failed", **where, exc_info=error)
-        return reply_to(error)
+        return reply
 
     def _drop_intake(self) -> None:
         if self._intake is not None:
@@ -293,6 +309,7 @@ class SmtpConnection:
 
     def _log_refusal(self, reply: Reply, transaction: Transaction | None, recipient: Address | None = None) -> None:
         recipients = [recipient] if recipient else transaction.recipients if transaction else []
+        cause, self._cause = self._cause, None
         assert self._ctx.refusals is not None
         written = self._ctx.refusals.write(
             self._ip,
@@ -303,6 +320,7 @@ class SmtpConnection:
             code=reply.code,
             enhanced=reply.enhanced,
             reason=reply.text,
+            **({"cause": cause} if cause else {}),
         )
         if not written:
             self._ctx.metrics.count_bound("smtp_log_lines")
@@ -317,3 +335,7 @@ def peer_ip(name: str) -> IPv4Address | IPv6Address:
 def _plain(address: Address | None) -> str:
     # Escaped to printable ASCII: no control character of an address reaches a terminal through the log.
     return str(address).encode("unicode_escape").decode("ascii") if address else "<>"
+
+
+def _plain_words(words: str) -> str:
+    return words.encode("unicode_escape").decode("ascii")[:_CAUSE]

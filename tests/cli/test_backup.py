@@ -7,10 +7,13 @@ import zipfile
 import pytest
 from sqlalchemy import make_url
 
+from relay.clock import SystemClock
 from relay.data_dir_lock import exclusive_lock, shared_lock
 from store.database.connect import open_engine, open_store, sqlite_url
 from store.database.migrate import state, upgrade
+from store.outbound.outbound import create_outbound_message, create_pending_outbound_message
 from tests.cli.conftest import BOT, OWNER, Cli
+from tests.places import new_outbound
 
 
 @pytest.fixture
@@ -190,3 +193,44 @@ def test_a_store_is_restored_on_a_machine_that_has_none(settled, tmp_path, file)
     assert (78, True) == (without_key.exit_code, "secret.key is missing" in without_key.stderr)
     assert (None, 1) == (done["before"], done["users"])
     assert [OWNER] == [user["email"] for user in new.json("user", "list")["items"]]
+
+
+def test_a_store_that_was_moved_is_not_used_until_it_is_reopened(settled, tmp_path):
+    target = sqlite_url(tmp_path / "new.db")
+    settled.ok("migrate-to", target)
+
+    for command in (["user", "list"], ["serve"], ["migrate"], ["init"], ["migrate-to", sqlite_url(tmp_path / "b.db")]):
+        result = settled.run(*command)
+        assert (78, True) == (result.exit_code, f"was moved to {tmp_path / 'new.db'} at " in result.stderr), command
+    assert (
+        BOT == json.loads(settled.run("agent", "show", BOT, "--json", MAILSEAL_DATABASE_URL=target).stdout)["address"]
+    )
+    assert settled.json("reopen")["was_moved"]
+    assert BOT == settled.json("agent", "show", BOT)["address"]
+
+
+def test_what_was_queued_in_a_backup_is_not_sent_again_after_a_restore(settled, file):
+    store = open_store(sqlite_url(f"{settled.settings['MAILSEAL_DATA_DIR']}/mailseal.db"))
+    now = SystemClock().now()
+    queued = store.run(lambda tx: create_outbound_message(tx, new_outbound(BOT, at=now)).id)
+    held = store.run(lambda tx: create_pending_outbound_message(tx, new_outbound(BOT, at=now), ttl_seconds=600).id)
+    store.engine.dispose()
+    settled.ok("backup", str(file))
+
+    done = settled.json("restore", str(file))
+
+    assert 1 == done["unconfirmed"]
+    assert "unconfirmed" == settled.json("message", "show", queued)["status"]
+    assert "pending_approval" == settled.json("message", "show", held)["status"]
+    assert 0 == settled.json("restore", str(file), "--send-queued")["unconfirmed"]
+    assert "queued" == settled.json("message", "show", queued)["status"]
+
+
+def test_a_backup_of_another_key_is_not_restored(settled, tmp_path, file):
+    other = Cli(tmp_path / "other").settle()
+    other.ok("backup", str(file))
+
+    result = settled.run("restore", str(file))
+
+    assert (78, True) == (result.exit_code, "is not the master key of the store" in result.stderr)
+    assert BOT == settled.json("agent", "show", BOT)["address"]

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 import pytest
 from structlog.testing import capture_logs
 
-from relay.errors import Deferred, Unauthenticated
+from relay.errors import BadSecret, Deferred, Unauthenticated
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope, Peer
 from relay.smtp.limits import Limits
@@ -118,6 +118,18 @@ async def test_a_database_that_does_not_answer_is_one_line_a_mail_with_its_words
     found = {name: logs[0][name] for name in ("event", "log_level", "phase", "error")}
     assert {"event": "database_failed", "log_level": "warning", "phase": "asking", "error": "disk I/O error"} == found
     assert "exc_info" not in logs[0]
+
+
+@pytest.mark.parametrize("error", [Deferred("no nameserver"), BadSecret("not with this key"), ZeroDivisionError("zero")])
+async def test_every_reply_that_puts_a_sender_off_is_logged_with_its_cause(open_server, connect, collector, error):
+    client = await connect(await open_server())
+    await client.greet()
+    await client.say("MAIL FROM:<>")
+    collector.admit_error = error
+    with capture_logs() as logs:
+        assert (await client.say("RCPT TO:<bot@here.example>")).startswith("451 ")
+
+    assert f"{type(error).__name__}: {error}" == logs[-1]["cause"]
 
 
 async def test_every_refusal_is_one_line_that_says_who_and_why_and_nothing_that_harms_a_terminal(open_server, connect):
