@@ -16,6 +16,7 @@ from yarl import URL
 
 from relay.bridge.sse import LineTooLong, Parser, ResumeMark, SseEvent
 from relay.errors import StreamCut, StreamRefused
+from relay.http_answers import bounded_session
 
 _CONNECT_SECONDS: Final = 10.0
 _SILENCE_SECONDS: Final = 45.0  # three keep-alive comments are missing: the connection is dead
@@ -46,7 +47,7 @@ class Source:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
         try:
             async with (
-                aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+                bounded_session(timeout=timeout, trust_env=True) as session,
                 session.get(self._url(from_start=from_start), headers=headers, allow_redirects=False) as answer,
             ):
                 await _require_stream(answer)

@@ -20,6 +20,7 @@ from relay.signing.secrets import MasterKey, Secret
 from relay.threads import OFF_LOOP_BYTES
 from store.directory.agents import get_agent_by_email, list_secrets, switch_webhook_off
 from store.engine import Store
+from store.errors import StoreError, Unavailable
 from store.mail.bodies import read_bodies, read_body
 from store.mail.deliveries import settle_dead, settle_delivered, settle_retry
 from store.mail.messages import get_messages
@@ -34,6 +35,7 @@ _LABELS: Final[dict[type[Outcome], AttemptOutcome]] = {
     Dead: "dead",
     EndpointGone: "gone",
 }
+UNRECORDABLE: Final = "the answer could not be recorded"
 log = structlog.get_logger("relay.delivery")
 
 
@@ -180,7 +182,15 @@ async def record(
         since=delivery.created_at,
     )
     tried = Attempt(at=at, duration_ms=answer.duration_ms, status=answer.status, error=answer.error)
-    await ctx.store.write(lambda tx: _settle(tx, claim, tried, decided, url=endpoint.url, now=now))
+    try:
+        await ctx.store.write(lambda tx: _settle(tx, claim, tried, decided, url=endpoint.url, now=now))
+    except Unavailable:
+        raise  # the post counts as not made, and is made again when the claim's lease ends
+    except StoreError as error:
+        # A post that the store refuses to record would be made again without end: record it without its details.
+        log.error("attempt_not_recordable", delivery_id=delivery.id, status=answer.status, error=repr(error))
+        tried = Attempt(at=at, duration_ms=answer.duration_ms, status=None, error=UNRECORDABLE)
+        await ctx.store.write(lambda tx: _settle(tx, claim, tried, decided, url=endpoint.url, now=now))
     ctx.count(_LABELS[type(decided)])
     _log_outcome(claim, tried, decided)
     return decided

@@ -3,7 +3,8 @@
 The address rule (relay/egress.py) is checked when connecting, in two places: the resolver refuses a name
 if one of its addresses is forbidden, and a socket is created only for an address that passes again. The
 second check sees each connection, also to an address in the URL, so no behaviour of the client library can
-bypass it. Redirects are not followed, proxies of the environment are not used, cookies are not kept.
+bypass it. Names are looked up by the relay's own resolver (relay/dns/addresses.py), answers are read by bytes
+(relay/http_answers.py). Redirects are not followed, proxies of the environment are not used, cookies are not kept.
 """
 
 import asyncio
@@ -11,7 +12,6 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from io import BytesIO
 from ipaddress import ip_address
@@ -24,8 +24,10 @@ from yarl import URL
 
 from relay.clock import Clock
 from relay.delivery.outcome import HEEDS_RETRY_AFTER, WebhookAnswer, parse_retry_after
+from relay.dns.addresses import AddressLookup
 from relay.egress import Network, Scheme, Target, check_url, may_connect
 from relay.errors import ForbiddenTarget
+from relay.http_answers import bounded_session, noting
 
 Lookup = Callable[[str], Awaitable[Sequence[str]]]
 """Returns a name's addresses as text. Raises OSError when it has none or DNS does not answer."""
@@ -35,7 +37,6 @@ _DRAIN_SECONDS: Final = 2.0
 # Node and uvicorn close an idle connection after 5 s: a POST on a connection near that age is lost.
 _KEEPALIVE_SECONDS: Final = 4.0
 _LARGE_BODY: Final = 1024 * 1024  # bytes; aiohttp writes a larger body in pieces only from a file object
-_LOOKUP_THREADS: Final = 64
 _DEFAULT_HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "Mailseal", "Accept": "*/*"}
 
 
@@ -92,9 +93,8 @@ class Poster:
         self._allow = tuple(allow)
         self._total_seconds = total_seconds
         self._connect_seconds = connect_seconds
-        # Its own threads: names that fail slowly must not occupy the few threads of the loop.
-        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="webhook-dns")
-        self._lookup = lookup or self._getaddrinfo
+        self._own_lookup = AddressLookup()  # asks nothing until it is used
+        self._lookup = lookup or self._own_lookup
         context = tls or ssl.create_default_context()
         self._sessions: Mapping[Scheme, aiohttp.ClientSession] = {
             "https": self._session("https", context),
@@ -113,31 +113,31 @@ class Poster:
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:
         """Post *body* once and return the answer. Raises only CancelledError."""
         started = time.monotonic()
-        status: int | None = None
         retry_after: float | None = None
-        ended = started
-        try:
-            session, target = self._route(url)
-            data = body if len(body) <= _LARGE_BODY else BytesIO(body)
-            async with (
-                asyncio.timeout(self._total_seconds) as budget,
-                session.post(target, data=data, headers=headers, allow_redirects=False) as response,
-            ):
-                ended = time.monotonic()
-                retry_after = self._retry_after(response)
-                status = response.status
-                await _drain(response, budget)
-        except Exception as error:  # noqa: BLE001 (each error that a hostile endpoint causes is an answer)
-            # After the status line, errors in the rest of the response do not matter.
-            if status is None:
-                return WebhookAnswer(error=describe(error), duration_ms=_milliseconds(started, time.monotonic()))
-        return WebhookAnswer(status=status, retry_after=retry_after, duration_ms=_milliseconds(started, ended))
+        ended: float | None = None
+        with noting() as noted:
+            try:
+                session, target = self._route(url)
+                data = body if len(body) <= _LARGE_BODY else BytesIO(body)
+                async with (
+                    asyncio.timeout(self._total_seconds) as budget,
+                    session.post(target, data=data, headers=headers, allow_redirects=False) as response,
+                ):
+                    ended = time.monotonic()
+                    retry_after = self._retry_after(response)
+                    await _drain(response, budget)
+            except Exception as error:  # noqa: BLE001 (each error that a hostile endpoint causes is an answer)
+                # After the status line, errors in the rest of the response do not matter.
+                if noted.status is None:
+                    return WebhookAnswer(error=describe(error), duration_ms=_milliseconds(started, time.monotonic()))
+        duration = _milliseconds(started, ended or time.monotonic())
+        return WebhookAnswer(status=noted.status, retry_after=retry_after, duration_ms=duration)
 
     async def close(self) -> None:
         """Close all connections."""
         for session in self._sessions.values():
             await session.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._own_lookup.close()
 
     def _session(self, scheme: Scheme, context: ssl.SSLContext) -> aiohttp.ClientSession:
         """One session per scheme, as the address rule differs by scheme.
@@ -162,8 +162,8 @@ class Poster:
             keepalive_timeout=_KEEPALIVE_SECONDS,
             socket_factory=checked_socket,
         )
-        return aiohttp.ClientSession(
-            connector=connector,
+        return bounded_session(
+            connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_DEFAULT_HEADERS,
             skip_auto_headers=("Accept-Encoding",),
@@ -175,11 +175,6 @@ class Poster:
     def _find_route(self, url: str) -> tuple[aiohttp.ClientSession, URL]:
         target = check_url(url, self._allow)
         return self._sessions[target.scheme], _as_url(target)
-
-    async def _getaddrinfo(self, host: str) -> Sequence[str]:
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _addresses, host)
-        return [str(peer[0]) for *_, peer in found]
 
     def _retry_after(self, response: aiohttp.ClientResponse) -> float | None:
         if response.status not in HEEDS_RETRY_AFTER or "Retry-After" not in response.headers:
@@ -234,15 +229,10 @@ async def _drain(response: aiohttp.ClientResponse, budget: asyncio.Timeout) -> N
     response.close()
 
 
-def _addresses(host: str) -> list[tuple[Any, ...]]:
-    return list(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
-
-
 def _as_url(target: Target) -> URL:
     path, _, query = target.path.partition("?")
-    return URL.build(
-        scheme=target.scheme, host=target.host, port=target.port, path=path, query_string=query, encoded=True
-    )
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    return URL.build(scheme=target.scheme, host=host, port=target.port, path=path, query_string=query, encoded=True)
 
 
 def _milliseconds(start: float, end: float) -> int:

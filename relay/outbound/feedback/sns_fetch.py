@@ -1,7 +1,7 @@
 """Asking SNS in return: for the certificate that it signs under, and for a subscription to begin.
 
-The third file that knows the HTTP client. It asks for addresses that sns.py has checked, on hosts of
-SNS alone, over TLS; no redirect is followed, and no more is read than a certificate has.
+It asks for addresses that sns.py has checked, on the host of SNS in the topic's region, over TLS; no redirect is
+followed, and no more is read than a certificate has.
 """
 
 from collections import OrderedDict
@@ -13,6 +13,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificate
 from yarl import URL
 
 from relay.errors import SnsUnreachable
+from relay.http_answers import bounded_session
 
 MAX_ANSWER: Final = 64 * 1024  # bytes
 REMEMBERED: Final = 16  # certificates: SNS changes its own once a year or so
@@ -43,7 +44,7 @@ class SnsClient:
     async def _get(self, url: str) -> bytes:
         try:
             async with (
-                aiohttp.ClientSession(timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
+                bounded_session(timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
                 session.get(URL(url, encoded=True), allow_redirects=False) as answer,
             ):
                 if answer.status != HTTPStatus.OK:
