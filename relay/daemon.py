@@ -344,9 +344,7 @@ def _spare_the_collector() -> None:
 
 
 def _certificates(settings: Settings) -> Certificates | None:
-    if settings.tls_cert_file is None or settings.tls_key_file is None:
-        return None
-    return Certificates(settings.tls_cert_file, settings.tls_key_file)
+    return Certificates(settings.tls_cert_file, settings.tls_key_file) if settings.tls_cert_file else None
 
 
 def _limits(settings: Settings) -> Limits:

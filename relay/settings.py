@@ -38,6 +38,11 @@ def _listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _paths(value: Any) -> Any:
+    """Split a comma-separated text; a single path is a list of one."""
+    return (value,) if isinstance(value, Path) else _listed(value)
+
+
 def _endpoint(value: Any) -> Any:
     """Parse ``host:port`` or ``[v6]:port`` to a pair."""
     if not isinstance(value, str):
@@ -63,6 +68,7 @@ Networks = Annotated[tuple[Network, ...], BeforeValidator(_listed)]
 Seconds = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_listed), Field(min_length=1)]
 DomainName = Annotated[str, BeforeValidator(normalise_domain)]
 Mailbox = Annotated[str, BeforeValidator(_mailbox)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_paths)]
 
 
 class Settings(BaseModel):
@@ -79,8 +85,8 @@ class Settings(BaseModel):
     hostname: DomainName = Field(default_factory=lambda: normalise_domain(socket.getfqdn()))
     smtp_listen: Endpoints = (("127.0.0.1", 2525),)
     http_listen: Endpoints = (("127.0.0.1", 8025),)
-    tls_cert_file: Path | None = None
-    tls_key_file: Path | None = None
+    tls_cert_file: Paths = ()
+    tls_key_file: Paths = ()
     public_url: str | None = None
     postmaster: Mailbox | None = None
     shared_domain: DomainName | None = None
@@ -130,6 +136,8 @@ class Settings(BaseModel):
     outbound_sends_per_hour: int = Field(default=200, ge=0)
     outbound_replies_per_conversation_hour: int = Field(default=20, ge=0)
     outbound_new_recipients_per_day: int = Field(default=100, ge=0)
+    outbound_user_sends_per_hour: int = Field(default=1000, ge=0)
+    outbound_user_new_recipients_per_day: int = Field(default=500, ge=0)
     hitl_sweep_seconds: float = Field(default=60, gt=0)
     retention_sweep_seconds: float = Field(default=600, gt=0)
     log_format: Literal["console", "json"] | None = None
@@ -137,8 +145,8 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _tls_is_a_pair(self) -> "Settings":
-        if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            raise ValueError("tls_cert_file and tls_key_file go together")
+        if len(self.tls_cert_file) != len(self.tls_key_file):
+            raise ValueError("tls_cert_file and tls_key_file go together: one key for each certificate, in its order")
         return self
 
     @model_validator(mode="after")

@@ -145,7 +145,7 @@ def test_a_certificate_and_its_key_go_together(name):
 def test_a_certificate_with_its_key_is_taken():
     settings = load({"MAILSEAL_TLS_CERT_FILE": "/mx.pem", "MAILSEAL_TLS_KEY_FILE": "/mx.key"})
 
-    assert (Path("/mx.pem"), Path("/mx.key")) == (settings.tls_cert_file, settings.tls_key_file)
+    assert ((Path("/mx.pem"),), (Path("/mx.key"),)) == (settings.tls_cert_file, settings.tls_key_file)
 
 
 @pytest.mark.parametrize(

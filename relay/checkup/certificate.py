@@ -1,4 +1,4 @@
-"""The certificate that the SMTP door shows: readable, a pair with its key, ours by name, and in force."""
+"""Check the certificates of the SMTP server: readable, a pair with its key, for our host name, and in force."""
 
 import ssl
 from datetime import datetime, timedelta
@@ -15,21 +15,25 @@ NAME: Final = "certificate"
 
 
 def check_certificate(settings: Settings, *, now: datetime) -> list[Finding]:
-    """How the certificate of the settings is."""
-    files = settings.tls_cert_file, settings.tls_key_file
-    if files[0] is None or files[1] is None:
-        remedy = "Set MAILSEAL_TLS_CERT_FILE and MAILSEAL_TLS_KEY_FILE: until then mail comes in the clear."
+    """The findings on each certificate of the settings."""
+    pairs = list(zip(settings.tls_cert_file, settings.tls_key_file, strict=True))
+    if not pairs:
+        remedy = "Set MAILSEAL_TLS_CERT_FILE and MAILSEAL_TLS_KEY_FILE: until then senders cannot encrypt mail."
         return [warning(NAME, "there is none, so no STARTTLS", remedy)]
+    return [finding for certificate, key in pairs for finding in _check(certificate, key, settings.hostname, now)]
+
+
+def _check(file: Path, key: Path, hostname: str, now: datetime) -> list[Finding]:
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(files[0], files[1], password=_no_password)
-        certificate = x509.load_pem_x509_certificates(files[0].read_bytes())[0]
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(file, key, password=_no_password)
+        certificate = x509.load_pem_x509_certificates(file.read_bytes())[0]
     except (OSError, ssl.SSLError, ValueError, IndexError) as error:
-        return [failing(NAME, f"{files[0]} with {files[1]}: {_why(error)}", _pair_remedy(files[0]))]
-    return [_names(certificate, settings.hostname), _term(certificate, now)]
+        return [failing(NAME, f"{file} with {key}: {_why(error)}", _pair_remedy(file))]
+    return [_names(certificate, hostname), _term(certificate, now)]
 
 
 def _no_password() -> str:
-    raise ValueError("the key is encrypted")  # and nobody must be asked for a password in the middle of this
+    raise ValueError("the key is encrypted, and the daemon has no password for it")
 
 
 def _why(error: Exception) -> str:

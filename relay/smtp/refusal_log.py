@@ -39,6 +39,17 @@ class RefusalLog:
 
     def write(self, ip: IPv4Address | IPv6Address, **fields: Any) -> bool:
         """Write the line of a refusal of *ip*; False when it is above the bound and only counted."""
+        if is_written := self._may_write(ip):
+            self._log.info("message_refused", peer=str(ip), **fields)
+        return is_written
+
+    def write_tls(self, ip: IPv4Address | IPv6Address, **fields: Any) -> bool:
+        """Write the line of a TLS handshake of *ip* that failed; False when it is above the same bound."""
+        if is_written := self._may_write(ip):
+            self._log.info("tls_failed", peer=str(ip), **fields)
+        return is_written
+
+    def _may_write(self, ip: IPv4Address | IPv6Address) -> bool:
         key, now = widest(ip), self._loop.time()
         minute = self._minutes.get(key)
         if minute is None or now - minute.began >= _MINUTE:
@@ -52,7 +63,6 @@ class RefusalLog:
                 minute.timer = self._loop.call_at(minute.began + _MINUTE, self._end, key)
             return False
         minute.lines += 1
-        self._log.info("message_refused", peer=str(ip), **fields)
         return True
 
     def close(self) -> None:

@@ -13,10 +13,13 @@ import aiosmtpd
 from aiosmtpd.smtp import SMTP
 
 from relay.errors import Misconfigured
-from relay.smtp.tls import SmallTls
+from relay.smtp.tls import SmallTls, reason_of
 
 _VERSION: Final = "1.4.6"
 _READ_BUFFER: Final = 64 * 1024  # octets; reading pauses at twice that
+_ALERT_SECONDS: Final = 2.0  # for a client to read why its handshake failed
+# Methods of asyncio's SSLProtocol that SmallTls overrides or calls.
+_TLS_METHODS: Final = ("_on_handshake_complete", "_fatal_error", "_process_outgoing")
 _METHODS: Final = ("_cb_client_connected", "_create_session", "_set_rset_state", "_reset_timeout")
 # Attributes of asyncio's objects that aiosmtpd uses once TLS is up.
 _ATTRIBUTES: Final[tuple[tuple[type, str], ...]] = (
@@ -25,11 +28,12 @@ _ATTRIBUTES: Final[tuple[tuple[type, str], ...]] = (
     (StreamWriter, "_transport"),
     (sslproto.SSLProtocol, "_app_transport"),
     (sslproto.SSLProtocol, "_extra"),
+    (sslproto.SSLProtocol, "_transport"),
 )
 
 
 class TlsFailed(Exception):
-    """The TLS handshake failed; the connection cannot be used any more."""
+    """The TLS handshake failed, with the reason as its text; the connection cannot be used any more."""
 
 
 class SmtpDriver(Protocol):
@@ -137,10 +141,10 @@ class Shell(SMTP):
             await up
         except OSError as error:
             self._fail(error)
-            raise TlsFailed from error
+            raise TlsFailed(reason_of(error)) from error
         if not self._secured:
             self._fail(None)
-            raise TlsFailed
+            raise TlsFailed("the client closed the connection")
 
     def abort(self) -> None:
         """Close the connection at once; octets that were not sent are lost."""
@@ -153,8 +157,11 @@ class Shell(SMTP):
             self._handler_coroutine.cancel()
 
     def _fail(self, error: Exception | None) -> None:
+        if isinstance(error, ssl.SSLError):  # SmallTls has written the alert: it is sent before the connection ends
+            self.loop.call_later(_ALERT_SECONDS, self._original_transport.abort)
+        else:
+            self._original_transport.abort()
         # asyncio reports a lost connection to the protocol only after TLS was up.
-        self._original_transport.abort()
         self.connection_lost(error)
 
     def _ended(self, talk: "Task[None]") -> None:
@@ -176,6 +183,7 @@ def check_shell(
     version: str = aiosmtpd.__version__,
     *,
     methods: tuple[str, ...] = _METHODS,
+    tls_methods: tuple[str, ...] = _TLS_METHODS,
     attributes: tuple[tuple[type, str], ...] = _ATTRIBUTES,
 ) -> None:
     """Raise Misconfigured unless aiosmtpd is as tested.
@@ -183,6 +191,7 @@ def check_shell(
     It must have the tested *version*, and all private names must exist.
     """
     missing = [f"aiosmtpd.smtp.SMTP.{name}" for name in methods if not hasattr(SMTP, name)]
+    missing += [f"asyncio's SSLProtocol.{name}" for name in tls_methods if not hasattr(sslproto.SSLProtocol, name)]
     missing += [f"{kind.__name__}.{name}" for kind, name in attributes if name not in _names(kind)]
     if version != _VERSION:
         raise Misconfigured(

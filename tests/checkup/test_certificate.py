@@ -55,7 +55,7 @@ def test_one_for_another_host_is_said(made, clock, name):
 @pytest.mark.parametrize("which", ["tls_cert_file", "tls_key_file"])
 def test_files_that_are_none_fail(made, clock, which, content):
     settings = made(HOST)
-    file = getattr(settings, which)
+    (file,) = getattr(settings, which)
     file.unlink() if content is None else file.write_bytes(content)
 
     assert ["failing"] == states(settings, clock)
@@ -66,6 +66,21 @@ def test_a_key_of_another_certificate_fails(made, clock, tmp_path):
     trustme.CA().issue_cert(HOST).private_key_pem.write_to_path(str(tmp_path / "key.pem"))
 
     assert ["failing"] == states(settings, clock)
+
+
+def test_each_of_two_certificates_is_looked_at(made, clock, tmp_path):
+    settings = made(HOST, days=5)
+    issued = trustme.CA().issue_cert("other.example", not_after=clock.now() + timedelta(days=90))
+    second = tmp_path / "second.pem"
+    issued.private_key_and_cert_chain_pem.write_to_path(str(second))
+    both = settings.model_copy(
+        update={
+            "tls_cert_file": (*settings.tls_cert_file, second),
+            "tls_key_file": (*settings.tls_key_file, second),
+        }
+    )
+
+    assert ["ok", "warning", "warning", "ok"] == states(both, clock)
 
 
 def test_none_at_all_is_said(clock, tmp_path):

@@ -70,4 +70,4 @@ def pem(authority: trustme.CA, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def certificates(pem: Path) -> Certificates:
-    return Certificates(pem, pem)
+    return Certificates([pem], [pem])

@@ -179,7 +179,7 @@ async def test_who_leaves_over_tls_behind_the_final_dot_has_sent_a_mail(
 async def test_a_new_certificate_serves_new_connections_and_a_broken_one_changes_nothing(
     open_server, connect, pem, authority, trusting
 ):
-    server = await open_server(certificates=Certificates(pem, pem))
+    server = await open_server(certificates=Certificates([pem], [pem]))
 
     async def name():
         client = await connect(server)

@@ -53,7 +53,7 @@ def test_a_broken_certificate_keeps_the_old_context_and_is_told_once(certificate
 def test_a_key_of_another_certificate_keeps_the_old_context(authority, tmp_path, pem):
     key = tmp_path / "key.pem"
     key.write_bytes(pem.read_bytes())
-    certificates = Certificates(pem, key)
+    certificates = Certificates([pem], [key])
     before = certificates.current()
     replace(key, another(authority))
 
@@ -83,7 +83,7 @@ def test_a_start_without_a_certificate_that_loads_is_misconfigured(tmp_path, con
         file.write_bytes(content)
 
     with pytest.raises(Misconfigured, match=r"missing\.pem"):
-        Certificates(file, file)
+        Certificates([file], [file])
 
 
 def test_a_tls_connection_keeps_a_small_buffer():

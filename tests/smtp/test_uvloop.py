@@ -58,3 +58,28 @@ def test_tls_comes_up_and_the_server_stops_in_the_middle_of_a_handshake_on_uvloo
     assert "TLSv1.3" == mails[0][0].peer.tls
     assert 600_000 == len(mails[0][1])
     assert [] == troubles
+
+
+def test_a_handshake_that_fails_sends_its_alert_on_uvloop_too(certificates):
+    asking = ssl.create_default_context()
+    asking.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
+    asking.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    async def serve():
+        collector = MailCollector()
+        server = SmtpServer(admit=collector.admit, receive=collector.receive, hostname="mx", certificates=certificates)
+        await server.start([("127.0.0.1", 0)])
+
+        def shake_hands():
+            with smtplib.SMTP(*server.addresses[0], timeout=20) as client:
+                client._host = "mx.here.example"
+                client.starttls(context=asking)
+
+        try:
+            await asyncio.to_thread(shake_hands)
+        except ssl.SSLError as error:
+            return error.reason
+        finally:
+            await server.stop(1)
+
+    assert "HANDSHAKE_FAILURE" in str(uvloop.run(serve()))
