@@ -6,20 +6,27 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from relay.clock import Clock
+from relay.errors import Misconfigured
 from relay.finding import Finding, failing, ok, skipped, warning
-from relay.settings import Settings
+from relay.settings import Settings, master_secret
+from relay.signing.master_check import is_master_of
+from relay.signing.secrets import master_key
 from store.database import migrate
 from store.database.connect import database_file, open_store
 from store.directory.agents import probe
 from store.directory.diagnostics import FailingWebhook, database_time, list_failing_webhooks, list_verified_domains
 from store.directory.sending_pause import read_pause
 from store.engine import Store
-from store.errors import StoreError
+from store.errors import StoreError, Unusable
 from store.records.mail import Domain
 
 SKEW: Final = timedelta(seconds=30)
 RECENT: Final = timedelta(days=7)
 MOST_DOMAINS: Final = 100
+_GONE: Final = (
+    "Mount its volume, or run `mailseal restore BACKUP`. Only where there never was a store: run `mailseal init`."
+)
+_KEY: Final = "Put back the key that the store was made with: with another one all mail is refused for now (451)."
 
 
 @contextmanager
@@ -28,6 +35,8 @@ def opened(settings: Settings) -> Iterator[Store]:
     file = database_file(settings.database)
     if file is not None and not file.exists():
         raise FileNotFoundError(f"there is no {file}")
+    if file is not None and file.stat().st_size == 0:
+        raise FileNotFoundError(f"{file} is empty")
     store = open_store(settings.database)
     try:
         yield store
@@ -39,9 +48,11 @@ def check_database(settings: Settings, *, clock: Clock) -> list[Finding]:
     """Whether it can be used, and by this release."""
     try:
         with opened(settings) as store:
-            return [_revision(store), _writable(store), _time(store, clock)]
+            return [_revision(store), _own_key(store, settings), _writable(store), _time(store, clock)]
     except FileNotFoundError as error:
-        return [failing("database", str(error), "Run `mailseal init`.")]
+        return [failing("database", str(error), _GONE)]
+    except Unusable as error:
+        return [failing("database", str(error), "No restart changes that: look at MAILSEAL_DATABASE_URL and the file.")]
     except StoreError as error:
         return [failing("database", str(error), "Look at MAILSEAL_DATABASE_URL, and whether the server runs.")]
 
@@ -76,6 +87,21 @@ def _revision(store: Store) -> Finding:
     if state.is_newer:
         return warning("database", f"revision {state.found} is a later release's", "Upgrade this program.")
     return failing("database", f"revision {state.found}, and {state.wanted} is needed", "Run `mailseal migrate`.")
+
+
+def _own_key(store: Store, settings: Settings) -> Finding:
+    """Whether the master key of the settings is the one that the store was made with."""
+    try:
+        master = master_key(master_secret(settings))
+        with store.snapshot() as tx:
+            is_own = is_master_of(tx, master)
+    except Misconfigured as error:
+        return failing("store's master key", str(error), _KEY)
+    except StoreError as error:
+        return skipped("store's master key", f"the store cannot tell: {error}")
+    if not is_own:
+        return failing("store's master key", f"{settings.secret_place} is not the key of this store", _KEY)
+    return ok("store's master key", f"{settings.secret_place} is the key of this store")
 
 
 def _writable(store: Store) -> Finding:

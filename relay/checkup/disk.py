@@ -12,6 +12,7 @@ LOW_BYTES: Final = 1024**3
 NO_BYTES: Final = 128 * 1024**2
 LOW_FILES: Final = 10_000
 NO_FILES: Final = 500
+_KEY: Final = "Put the key back from its backup: `mailseal init` makes one only for a store without secrets."
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -39,7 +40,7 @@ def _secret(settings: Settings) -> Finding:
         return ok("master key", "MAILSEAL_SECRET_KEY is set")
     file = Path(settings.secret_place)
     if not file.exists():
-        return failing("master key", f"there is no {file}", "Run `mailseal init`, or put the key back from a backup.")
+        return failing("master key", f"there is no {file}", _KEY)
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & stat.S_IRWXO or mode & stat.S_IWGRP:
         return failing("master key", f"{file} has mode {mode:04o}", f"chmod 600 {file}: it opens every agent's secret.")

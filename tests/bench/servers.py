@@ -30,6 +30,8 @@ _WRITES: Final = {
     "MAILSEAL_API_RATE_PER_USER": "0",
     "MAILSEAL_OUTBOUND_SENDS_PER_HOUR": "0",
     "MAILSEAL_OUTBOUND_NEW_RECIPIENTS_PER_DAY": "0",
+    "MAILSEAL_OUTBOUND_USER_SENDS_PER_HOUR": "0",
+    "MAILSEAL_OUTBOUND_USER_NEW_RECIPIENTS_PER_DAY": "0",
     "AWS_ACCESS_KEY_ID": "bench",
     "AWS_SECRET_ACCESS_KEY": "bench",
 }
@@ -196,8 +198,7 @@ def _new_agent() -> str:
 @contextmanager
 def _serving(program: Sequence[str], env: Mapping[str, str], log: Path, port: int) -> Iterator[int]:
     """The daemon, once it listens on *port*; its process id."""
-    if "MAILSEAL_DATABASE_URL" in env:
-        _call(program, env, "migrate")
+    _call(program, env, "init")
     with running([*program, "serve"], log, env) as process:
         await_listening(process, port, log)
         yield process.pid
@@ -205,6 +206,7 @@ def _serving(program: Sequence[str], env: Mapping[str, str], log: Path, port: in
 
 def _provision(program: Sequence[str], env: Mapping[str, str], agent: str, *mode: str) -> str:
     """Make a user with a verified domain and an agent on it; answers a key of theirs."""
+    _call(program, env, "init")
     user = _call(program, env, "user", "create", _USER, "--json")
     _call(program, env, "domain", "add", AGENTS, "--user", _USER)
     _call(program, env, "domain", "verify", AGENTS, "--user", _USER, "--force")

@@ -17,7 +17,8 @@ HOOK = "hook@agents.example"
 
 @pytest.fixture
 def settings(tmp_path, database_url):
-    return Settings(data_dir=tmp_path, database_url=database_url, hostname="mx.here.example")
+    key = "a master key for tests only"  # that of the fixture `master`
+    return Settings(data_dir=tmp_path, database_url=database_url, hostname="mx.here.example", secret_key=key)
 
 
 @pytest.fixture
@@ -60,8 +61,31 @@ def test_a_database_as_it_should_be_is_ok(settings, store, system_clock):
     found = {each.name: each.state for each in check_database(settings, clock=system_clock)}
 
     has_clock = store.run(database_time) is not None
-    expected = {"database": "ok", "database writable": "ok", "database's clock": "ok" if has_clock else "skipped"}
+    expected = {
+        "database": "ok",
+        "store's master key": "ok",
+        "database writable": "ok",
+        "database's clock": "ok" if has_clock else "skipped",
+    }
     assert expected == found
+
+
+def test_another_key_than_the_store_s_is_said(settings, hook, system_clock):
+    other = settings.model_copy(update={"secret_key": "another master key altogether"})
+
+    found = {each.name: each for each in check_database(other, clock=system_clock)}
+
+    assert "failing" == found["store's master key"].state
+    assert "MAILSEAL_SECRET_KEY is not the key of this store" == found["store's master key"].seen
+
+
+def test_an_empty_file_is_no_store(tmp_path, clock):
+    (tmp_path / "mailseal.db").touch()
+    settings = Settings(data_dir=tmp_path, hostname="mx.here.example")
+
+    (found,) = check_database(settings, clock=clock)
+
+    assert ("failing", True) == (found.state, "restore BACKUP" in found.remedy)
 
 
 def test_a_clock_that_is_apart_is_said(settings, store, clock):
