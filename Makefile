@@ -14,7 +14,7 @@ DOCS := $(VENV)/.docs
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
-demo: $(READY) ## three messages from SMTP to webhook and approval, on this machine only
+demo: $(READY) ## send three messages through a relay on this machine, and show what arrives
 	$(BIN)/mailseal demo
 
 test: $(DEV) ## all tests, on SQLite and PostgreSQL
@@ -63,7 +63,7 @@ clean: ## remove what the other targets made
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	@echo "Installing Mailseal and its libraries into $(VENV) (about 55 packages, 200 MB) ..."
+	@echo "Installing Mailseal and its libraries into $(VENV) (about 55 packages, 150 MB) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --no-compile --editable .
 	@touch $@
