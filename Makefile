@@ -20,17 +20,18 @@ demo: $(READY) ## send three messages through a relay on this machine, and show 
 test: $(DEV) ## all tests, on SQLite and PostgreSQL
 	$(PYTEST) -n auto
 
-check: $(DEV) ## style, types and import rules
+check: $(DEV) ## style, types, import rules and plain English
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.project.plain_english
 
 bench: $(DEV) ## speed and memory beside a naive server: two minutes
 	$(BIN)/python -m tests.bench
 
 bench-store: $(DEV) ## the store at a million messages: five to ten minutes and 7 GB of disk
-	$(BIN)/python -m tests.bench.store.__main__
+	$(BIN)/python -m tests.bench.store
 
 faults: $(DEV) ## tests with kill -9 under load and with a full disk: some minutes
 	$(PYTEST) tests/faults
