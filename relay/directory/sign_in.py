@@ -1,4 +1,4 @@
-"""Signing in by a link that somebody was sent, or that the operator printed: good for a quarter of an hour, once."""
+"""Sign in by a link from a letter or the operator: valid for 15 minutes, once."""
 
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -16,13 +16,13 @@ LASTS: Final = timedelta(minutes=15)
 
 
 def sign_in_link(user_id: str, *, base_url: str, key: bytes, nonce: str, now: datetime) -> str:
-    """The address of a page on which this user signs in; *nonce* is chance that no other link has had."""
+    """The address of the page on which this user signs in; *nonce* is random and never used twice."""
     link = SignInLink(user_id=user_id, nonce=nonce, expires_at=now + LASTS)
     return f"{base_url}{PATH}{sign_in_token(link, key=key)}"
 
 
 def sign_in(tx: Tx, link: SignInLink, *, now: datetime) -> tuple[Session, str]:
-    """A session by *link*, and its token. Raises BadLink for one that was used, InvalidValue for nobody's."""
+    """Create a session by *link*; return it and its token. Raises BadLink: used before; InvalidValue: no such user."""
     used = sha256(f"{link.user_id}\n{link.nonce}".encode()).hexdigest()
     if not use_link(tx, used, link.user_id, link.expires_at):
         raise BadLink
