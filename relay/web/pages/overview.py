@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from relay.directory import domains as proving
+from relay.directory import domains as domain_directory
 from relay.directory.dns_records import records_for
 from relay.web.access.dependencies import InjectedContext
 from relay.web.pages.error_pages import PageRoute
@@ -53,6 +53,6 @@ async def agents(request: Request, ctx: InjectedContext, who: InjectedUser) -> R
 async def domains(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
     """List the domains with their DNS records and the result of the last check."""
     cursor = request.query_params.get("cursor")
-    page = await ctx.store.read(lambda tx: proving.list_some(tx, who.user.id, limit=_PAGE_SIZE, cursor=cursor))
+    page = await ctx.store.read(lambda tx: domain_directory.list_some(tx, who.user.id, limit=_PAGE_SIZE, cursor=cursor))
     listed = [(each.domain, records_for(each.domain, each.states, place=ctx.dns_identity)) for each in page.items]
     return console_page("domains.html", who, domains=listed, next_cursor=page.next_cursor)

@@ -74,8 +74,8 @@ def _rendered(api: FastAPI, base_url: str) -> str:
 
 def render(document: Json, *, base_url: str) -> str:
     """Render the OpenAPI *document* as HTML; examples call *base_url*."""
-    told = list(_operations(document, base_url))
-    groups = [(tag, [each for each in told if tag["name"] in each["tags"]]) for tag in document["tags"]]
+    operations = list(_operations(document, base_url))
+    groups = [(tag, [each for each in operations if tag["name"] in each["tags"]]) for tag in document["tags"]]
     known = document["components"]
     problems = [(each["value"]["status"], code, each["summary"]) for code, each in known["examples"].items()]
     return page(
