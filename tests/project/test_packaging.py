@@ -52,7 +52,7 @@ def test_the_wheel_shares_files_that_exist():
 
 def test_the_tested_versions_hold_each_library_within_its_bounds():
     lines = (ROOT / "packaging" / "constraints.txt").read_text().splitlines()
-    versions = dict(line.lower().split("==") for line in lines if not line.startswith("#"))
+    versions = dict(line.lower().replace("_", "-").split("==") for line in lines if not line.startswith("#"))
     wanted = [Requirement(each) for each in PROJECT["project"]["dependencies"]]
 
     assert [] == [each.name for each in wanted if not each.specifier.contains(versions.get(each.name, "0"))]
