@@ -14,23 +14,24 @@ DOCS := $(VENV)/.docs
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
-demo: $(READY) ## three messages from SMTP to webhook and approval, on this machine only
+demo: $(READY) ## send three messages through a relay on this machine, and show what arrives
 	$(BIN)/mailseal demo
 
 test: $(DEV) ## all tests, on SQLite and PostgreSQL
 	$(PYTEST) -n auto
 
-check: $(DEV) ## style, types and import rules
+check: $(DEV) ## style, types, import rules and plain English
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.project.plain_english
 
 bench: $(DEV) ## speed and memory beside a naive server: two minutes
 	$(BIN)/python -m tests.bench
 
 bench-store: $(DEV) ## the store at a million messages: five to ten minutes and 7 GB of disk
-	$(BIN)/python -m tests.bench.store.__main__
+	$(BIN)/python -m tests.bench.store
 
 faults: $(DEV) ## tests with kill -9 under load and with a full disk: some minutes
 	$(PYTEST) tests/faults
@@ -63,7 +64,7 @@ clean: ## remove what the other targets made
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	@echo "Installing Mailseal and its libraries into $(VENV) (about 55 packages, 200 MB) ..."
+	@echo "Installing Mailseal and its libraries into $(VENV) (about 55 packages, 150 MB) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --no-compile --editable .
 	@touch $@

@@ -1,4 +1,4 @@
-"""How the chain is run: on the connection it is given, or on MAILSEAL_DATABASE_URL by the alembic program."""
+"""Run the migrations on the given connection, or on MAILSEAL_DATABASE_URL when the alembic program runs them."""
 
 import os
 

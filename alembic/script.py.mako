@@ -1,7 +1,7 @@
 """${message}
 
 Runs on SQLite and PostgreSQL, while the release before may still be running: add, never rename or
-drop what that one reads. Whatever takes a long lock on a large table belongs in a job, not here.
+drop what that one reads. A long lock on a large table belongs in a job, not here.
 
 Revision: ${up_revision}, after ${down_revision}.
 """

@@ -1,7 +1,7 @@
-"""One line a decision: JSON for machines, columns for a terminal; never a secret, never a body.
+"""Logging: one line for each decision, as JSON or as columns on a terminal; no secrets, no bodies.
 
-Events are past-tense words with named values (``accepted message_id=… agent=…``). Whatever reads
-the log can rely on ``event``, ``timestamp`` and ``level``.
+An event is a name in snake_case with fields: ``message_accepted message_id=… agent=…``. Each line has
+``event``, ``timestamp`` and ``level``; docs/operations.md lists all events and their fields.
 """
 
 import logging
@@ -11,15 +11,15 @@ from typing import Any, Final, Literal, TextIO
 import orjson
 import structlog
 
-_MAX_VALUE: Final = 500  # characters of any one value: a stranger writes some of them
+_MAX_VALUE: Final = 500  # characters of a value; remote parties write some of them
 
 
 def configure(*, form: Literal["console", "json"] | None, level: str, stream: TextIO | None = None) -> None:
-    """Set logging up for this process; *form* None chooses by whether *stream* is a terminal."""
+    """Configure logging for this process; with *form* None a terminal gets columns, a file gets JSON."""
     stream = stream or sys.stderr
     lowest = logging.getLevelNamesMapping()[level.upper()]
     console = form == "console" or (form is None and stream.isatty())
-    # Libraries speak through logging; only what they find worrying is worth a line of ours.
+    # Libraries use the logging module; their warnings and errors are printed too.
     logging.basicConfig(level=max(lowest, logging.WARNING), stream=stream, format="%(name)s: %(message)s")
     for chatty in ("mail.log", "asyncio", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
@@ -39,7 +39,7 @@ def configure(*, form: Literal["console", "json"] | None, level: str, stream: Te
 
 
 def _bounded(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Cut long values short: a log line is for reading."""
+    """Truncate long values."""
     for name, value in event.items():
         if isinstance(value, str) and len(value) > _MAX_VALUE and name != "exception":
             event[name] = value[:_MAX_VALUE] + "…"

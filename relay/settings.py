@@ -171,6 +171,11 @@ class Settings(BaseModel):
         return str((self.secret_key_file or self.data_dir / _SECRET_FILE).absolute())
 
     @property
+    def has_master_secret(self) -> bool:
+        """Whether the master key is given or its file exists; `master_secret` would make the file."""
+        return self.secret_key is not None or Path(self.secret_place).exists()
+
+    @property
     def base_url(self) -> str:
         """The base URL of all links, without a final slash."""
         if self.public_url:

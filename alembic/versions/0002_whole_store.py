@@ -1,7 +1,7 @@
 """The whole store: sessions, outbound mail and holds, usage, idempotency keys; a CHECK for every closed set
 
 Runs on SQLite and PostgreSQL, while the release before may still be running: add, never rename or
-drop what that one reads. Whatever takes a long lock on a large table belongs in a job, not here.
+drop what that one reads. A long lock on a large table belongs in a job, not here.
 
 Revision: 0002, after 0001.
 """

@@ -1,7 +1,7 @@
 """How the records of domains are seen in DNS, and when they are looked at again
 
 Runs on SQLite and PostgreSQL, while the release before may still be running: add, never rename or
-drop what that one reads. Whatever takes a long lock on a large table belongs in a job, not here.
+drop what that one reads. A long lock on a large table belongs in a job, not here.
 
 Revision: 0003, after 0002.
 """
@@ -20,7 +20,7 @@ STATUSES = "'pending', 'verified', 'mismatch', 'missing', 'unknown'"
 
 def upgrade() -> None:
     op.add_column("domain_claims", sa.Column("next_check_at", sa.DateTime(timezone=True)))
-    # What was claimed before is due at once: nobody has looked yet.
+    # Earlier claims are due at once: their records have not been checked yet.
     op.execute("UPDATE domain_claims SET next_check_at = created_at")
     due = sa.text("next_check_at IS NOT NULL")
     op.create_index(

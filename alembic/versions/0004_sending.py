@@ -1,7 +1,7 @@
 """Sending: digests of what goes out, feedback, suppressions, letters to people, and what caps count
 
 Runs on SQLite and PostgreSQL, while the release before may still be running: add, never rename or
-drop what that one reads. Whatever takes a long lock on a large table belongs in a job, not here.
+drop what that one reads. A long lock on a large table belongs in a job, not here.
 
 Revision: 0004, after 0003.
 """

@@ -1,1 +1,1 @@
-"""Whether everything that a relay needs is as it should be, and what to do where it is not."""
+"""The checks of `mailseal doctor`: what a relay needs to receive and send, and how to repair it."""

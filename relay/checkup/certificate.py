@@ -1,4 +1,4 @@
-"""Check the certificates of the SMTP server: readable, a pair with its key, for our host name, and in force."""
+"""Check the TLS certificates of the SMTP server: readable, a pair with the key, for our hostname, valid now."""
 
 import ssl
 from datetime import datetime, timedelta
@@ -15,11 +15,11 @@ NAME: Final = "certificate"
 
 
 def check_certificate(settings: Settings, *, now: datetime) -> list[Finding]:
-    """The findings on each certificate of the settings."""
+    """Check each certificate of the settings at the time *now*."""
     pairs = list(zip(settings.tls_cert_file, settings.tls_key_file, strict=True))
     if not pairs:
-        remedy = "Set MAILSEAL_TLS_CERT_FILE and MAILSEAL_TLS_KEY_FILE: until then senders cannot encrypt mail."
-        return [warning(NAME, "there is none, so no STARTTLS", remedy)]
+        remedy = "Set MAILSEAL_TLS_CERT_FILE and MAILSEAL_TLS_KEY_FILE: until then mail arrives unencrypted."
+        return [warning(NAME, "no certificate is set, so the SMTP server offers no STARTTLS", remedy)]
     return [finding for certificate, key in pairs for finding in _check(certificate, key, settings.hostname, now)]
 
 
@@ -33,7 +33,7 @@ def _check(file: Path, key: Path, hostname: str, now: datetime) -> list[Finding]
 
 
 def _no_password() -> str:
-    raise ValueError("the key is encrypted, and the daemon has no password for it")
+    raise ValueError("the key is encrypted")  # OpenSSL would ask for the password on the terminal
 
 
 def _why(error: Exception) -> str:
@@ -43,7 +43,7 @@ def _why(error: Exception) -> str:
 
 
 def _pair_remedy(file: Path) -> str:
-    return f"Give the daemon a PEM chain and its unencrypted key, both readable to its user (look at {file})."
+    return f"Give the daemon a PEM chain and its unencrypted key, both readable by its user (see {file})."
 
 
 def _names(certificate: x509.Certificate, hostname: str) -> Finding:
@@ -56,16 +56,20 @@ def _names(certificate: x509.Certificate, hostname: str) -> Finding:
     seen = f"it is for {', '.join(names[:5]) or 'no name'}"
     if hostname in names or parent in names:
         return ok("certificate's names", seen)
-    return warning("certificate's names", seen, f"Get one for {hostname}: senders that check will not come (RFC 8461).")
+    return warning(
+        "certificate's names",
+        seen,
+        f"Get a certificate for {hostname}: senders that require it do not deliver (RFC 8461).",
+    )
 
 
 def _term(certificate: x509.Certificate, now: datetime) -> Finding:
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    renew = "Renew it; the daemon takes the new one when the files change."
+    renew = "Renew it; the daemon loads the new one when the files change."
     if now >= end:
         return failing("certificate's term", f"it ended {end:%Y-%m-%d}", renew)
     if now < start:
-        return failing("certificate's term", f"it begins {start:%Y-%m-%d}", "Look at this machine's clock.")
+        return failing("certificate's term", f"it begins {start:%Y-%m-%d}", "Check this machine's clock.")
     if end - now < SOON:
         return warning("certificate's term", f"it ends {end:%Y-%m-%d}", renew)
     return ok("certificate's term", f"until {end:%Y-%m-%d}")

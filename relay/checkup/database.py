@@ -1,4 +1,4 @@
-"""The database: there, at the right revision, writable, and of one mind with this machine about the time."""
+"""Check the database: present, at the right revision, writable, and with the same time as this machine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ _KEY: Final = "Put back the key that the store was made with: with another one a
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Store]:
-    """The store as it is: nothing is made and nothing is migrated. Raises StoreError, FileNotFoundError."""
+    """Open the store without creating or migrating it. Raises StoreError, FileNotFoundError."""
     file = database_file(settings.database)
     if file is not None and not file.exists():
         raise FileNotFoundError(f"there is no {file}")
@@ -45,7 +45,7 @@ def opened(settings: Settings) -> Iterator[Store]:
 
 
 def check_database(settings: Settings, *, clock: Clock) -> list[Finding]:
-    """Whether it can be used, and by this release."""
+    """Check the revision, a write and the clock."""
     try:
         with opened(settings) as store:
             return [_revision(store), _own_key(store, settings), _writable(store), _time(store, clock)]
@@ -54,28 +54,28 @@ def check_database(settings: Settings, *, clock: Clock) -> list[Finding]:
     except Unusable as error:
         return [failing("database", str(error), "No restart changes that: look at MAILSEAL_DATABASE_URL and the file.")]
     except StoreError as error:
-        return [failing("database", str(error), "Look at MAILSEAL_DATABASE_URL, and whether the server runs.")]
+        return [failing("database", str(error), "Check MAILSEAL_DATABASE_URL, and that the database server runs.")]
 
 
 def check_webhooks(settings: Settings, *, now: datetime) -> list[Finding]:
-    """The webhooks that did not take what they were sent in the last week."""
+    """List the webhooks that refused deliveries in the last week."""
     with opened(settings) as store:
         found = store.run(lambda tx: list_failing_webhooks(tx, since=now - RECENT))
-    return [_webhook(each) for each in found] or [ok("webhooks", "none is in trouble")]
+    return [_webhook(each) for each in found] or [ok("webhooks", "every webhook accepts its deliveries")]
 
 
 def check_pause(settings: Settings) -> list[Finding]:
-    """Whether the operator has stopped all sending."""
+    """Check whether the operator has paused all sending."""
     with opened(settings) as store:
         paused = store.run(read_pause)
     if paused is None:
         return [ok("pause", "sending is not paused")]
-    seen = f"all sending is stopped since {paused.at:%Y-%m-%d %H:%M} UTC"
+    seen = f"all sending is paused since {paused.at:%Y-%m-%d %H:%M} UTC"
     return [warning("pause", f"{seen}: {paused.reason}" if paused.reason else seen, "Run `mailseal resume`.")]
 
 
 def verified_domains(settings: Settings) -> list[Domain]:
-    """The domains whose mail comes here, up to a hundred. Raises StoreError."""
+    """The verified domains, up to a hundred. Raises StoreError."""
     with opened(settings) as store:
         return store.run(lambda tx: list_verified_domains(tx, limit=MOST_DOMAINS))
 
@@ -85,7 +85,7 @@ def _revision(store: Store) -> Finding:
     if state.is_current:
         return ok("database", f"{store.engine.dialect.name}, revision {state.found}")
     if state.is_newer:
-        return warning("database", f"revision {state.found} is a later release's", "Upgrade this program.")
+        return warning("database", f"revision {state.found} belongs to a later release", "Upgrade this program.")
     return failing("database", f"revision {state.found}, and {state.wanted} is needed", "Run `mailseal migrate`.")
 
 
@@ -108,7 +108,7 @@ def _writable(store: Store) -> Finding:
     try:
         store.run(probe)
     except StoreError as error:
-        remedy = "Look at the disk, the file's owner, and who holds it locked: mail is refused for now (451)."
+        remedy = "Check the disk, the file's owner and its locks: until then mail is answered 451."
         return failing("database writable", str(error), remedy)
     return ok("database writable", "a row was written")
 
@@ -116,11 +116,11 @@ def _writable(store: Store) -> Finding:
 def _time(store: Store, clock: Clock) -> Finding:
     theirs = store.run(database_time)
     if theirs is None:
-        return skipped("database's clock", "SQLite has this machine's")
+        return skipped("database's clock", "SQLite uses this machine's clock")
     apart = abs(theirs - clock.now())
-    seen = f"{apart.total_seconds():.1f} s apart from this machine's"
+    seen = f"{apart.total_seconds():.1f} s apart from this machine's clock"
     if apart > SKEW:
-        return failing("database's clock", seen, "Let NTP set both: leases, holds and signatures go by the time.")
+        return failing("database's clock", seen, "Let NTP set both: leases, holds and signatures depend on the time.")
     return ok("database's clock", seen)
 
 
@@ -130,5 +130,5 @@ def _webhook(trouble: FailingWebhook) -> Finding:
     if trouble.off_at is not None:
         seen = f"switched off since {trouble.off_at:%Y-%m-%d}, when it answered 410"
         return warning(name, seen, f"Set its URL again. {again}")
-    seen = f"{trouble.dead} dead, {trouble.waiting} to be tried again; last: {trouble.error or 'no word'}"
-    return warning(name, seen, f"Look at what its endpoint answers. {again}")
+    seen = f"{trouble.dead} dead, {trouble.waiting} waiting for a retry; last error: {trouble.error or 'none'}"
+    return warning(name, seen, f"Check what its endpoint answers. {again}")

@@ -1,4 +1,4 @@
-"""The data directory: whose it is, and whether there is room for more mail."""
+"""Check the data directory: mode and owner, the master key, the spool, free space and inodes."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 def check_data_dir(settings: Settings) -> list[Finding]:
-    """Its mode, its secret's, what is left in the spool, and the room around it."""
+    """Check the modes of the directory and the master key, files left in the spool, and free space."""
     place = settings.data_dir
     if not place.is_dir():
         return [failing("data directory", f"there is no {place}", "Run `mailseal init`, or set MAILSEAL_DATA_DIR.")]
@@ -28,7 +28,7 @@ def _mode(place: Path) -> Finding:
     mode = stat.S_IMODE(place.stat().st_mode)
     if mode & _OTHERS:
         return warning(
-            "data directory", f"{place} has mode {mode:04o}", f"chmod 700 {place}: it holds everybody's mail."
+            "data directory", f"{place} has mode {mode:04o}", f"chmod 700 {place}: it holds the mail of all users."
         )
     if not os.access(place, os.W_OK | os.X_OK):
         return failing("data directory", f"{place} cannot be written", "Run this, and the daemon, as its owner.")
@@ -52,16 +52,16 @@ def _spool(place: Path) -> Finding:
         return ok("spool", "empty")
     left = sum(1 for _ in os.scandir(place))
     if left:
-        return warning("spool", f"{left} files in {place}", "What arrives has no name there: remove these.")
+        return warning("spool", f"{left} files in {place}", "Arriving messages have no name there: remove these.")
     return ok("spool", "empty")
 
 
 def _room(place: Path) -> list[Finding]:
     room = os.statvfs(place)
     free = room.f_bavail * room.f_frsize
-    remedy = f"Make room on the file system of {place}: without it mail is refused for now (451)."
+    remedy = f"Free space on the file system of {place}: when it is full, mail is answered 451."
     found = [_judged("disk", free, f"{free // 1024**2} MiB free", LOW_BYTES, NO_BYTES, remedy)]
-    if room.f_files == 0:  # a file system that makes inodes as it needs them
+    if room.f_files == 0:  # a file system that makes inodes on demand
         return [*found, skipped("inodes", "the file system does not count them")]
     files = room.f_favail
     return [*found, _judged("inodes", files, f"{files} free", LOW_FILES, NO_FILES, remedy)]

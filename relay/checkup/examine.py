@@ -1,4 +1,4 @@
-"""Everything looked at, one after the other; nothing hangs, and no failure of a check ends the others."""
+"""Run all doctor checks, one after the other, each with a time limit; a check that fails does not end the others."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from relay.checkup.certificate import check_certificate
 from relay.checkup.clock import check_clock
 from relay.checkup.database import check_database, check_pause, check_webhooks, verified_domains
 from relay.checkup.disk import check_data_dir
-from relay.checkup.listeners import check_doors, check_way_in, check_way_out
+from relay.checkup.listeners import check_listeners, check_outgoing, check_port_25
 from relay.checkup.names import check_domains, check_hostname, check_nameserver
 from relay.checkup.sending import check_sending
 from relay.clock import Clock
@@ -26,17 +26,17 @@ from store.errors import StoreError
 T = TypeVar("T")
 Findings = Sequence[Finding]
 Check = Callable[[], Awaitable[Findings]]
-SECONDS: Final = 30  # for any one check; what it asks others has 5 s each
-_DNS_SECONDS: Final = 1.2  # a nameserver is asked twice
+SECONDS: Final = 30  # for one check; each request in it has 5 s
+_DNS_SECONDS: Final = 1.2  # each nameserver gets two tries
 
 
 async def examine(settings: Settings, *, clock: Clock, reach: str | None = None) -> list[Finding]:
-    """What was found of everything. Never raises.
+    """Run all checks and return their findings. Never raises.
 
     Args:
-        settings: Of the relay to look at.
+        settings: Of the relay to check.
         clock: This machine's.
-        reach: A mail domain whose server to connect to, to see whether port 25 is open outwards.
+        reach: A mail domain; its server is connected to on port 25, to see whether that is open outwards.
     """
     found: list[Finding] = []
     for name, check in _checks(settings, clock, reach):
@@ -50,13 +50,13 @@ def _checks(settings: Settings, clock: Clock, reach: str | None) -> Iterator[tup
     yield "database", _aside(lambda: check_database(settings, clock=clock))
     yield "clock", _aside(check_clock)
     yield "certificate", _aside(lambda: check_certificate(settings, now=now))
-    yield "daemon", lambda: check_doors(settings)
+    yield "daemon", lambda: check_listeners(settings)
     yield "nameservers", lambda: _nameservers(settings)
     yield "hostname", lambda: check_hostname(settings.hostname, resolver=_resolver(settings))
     yield "domains", lambda: _domains(settings)
-    yield "port 25", lambda: check_way_in(settings, resolver=_resolver(settings))
+    yield "port 25", lambda: check_port_25(settings, resolver=_resolver(settings))
     if reach is not None:
-        yield "way out", lambda: check_way_out(reach, resolver=_resolver(settings))
+        yield "way out", lambda: check_outgoing(reach, resolver=_resolver(settings))
     yield "webhooks", _aside(lambda: check_webhooks(settings, now=now))
     yield "pause", _aside(lambda: check_pause(settings))
     yield "sending", lambda: _sending(settings)
@@ -67,15 +67,15 @@ async def _guarded(name: str, check: Check) -> Findings:
         async with asyncio.timeout(SECONDS):
             return await check()
     except TimeoutError:
-        return [failing(name, f"it could not be looked at within {SECONDS} s", "Try again; something hangs there.")]
+        return [failing(name, f"the check did not end within {SECONDS} s", "Try again; check what it waits for.")]
     except (StoreError, FileNotFoundError) as error:
         return [skipped(name, f"the database cannot be read: {error}")]
-    except Exception as error:  # noqa: BLE001 (whatever it is, the others are looked at all the same)
-        return [failing(name, f"it could not be looked at: {error or type(error).__name__}", "See what is above.")]
+    except Exception as error:  # noqa: BLE001 (the other checks run all the same)
+        return [failing(name, f"the check failed: {error or type(error).__name__}", "See the findings above.")]
 
 
 def _aside(check: Callable[[], T]) -> Callable[[], Awaitable[T]]:
-    """*check* in a thread that nobody waits for at the end: one that hangs must not hang the program."""
+    """Run *check* on a daemon thread: a check that hangs must not keep the program from ending."""
 
     async def run() -> T:
         loop = asyncio.get_running_loop()
@@ -89,12 +89,12 @@ def _aside(check: Callable[[], T]) -> Callable[[], Awaitable[T]]:
 def _work(check: Callable[[], T], loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[T]") -> None:
     try:
         value = check()
-    except Exception as error:  # noqa: BLE001 (goes to whoever waits)
-        told: Callable[[], None] = partial(answer.set_exception, error)
+    except Exception as error:  # noqa: BLE001 (raised where the answer is awaited)
+        settle: Callable[[], None] = partial(answer.set_exception, error)
     else:
-        told = partial(answer.set_result, value)
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(lambda: None if answer.done() else told())
+        settle = partial(answer.set_result, value)
+    with suppress(RuntimeError):  # the loop is closed: the answer is no longer awaited
+        loop.call_soon_threadsafe(lambda: None if answer.done() else settle())
 
 
 def _resolver(settings: Settings) -> Resolver:
@@ -119,7 +119,7 @@ async def _domains(settings: Settings) -> Findings:
 
 
 async def _sending(settings: Settings) -> Findings:
-    if settings.outbound == "none":  # then the database need not be there
+    if settings.outbound == "none":  # then no database is needed
         return await check_sending(settings, domains=())
     domains = await _aside(lambda: verified_domains(settings))()
     return await check_sending(settings, domains=[domain.domain for domain in domains])

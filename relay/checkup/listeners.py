@@ -1,4 +1,4 @@
-"""Who answers at the doors: this relay's own, the world's way to port 25, and ours out."""
+"""Check the listeners: this relay's own addresses, port 25 from outside, and port 25 outwards."""
 
 import asyncio
 from typing import Final
@@ -10,19 +10,19 @@ from relay.settings import Endpoint, Settings
 
 SECONDS: Final = 5
 _LONGEST: Final = 512  # bytes of a greeting (RFC 5321 §4.5.3.1.5)
-_HERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (said, not listened on)
+_HERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (compared, not listened on)
 
 
-async def check_doors(settings: Settings) -> list[Finding]:
-    """The daemon's own answer, and the greeting at each address that it takes mail on."""
+async def check_listeners(settings: Settings) -> list[Finding]:
+    """Check /readyz, and the greeting of each SMTP listener."""
     web = await _web(settings.http_listen[0])
     is_running = web.state != "skipped"
-    return [web, *[await _door(endpoint, settings.hostname, is_running) for endpoint in settings.smtp_listen]]
+    return [web, *[await _listener(endpoint, settings.hostname, is_running) for endpoint in settings.smtp_listen]]
 
 
-async def check_way_in(settings: Settings, *, resolver: Resolver) -> list[Finding]:
-    """Whether the host that MX records name takes mail on port 25, as far as this machine can tell."""
-    remedy = "Let port 25 through every firewall to MAILSEAL_SMTP_LISTEN. A router may hide it from here alone."
+async def check_port_25(settings: Settings, *, resolver: Resolver) -> list[Finding]:
+    """Connect to port 25 of the host that MX records name; from this machine, so a router may hide it."""
+    remedy = "Open port 25 in every firewall up to MAILSEAL_SMTP_LISTEN. A router may hide it from this machine only."
     found = []
     for address in await addresses(settings.hostname, resolver):
         name = f"port 25 of {address}"
@@ -35,24 +35,24 @@ async def check_way_in(settings: Settings, *, resolver: Resolver) -> list[Findin
     return found or [skipped("port 25", f"{settings.hostname} has no address")]
 
 
-async def check_way_out(domain: str, *, resolver: Resolver) -> list[Finding]:
-    """Whether this machine may connect to port 25 of others, by the mail server of *domain*."""
+async def check_outgoing(domain: str, *, resolver: Resolver) -> list[Finding]:
+    """Connect to port 25 of the mail server of *domain*, to see whether outgoing connections are open."""
     name = f"way out to {domain}"
     try:
         hosts = (await resolver.lookup(domain, "MX")).records
     except DnsUnavailable:
-        return [warning(name, "no nameserver answered", "See the nameservers above.")]
+        return [warning(name, "no nameserver answered", "See the nameserver findings above.")]
     host = min(hosts, key=_preference, default="0 " + domain).partition(" ")[2]
     try:
         greeting = await _greeting((host, 25))
     except (OSError, TimeoutError) as error:
-        remedy = "Ask your provider to open port 25. It matters only for mail that leaves from here without SES."
+        remedy = "Ask your provider to open port 25. It matters only for mail that this machine sends itself."
         return [warning(name, f"{host}: {_why(error)}", remedy)]
     return [ok(name, f"{host} says {greeting}")]
 
 
 async def addresses(host: str, resolver: Resolver) -> list[str]:
-    """Every address of *host*; none when nobody answers."""
+    """All addresses of *host*; none when DNS does not answer."""
     found: list[str] = []
     for rdtype in ("A", "AAAA"):
         try:
@@ -67,23 +67,23 @@ async def _web(endpoint: Endpoint) -> Finding:
     try:
         line = await _ask((_HERE.get(host, host), port), b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
     except ConnectionRefusedError:
-        return skipped("daemon", f"nobody listens on {host} port {port}", "Start it: `mailseal serve`.")
+        return skipped("daemon", f"no program listens on {host} port {port}", "Start it: `mailseal serve`.")
     except (OSError, TimeoutError) as error:
-        return failing("daemon", f"{host} port {port}: {_why(error)}", "Look at its log; start it anew if it hangs.")
+        return failing("daemon", f"{host} port {port}: {_why(error)}", "Read its log; restart it if it hangs.")
     if " 200 " in line + " ":
-        return ok("daemon", "ready to take mail")
-    return failing("daemon", f"/readyz answered {line or 'nothing'}", "Look at its log: it cannot write the database.")
+        return ok("daemon", "ready to receive mail")
+    return failing("daemon", f"/readyz answered {line or 'nothing'}", "Read its log: it cannot write to the database.")
 
 
-async def _door(endpoint: Endpoint, hostname: str, is_running: bool) -> Finding:  # noqa: FBT001
+async def _listener(endpoint: Endpoint, hostname: str, is_running: bool) -> Finding:  # noqa: FBT001
     host, port = endpoint
     name = f"SMTP on {host} port {port}"
     try:
         greeting = await _greeting((_HERE.get(host, host), port))
     except (OSError, TimeoutError) as error:
         if not is_running:
-            return skipped(name, "the daemon does not run")
-        return failing(name, _why(error), "Look at the daemon's log, and at MAILSEAL_SMTP_LISTEN.")
+            return skipped(name, "the daemon is not running")
+        return failing(name, _why(error), "Read the daemon's log, and check MAILSEAL_SMTP_LISTEN.")
     return _greeted(name, greeting, hostname)
 
 
@@ -92,7 +92,11 @@ def _greeted(name: str, greeting: str, hostname: str) -> Finding:
         return ok(name, greeting)
     if greeting.startswith("220"):
         return warning(name, f"another server answers: {greeting}", "Stop it, or set MAILSEAL_HOSTNAME to its name.")
-    return failing(name, f"it answers {greeting or 'nothing'}", "Look at the daemon's log: it may be full.")
+    return failing(
+        name,
+        f"it answers {greeting or 'nothing'}",
+        "Read the daemon's log: it may be full.",
+    )
 
 
 async def _greeting(endpoint: Endpoint) -> str:
@@ -100,16 +104,16 @@ async def _greeting(endpoint: Endpoint) -> str:
 
 
 async def _ask(endpoint: Endpoint, request: bytes) -> str:
-    """The first line that comes back. Raises OSError, TimeoutError."""
+    """Send *request* and return the first line of the answer. Raises OSError, TimeoutError."""
     async with asyncio.timeout(SECONDS):
         reader, writer = await asyncio.open_connection(*endpoint, limit=_LONGEST)
         try:
             writer.write(request)
             line = await reader.readline()
-        except ValueError:  # longer than any line that is meant
+        except ValueError:  # longer than a greeting may be
             line = b""
         finally:
-            writer.transport.abort()  # whoever does not listen would keep us here with what it has not read
+            writer.transport.abort()  # a peer that does not read would keep the close waiting
     return "".join(sign if sign.isprintable() else " " for sign in line.decode("ascii", "replace")).strip()
 
 

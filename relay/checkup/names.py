@@ -1,4 +1,4 @@
-"""What DNS says: whether the nameservers answer, whose this host's name is, and where domains' mail goes."""
+"""Check DNS: the nameservers, this host's addresses and their names, and the records of verified domains."""
 
 import asyncio
 import secrets
@@ -16,31 +16,31 @@ from store.records.mail import Domain
 
 
 async def check_nameserver(name: str, *, resolver: Resolver) -> list[Finding]:
-    """Whether a nameserver answers, and says so of a name that nobody can have (RFC 6761 §6.4)."""
+    """Check that a nameserver answers, and answers that a name that cannot exist does not (RFC 6761 §6.4)."""
     label = f"nameserver {name}"
     try:
         answer: DnsAnswer = await resolver.lookup(f"{secrets.token_hex(8)}.invalid", "A")
     except DnsUnavailable:
-        remedy = "Set MAILSEAL_DNS_NAMESERVERS to one that works: without DNS nobody is verified, and mail may wait."
-        return [failing(label, "it does not answer, or says that it failed", remedy)]
+        remedy = "Set MAILSEAL_DNS_NAMESERVERS to one that works: without it no sender is verified, and mail may wait."
+        return [failing(label, "no answer, or a failure", remedy)]
     if answer.records:
-        remedy = "Use a resolver that tells the truth: this one makes addresses up, so any domain seems to exist."
-        return [warning(label, "it has an address for a name that does not exist", remedy)]
+        remedy = "Use another resolver: this one invents addresses, so that every domain seems to exist."
+        return [warning(label, "it returns an address for a name that does not exist", remedy)]
     return [ok(label, "it answers")]
 
 
 async def check_hostname(hostname: str, *, resolver: Resolver) -> list[Finding]:
-    """The host's addresses, and the name that each of them has."""
+    """Check the host's addresses, and the PTR record of each."""
     if "." not in hostname or hostname.startswith("localhost"):
-        seen = f"{hostname} is no name that others could look up"
+        seen = f"{hostname} is no name that other hosts can look up"
         return [failing("hostname", seen, "Set MAILSEAL_HOSTNAME to the name that MX records point to.")]
     found = await addresses(hostname, resolver)
     if not found:
         return [failing("hostname", f"{hostname} has no A or AAAA record", "Publish the address of this machine.")]
     private = [address for address in found if not ip_address(address).is_global]
     if private:
-        seen = f"{hostname} is {', '.join(private)}, which the world cannot reach"
-        return [warning("hostname", seen, "Publish the public address; a private one is right only inside.")]
+        seen = f"{hostname} is {', '.join(private)}, which other hosts cannot reach"
+        return [warning("hostname", seen, "Publish the public address; a private one works only in its own network.")]
     return [
         ok("hostname", f"{hostname} is {', '.join(found)}"),
         *[await _back(hostname, each, resolver) for each in found],
@@ -48,7 +48,7 @@ async def check_hostname(hostname: str, *, resolver: Resolver) -> list[Finding]:
 
 
 async def check_domains(domains: Sequence[Domain], *, place: DnsIdentity, resolver: Resolver) -> list[Finding]:
-    """Where the mail of each verified domain goes, and what else its owner publishes."""
+    """Check the records of each verified domain."""
     if not domains:
         return [skipped("domains", "no domain is verified")]
     return await asyncio.gather(*[_domain(domain, place, resolver) for domain in domains])
@@ -62,7 +62,7 @@ async def _back(hostname: str, address: str, resolver: Resolver) -> Finding:
         return warning(name, "no nameserver answered", "Try again later.")
     if hostname in {each.lower().rstrip(".") for each in names}:
         return ok(name, hostname)
-    remedy = f"Have whoever gave you the address name it {hostname}. It matters when mail leaves from here."
+    remedy = f"Ask the provider of the address to set it to {hostname}. It matters when this machine sends mail itself."
     return warning(name, ", ".join(names) or "there is none", remedy)
 
 
@@ -74,12 +74,12 @@ async def _domain(domain: Domain, place: DnsIdentity, resolver: Resolver) -> Fin
         silent = [each.purpose for each in seen if each.is_right is None]
         if silent:
             return warning(name, f"no nameserver answered for {', '.join(silent)}", "Try again later.")
-        return ok(name, f"{', '.join(each.purpose for each in seen)} as they should be")
-    told = "; ".join(f"{each.purpose}: {', '.join(each.found) or 'no record'}" for each in wrong)
+        return ok(name, f"{', '.join(each.purpose for each in seen)} as expected")
+    seen_wrong = "; ".join(f"{each.purpose}: {', '.join(each.found) or 'no record'}" for each in wrong)
     remedy = _remedy(domain, place, wrong)
     if any(each.purpose == "receiving" for each in wrong):
-        return failing(name, told, remedy)
-    return warning(name, told, remedy)
+        return failing(name, seen_wrong, remedy)
+    return warning(name, seen_wrong, remedy)
 
 
 def _remedy(domain: Domain, place: DnsIdentity, wrong: Sequence[DnsCheck]) -> str:

@@ -1,1 +1,1 @@
-"""The program `mailseal`: one file a subject, each command on the store directly."""
+"""The command line `mailseal`: one module for each command; commands open the store directly."""

@@ -48,10 +48,10 @@ domain.add_command(sending)
 @pass_program
 def add_domain(program: Program, name: str, email: str, *, sending: bool | None, as_json: bool) -> None:
     """Claim a domain and print the DNS records to publish."""
-    from relay.directory.domains import claim_anew
+    from relay.directory.domains import claim_with_records
 
     owner = program.user(email)
-    claimed, _ = program.store.run(lambda tx: claim_anew(tx, owner.id, name, now=program.now()))
+    claimed, _ = program.store.run(lambda tx: claim_with_records(tx, owner.id, name, now=program.now()))
     _show_domain(program, claimed, sending=sending, as_json=as_json)
 
 

@@ -33,7 +33,7 @@ class _Entry:
 
 COMMANDS: Final[Mapping[str, _Entry]] = {
     "serve": _Entry("serve:serve", "Receive, authenticate, store and deliver mail until SIGTERM."),
-    "demo": _Entry("serve:demo", "Show three messages from SMTP to webhook and approval, on this machine only."),
+    "demo": _Entry("serve:demo", "Send three messages through a relay on this machine, and show what arrives."),
     "init": _Entry("serve:init", "Create the data directory, the secret key and the database."),
     "migrate": _Entry("serve:migrate", "Bring the database to the newest revision."),
     "doctor": _Entry("doctor:doctor", "Check settings, DNS, listeners, database and webhooks; suggest repairs."),

@@ -36,7 +36,7 @@ def serve(program: Program, *, may_migrate: bool) -> None:
 @click.command()
 @click.option("--keep", is_flag=True, help="Keep the relay running after the demonstration.")
 def demo(*, keep: bool) -> None:
-    """Show three messages from SMTP to webhook and approval, on this machine only."""
+    """Send three messages through a relay on this machine, and show what arrives."""
     import asyncio
 
     import uvloop

@@ -1,1 +1,1 @@
-"""`mailseal demo`: the whole way of three mails, shown."""
+"""Demonstration of the relay: `mailseal demo`."""

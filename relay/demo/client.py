@@ -1,4 +1,4 @@
-"""The agents of the demo, as clients write them: one takes webhooks, the other polls."""
+"""The clients of the demonstration: an SMTP sender, a webhook endpoint and a polling agent."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from relay.demo.world import DemoMail
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """One webhook request as it arrived."""
+    """One webhook request."""
 
     headers: Mapping[str, str]
     body: str
@@ -25,7 +25,7 @@ class WebhookRequest:
 
 @dataclass(slots=True)
 class Hook:
-    """A webhook endpoint that remembers."""
+    """A webhook endpoint that stores its requests."""
 
     posted: dict[str, WebhookRequest] = field(default_factory=dict)  # by message id
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -37,7 +37,7 @@ class Hook:
         return app
 
     async def wait_for(self, message_id: str) -> WebhookRequest:
-        """The request about *message_id*, once it has come."""
+        """Wait for the request about *message_id* and return it."""
         while message_id not in self.posted:
             self.changed.clear()
             await self.changed.wait()
@@ -50,32 +50,32 @@ class Hook:
         return Response(status_code=204)
 
 
-def send(letter: DemoMail, recipients: list[str], smtp: tuple[str, int]) -> list[str]:
-    """Send by real SMTP; answers the message ids of the reply."""
+def send(mail: DemoMail, recipients: list[str], smtp: tuple[str, int]) -> list[str]:
+    """Send by SMTP; returns the message ids of the reply. Raises SMTPResponseException."""
     with smtplib.SMTP(*smtp, local_hostname="sender.customer.example") as client:
         client.ehlo_or_helo_if_needed()
-        _require(client.mail(letter.mail_from))
+        _require(client.mail(mail.mail_from))
         for recipient in recipients:
             _require(client.rcpt(recipient))
-        _, reply = _require(client.data(letter.content))
+        _, reply = _require(client.data(mail.content))
     return [word for word in reply.decode().split() if word.startswith("msg_")]
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The HTTP API with one key."""
+    """A client of the HTTP API with one key."""
 
     base_url: str
     key: str
 
     def post(self, agent: str, call: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Call ``POST /v1/agents/{agent}/{call}``."""
-        request = HttpRequest(  # noqa: S310 (our own address, always http)
+        request = HttpRequest(  # noqa: S310 (the demonstration's own address, always http)
             f"{self.base_url}/v1/agents/{quote(agent, safe='')}/{call}",
             data=json.dumps(document).encode(),
             headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
         )
-        with urlopen(request, timeout=30) as response:  # noqa: S310 (our own address, always http)
+        with urlopen(request, timeout=30) as response:  # noqa: S310 (the demonstration's own address, always http)
             answer: dict[str, Any] = json.load(response)
         return answer
 

@@ -1,7 +1,7 @@
-"""The whole way of three mails, on this machine alone, in a few seconds.
+"""The demonstration: three messages from SMTP to a webhook and a poll agent, on this machine only.
 
-A real daemon on a new SQLite store, a DNS zone of its own, real SMTP, a real webhook, a real
-poller. Nothing is pretended: what the table says was looked at.
+Runs a daemon on a new SQLite store, a DNS server, a webhook endpoint and a polling client on the loopback
+interface. The table shows what each of them observed.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from relay.clock import SystemClock
 from relay.daemon import Addresses, Daemon
 from relay.database import make_database
 from relay.demo.client import Api, Hook, send
-from relay.demo.show import DemoResult, show_keys, show_rows
+from relay.demo.show import DemoResult, show_keys, show_rows, tell
 from relay.demo.world import DOMAIN, HOSTNAME, OWNER, POLL_AGENT, WEBHOOK_AGENT, DemoMail, make_world
 from relay.demo.zone_server import Zone, ZoneServer
 from relay.directory import agents as making
@@ -37,7 +37,7 @@ _PATIENCE_SECONDS: Final = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stage:
-    """The daemon and everything around it, running."""
+    """The running daemon and the servers and clients around it."""
 
     daemon: Daemon
     addresses: Addresses
@@ -48,12 +48,14 @@ class _Stage:
 
 
 async def run_demo(*, keep: bool) -> bool:
-    """Show the way of every letter; whether all of it happened as it must. *keep* waits to be interrupted then."""
+    """Send each message and print what arrived; true if all is as expected. *keep* then waits for Ctrl-C."""
     log.configure(form=None, level="error")
+    tell("Starting a relay, a DNS server and a webhook endpoint on 127.0.0.1 ...")
     world = await asyncio.to_thread(make_world)
     async with AsyncExitStack() as stack:
         stage = await _set_up(stack, world.zone)
-        rows = [await _follow(letter, stage) for letter in world.letters]
+        tell(f"Sending {len(world.mails)} messages by SMTP, each to a webhook agent and a poll agent ...\n")
+        rows = [await _follow(mail, stage) for mail in world.mails]
         show_rows(rows)
         if keep:
             show_keys(stage.addresses, stage.api, stage.data_dir)
@@ -91,7 +93,7 @@ def _settings(data_dir: Path, nameserver: tuple[str, int]) -> Settings:
 
 
 async def _fill(daemon: Daemon, settings: Settings, *, hook_url: str) -> tuple[str, Secret]:
-    """A user with a proved domain, a webhook agent and a poll agent; answers an API key and the webhook's secret."""
+    """Create a user, a verified domain and two agents; returns an API key and the webhook agent's secret."""
     clock, master, allow = SystemClock(), daemon.master, settings.webhook_allow_cidrs
 
     def unit(tx: Tx) -> tuple[str, Secret]:
@@ -117,21 +119,21 @@ async def _fill(daemon: Daemon, settings: Settings, *, hook_url: str) -> tuple[s
     return await daemon.store.write(unit)
 
 
-async def _follow(letter: DemoMail, stage: _Stage) -> DemoResult:
-    """Send one letter to both agents and see what reaches them."""
+async def _follow(mail: DemoMail, stage: _Stage) -> DemoResult:
+    """Send one message to both agents, and collect what reaches them."""
     smtp = stage.addresses.smtp[0]
-    ids = await asyncio.to_thread(send, letter, [WEBHOOK_AGENT, POLL_AGENT], smtp)
+    ids = await asyncio.to_thread(send, mail, [WEBHOOK_AGENT, POLL_AGENT], smtp)
     async with asyncio.timeout(_PATIENCE_SECONDS):
         posted = await stage.hook.wait_for(ids[0])
     checked = check_request(
         {"headers": dict(posted.headers), "body": posted.body}, [stage.secret], now=SystemClock().now()
     )
     leased, acked = await asyncio.to_thread(_poll, stage.api)
-    return DemoResult(letter=letter, ids=ids, body=posted.body, checked=checked, leased=leased, acked=acked)
+    return DemoResult(mail=mail, ids=ids, body=posted.body, checked=checked, leased=leased, acked=acked)
 
 
 def _poll(api: Api) -> tuple[str | None, bool]:
-    """What the poller gets, and whether its ack was taken."""
+    """The id of the message that the poll agent leases, and whether its ack succeeded."""
     found = api.post(POLL_AGENT, "queue/lease", {"max": 1, "lease_seconds": 30, "wait": 5})["items"]
     if not found:
         return None, False

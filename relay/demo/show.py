@@ -1,4 +1,4 @@
-"""What the demo prints."""
+"""Output of the demonstration."""
 
 import json
 from dataclasses import dataclass
@@ -19,53 +19,62 @@ _LEAST_WIDTH: Final = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoResult:
-    """What became of one letter."""
+    """What reached the agents of one message."""
 
-    letter: DemoMail
-    ids: list[str]  # of the SMTP reply: for the webhook agent, for the poll agent
+    mail: DemoMail
+    ids: list[str]  # from the SMTP reply: the webhook agent's, the poll agent's
     body: str  # of the webhook request
     checked: RequestCheck
-    leased: str | None  # the message id the poller got
+    leased: str | None  # the message id that the poll agent got
     acked: bool
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the webhook said of the mail."""
+        """The message in the webhook's event."""
         found: dict[str, Any] = json.loads(self.body)["data"]
         return found
 
     @property
     def is_right(self) -> bool:
-        """Whether everything happened, and says what it must."""
+        """Whether all agents got the message, with the expected verdict and valid signatures."""
         verdict = self.data["authentication"]["verified"]
         arrived = self.data["message_id"] == self.ids[0] and self.leased == self.ids[1] and self.acked
-        return arrived and verdict is self.letter.verified and self.checked.holds and self.checked.fresh is True
+        return arrived and verdict is self.mail.verified and self.checked.holds and self.checked.fresh is True
+
+
+def tell(text: str) -> None:
+    """Print a line about what happens next."""
+    click.echo(text)
 
 
 def show_rows(rows: list[DemoResult]) -> None:
-    """A table: a line a letter."""
-    table = Table("letter", "who sent it", "webhook", "poller", box=None, header_style="bold", padding=(0, 2))
+    """Print a table with one row for each message."""
+    table = Table("message", "sender", "webhook agent", "poll agent", box=None, header_style="bold", padding=(0, 2))
     for row in rows:
         found = row.data["authentication"]
         verdict = f"verified: {found['verified_domain']}" if found["verified"] else "not verified"
         check = row.data["auth_headers"]["Mailseal-Domain-Check"].replace("; ", " ")
         table.add_row(
-            row.letter.title,
+            row.mail.title,
             f"{verdict}\n{check}",
             f"arrived, {row.ids[0][:16]}…\nsignature {_word(row.checked.webhook.signature)}, seal {_seal(row)}",
-            f"leased, {(row.leased or 'nothing')[:16]}…\nacked {_word(row.acked)}",
+            f"leased, {(row.leased or 'none')[:16]}…\nacked {_word(row.acked)}",
         )
         table.add_section()
     Console(highlight=False, width=max(_LEAST_WIDTH, Console().width)).print(table)
-    wrong = [row.letter.title for row in rows if not row.is_right]
-    click.echo(f"\nNot as it must be: {', '.join(wrong)}" if wrong else "\nAll of it happened as it must.")
+    wrong = [row.mail.title for row in rows if not row.is_right]
+    click.echo(
+        f"\nNot as expected: {', '.join(wrong)}"
+        if wrong
+        else "\nAll messages arrived, with the expected verdicts and valid signatures."
+    )
 
 
 def show_keys(addresses: Addresses, api: Api, data_dir: Path) -> None:
-    """What it takes to play with the demo while it runs."""
+    """Print addresses and a key to try the running relay with."""
     host, port = addresses.smtp[0]
     click.echo(f"""
-Still running; Ctrl-C ends it and removes {data_dir}.
+The relay is still running; Ctrl-C stops it and removes {data_dir}.
 
   SMTP     {host}:{port}
   agents   {WEBHOOK_AGENT} (webhook), {POLL_AGENT} (poll)

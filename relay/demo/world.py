@@ -1,4 +1,4 @@
-"""The small world of the demo: a DNS zone, a sender's key, and three letters from files."""
+"""Input of the demonstration: a DNS zone, a sender's DKIM key, and three messages from files."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,24 +22,24 @@ _KEY_LINE: Final = re.compile(r"-----[A-Z ]+-----|\s")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoMail:
-    """One mail to send, and what should become of it."""
+    """One message to send, and the expected verdict."""
 
     title: str
     mail_from: str  # empty for the null path
     content: bytes
-    verified: bool  # what the verdict must say
+    verified: bool  # the expected verdict
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything outside the relay."""
+    """What is outside the relay: DNS and messages."""
 
     zone: Mapping[tuple[str, str], Sequence[str]]
-    letters: Sequence[DemoMail]
+    mails: Sequence[DemoMail]
 
 
 def make_world() -> World:
-    """A zone that lets this machine send for customer.example, and for nobody else."""
+    """A zone in which this machine may send for customer.example only, and one message for each verdict."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

@@ -1,7 +1,7 @@
-"""A small authoritative DNS server on this machine's loopback, for the demo and for tests.
+"""A small authoritative DNS server on the loopback interface, for the demonstration and for tests.
 
-It answers over UDP and TCP from a dict, with NXDOMAIN, NODATA and a SOA where they belong,
-follows CNAMEs inside its zone, and truncates what does not fit in a datagram.
+Answers over UDP and TCP from a mapping, with NXDOMAIN, NODATA and SOA (RFC 2308), follows CNAMEs inside
+its zone, and truncates responses that do not fit in a datagram.
 """
 
 import asyncio
@@ -22,33 +22,33 @@ import dns.rrset
 LOOPBACK: Final = "127.0.0.1"
 _MAX_CHAIN: Final = 8
 _MAX_STRING: Final = 255  # octets of one string of a TXT record (RFC 1035 §3.3.14)
-_ATTEMPTS: Final = 20  # at finding one port free for both transports
+_ATTEMPTS: Final = 20  # to find a port that is free for both transports
 
 Zone = Mapping[tuple[str, str], Sequence[str]]
 
 
 class ZoneServer:
-    """Answers for every name there is: what *zone* does not know does not exist. Start and stop it once."""
+    """Answers for all names; a name that is not in *zone* does not exist. Start and stop it once."""
 
     def __init__(self, zone: Zone, *, failing: Collection[str] = (), ttl: int = 60, negative_ttl: int = 30) -> None:
         self._zone = {(_key(name), rdtype): list(records) for (name, rdtype), records in zone.items()}
-        self._failing = {_key(name) for name in failing}  # these answer SERVFAIL
+        self._failing = {_key(name) for name in failing}  # names answered by SERVFAIL
         self._ttl = ttl
         self._soa = f". hostmaster.invalid. 1 3600 600 86400 {negative_ttl}"
         self._negative_ttl = negative_ttl
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp: asyncio.Server | None = None
-        self.asked: list[tuple[str, str]] = []  # every question, in order
+        self.asked: list[tuple[str, str]] = []  # all questions, in order
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens, by UDP and TCP alike; only while it runs."""
+        """Its address, the same for UDP and TCP; only while it runs."""
         assert self._tcp is not None, "not started"
         host, port = self._tcp.sockets[0].getsockname()[:2]
         return str(host), int(port)
 
     async def start(self) -> None:
-        """Listen on a free port of the loopback. Raises OSError when there is none."""
+        """Listen on a free port of the loopback interface. Raises OSError if there is none."""
         for attempt in range(_ATTEMPTS):
             self._tcp = await asyncio.start_server(self._talk, LOOPBACK, 0)
             try:
@@ -71,7 +71,7 @@ class ZoneServer:
             await self._tcp.wait_closed()
 
     def answer(self, wire: bytes, *, datagram: bool) -> bytes | None:
-        """The reply to the query *wire*; None for what is no query."""
+        """The response to the query *wire*; None if it is not a query."""
         try:
             query = dns.message.from_wire(wire)
         except dns.exception.DNSException:
@@ -131,7 +131,7 @@ class ZoneServer:
                 writer.write(struct.pack("!H", len(reply)) + reply)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the other side is done
+            pass  # the client has disconnected
         finally:
             writer.close()
 
@@ -142,7 +142,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transport is one in all but its class.
+        # uvloop's transport has another base class, but the same methods.
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
@@ -156,12 +156,12 @@ def _key(name: str) -> str:
 
 
 def _plain(name: dns.name.Name) -> str:
-    """*name* by the bytes of its labels, without the escapes of a zone file."""
+    """*name* as the bytes of its labels, without the escapes of a zone file."""
     return _key(b".".join(name.labels).decode("latin-1"))
 
 
 def _presentation(kind: str, record: str) -> str:
-    """*record* as a zone file has it: names made absolute, text quoted in strings of at most 255 octets."""
+    """*record* in zone file format: absolute names, text quoted in strings of at most 255 octets."""
     if kind == "TXT":
         octets = record.encode("latin-1", "replace")
         pieces = [octets[start : start + _MAX_STRING] for start in range(0, len(octets), _MAX_STRING)] or [b""]

@@ -1,4 +1,4 @@
-"""Making agents: an address, a way to get its mail, and a signing secret of its own."""
+"""Create and change agents: address, delivery mode, event types and signing secrets."""
 
 import re
 import secrets
@@ -20,14 +20,14 @@ from store.records.mail import Agent, AgentSecret, Mode
 from store.transaction import Tx
 
 MAX_NAME: Final = 200
-# Addresses that the world writes to when it means the operator (RFC 2142), or takes for the operator.
+# Addresses for mail to the operator (RFC 2142), or that readers take for the operator's.
 RESERVED: Final = frozenset(
     {
         *("abuse", "admin", "administrator", "hostmaster", "mailer-daemon", "no-reply", "noc", "noreply"),
         *("postmaster", "root", "security", "ssladmin", "sysadmin", "webmaster"),
     }
 )
-# Without a plus sign: somebody else's ``bot+tag`` would take the mail that is meant for ``bot`` with a tag.
+# Without a plus sign: an agent ``bot+tag`` would get the mail for ``bot`` with a tag.
 _SLUG: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
 MAX_SLUG: Final = 64
 
@@ -46,7 +46,7 @@ def create_agent(
     events: Sequence[str] = agents.DEFAULT_EVENTS,
     on_unverified: str = "deliver",
 ) -> Agent:
-    """A new agent of this user; with a mode of None one with a webhook if there is a URL.
+    """Create an agent of this user; *mode* None means webhook with a URL, poll without.
 
     On the shared domain its local part must be a slug. Raises InvalidValue, DomainNotFound, AddressTaken.
     """
@@ -71,7 +71,7 @@ def create_agent(
 
 
 def slug_address(slug: str, *, shared_domain: str | None) -> str:
-    """The address that *slug* means. Raises NoSharedDomain, InvalidValue."""
+    """The address of *slug* on the shared domain. Raises NoSharedDomain, InvalidValue."""
     if shared_domain is None:
         raise NoSharedDomain
     check_slug(slug)
@@ -91,7 +91,7 @@ def change_agent(
     on_unverified: str | None = None,
     now: datetime,
 ) -> Agent:
-    """Change what is given; None leaves a thing as it is. A URL alone means webhook mode.
+    """Change the values given; None leaves a value as it is. A URL without a mode means webhook mode.
 
     Raises InvalidValue, AgentNotFound.
     """
@@ -103,14 +103,14 @@ def change_agent(
     )
     if webhook_url is not None:
         agent = agents.update_agent_webhook(tx, user_id, address, webhook_url, now=now)
-    wanted = mode or ("webhook" if webhook_url is not None else agent.mode)
-    return agents.update_agent_mode(tx, user_id, address, wanted, now=now) if wanted != agent.mode else agent
+    new_mode = mode or ("webhook" if webhook_url is not None else agent.mode)
+    return agents.update_agent_mode(tx, user_id, address, new_mode, now=now) if new_mode != agent.mode else agent
 
 
 def rotate_secret(
     tx: Tx, user_id: str, address: str, *, master: MasterKey, now: datetime
 ) -> list[dict[str, str | None]]:
-    """Give the agent a new signing secret, and show all that are valid. Raises InvalidValue, AgentNotFound."""
+    """Add a signing secret to the agent, and return all valid ones. Raises InvalidValue, AgentNotFound."""
     normal = agents.normalised(address)
     agents.rotate_secret(tx, user_id, make_secret(normal, master=master, now=now))
     return read_secrets(tx, normal, master=master, now=now)
@@ -130,7 +130,7 @@ def read_secrets(tx: Tx, address: str, *, master: MasterKey, now: datetime) -> l
 
 
 def make_secret(address: str, *, master: MasterKey, now: datetime) -> AgentSecret:
-    """A fresh signing secret for the agent at *address* (normalised)."""
+    """A new signing secret for the agent at *address* (normalised)."""
     return agent_secret(
         address,
         new_key_id(),
@@ -142,7 +142,7 @@ def make_secret(address: str, *, master: MasterKey, now: datetime) -> AgentSecre
 
 
 def check_slug(slug: str) -> None:
-    """Refuse what must not be an address on a domain that everybody shares. Raises InvalidValue."""
+    """Refuse a local part that must not exist on the shared domain. Raises InvalidValue."""
     if not _SLUG.fullmatch(slug) or len(slug) > MAX_SLUG:
         raise InvalidValue(f"slug: 1 to {MAX_SLUG} of a-z, 0-9, -, _ and single dots between them")
     if slug in RESERVED:
@@ -150,7 +150,7 @@ def check_slug(slug: str) -> None:
 
 
 def check_webhook(url: str | None, *, allow: Sequence[Network]) -> None:
-    """Refuse what could never be posted to; addresses are looked at when connecting. Raises InvalidValue."""
+    """Refuse a URL that is never posted to; its addresses are checked when connecting. Raises InvalidValue."""
     if url is None:
         return
     try:
@@ -160,12 +160,12 @@ def check_webhook(url: str | None, *, allow: Sequence[Network]) -> None:
 
 
 def check_texts(*, name: str, events: Sequence[str], on_unverified: str) -> None:
-    """Refuse what the schema would refuse, with a word on why. Raises InvalidValue."""
+    """Refuse values that the schema would refuse, with the reason. Raises InvalidValue."""
     if not is_text(name, most=MAX_NAME):
         raise InvalidValue(f"name: at most {MAX_NAME} printable characters")
     unknown = [event for event in events if event not in EVENT_NAMES]
     if unknown:
-        raise InvalidValue(f"events: there is no {unknown[0]}")
+        raise InvalidValue(f"events: {unknown[0]} is no event type")
     if on_unverified not in {"deliver", "reject"}:
         raise InvalidValue("on_unverified: deliver or reject")
 

@@ -1,4 +1,4 @@
-"""A look at a domain's records in DNS, as they are now."""
+"""Look up a domain's expected records in DNS and judge each."""
 
 import asyncio
 from typing import Final
@@ -15,9 +15,9 @@ _KEYS: Final = "_domainkey"  # below which a domain's DKIM keys are (RFC 6376 §
 async def look_up_records(
     domain: Domain, *, resolver: Resolver, place: DnsIdentity, sending: bool | None = None
 ) -> tuple[DnsCheck, ...]:
-    """How each record of *domain* is seen, all asked for at once; of what nobody answered, that.
+    """Look up all expected records of *domain* at once; a record without an answer is `unknown`.
 
-    *resolver* should answer from no memory: people ask as soon as they have published.
+    *resolver* should have no cache: owners check as soon as they have published.
     """
     wanted = expected_records(domain, place=place, sending=place.sends if sending is None else sending)
     return tuple(await asyncio.gather(*[_look(domain, each, resolver=resolver, place=place) for each in wanted]))

@@ -1,4 +1,4 @@
-"""What DNS showed of a domain's records: whether it is right, what follows from it, and when to look again. Pure."""
+"""Judge a domain's DNS records: right or wrong, the state that follows, and the time of the next check. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from relay.dns.resolver import DnsAnswer
 from store.records.domains import Purpose, RecordState, RecordStatus
 from store.records.mail import Domain
 
-MAX_FOUND: Final = 10  # records that are told
+MAX_FOUND: Final = 10  # records that are shown
 MAX_TEXT: Final = 500  # characters of each
 
 PENDING_OFTEN: Final = timedelta(minutes=5)  # on a claim's first day
-PENDING_SELDOM: Final = timedelta(hours=1)  # then
-PENDING_FOR: Final = timedelta(days=7)  # after which only its owner has it looked at
+PENDING_SELDOM: Final = timedelta(hours=1)  # after that
+PENDING_FOR: Final = timedelta(days=7)  # after that only its owner checks it
 VERIFIED: Final = timedelta(days=1)
 UNANSWERED: Final = timedelta(hours=1)  # a verified one's, whose nameservers did not answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsCheck:
-    """One look for one record."""
+    """The result of one lookup of one record."""
 
     purpose: Purpose
     is_right: bool | None  # None: DNS did not answer
@@ -33,12 +33,12 @@ class DnsCheck:
 
 
 def unanswered(wanted: ExpectedRecord) -> DnsCheck:
-    """Nobody said anything."""
+    """The result where DNS did not answer."""
     return DnsCheck(purpose=wanted.purpose, is_right=None, found=())
 
 
 def judge(wanted: ExpectedRecord, answer: DnsAnswer, *, place: DnsIdentity) -> DnsCheck:
-    """Whether what DNS *answer*ed is what was *wanted*."""
+    """Compare the DNS *answer* with the *wanted* record."""
     records = answer.records
     match wanted.purpose:
         case "ownership":
@@ -47,9 +47,9 @@ def judge(wanted: ExpectedRecord, answer: DnsAnswer, *, place: DnsIdentity) -> D
             is_right = place.hostname in _nearest(records)
         case "spf":
             records = tuple(record for record in records if record[:6].lower() == "v=spf1")
-            is_right = _lets(records, place.mechanism)
+            is_right = _allows(records, place.mechanism)
         case "dkim":
-            # No key can be looked for without its name; but the place where all are is there only if one is (RFC 8020).
+            # Without its selector a key cannot be looked up, but _domainkey exists only if a key does (RFC 8020).
             records, is_right = (), answer.exists
         case "dmarc":
             policy = dmarc_record.select(records)
@@ -58,7 +58,7 @@ def judge(wanted: ExpectedRecord, answer: DnsAnswer, *, place: DnsIdentity) -> D
 
 
 def state_after(before: RecordState | None, seen: DnsCheck, *, now: datetime) -> RecordState:
-    """How a record stands after another look at it."""
+    """The state of a record after another check."""
     verified_at = before.verified_at if before else None
     missing_since = before.missing_since if before else None
     if seen.is_right:
@@ -76,7 +76,7 @@ def state_after(before: RecordState | None, seen: DnsCheck, *, now: datetime) ->
 
 
 def next_look(domain: Domain, states: Sequence[RecordState], *, now: datetime) -> datetime | None:
-    """When to look at *domain* again by itself, after a look *now* that gave *states*; None is never."""
+    """The time of the next automatic check of *domain*, after one *now* that gave *states*; None: never."""
     if domain.verified:
         is_unknown = any(state.status == "unknown" for state in states)
         return now + (UNANSWERED if is_unknown else VERIFIED)
@@ -97,14 +97,14 @@ def _status(seen: DnsCheck, *, was_verified: bool) -> RecordStatus:
 
 
 def _nearest(records: Sequence[str]) -> set[str]:
-    """The hosts that mail is brought to first (RFC 5321 §5.1), of MX records like ``10 mx.example``."""
+    """The hosts with the lowest preference (RFC 5321 §5.1), of MX records like ``10 mx.example``."""
     parted = [record.partition(" ") for record in records]
     least = min((int(preference) for preference, _, _ in parted), default=0)
     return {host.lower().rstrip(".") for preference, _, host in parted if int(preference) == least}
 
 
-def _lets(records: Sequence[str], mechanism: str) -> bool:
-    """Whether these SPF records are one, valid, and let what *mechanism* names send."""
+def _allows(records: Sequence[str], mechanism: str) -> bool:
+    """Whether there is one SPF record, valid, in which *mechanism* passes."""
     try:
         record = spf_record.select(records)
         if record is None:
@@ -113,7 +113,7 @@ def _lets(records: Sequence[str], mechanism: str) -> bool:
     except SpfSyntaxError:
         return False
     terms = [term.removeprefix("+") for term in record.lower().split(" ")]
-    return mechanism in takewhile(lambda term: term.lstrip("-~?") != "all", terms)  # what follows is never looked at
+    return mechanism in takewhile(lambda term: term.lstrip("-~?") != "all", terms)  # terms after `all` are ignored
 
 
 def _shown(records: Sequence[str]) -> tuple[str, ...]:
@@ -121,5 +121,5 @@ def _shown(records: Sequence[str]) -> tuple[str, ...]:
 
 
 def _printable(record: str) -> str:
-    r"""*record* as a zone file would have it: a stranger's octets that are no text as ``\DDD``."""
+    r"""*record* as in a zone file: octets that are not printable as ``\DDD``."""
     return "".join(sign if sign.isprintable() else f"\\{ord(sign):03d}" for sign in record[:MAX_TEXT])

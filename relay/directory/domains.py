@@ -1,4 +1,4 @@
-"""Claiming a domain, proving it by a TXT record, and knowing how its records stand (docs/contract.md §6)."""
+"""Claim a domain, verify it by a TXT record, and keep the state of its records (docs/contract.md §6)."""
 
 import secrets
 from collections.abc import Sequence
@@ -27,21 +27,21 @@ log = structlog.get_logger("relay.directory")
 
 @dataclass(frozen=True, slots=True)
 class DomainWithRecords:
-    """A domain, and how its records were last seen."""
+    """A domain, and the states of its records at the last check."""
 
     domain: Domain
     states: Sequence[RecordState]
-    gone: Sequence[RecordState] = ()  # of those, what this very look found to be there no more
+    gone: Sequence[RecordState] = ()  # of those, the records that this check found missing first
 
 
 def claim(tx: Tx, user_id: str, name: str, *, now: datetime) -> Domain:
-    """The user's claim on a domain, new or as it was. Raises InvalidValue, DomainNotAvailable."""
+    """Create the user's claim on a domain, or return the earlier one. Raises InvalidValue, DomainNotAvailable."""
     token = secrets.token_hex(TOKEN_BYTES)
     return domains.claim_or_create_domain(tx, user_id, name, token=token, now=now, next_check_at=now + PENDING_OFTEN)
 
 
-def claim_anew(tx: Tx, user_id: str, name: str, *, now: datetime) -> tuple[DomainWithRecords, bool]:
-    """The same, with how it stands, and whether it is new."""
+def claim_with_records(tx: Tx, user_id: str, name: str, *, now: datetime) -> tuple[DomainWithRecords, bool]:
+    """Claim as claim() does; return the claim with its records, and whether it is new."""
     try:
         domains.lookup_domain(tx, user_id, name)
     except DomainNotFound:
@@ -55,22 +55,22 @@ def look_up(tx: Tx, user_id: str, name: str) -> DomainWithRecords:
 
 
 def list_some(tx: Tx, user_id: str, *, limit: int, cursor: str | None) -> Page[DomainWithRecords]:
-    """Domains of this user, by name. Raises InvalidValue for no cursor of this list."""
+    """Domains of this user, by name. Raises InvalidValue: *cursor* is not of this list."""
     page = domains.page_domains_by_user(tx, user_id, limit=limit, cursor=cursor)
     states = list_record_states(tx, user_id, [each.domain for each in page.items])
     return Page([DomainWithRecords(each, states[each.domain]) for each in page.items], page.next_cursor)
 
 
 def settle(tx: Tx, domain: Domain, seen: Sequence[DnsCheck], *, master: MasterKey, now: datetime) -> DomainWithRecords:
-    """Keep what was *seen* of a claim, and make the claimant the owner if that is the proof.
+    """Keep what was *seen* of a claim, and make the claimant the owner if they prove it.
 
-    *domain* is the claim as it was read before: if somebody has looked since, what they saw stays. Nothing that
-    is seen, or not, takes a verified domain away. Raises DomainNotFound when it was given up meanwhile.
+    *domain* is the claim as it was read before: a check that ended since then wins. No result takes a
+    verified domain away. Raises DomainNotFound where the claim was deleted meanwhile.
     """
     before = {state.purpose: state for state in _listing(tx, domain).states}
     states = [state_after(before.get(each.purpose), each, now=now) for each in seen]
-    if not domain.verified and _is_proved(states):
-        with suppress(DomainNotAvailable):  # somebody else was first
+    if not domain.verified and _is_proven(states):
+        with suppress(DomainNotAvailable):  # another user verified it first
             domain = _own(tx, domain, master=master, now=now)
     kept = keep_record_states(tx, domain, states, next_check_at=next_look(domain, states, now=now))
     listing = look_up(tx, _claimant(domain), domain.domain)
@@ -79,25 +79,25 @@ def settle(tx: Tx, domain: Domain, seen: Sequence[DnsCheck], *, master: MasterKe
 
 
 def require_answer(domain: Domain, seen: Sequence[DnsCheck]) -> None:
-    """Return if DNS said anything about the proof. Raises DnsUnavailable."""
+    """Return if DNS answered about the proof of ownership. Raises DnsUnavailable."""
     if any(each.purpose == "ownership" and each.is_right is None for each in seen):
         raise DnsUnavailable(f"no nameserver answered for {PROOF_NAME}.{domain.domain}")
 
 
 def require_proof(listing: DomainWithRecords) -> None:
-    """Return if the domain is the claimant's. Raises DomainUnproven with what was seen, DomainNotAvailable."""
+    """Return if the claimant owns the domain. Raises DomainUnproven with the records found, DomainNotAvailable."""
     domain = listing.domain
     if domain.verified:
         return
-    if _is_proved(listing.states):
-        raise DomainNotAvailable(f"{domain.domain} was verified by somebody else")
+    if _is_proven(listing.states):
+        raise DomainNotAvailable(f"{domain.domain} was verified by another user")
     found = next((state.found for state in listing.states if state.purpose == "ownership"), ())
     seen = "there is " + ", ".join(found) if found else "there is none"
     raise DomainUnproven(f"no TXT record {PROOF_VALUE}{domain.token} at {PROOF_NAME}.{domain.domain}: {seen}")
 
 
 def warn(listing: DomainWithRecords) -> None:
-    """Tell the operator once of each record that has gone: mail may stop to come."""
+    """Log each record that went missing, once: mail may stop to arrive."""
     for state in listing.gone:
         log.warning("dns_record_missing", domain=listing.domain.domain, purpose=state.purpose, status=state.status)
 
@@ -110,7 +110,7 @@ def accept(tx: Tx, user_id: str, name: str, *, master: MasterKey, now: datetime)
     claimed = domains.lookup_domain(tx, user_id, name)
     owned = _own(tx, claimed, master=master, now=now)
     if not claimed.verified:
-        keep_record_states(tx, owned, (), next_check_at=now + PENDING_OFTEN)  # nobody may have looked yet
+        keep_record_states(tx, owned, (), next_check_at=now + PENDING_OFTEN)  # there may have been no check yet
     return domains.lookup_domain(tx, user_id, name)
 
 
@@ -119,7 +119,7 @@ def _own(tx: Tx, domain: Domain, *, master: MasterKey, now: datetime) -> Domain:
     owned = domains.verify_domain(tx, user_id, domain.domain, now=now)
     address = f"{agents.POSTMASTER}@{owned.domain}"
     secret = make_secret(address, master=master, now=now)
-    with suppress(AddressTaken):  # verified before, or the owner has made one: theirs stays
+    with suppress(AddressTaken):  # verified before, or its owner has created one: that stays
         agents.create_agent(
             tx, user_id, address, mode="poll", webhook_url=None, secret=secret, now=now, is_postmaster=True
         )
@@ -131,9 +131,9 @@ def _listing(tx: Tx, domain: Domain) -> DomainWithRecords:
 
 
 def _claimant(domain: Domain) -> str:
-    assert domain.user_id is not None, "the shared domain is nobody's claim"
+    assert domain.user_id is not None, "the shared domain has no claim"
     return domain.user_id
 
 
-def _is_proved(states: Sequence[RecordState]) -> bool:
+def _is_proven(states: Sequence[RecordState]) -> bool:
     return any(state.purpose == "ownership" and state.status == "verified" for state in states)

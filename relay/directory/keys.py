@@ -1,4 +1,4 @@
-"""API keys: made here, shown once, known afterwards only by their hash."""
+"""Create API keys and find their owners. A key is shown once; the store has its hash only."""
 
 import secrets
 from collections.abc import Collection
@@ -19,7 +19,7 @@ def create_key(
     agent: str | None = None,
     scopes: Collection[str] = keys.ALL_SCOPES,
 ) -> tuple[ApiKey, str]:
-    """A new key and its plaintext, which nobody can show again. Raises InvalidValue, AgentNotFound."""
+    """Create a key; return it and its plaintext, which cannot be shown again. Raises InvalidValue, AgentNotFound."""
     plaintext = new_key(secrets.token_bytes(KEY_BYTES))
     kept = keys.create_api_key(
         tx,
@@ -35,5 +35,5 @@ def create_key(
 
 
 def find_holder(tx: Tx, plaintext: str) -> tuple[User, ApiKey] | None:
-    """Who holds this key; None for one that is unknown, revoked or no key at all."""
+    """The user and the key of *plaintext*; None where it is unknown, revoked or no key."""
     return keys.get_user_by_api_key(tx, hash_key(plaintext)) if is_key(plaintext) else None

@@ -1,4 +1,4 @@
-"""Sessions of people: a token made here, handed to the browser, and known afterwards only by its hash."""
+"""Create, find and end sessions of the console. The browser has the token, the store its hash only."""
 
 import re
 import secrets
@@ -16,18 +16,18 @@ _FORM: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)  # base64url without p
 
 
 def create_session(tx: Tx, user_id: str, *, now: datetime) -> tuple[Session, str]:
-    """A new session and its token, which nobody can show again. Raises InvalidValue for nobody."""
+    """Create a session; return it and its token, which cannot be shown again. Raises InvalidValue: no such user."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
     return sessions.create_user_session(tx, user_id, token_hash=_hashed(token), now=now), token
 
 
 def find_session(tx: Tx, token: str, *, now: datetime) -> tuple[User, Session] | None:
-    """Who is signed in with *token*; None for one that is unknown, over, or no token at all."""
+    """The user and session of *token*; None where it is unknown, expired or no token."""
     return sessions.get_user_session(tx, _hashed(token), now=now) if _FORM.fullmatch(token) else None
 
 
 def end_session(tx: Tx, token: str) -> None:
-    """Sign out whoever has *token*; one that is no token signs nobody out."""
+    """End the session of *token*; a token without a session ends none."""
     if _FORM.fullmatch(token):
         sessions.delete_user_session(tx, _hashed(token))
 

@@ -1,4 +1,4 @@
-"""Sign in by a link from a letter or from the operator: valid for 15 minutes, once; a sign-in voids the others."""
+"""Sign in by a link from a letter or the operator: valid for 15 minutes, once; voids the other links."""
 
 from datetime import datetime, timedelta
 from typing import Final

@@ -1,4 +1,4 @@
-"""The JSON that an agent gets: a message whole (docs/contract.md §5), and the event around it. Pure."""
+"""The JSON of received messages: the message document (docs/contract.md §5) and its event. Pure."""
 
 import base64
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ from relay.signing.secrets import Secret
 from relay.signing.webhook import sign
 from store.records.mail import Message
 
-RAW_INLINE_BYTES: Final = 65_536  # up to here the event carries the mail itself
+RAW_INLINE_BYTES: Final = 65_536  # the event carries the raw message up to this size
 
 
 def event_body(*, event_id: str, event_type: str, at: datetime, data: dict[str, Any]) -> bytes:
-    """The bytes that are signed and sent."""
+    """The bytes of an event, which are signed and sent."""
     return orjson.dumps({"type": event_type, "id": event_id, "timestamp": rfc3339(at), "data": data})
 
 
 def message_event(
     message: Message, raw: bytes, *, event_id: str, event_type: str, at: datetime, base_url: str
 ) -> bytes:
-    """The bytes of an event about an inbound message, for a webhook and a stream alike. As dear as message_data."""
+    """The bytes of an event about an inbound message, for webhook and stream. Costs as much as message_data."""
     data = message_data(message, raw, base_url=base_url)
     return event_body(event_id=event_id, event_type=event_type, at=at, data=data)
 
@@ -38,23 +38,23 @@ def message_event(
 def event_headers(
     seal: dict[str, str], body: bytes, *, event_id: str, at: datetime, secrets: Sequence[Secret]
 ) -> dict[str, str]:
-    """What goes with an event's *body* that is handed over at *at*: the webhook's signature and the message's *seal*.
+    """The HTTP headers of an event's *body* sent at *at*: the webhook's signature and the message's *seal*.
 
-    A mail that an agent wrote has none: it was never received.
+    An event about an outbound message has no seal.
     """
     return sign(event_id, at, body, secrets) | seal
 
 
 def message_data(message: Message, raw: bytes, *, base_url: str) -> dict[str, Any]:
-    """Everything about an inbound message. Parses *raw*: linear, but not free for a large mail."""
+    """The whole document of an inbound message. Parses *raw*, in time linear in its size."""
     headers = split_headers(raw)
-    letter = parse(raw, headers)
+    parsed = parse(raw, headers)
     summary = summarise(headers, null_sender=message.mail_from == "")
     links = _Links(base_url, message)
     return {
         **_identity(message),
         **_header_part(summary),
-        **_letter_part(letter, links),
+        **_content_part(parsed, links),
         **_proof(message),
         "raw_size": message.raw_size,
         "raw_sha256": message.raw_sha256,
@@ -65,7 +65,7 @@ def message_data(message: Message, raw: bytes, *, base_url: str) -> dict[str, An
 
 
 def message_item(message: Message) -> dict[str, Any]:
-    """A message as lists show it: without its texts, so without reading its bytes."""
+    """The document of a message in lists: without its texts, so its bytes are not read."""
     return {
         **_identity(message),
         "status": message.status,
@@ -111,14 +111,14 @@ def _header_part(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _letter_part(letter: ParsedMail, links: "_Links") -> dict[str, Any]:
+def _content_part(parsed: ParsedMail, links: "_Links") -> dict[str, Any]:
     return {
-        "text": letter.text,
-        "html": letter.html,
-        "reply_text": reply_text(letter.text),
-        "truncated": letter.truncated,
-        "attachments": [_attachment(attachment, links) for attachment in letter.attachments],
-        "headers": [list(header) for header in letter.headers],
+        "text": parsed.text,
+        "html": parsed.html,
+        "reply_text": reply_text(parsed.text),
+        "truncated": parsed.truncated,
+        "attachments": [_attachment(attachment, links) for attachment in parsed.attachments],
+        "headers": [list(header) for header in parsed.headers],
     }
 
 
@@ -145,7 +145,7 @@ def _attachment(attachment: Attachment, links: "_Links") -> dict[str, Any]:
 
 
 class _Links:
-    """Where a message and what belongs to it is fetched."""
+    """The URLs of a message, its raw bytes and its attachments."""
 
     def __init__(self, base_url: str, message: Message) -> None:
         self.message = f"{base_url}/v1/agents/{quote(message.agent, safe='')}/messages/{message.id}"

@@ -1,4 +1,4 @@
-"""The JSON about a mail that an agent wrote: the message whole, a line of a list, and the event around it. Pure."""
+"""The JSON of outbound messages: the whole document, the item of a list, and its event. Pure."""
 
 import base64
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from store.records.outbound import AttachmentInfo, OutboundMessage, OutboundSumm
 def outbound_event(
     message: OutboundMessage, details: dict[str, Any] | None, *, event_id: str, event_type: str, at: datetime
 ) -> bytes:
-    """The bytes of an event about a mail of the agent's own: how it stands, and what the event adds to that."""
+    """The bytes of an event about an outbound message: its item and the event's *details*."""
     data = {**outbound_item(message), "details": details or {}}
     return event_body(event_id=event_id, event_type=event_type, at=at, data=data)
 
@@ -28,7 +28,7 @@ def outbound_document(
     feedback: Sequence[Feedback],
     base_url: str,
 ) -> dict[str, Any]:
-    """Everything about a mail that an agent wrote; *raw* are its wire bytes while they are kept."""
+    """The whole document of an outbound message; *raw* are its wire bytes while they are kept."""
     own = f"{base_url}/v1/agents/{quote(message.agent, safe='')}/messages/{message.id}"
     answered = message.answered
     return {
@@ -47,7 +47,7 @@ def outbound_document(
 
 
 def outbound_item(message: OutboundSummary) -> dict[str, Any]:
-    """A mail that an agent wrote, without its texts."""
+    """The document of an outbound message in lists: without its texts."""
     return {
         "message_id": message.id,
         "agent": message.agent,
@@ -77,18 +77,18 @@ def outbound_item(message: OutboundSummary) -> dict[str, Any]:
 
 
 def _recipients(message: OutboundMessage, feedback: Sequence[Feedback]) -> list[dict[str, Any]]:
-    """Everybody it goes to, with what was last told of them."""
-    last = {told.recipient.lower(): told for told in feedback}
+    """All recipients, each with its last feedback."""
+    last = {part.recipient.lower(): part for part in feedback}
     return [_recipient(field, each, last.get(each.lower())) for field, people in message.by_field for each in people]
 
 
-def _recipient(field: str, address: str, told: Feedback | None) -> dict[str, Any]:
+def _recipient(field: str, address: str, last: Feedback | None) -> dict[str, Any]:
     return {
         "address": address,
         "field": field,
-        "status": told.kind if told else None,
-        "detail": told.detail if told else None,
-        "at": rfc3339(told.at) if told else None,
+        "status": last.kind if last else None,
+        "detail": last.detail if last else None,
+        "at": rfc3339(last.at) if last else None,
     }
 
 

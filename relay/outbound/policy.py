@@ -7,7 +7,7 @@ from store.records.outbound import HoldReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """What one agent may do without a person looking at it; 0 is no end."""
+    """The limits of one agent without a review; 0 means no limit."""
 
     sends_per_hour: int = 200
     replies_per_conversation_hour: int = 20
@@ -16,26 +16,26 @@ class Caps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendCounts:
-    """An agent as it would be with this mail sent."""
+    """An agent's counts with this message included."""
 
-    asks_first: bool  # its owner wants to see every mail
-    # Each is counted no further than one more than its cap, as more makes no difference.
+    asks_first: bool  # its owner reviews every message
+    # Each is counted up to one above its cap, as more makes no difference.
     sends: int  # in the last hour, this one counted
-    replies: int  # of them in this mail's conversation; 0 for one that begins a conversation
+    replies: int  # of them in this message's conversation; 0 for a new conversation
     new_recipients: int  # in the last day, this one's counted
 
 
-def hold_reason(standing: SendCounts, caps: Caps) -> HoldReason | None:
-    """Why a person is asked about the mail; None: nobody is.
+def hold_reason(counts: SendCounts, caps: Caps) -> HoldReason | None:
+    """The reason to hold the message for a reviewer; None: send it.
 
-    A cap that is reached holds and drops nothing: a runaway agent fills a list, and no stranger's mailbox.
+    A cap that is reached holds messages and drops none: a runaway agent fills the list of reviews, not mailboxes.
     """
-    if standing.asks_first:
+    if counts.asks_first:
         return "owner"
-    if 0 < caps.sends_per_hour < standing.sends:
+    if 0 < caps.sends_per_hour < counts.sends:
         return "sends"
-    if 0 < caps.replies_per_conversation_hour < standing.replies:
+    if 0 < caps.replies_per_conversation_hour < counts.replies:
         return "replies"
-    if 0 < caps.new_recipients_per_day < standing.new_recipients:
+    if 0 < caps.new_recipients_per_day < counts.new_recipients:
         return "recipients"
     return None

@@ -1,4 +1,4 @@
-"""The mail that an agent answers or hands on: one that came in, or one of its own."""
+"""Find the message that an agent answers or forwards, received or its own, and build the request."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,43 +21,43 @@ from store.transaction import Tx
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplySource:
-    """A mail and what is known of it beside its bytes."""
+    """A message, with what its row says beside its bytes."""
 
     original: Original
     conversation_id: str | None
-    automated: bool  # a machine wrote it, by its own word
-    writers: tuple[str, ...]  # whoever wrote it first; nobody where the agent did
+    automated: bool  # its header says that a machine wrote it
+    writers: tuple[str, ...]  # the authors that a reply goes to; empty for the agent's own message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyOptions:
-    """What an agent says in a reply, and to whom."""
+    """The content of a reply, and its recipients."""
 
     words: MessageText
     reply_all: bool = False
     quote: bool = True
     allow_automated: bool = False
-    cc: tuple[str, ...] = ()  # beside those that the mail names
+    cc: tuple[str, ...] = ()  # besides those of the original
     bcc: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
 
 
-async def reply_to(agent: str, message_id: str, told: ReplyOptions, *, ctx: SendContext) -> OutboundRequest:
-    """A reply of *agent*'s, in the conversation of the mail.
+async def reply_to(agent: str, message_id: str, options: ReplyOptions, *, ctx: SendContext) -> OutboundRequest:
+    """Build a reply by *agent*, in the conversation of the message.
 
-    Raises MessageNotFound; AutomatedMail unless that is allowed: machines that answer machines never end;
-    BadDraft where nobody is left to answer.
+    Raises MessageNotFound; AutomatedMail unless that is allowed, as two machines would answer each other without
+    end; BadDraft where no recipient is left.
     """
     earlier = await _find(agent, message_id, ctx=ctx)
-    if earlier.automated and not told.allow_automated:
+    if earlier.automated and not options.allow_automated:
         raise AutomatedMail
-    answer = reply(earlier.original, told.words, agent=agent, reply_all=told.reply_all, quote=told.quote)
+    answer = reply(earlier.original, options.words, agent=agent, reply_all=options.reply_all, quote=options.quote)
     return OutboundRequest(
-        draft=_with_more(answer.draft, agent, cc=told.cc, bcc=told.bcc),
+        draft=_with_more(answer.draft, agent, cc=options.cc, bcc=options.bcc),
         kind="reply",
         answered=answer.answered,
         conversation_id=earlier.conversation_id,
-        headers=told.headers,
+        headers=options.headers,
         familiar=earlier.writers,
     )
 
@@ -72,7 +72,7 @@ async def forward_on(
     headers: tuple[tuple[str, str], ...],
     ctx: SendContext,
 ) -> OutboundRequest:
-    """The mail handed on, in its conversation. Raises MessageNotFound, ContentGone."""
+    """Build a forward, in the conversation of the message. Raises MessageNotFound, ContentGone."""
     earlier = await _find(agent, message_id, ctx=ctx)
     if not earlier.original.raw:
         raise ContentGone
@@ -118,7 +118,7 @@ async def _find_own(agent: str, message_id: str, *, now: datetime, ctx: SendCont
 
 
 def _own(message: OutboundMessage, raw: bytes) -> Original:
-    """What is left of a mail of the agent's: enough to write after it."""
+    """The agent's own message from its row, as its bytes may be gone."""
     answered = message.answered
     return Original(
         from_=Mailbox(name="", address=message.agent),

@@ -1,4 +1,4 @@
-"""An agent writes: the mail is composed, judged by the caps, and kept in one transaction, to go or to wait."""
+"""Submit a message of an agent: compose it, check the limits, and keep it in one transaction, queued or held."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -39,16 +39,16 @@ class OutboundRequest:
     draft: Draft
     kind: OutboundKind = "send"
     answered: AnsweredMessage | None = None
-    conversation_id: str | None = None  # None begins one
+    conversation_id: str | None = None  # None: a new one
     headers: tuple[tuple[str, str], ...] = ()
-    familiar: tuple[str, ...] = ()  # whoever wrote first: answering them is not writing to somebody new
+    familiar: tuple[str, ...] = ()  # addresses that wrote to the agent: they do not count as new recipients
 
 
 class UnitOfWorkHook(Protocol):
-    """What else belongs into the transaction that keeps a mail: see relay/web/access/idempotency.py."""
+    """Work in the same transaction that keeps a message: see relay/web/access/idempotency.py."""
 
     def begin(self, tx: Tx) -> None:
-        """Raise, and nothing is kept."""
+        """Runs first; what it raises undoes the transaction."""
         ...
 
     def end(self, tx: Tx, message: OutboundMessage) -> None:
@@ -59,10 +59,10 @@ class UnitOfWorkHook(Protocol):
 async def submit(
     agent: Agent, request: OutboundRequest, *, ctx: SendContext, hook: UnitOfWorkHook | None = None
 ) -> OutboundMessage:
-    """Keep *wish* for *agent*: ``queued``, or ``pending_approval`` where a person is asked.
+    """Keep *request* for *agent*: ``queued``, or ``pending_approval`` where a reviewer decides.
 
     Raises BadDraft, MailTooLarge; OutboundOff for a recipient that no agent here is, where there is no provider;
-    Suppressed; the store's AgentNotFound, DomainUnproven, InvalidValue, Unavailable; and whatever *around* raises.
+    Suppressed; the store's AgentNotFound, DomainUnproven, InvalidValue, Unavailable; and what *hook* raises.
     """
     goes_out = await _goes_out(request, ctx=ctx)
     new, wire = await _composed(agent, request, goes_out=goes_out, ctx=ctx)
@@ -76,12 +76,13 @@ async def submit(
         return message
 
     message = await ctx.store.write(unit)
-    log.info("outbound_created", message_id=message.id, agent=agent.address, status=message.status, hold=message.hold_reason)
+    facts = {"agent": agent.address, "status": message.status, "hold": message.hold_reason}
+    log.info("outbound_created", message_id=message.id, **facts)
     return message
 
 
 async def _goes_out(request: OutboundRequest, *, ctx: SendContext) -> bool:
-    """Whether anybody of it is no agent of this relay. Raises OutboundOff where they cannot be reached."""
+    """Whether a recipient is no agent of this relay. Raises OutboundOff where there is no courier for it."""
     elsewhere = await ctx.store.read(lambda tx: outside(tx, request.draft.all_recipients, ctx=ctx))
     if elsewhere and ctx.courier is None:
         raise OutboundOff
@@ -92,7 +93,9 @@ async def _composed(
     agent: Agent, request: OutboundRequest, *, goes_out: bool, ctx: SendContext
 ) -> tuple[NewOutbound, WireBytes]:
     message_id, now = new_message_id(), ctx.clock.now()
-    mail_from = await ctx.senders.shared_from(agent.address) if goes_out else None  # inside it is always their own
+    mail_from = (
+        await ctx.senders.shared_from(agent.address) if goes_out else None
+    )  # local recipients see the agent's own address
     composed = await compose_draft(
         request.draft,
         author_of(agent.address, agent.name, mail_from=mail_from or agent.address),
@@ -128,7 +131,7 @@ def _keep(
     agent = require_verified_domain(tx, agent.address)
     assert agent.user_id is not None, "the operator's own agent has no key to send with"
     require_not_suppressed(tx, agent.user_id, all_recipients)
-    reason = hold_reason(_standing(tx, agent, request, ctx.caps, now=now), ctx.caps)
+    reason = hold_reason(_counts(tx, agent, request, ctx.caps, now=now), ctx.caps)
     keep_body(tx, wire.sha256, size=wire.size, content=wire.content, now=now)
     if reason is None:
         record_recipients(tx, agent.address, all_recipients, now=now)  # of one that is held, once it is sent
@@ -138,11 +141,11 @@ def _keep(
     return held
 
 
-def _standing(tx: Tx, agent: Agent, request: OutboundRequest, caps: Caps, *, now: datetime) -> SendCounts:
-    """Counted no further than *caps* go."""
+def _counts(tx: Tx, agent: Agent, request: OutboundRequest, caps: Caps, *, now: datetime) -> SendCounts:
+    """The agent's counts with *request* included, each up to its cap."""
     address, lately, replies = agent.address, now - _HOUR, 0
-    strangers = [each for each in request.draft.all_recipients if each not in request.familiar]
-    new = len(find_new_recipients(tx, address, strangers))
+    unfamiliar = [each for each in request.draft.all_recipients if each not in request.familiar]
+    new = len(find_new_recipients(tx, address, unfamiliar))
     if new:
         new += count_new_recipients(tx, address, since=now - _DAY, most=caps.new_recipients_per_day)
     if conversation := request.conversation_id:

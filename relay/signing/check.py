@@ -145,7 +145,9 @@ def _disagreements(event: Mapping[str, Any], headers: Mapping[str, str], *, seal
     expected = [("id", event.get("id"), headers.get("webhook-id"))]
     if sealed and event.get("type") == RECEIVED:
         expected += _sealed_values(_mapping(event.get("data")), headers)
-    return tuple(f"the body's {name} differs from the header" for name, ours, theirs in expected if ours != theirs)
+    return tuple(
+        f"the body's {name} differs from the header" for name, in_body, in_header in expected if in_body != in_header
+    )
 
 
 def _sealed_values(data: Mapping[str, Any], headers: Mapping[str, str]) -> list[tuple[str, str | None, str | None]]:

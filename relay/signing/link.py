@@ -130,15 +130,15 @@ def check_form_token(token: str, page: str, *, key: bytes, now: datetime) -> Non
 
 
 def _token(kind: str, words: tuple[str, ...], key: bytes) -> str:
-    told = "\n".join(words).encode()
-    return f"{_encoded(told)}.{_encoded(_signature(kind, told, key))}"
+    payload = "\n".join(words).encode()
+    return f"{_encoded(payload)}.{_encoded(_signature(kind, payload, key))}"
 
 
 def _words(kind: str, token: str, count: int, key: bytes) -> list[str]:
-    told, signature = _parts(token)
-    if not same(_encoded(_signature(kind, told, key)), _encoded(signature)):
+    payload, signature = _parts(token)
+    if not same(_encoded(_signature(kind, payload, key)), _encoded(signature)):
         raise BadLink
-    words = told.decode().split("\n")
+    words = payload.decode().split("\n")
     if len(words) != count:
         raise BadLink
     return words
@@ -147,9 +147,9 @@ def _words(kind: str, token: str, count: int, key: bytes) -> list[str]:
 def _parts(token: str) -> tuple[bytes, bytes]:
     if len(token) > MAX_TOKEN or not token.isascii():
         raise BadLink
-    told, _, signature = token.partition(".")
+    payload, _, signature = token.partition(".")
     try:
-        return _decoded(told), _decoded(signature)
+        return _decoded(payload), _decoded(signature)
     except binascii.Error as error:
         raise BadLink from error
 
@@ -161,8 +161,8 @@ def _time(seconds: str, now: datetime | None) -> datetime:
     return at
 
 
-def _signature(kind: str, told: bytes, key: bytes) -> bytes:
-    return mac(key, kind.encode() + b"\n" + told)
+def _signature(kind: str, payload: bytes, key: bytes) -> bytes:
+    return mac(key, kind.encode() + b"\n" + payload)
 
 
 def _hashed(kind: str, *words: str) -> str:

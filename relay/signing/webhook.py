@@ -96,4 +96,4 @@ def _signature(message: bytes, secret: Secret) -> str:
 def _any_signed(message: bytes, given: str, secrets: Sequence[Secret]) -> bool:
     signatures = given.split(" ", _MOST_SIGNATURES)[:_MOST_SIGNATURES]
     expected = [_signature(message, secret) for secret in secrets]
-    return any(same(ours, theirs) for ours in expected for theirs in signatures)
+    return any(same(each, given_signature) for each in expected for given_signature in signatures)

@@ -1,4 +1,4 @@
-"""Where every table is registered, and how constraints are called on both databases."""
+"""The metadata of all tables, and the naming rule of their constraints on both databases."""
 
 from typing import Final
 

@@ -112,7 +112,7 @@ domains: Final = Table(
     "domains",
     metadata,
     Column("name", Text, primary_key=True),
-    # Who proved it. Until then claims stand side by side in domain_claims and nobody owns it.
+    # Its owner, who verified it. Until then domain_claims holds each claim, and the domain has no owner.
     Column("user_id", ForeignKey("users.id", ondelete="SET NULL"), index=True),
     Column("verified_at", UtcDateTime),
     Column("is_shared", Boolean, nullable=False, server_default=false()),
@@ -250,8 +250,8 @@ messages: Final = Table(
     Column("visible_at", UtcDateTime, nullable=False),  # when it is next leased, or tried to be sent
     Column("provider_message_id", Text),  # of what a provider sent, for us or to us: its id without its domain
     # Of an outbound one. store/outbound/lifecycle.py tells the moves from status to status.
-    Column("hold_expires_at", UtcDateTime),  # when nobody's decision becomes one
-    Column("send_attempt", Text),  # the id of the last attempt: whoever settles another changes nothing
+    Column("hold_expires_at", UtcDateTime),  # when the hold expires
+    Column("send_attempt", Text),  # the id of the last attempt: settling an older one changes no row
     Column("send_until", UtcDateTime),  # the end of that attempt's lease
     UniqueConstraint("agent", "seq"),
     CheckConstraint("direction IN ('inbound', 'outbound')", name="direction"),

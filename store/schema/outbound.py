@@ -1,4 +1,4 @@
-"""The tables of what agents write; the row that lists show is in ``messages``, see store/schema/inbound.py."""
+"""The tables of outbound messages; the row that lists show is in ``messages``, see store/schema/inbound.py."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ WAITING: Final = text("status = 'pending'")
 # SQLite counts rows by itself only in a column called INTEGER PRIMARY KEY.
 _Counter: Final = BigInteger().with_variant(Integer(), "sqlite")
 
-# What an agent wrote, beside the row that lists show. The content goes when its way has ended.
+# The content of an outbound message, beside its row in messages. It is removed when the message is settled.
 outbound: Final = Table(
     "outbound",
     metadata,
@@ -84,7 +84,7 @@ send_attempts: Final = Table(
     CheckConstraint("outcome IN ('sending', 'sent', 'failed', 'unconfirmed')", name="outcome"),
 )
 
-# What a provider told of a mail afterwards, a row for each recipient it told about.
+# Provider events about a message, one row for each recipient.
 feedback: Final = Table(
     "feedback",
     metadata,
@@ -100,7 +100,7 @@ feedback: Final = Table(
     CheckConstraint("kind IN ('delivered', 'bounced', 'complained', 'delayed', 'rejected')", name="kind"),
 )
 
-# Addresses that a user's agents do not write to any more.
+# Suppressed addresses: a user's agents do not write to them.
 suppressions: Final = Table(
     "suppressions",
     metadata,
@@ -113,7 +113,7 @@ suppressions: Final = Table(
     CheckConstraint("reason IN ('bounced', 'complained')", name="reason"),
 )
 
-# Everybody that an agent has written to, and since when: what is new is counted.
+# The recipients that an agent has written to, and since when: new ones are counted.
 known_recipients: Final = Table(
     "known_recipients",
     metadata,
@@ -123,7 +123,7 @@ known_recipients: Final = Table(
 )
 Index("known_recipients_new", known_recipients.c.agent, known_recipients.c.first_at)
 
-# Letters of the relay's own to people, composed when it is their turn: no link ever lies here.
+# Letters of the relay to users, composed when they are sent: no link is stored.
 notifications: Final = Table(
     "notifications",
     metadata,
@@ -151,7 +151,7 @@ notifications: Final = Table(
 Index("notifications_by_user", notifications.c.user_id, notifications.c.created_at)
 Index("notifications_due", notifications.c.due_at, sqlite_where=WAITING, postgresql_where=WAITING)
 
-# Links that count once: the hash of each that was used, until it would have been over anyhow.
+# One-time links: the hash of each used one, until its expiry.
 used_links: Final = Table(
     "used_links",
     metadata,
@@ -161,7 +161,7 @@ used_links: Final = Table(
     CheckConstraint("length(hash) = 64", name="hash"),
 )
 
-# What the operator has switched off by hand; a row that is not there is as usual.
+# Switches set by the operator; without a row the switch is off.
 switches: Final = Table(
     "switches",
     metadata,

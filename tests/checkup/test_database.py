@@ -54,7 +54,7 @@ def test_it_is_told_with_what_it_said_last(settings, hook, clock):
     (found,) = check_webhooks(settings, now=clock.now())
 
     assert ("warning", f"webhook of {HOOK}") == (found.state, found.name)
-    assert "1 dead, 1 to be tried again; last: HTTP 500" == found.seen
+    assert "1 dead, 1 waiting for a retry; last error: HTTP 500" == found.seen
 
 
 def test_a_database_as_it_should_be_is_ok(settings, store, system_clock):

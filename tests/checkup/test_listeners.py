@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from relay.checkup import listeners as doors
-from relay.checkup.listeners import check_doors, check_way_in, check_way_out
+from relay.checkup.listeners import check_listeners, check_outgoing, check_port_25
 from relay.settings import Settings
 from tests.fakes import FakeResolver
 
@@ -47,7 +47,7 @@ def answering(text):
 async def looked_at(smtp, http):
     async with answering(smtp) as mail, answering(http) as web:
         settings = Settings(hostname=HOST, smtp_listen=[mail], http_listen=[web])
-        return [each.state for each in await check_doors(settings)]
+        return [each.state for each in await check_listeners(settings)]
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ async def test_where_the_daemon_does_not_run_its_doors_are_passed_over(unused_tc
     ports = unused_tcp_port_factory(), unused_tcp_port_factory()
     settings = Settings(hostname=HOST, smtp_listen=[("::", ports[0])], http_listen=[("0.0.0.0", ports[1])])
 
-    assert ["skipped", "skipped"] == [each.state for each in await check_doors(settings)]
+    assert ["skipped", "skipped"] == [each.state for each in await check_listeners(settings)]
 
 
 async def test_a_door_that_is_shut_while_the_daemon_runs_fails(unused_tcp_port_factory):
     async with answering(b"HTTP/1.1 200 OK\r\n\r\n") as web:
         port = unused_tcp_port_factory()
         settings = Settings(hostname=HOST, smtp_listen=[("127.0.0.1", port)], http_listen=[web])
-        assert ["ok", "failing"] == [each.state for each in await check_doors(settings)]
+        assert ["ok", "failing"] == [each.state for each in await check_listeners(settings)]
 
 
 async def test_a_door_that_says_nothing_is_not_waited_for(monkeypatch):
@@ -86,12 +86,12 @@ async def test_a_door_that_says_nothing_is_not_waited_for(monkeypatch):
             pass
 
     async with serving(say_nothing) as web:
-        found = await check_doors(Settings(hostname=HOST, smtp_listen=[web], http_listen=[web]))
+        found = await check_listeners(Settings(hostname=HOST, smtp_listen=[web], http_listen=[web]))
     assert {"failing"} == {each.state for each in found}
 
 
 async def test_a_host_without_an_address_has_no_way_in():
-    found = await check_way_in(Settings(hostname=HOST), resolver=FakeResolver({}))
+    found = await check_port_25(Settings(hostname=HOST), resolver=FakeResolver({}))
 
     assert ["skipped"] == [each.state for each in found]
 
@@ -99,7 +99,7 @@ async def test_a_host_without_an_address_has_no_way_in():
 async def test_a_port_that_nobody_answers_at_is_said():
     resolver = FakeResolver({(HOST, "A"): ["127.77.66.55"]})
 
-    assert ["warning"] == [each.state for each in await check_way_in(Settings(hostname=HOST), resolver=resolver)]
+    assert ["warning"] == [each.state for each in await check_port_25(Settings(hostname=HOST), resolver=resolver)]
 
 
 @pytest.mark.parametrize("zone", [{("far.example", "MX"): ["10 127.77.66.55"]}, {}])
@@ -108,4 +108,4 @@ async def test_a_way_out_that_is_shut_is_said(zone):
     if not zone:
         resolver.down.add("far.example")
 
-    assert ["warning"] == [each.state for each in await check_way_out("far.example", resolver=resolver)]
+    assert ["warning"] == [each.state for each in await check_outgoing("far.example", resolver=resolver)]

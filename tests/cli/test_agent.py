@@ -31,7 +31,7 @@ def test_an_agent_has_one_place(cli, words):
         (["--slug", ""], SHARED, "slug: 1 to 64 of a-z, 0-9, -, _ and single dots between them"),
         (["*@shared.example"], SHARED, "slug: 1 to 64 of a-z, 0-9, -, _ and single dots between them"),
         ([""], SHARED, "not an address: ''"),
-        (["a@agents.example", "--events", "email.lost"], {}, "events: there is no email.lost"),
+        (["a@agents.example", "--events", "email.lost"], {}, "events: email.lost is no event type"),
         (["a@agents.example", "--name", "a\nb"], {}, "name: at most 200 printable characters"),
     ],
 )

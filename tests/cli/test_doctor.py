@@ -23,7 +23,7 @@ def test_warnings_alone_are_no_failure(cli, nameserver):
     result = cli.run("doctor", MAILSEAL_SMTP_LISTEN="127.0.0.1:9")
 
     assert 0 == result.exit_code, result.output
-    assert "warning  certificate: there is none" in result.stdout
+    assert "warning  certificate: no certificate is set" in result.stdout
 
 
 def test_a_bad_setting_is_a_finding(cli):

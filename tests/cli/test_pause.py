@@ -33,7 +33,7 @@ def test_doctor_warns_while_sending_is_paused(fresh):
 
     warned, remedy = pause_of(fresh)
 
-    assert warned.startswith("warning  pause: all sending is stopped since ")
+    assert warned.startswith("warning  pause: all sending is paused since ")
     assert warned.endswith(" UTC: a loop")
     assert "Run `mailseal resume`." == remedy.strip()
 

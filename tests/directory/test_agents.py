@@ -141,7 +141,7 @@ def test_the_operator_can_open_a_network_for_webhooks(store, clock, master, url,
         ({"name": "x" * 201}, "name: at most 200 printable characters"),
         ({"name": "a\nb"}, "name: at most 200 printable characters"),
         ({"name": "\x1b[2J"}, "name: at most 200 printable characters"),
-        ({"events": ["email.read"]}, "events: there is no email.read"),
+        ({"events": ["email.read"]}, "events: email.read is no event type"),
         ({"on_unverified": "maybe"}, "on_unverified: deliver or reject"),
     ],
 )

@@ -8,7 +8,16 @@ from structlog.testing import capture_logs
 from relay.directory.check_domain import look_up_records
 from relay.directory.dns_check import PENDING_OFTEN
 from relay.directory.dns_records import DnsIdentity
-from relay.directory.domains import accept, claim, claim_anew, look_up, require_answer, require_proof, settle, warn
+from relay.directory.domains import (
+    accept,
+    claim,
+    claim_with_records,
+    look_up,
+    require_answer,
+    require_proof,
+    settle,
+    warn,
+)
 from relay.errors import DnsUnavailable
 from store.directory.agents import get_agent_by_email
 from store.directory.domains import delete_domain, list_domains_by_user
@@ -288,8 +297,8 @@ def test_a_domain_on_the_operators_word_was_not_seen_yet_and_is_looked_at_soon(c
 
 
 def test_a_new_claim_is_told_from_one_that_stood(store, claimed, ana, clock):
-    first = store.run(lambda tx: claim_anew(tx, ana.id, "Agents.Example.", now=clock.now()))
-    second = store.run(lambda tx: claim_anew(tx, ana.id, NAME, now=clock.now()))
+    first = store.run(lambda tx: claim_with_records(tx, ana.id, "Agents.Example.", now=clock.now()))
+    second = store.run(lambda tx: claim_with_records(tx, ana.id, NAME, now=clock.now()))
 
     assert ([True, False], first[0].domain) == ([first[1], second[1]], second[0].domain)
 

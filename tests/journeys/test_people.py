@@ -106,7 +106,7 @@ async def test_a_held_draft_is_approved_from_the_letter_s_link(home, host, brows
         assert [True, True, True] == [each in seen for each in (READER, "Offer", "100 apples.")]
         assert ([], 1, "sent") == (before, len(host.got(READER)), await status_of(running, held))
         assert "Approved and sent" == await heading(page)
-        assert f"{OWNER} approved it" in await page.inner_text("main")
+        assert f"{OWNER} approved the message" in await page.inner_text("main")
         await page.reload()
         assert 1 == len(host.got(READER))
 
@@ -197,9 +197,9 @@ async def test_an_edit_kills_the_old_link(home, host, browser):
         await open_page.goto(old)
         console = await sign_in(browser, running, host)
         await follow(console, "Offer")
-        await console.get_by_text("Change something first").click()
+        await console.get_by_text("Edit before deciding").click()
         await console.get_by_label("Text", exact=True).fill("Dear Bo,\n\n200 apples.\n")
-        await press(console, "Save the changes")
+        await press(console, "Save changes")
         new = await host.link(OWNER, "/review/")
 
         await press(open_page, APPROVE)
@@ -208,7 +208,7 @@ async def test_an_edit_kills_the_old_link(home, host, browser):
         await open_page.goto(new)
         await press(open_page, APPROVE)
 
-        assert ("The draft was changed since" in told, [], "sent") == (True, nothing, await status_of(running, held))
+        assert ("The draft was changed after" in told, [], "sent") == (True, nothing, await status_of(running, held))
         (raw,) = host.got(READER)
         assert b"200 apples." in raw
         assert old != new
@@ -240,7 +240,7 @@ async def test_what_nobody_decides_ends_as_its_owner_chose_and_the_link_tells_it
         )
         assert (1, 0) == (len(host.got(READER)), len(host.got("cy@reader.example")))
         assert [("Sent", 0), ("Not sent", 0)] == [(each[0], each[2]) for each in told]
-        assert [True, True] == [each[1].startswith("Nobody decided in time, so it was ") for each in told]
+        assert [True, True] == [each[1].startswith("No decision was made in time. The message was ") for each in told]
 
 
 async def test_a_signed_in_owner_replays_a_dead_delivery(home, host, sink, browser):
@@ -248,7 +248,7 @@ async def test_a_signed_in_owner_replays_a_dead_delivery(home, host, sink, brows
     dead = _dead_delivery(home)
     async with home.daemon() as running:
         page = await sign_in(browser, running, host)
-        assert "Deliveries that were given up" in await page.inner_text("main")
+        assert "Deliveries given up" in await page.inner_text("main")
         await follow(page, re.compile("email.received"))
         seen = await page.inner_text("main")
 

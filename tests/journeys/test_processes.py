@@ -70,7 +70,7 @@ async def test_a_mail_that_was_being_sent_when_the_daemon_died_is_in_doubt_soon_
         daemon.kill()
 
         await asyncio.to_thread(daemon.start)
-        told = await asyncio.to_thread(daemon.wait_for, "unconfirmed")
+        told = await asyncio.to_thread(daemon.wait_for, "send_unconfirmed")
 
     assert message_id == told["message_id"]
     assert 1 == len(ses.mails)
@@ -132,7 +132,7 @@ async def test_a_daemon_that_is_told_to_stop_lets_a_letter_arrive_and_takes_no_o
     with closing(smtplib.SMTP(*daemon.smtp, local_hostname="mx.example.com", timeout=30)) as client:
         await asyncio.to_thread(begin, client)
         daemon.terminate()
-        await asyncio.to_thread(daemon.wait_for, "stopping")
+        await asyncio.to_thread(daemon.wait_for, "daemon_stopping")
         assert await asyncio.to_thread(is_closed, daemon.smtp)
         client.send(letter().partition(b"\r\n")[2] + b".\r\n")
         code, text = await asyncio.to_thread(client.getreply)

@@ -18,7 +18,7 @@ class AllowListContract(Contract):
     allowed: Any = fields.ListField(subfield=fields.StringField())
     closed: Any = fields.BooleanField(required=False, default=False)
 
-    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: FBT001 (import-linter's own)
         """Compare every import of an external module with its row."""
         del verbose
         rows = dict(self._rows())

@@ -61,7 +61,9 @@ def rules(tmp_path_factory):
 def test_the_imports_of_today_keep_every_rule(rules):
     contracts, graph = rules
 
-    broken = {name for name, contract in contracts.items() if not contract.check(copy.deepcopy(graph), verbose=False).kept}
+    broken = {
+        name for name, contract in contracts.items() if not contract.check(copy.deepcopy(graph), verbose=False).kept
+    }
     assert set() == broken
 
 

@@ -154,5 +154,9 @@ class Mailbox:
             for letter in self.letters:
                 for promise in letter.promises:
                     if promise.status == "pending":
-                        promise.status, promise.last_error, letter.queued = "dead", "the agent was switched to poll mode", True
+                        promise.status, promise.last_error, letter.queued = (
+                            "dead",
+                            "the agent was switched to poll mode",
+                            True,
+                        )
         self.mode = mode

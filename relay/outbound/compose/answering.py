@@ -1,4 +1,4 @@
-"""A reply to a mail, or the handing on of one, as a draft like any other. Pure."""
+"""Draft a reply to a message, or its forward. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from relay.errors import BadAddress
 from relay.mail.address import parse_mailbox
 from relay.mail.mailbox import Mailbox
 from relay.outbound.compose.original import Original, files_in
-from relay.outbound.compose.quoting import quoted_below, told_below
+from relay.outbound.compose.quoting import forwarded_below, quoted_below
 from relay.outbound.compose.recipients import settle_recipients, with_name
 from relay.outbound.compose.subject import forward_subject, reply_subject
 from store.names import as_line
@@ -20,7 +20,7 @@ _WHOLE: Final = "original.eml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerDraft:
-    """A draft and what it belongs to."""
+    """A draft and the ids of the message that it answers."""
 
     draft: Draft
     answered: AnsweredMessage
@@ -28,7 +28,7 @@ class AnswerDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageText:
-    """What the agent itself says."""
+    """The agent's own text, HTML and files."""
 
     text: str | None = None
     html: str | None = None
@@ -38,13 +38,13 @@ class MessageText:
 def reply(
     original: Original, words: MessageText, *, agent: str, reply_all: bool = False, quote: bool = True
 ) -> AnswerDraft:
-    """*words* to whoever wrote *original* (RFC 5322 §3.6.2: Reply-To, else From), or to all it names.
+    """Draft a reply to the author of *original* (RFC 5322 §3.6.2: Reply-To, else From), or to all.
 
-    Raises BadDraft where nobody is left to answer, or more than a mail may go to.
+    Raises BadDraft where no recipient is left, or there are more than a message may have.
     """
     to, cc = _answerable(original.reply_to or _from(original), agent), _answerable(original.cc, agent)
     others = _answerable(original.to, agent)
-    if not to:  # its own mail: what follows goes where that went
+    if not to:  # the agent's own message: the reply goes to its recipients
         to, others = others, ()
     recipients = settle_recipients(to=to, cc=(*others, *cc) if reply_all else (), agent=agent)
     text, html = quoted_below(original, words.text, words.html) if quote else (words.text, words.html)
@@ -59,9 +59,9 @@ def forward(original: Original, words: MessageText, *, recipients: RecipientSet,
         mail = OutboundAttachment(filename=_WHOLE, content_type="message/rfc822", content=original.raw)
         text, html, files = words.text, words.html, (*words.files, mail)
     else:
-        text, html = told_below(original, words.text, words.html)
+        text, html = forwarded_below(original, words.text, words.html)
         files = (*words.files, *files_in(original.raw))
-    # No In-Reply-To: it answers nobody, but a reader who has both finds them together.
+    # No In-Reply-To: a forward is no reply, but mail readers show it in the same thread.
     answered = AnsweredMessage(references=original.answered.references)
     return AnswerDraft(
         draft=_draft(recipients, forward_subject(original.subject), text, html, files), answered=answered
@@ -79,7 +79,7 @@ def _from(original: Original) -> tuple[Mailbox, ...]:
 
 
 def _answerable(mailboxes: Sequence[Mailbox], agent: str) -> tuple[str, ...]:
-    """Those among *mailboxes* that mail can go to, without the agent's own, called as the mail calls them."""
+    """The valid addresses among *mailboxes*, with their names, without the agent's own."""
     found = []
     for mailbox in mailboxes:
         try:

@@ -1,4 +1,4 @@
-"""Texts and files as the parts of a mail, in seven bits (RFC 2045, RFC 2046)."""
+"""Encode texts and files as MIME parts in seven bits (RFC 2045, RFC 2046)."""
 
 import re
 from base64 import encodebytes
@@ -18,13 +18,13 @@ ANY_TYPE: Final = "application/octet-stream"
 _TOKEN: Final = r"[A-Za-z0-9!#$&^_.+-]{1,127}"  # noqa: S105 (RFC 6838 §4.2's restricted name, no secret)
 _TYPE: Final = re.compile(rf"({_TOKEN})/({_TOKEN})")
 _PARAMETER: Final = re.compile(rf'; *({_TOKEN})=(?:({_TOKEN})|"([^"\\]*)")')
-_OWN: Final = frozenset({"boundary", "name"})  # parameters that are ours to write
+_OWN: Final = frozenset({"boundary", "name"})  # parameters that this module writes
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _PRINTED: Final = bytes(range(32, 127)) + b"\r\n\t"
 
 
 def body_of(draft: Draft, boundary: str) -> Part:
-    """What *draft* says: its text, its HTML, or both of which a reader chooses. Raises BadDraft."""
+    """The text of *draft*, its HTML, or both as alternatives. Raises BadDraft."""
     texts = [_text("text", "plain", draft.text)] if draft.text or not draft.html else []
     if draft.html:
         texts.append(_text("html", "html", draft.html))
@@ -32,12 +32,12 @@ def body_of(draft: Draft, boundary: str) -> Part:
 
 
 def file_part(file: OutboundAttachment, index: int) -> Part:
-    """A file. Raises BadDraft with the index."""
+    """Encode an attachment. Raises BadDraft with the index."""
     kind, parameters = _content_type(file.content_type, index)
     name = file.filename
     if not is_text(name, most=MAX_NAME) or not name.strip():
         raise BadDraft(f"a file's name has 1 to {MAX_NAME} printable characters", field="attachments", index=index)
-    # A mail inside a mail may not be encoded (RFC 2046 §5.2.1): one that is not in seven bits goes as a mere file.
+    # A message/rfc822 part must not be encoded (RFC 2046 §5.2.1): one that is not in seven bits goes as a plain file.
     bare = kind == "message/rfc822" and is_seven_bit(file.content)
     if kind.startswith("message/") and not bare:
         kind, parameters = ANY_TYPE, []
@@ -49,16 +49,16 @@ def file_part(file: OutboundAttachment, index: int) -> Part:
 
 
 def multipart(subtype: str, parts: Sequence[Part], boundary: str) -> Part:
-    """*parts* in one. *boundary* stands in none of them: see boundary_for."""
+    """Join *parts* into a multipart. *boundary* must not occur in them: see boundary_for."""
     opening = b"--" + boundary.encode("ascii")
     body = b"".join(opening + b"\r\n" + fields + b"\r\n" + content + b"\r\n" for fields, content in parts)
     return with_parameters("Content-Type", f"multipart/{subtype}", [("boundary", boundary)]), body + opening + b"--"
 
 
 def boundary_for(seed: str, files: Sequence[OutboundAttachment]) -> str:
-    """A boundary made of *seed* that no part holds.
+    """Make a boundary of *seed* that occurs in no part.
 
-    ``=_`` stands in neither base64 nor quoted-printable, so only mails that go unencoded are looked through.
+    ``=_`` occurs in neither base64 nor quoted-printable, so only messages sent unencoded are searched.
     """
     bare = [file.content for file in files if file.content_type.lower().startswith("message/")]
     number = 0
@@ -68,14 +68,14 @@ def boundary_for(seed: str, files: Sequence[OutboundAttachment]) -> str:
 
 
 def attachable_type(content_type: str) -> str:
-    """*content_type*, as a stranger wrote it, when a file may go under it; else the type of any file."""
+    """*content_type*, from untrusted input, where an attachment may have it; otherwise the generic type."""
     main = content_type.lower()
     known = _TYPE.fullmatch(main) and not main.startswith(("multipart/", "message/"))
     return main if known or main == "message/rfc822" else ANY_TYPE
 
 
 def is_seven_bit(content: bytes) -> bool:
-    """Whether *content* may go as it is: ASCII without NUL, CRLF its only line ends, lines of at most 998."""
+    """Whether *content* needs no encoding: ASCII without NUL, CRLF line ends only, lines of at most 998 octets."""
     if not content.isascii() or b"\0" in content or content.count(b"\r") != content.count(b"\r\n"):
         return False
     lines = content.split(b"\r\n")
@@ -95,7 +95,7 @@ def _text(field: str, subtype: str, text: str | None) -> Part:
 
 
 def _encoded(octets: bytes) -> tuple[str, bytes]:
-    """Quoted-printable where most of it can be read without a machine, else base64."""
+    """Quoted-printable where most octets are printable, else base64."""
     if 6 * len(octets.translate(None, _PRINTED)) > len(octets):
         return "base64", _base64(octets)
     # The final line end tells b2a_qp to write its own in CRLF too.

@@ -1,7 +1,7 @@
-"""Writes a mail: a draft in, the bytes that go over the wire out (RFC 5322, RFC 2045, RFC 2047, RFC 2231).
+"""Compose a message: from a draft to its wire bytes (RFC 5322, RFC 2045, RFC 2047, RFC 2231).
 
-The bytes are ASCII with CRLF line ends and no line over 998 octets, so every courier can carry them as
-they are. The same arguments give the same bytes, for a held mail is approved by its digest. Pure.
+The bytes are ASCII with CRLF line ends and no line over 998 octets, so every courier can send them
+unchanged. The same arguments give the same bytes, as a held message is approved by its digest. Pure.
 """
 
 import re
@@ -25,16 +25,16 @@ MAX_REFERENCES: Final = 20  # of the ids that a mail names before its own
 _ID: Final = re.compile(r"[!-;=?-~]{1,500}", re.ASCII)
 _SEED: Final = re.compile(r"[A-Za-z0-9]{1,50}", re.ASCII)
 _MESSAGE_ID: Final = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
-_NOBODY_NAMED: Final = b"To: undisclosed-recipients:;\r\n"
+_UNDISCLOSED: Final = b"To: undisclosed-recipients:;\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who writes, and which address the mail leaves from."""
+    """The author of a message, and the address that it is sent from."""
 
-    address: str  # the agent's: answers come here
+    address: str  # the agent's: replies come here
     name: str = ""
-    shared_from: str | None = None  # leaves from here, where the agent's own domain is not set up for sending
+    shared_from: str | None = None  # the sender where the agent's own domain is not set up for sending
 
     @property
     def mail_from(self) -> str:
@@ -44,7 +44,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """A mail as it goes over the wire."""
+    """A message as it goes over the wire."""
 
     raw: bytes = field(repr=False)
     email_message_id: str  # ours, without angle brackets
@@ -62,27 +62,27 @@ def compose(
     headers: Sequence[tuple[str, str]] = (),
     limit: int = MAX_WIRE_BYTES,
 ) -> Composed:
-    """The bytes of *draft*; its bcc stands nowhere in them.
+    """Compose *draft*. Its bcc recipients do not appear in the bytes.
 
     Args:
         draft: Its recipients settled (relay/outbound/compose/recipients.py).
-        author: Who writes.
+        author: The agent and the sender address.
         message_id: Our ``msg_…`` id.
         at: The time of ``Date``, aware.
         boundary: Unguessable, letters and digits, at most 50: what separates the parts is made of it.
-        answered: The mail it answers, if any.
-        headers: Fields that the agent adds.
-        limit: How many bytes are too many, less one.
+        answered: The ids of the message that it answers, if any.
+        headers: Header fields that the agent adds.
+        limit: The most bytes that a message may have.
 
     Raises:
-        BadDraft: With the field and the index of what no mail can hold.
+        BadDraft: A value that no message can hold, with its field and index.
         MailTooLarge: For more than *limit* bytes.
     """
     if not _SEED.fullmatch(boundary) or not _MESSAGE_ID.fullmatch(message_id):
-        raise ValueError("a boundary has letters and digits alone, an id no other sign than _")
+        raise ValueError("a boundary has letters and digits only, an id letters, digits and _")
     check_headers(headers)
     if sum(len(file.content) for file in draft.attachments) > limit:
-        raise MailTooLarge(f"the mail's files have more than {limit} bytes", field="attachments")
+        raise MailTooLarge(f"the attachments have more than {limit} bytes", field="attachments")
     own = email_message_id(message_id, author)
     mime, body = _content(draft, boundary)
     fields = [
@@ -93,7 +93,7 @@ def compose(
     ]
     raw = b"".join(fields) + b"MIME-Version: 1.0\r\n" + mime + b"\r\n" + body + b"\r\n"
     if len(raw) > limit:
-        raise MailTooLarge(f"the mail has {len(raw)} bytes, {limit} are sent")
+        raise MailTooLarge(f"the message has {len(raw)} bytes; at most {limit} are sent")
     return Composed(raw=raw, email_message_id=own, sha256=sha256(raw).hexdigest())
 
 
@@ -104,18 +104,18 @@ def email_message_id(message_id: str, author: Author) -> str:
 
 def _people(draft: Draft, author: Author) -> list[bytes]:
     # No Sender: it would repeat From, which RFC 5322 §3.6.2 says it should not.
-    fields = [_mailboxes("From", [(_display(author), author.mail_from)], said="from")]
+    fields = [_mailboxes("From", [(_display(author), author.mail_from)], field="from")]
     if author.shared_from:
-        fields.append(_mailboxes("Reply-To", [("", author.address)], said="from"))
-    for said, addresses in (("to", draft.to), ("cc", draft.cc)):
+        fields.append(_mailboxes("Reply-To", [("", author.address)], field="from"))
+    for name, addresses in (("to", draft.to), ("cc", draft.cc)):
         if addresses:
             people = [(draft.name_of(each), each) for each in addresses]
-            fields.append(_mailboxes(said.capitalize(), people, said=said))
-    return fields if draft.to or draft.cc else [*fields, _NOBODY_NAMED]
+            fields.append(_mailboxes(name.capitalize(), people, field=name))
+    return fields if draft.to or draft.cc else [*fields, _UNDISCLOSED]
 
 
 def _display(author: Author) -> str:
-    """A shared address says nothing about who writes, so there is always a name before it."""
+    """The display name. A shared address does not tell the author, so it always has one."""
     return author.name.strip() or (author.address.partition("@")[0] if author.shared_from else "")
 
 
@@ -133,7 +133,7 @@ def _identity(subject: str, own: str, message_id: str, at: datetime) -> list[byt
 
 
 def _thread(answered: AnsweredMessage, own: str) -> list[bytes]:
-    """RFC 5322 §3.6.4, and our own id last: a provider that writes another Message-ID leaves this one alone."""
+    """RFC 5322 §3.6.4, and our own id last: a provider that replaces the Message-ID leaves References alone."""
     parents = [each for each in dict.fromkeys(answered.references) if _ID.fullmatch(each) and each != own]
     if len(parents) > MAX_REFERENCES:
         parents = [parents[0], *parents[1 - MAX_REFERENCES :]]  # the root, and the nearest
@@ -150,7 +150,7 @@ def _content(draft: Draft, seed: str) -> Part:
     return multipart("mixed", [body, *files], f"{boundary}m") if files else body
 
 
-def _mailboxes(name: str, people: Sequence[tuple[str, str]], *, said: str) -> bytes:
-    """The field *name*; whoever asked for the mail knows it as *said*."""
-    checked = [(called, str(check_address(each, field=said, index=n))) for n, (called, each) in enumerate(people)]
+def _mailboxes(name: str, people: Sequence[tuple[str, str]], *, field: str) -> bytes:
+    """The header field *name*; errors name the draft's field *field*."""
+    checked = [(called, str(check_address(each, field=field, index=n))) for n, (called, each) in enumerate(people)]
     return header_line.mailboxes(name, checked)

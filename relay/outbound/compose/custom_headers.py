@@ -1,4 +1,4 @@
-"""The header fields an agent may add to a mail: those that say nothing about who sent it or how it came."""
+"""Check the header fields that an agent adds: none about the sender, the recipients or the transport."""
 
 import re
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ _SAFE: Final = frozenset(
      "precedence", "priority", "sensitivity", "thread-topic"}
 )  # fmt: skip
 _PREFIXES: Final = ("x-", "list-")
-# Ours, and what a provider takes for orders and does not send on.
+# Our own, and those that a provider reads as instructions and does not send on.
 _CLOSED: Final = ("x-mailseal-", "x-ses-")
 
 
 def check_headers(headers: Sequence[tuple[str, str]]) -> None:
-    """Refuse more than 50, a name that is not open to agents, one given twice, and a value no line can hold.
+    """Refuse more than 50, a name that agents may not use, a repeated name, and a value that is not one line.
 
     Raises BadDraft with the index.
     """
@@ -39,9 +39,9 @@ def _problem(name: str, value: str, seen: set[str]) -> str | None:
     if not _NAME.fullmatch(name):
         return "a header's name has 1 to 76 letters, digits and inner hyphens"
     if lowered.startswith(_CLOSED) or not (lowered.startswith(_PREFIXES) or lowered in _SAFE):
-        return f"{name}: not a header that agents write"
+        return f"{name}: agents may not set this header"
     if lowered in seen:
-        return f"{name}: given twice"
+        return f"{name}: set twice"
     if not is_line(value) or not value.strip():
         return f"{name}: one line of printable characters"
     if len(name) + 2 + len(value) > MAX_LINE:

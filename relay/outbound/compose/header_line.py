@@ -1,7 +1,7 @@
-"""Header fields as they go out: ASCII, folded, and one field each, whatever they are given.
+"""Encode header fields: ASCII, folded, always exactly one field (RFC 5322, RFC 2047, RFC 2231).
 
-Written here and not by ``email``: what a reviewer approved is frozen by its digest, so the
-same values must give the same bytes under every Python.
+Not done by ``email``: a reviewer's approval is bound to the digest of the bytes, so the same values must
+give the same bytes under every Python.
 """
 
 import re
@@ -24,28 +24,28 @@ _PARAMETER_SAFE: Final = "!#$&+-.^_`{|}~"  # RFC 2231 attribute-char beside lett
 
 
 def unstructured(name: str, value: str) -> bytes:
-    """The field *name* with a text for people. Raises BadDraft when *value* is not one printable line."""
+    """An unstructured field, such as Subject. Raises BadDraft when *value* is not one printable line."""
     check_line(name, value)
     value = value.strip(" ")
-    # What looks like an encoded word and is none must be encoded to be read as it was written.
+    # Text that looks like an encoded word must be encoded, or readers would decode it.
     if value.isascii() and "=?" not in value and (folded := _folded(name, value)) is not None:
         return folded
     return _lines([f"{name}:", *_words(value, _FOLD_AT - len(name) - 2)])
 
 
 def mailboxes(name: str, people: Sequence[tuple[str, str]]) -> bytes:
-    """An address field: of each a display name, which may be empty, and an address that is checked already."""
+    """An address field of (display name or "", checked address) pairs."""
     first, *rest = ["\r\n ".join(_mailbox(*each, _FOLD_AT - len(name) - 2)) for each in people]
     return _lines([f"{name}: {first}", *rest], joint=",")
 
 
 def ids(name: str, message_ids: Sequence[str]) -> bytes:
-    """``In-Reply-To``, ``References``: ids without brackets, one a line behind the first."""
+    """``In-Reply-To`` or ``References``: ids without brackets, each after the first on its own line."""
     return _lines([f"{name}: <{message_ids[0]}>", *(f"<{each}>" for each in message_ids[1:])])
 
 
 def with_parameters(name: str, value: str, parameters: Sequence[tuple[str, str]]) -> bytes:
-    """A MIME field with its parameters, in RFC 2231's sections where they are long or not ASCII."""
+    """A MIME field with its parameters, in sections of RFC 2231 where they are long or not ASCII."""
     written = [f"{name}: {value}"]
     for key, text in parameters:
         written += _parameter(key, text)
@@ -53,7 +53,7 @@ def with_parameters(name: str, value: str, parameters: Sequence[tuple[str, str]]
 
 
 def check_line(field: str, value: str) -> None:
-    """Refuse what could end a line or hide in it. Raises BadDraft."""
+    """Refuse characters that end a line or are not printable. Raises BadDraft."""
     if not is_line(value):
         raise BadDraft(f"{field}: one line of printable characters", field=field)
 

@@ -1,4 +1,4 @@
-"""The mail that is answered or handed on, read once."""
+"""The message that is answered or forwarded, parsed once."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +18,7 @@ _UNNAMED: Final = "attachment"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
-    """What an answer needs of the mail before it."""
+    """The parts of a message that its reply or forward uses."""
 
     from_: Mailbox | None
     reply_to: tuple[Mailbox, ...]
@@ -34,7 +34,7 @@ class Original:
 
     @property
     def answered(self) -> AnsweredMessage:
-        """The ids a reply names (RFC 5322 §3.6.4): the references here, or what this answers, and this one last."""
+        """The ids a reply names (RFC 5322 §3.6.4): its References, or its In-Reply-To, and its own id last."""
         before = self.references or ((self.in_reply_to,) if self.in_reply_to else ())
         return AnsweredMessage(
             in_reply_to=self.message_id, references=(*before, *([self.message_id] if self.message_id else ()))
@@ -42,7 +42,7 @@ class Original:
 
 
 def read_original(raw: bytes) -> Original:
-    """*raw* as what is to be answered. Costs as much as relay.mail.parse; never raises."""
+    """Parse *raw*. Costs as much as relay.mail.parse; never raises."""
     headers = split_headers(raw)
     summary = summarise(headers)
     return Original(
@@ -61,7 +61,7 @@ def read_original(raw: bytes) -> Original:
 
 
 def files_in(raw: bytes) -> tuple[OutboundAttachment, ...]:
-    """The files of the mail *raw*, as they may go with another. Costs as much as relay.mail.parse; never raises."""
+    """The attachments of *raw*, ready to be sent again. Costs as much as relay.mail.parse; never raises."""
     return tuple(
         OutboundAttachment(
             filename=as_line(part.filename or "").strip() or _UNNAMED,

@@ -1,6 +1,6 @@
-"""An earlier mail inside a new one: quoted below a reply, or told in a forward.
+"""Quote an earlier message: below a reply, or in a forward with its header.
 
-In HTML it is escaped text and nothing else: a stranger's markup does not leave under an agent's name.
+In HTML it is escaped text only: untrusted markup is not sent under an agent's name.
 """
 
 from html import escape
@@ -23,10 +23,10 @@ def quoted_below(original: Original, text: str | None, html: str | None) -> tupl
     return _joined(text, html, f"{line}\n{marked}\n", f"<div>{escape(line)}</div>{quote}")
 
 
-def told_below(original: Original, text: str | None, html: str | None) -> tuple[str | None, str | None]:
-    """Text and HTML of a forward: what the header of *original* says, and its text."""
-    told = "\n".join([_RULE, *_header_lines(original), "", original.text])
-    return _joined(text, html, told, _html(told))
+def forwarded_below(original: Original, text: str | None, html: str | None) -> tuple[str | None, str | None]:
+    """Text and HTML of a forward: the main header fields of *original*, and its text."""
+    forwarded = "\n".join([_RULE, *_header_lines(original), "", original.text])
+    return _joined(text, html, forwarded, _html(forwarded))
 
 
 def _joined(text: str | None, html: str | None, below: str, below_html: str) -> tuple[str | None, str | None]:
@@ -37,7 +37,7 @@ def _joined(text: str | None, html: str | None, below: str, below_html: str) -> 
 
 
 def _within(html: str, below: str) -> str:
-    """*below* at the end of the page that *html* is."""
+    """Insert *below* at the end of the document *html*."""
     end = html.lower().rfind("</body")
     if end < 0 or len(html.lower()) != len(html):  # a few letters grow when lowered, and positions must agree
         end = len(html)
@@ -54,7 +54,7 @@ def _cut(text: str) -> str:
 
 
 def _attribution(original: Original) -> str:
-    who = _shown(original.from_) if original.from_ else "somebody"
+    who = _shown(original.from_) if original.from_ else "the sender"
     when = f"On {original.date:%Y-%m-%d at %H:%M} UTC, " if original.date else ""
     return f"{when}{who} wrote:"
 

@@ -1,4 +1,4 @@
-"""Whom a mail goes to: every address in one form, each once, and never its own writer."""
+"""Settle the recipients of a message: normalised, each once, and never the agent itself."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,37 +25,37 @@ def settle_recipients(
     agent: str,
     names: Mapping[str, str] | None = None,
 ) -> RecipientSet:
-    """The recipients of a mail by *agent*: 1 to 50, the first mention of a mailbox counts, *agent* is left out.
+    """The recipients of a message by *agent*: 1 to 50, the first mention of a mailbox counts, *agent* is left out.
 
-    Each is an address, or a name and an address as ``Ana <ana@customer.example>``. Of *names*, by address, those are
-    taken that are not written here. Addresses keep their local part as it was written; the domain is in A-labels.
+    Each is an address, or a name and an address as ``Ana <ana@customer.example>``. *names*, by address, fills in
+    those that are not written here. Addresses keep their local part as it was written; the domain is in A-labels.
 
-    Raises BadDraft with the field and the index of what is wrong.
+    Raises BadDraft with the field and the index of the bad address.
     """
     seen: set[str] = set()
     called: dict[str, str] = {}
     kept: dict[str, list[str]] = {field: [] for field in _FIELDS}
     for field, people in zip(_FIELDS, (to, cc, bcc), strict=True):
         for index, written in enumerate(people):
-            name, bare = _taken_apart(written, field=field, index=index)
+            name, bare = _split_name(written, field=field, index=index)
             address = check_address(bare, field=field, index=index)
             key = f"{normalise_local(address.local)}@{address.domain}"
             if key in seen or address.mailbox == agent:
                 continue
             if len(seen) == MAX_RECIPIENTS:
-                raise BadDraft(f"a mail has at most {MAX_RECIPIENTS} recipients", field=field, index=index)
+                raise BadDraft(f"a message has at most {MAX_RECIPIENTS} recipients", field=field, index=index)
             seen.add(key)
             kept[field].append(str(address))
             if name := name or (names or {}).get(str(address), ""):
                 called[str(address)] = name
     if not seen:
-        raise BadDraft("a mail needs a recipient other than the agent itself", field="to")
+        raise BadDraft("a message needs a recipient other than the agent itself", field="to")
     to, cc, bcc = (tuple(kept[field]) for field in _FIELDS)
     return RecipientSet(to=to, cc=cc, bcc=bcc, names=tuple(called.items()))
 
 
 def settle_draft(draft: Draft, *, agent: str) -> Draft:
-    """*draft* by *agent* to the same people, settled. Raises BadDraft as settle_recipients does."""
+    """*draft* by *agent* with its recipients settled. Raises BadDraft as settle_recipients does."""
     settled = settle_recipients(to=draft.to, cc=draft.cc, bcc=draft.bcc, agent=agent, names=dict(draft.names))
     return replace(draft, to=settled.to, cc=settled.cc, bcc=settled.bcc, names=settled.names)
 
@@ -69,15 +69,15 @@ def with_name(name: str, address: str) -> str:
 
 
 def check_address(written: str, *, field: str, index: int | None = None) -> Address:
-    """*written* taken apart, when a header in ASCII can hold it. Raises BadDraft.
+    """Parse *written* where an ASCII header can hold it. Raises BadDraft.
 
-    A local part beyond ASCII needs SMTPUTF8 on the whole way (RFC 6531), which no provider of ours promises.
+    A local part beyond ASCII needs SMTPUTF8 at every hop (RFC 6531), which no courier promises.
     """
     try:
         address = parse_mailbox(written.strip(" \t"))
     except BadAddress as error:
         raise BadDraft(f"not an address: {written[:100]!r}", field=field, index=index) from error
-    if not written.isprintable():  # a line end behind a domain is stripped by its reading
+    if not written.isprintable():  # parsing strips a line end behind a domain
         raise BadDraft(f"not an address: {written[:100]!r}", field=field, index=index)
     if not address.local.isascii() or len(address.local) > MAX_LOCAL:
         raise BadDraft(
@@ -88,7 +88,7 @@ def check_address(written: str, *, field: str, index: int | None = None) -> Addr
     return address
 
 
-def _taken_apart(written: str, *, field: str, index: int) -> tuple[str, str]:
+def _split_name(written: str, *, field: str, index: int) -> tuple[str, str]:
     """The name, empty without one, and the address. Raises BadDraft."""
     written = written.strip(" \t")
     if not written.endswith(">"):

@@ -1,4 +1,4 @@
-"""The subject of an answer: one prefix, in whatever language the ones before it were."""
+"""The subject of a reply or forward: exactly one prefix, replacing those of other languages."""
 
 import re
 from typing import Final

@@ -1,9 +1,9 @@
-"""What Amazon SNS posts, and the proof that it did: a signature under a certificate from its own host. Pure.
+"""Parse and verify the messages of Amazon SNS: a signature under a certificate from an SNS host. Pure.
 
 A message is JSON, signed over some of its fields, each as its name and its value on a line of their own, in the
 order of the names. Which fields those are depends on the type. Version 1 of the signature hashes with SHA-1,
-version 2 with SHA-256; both are RSA with PKCS #1 v1.5. Where the certificate is stands in the message itself, so
-what is believed in the end is the host that it names: whatever is not a host of SNS is never asked.
+version 2 with SHA-256; both are RSA with PKCS #1 v1.5. The message itself names the URL of the certificate, so
+trust rests on that host: only hosts of SNS are asked.
 """
 
 import base64
@@ -27,14 +27,14 @@ from relay.errors import UnprovenEvent
 NOTIFICATION: Final = "Notification"
 CONFIRMATION: Final = "SubscriptionConfirmation"
 
-# SNS tries an endpoint for an hour at most. As much again is for clocks, as what is refused for its age is lost. That
-# a message can be played back meanwhile does no harm: a second time it changes nothing (feedback.py).
+# SNS tries an endpoint for an hour at most. Another hour allows for clocks, as a message refused for its age is lost.
+# A message replayed within that time does no harm: a second time it changes nothing (feedback.py).
 MAX_AGE: Final = timedelta(hours=2)
 MAX_AHEAD: Final = timedelta(minutes=15)
 
-# The name of a region, and nothing else: sns.s3.amazonaws.com would be anybody's bucket.
+# The name of a region only: sns.s3.amazonaws.com would be a bucket that any AWS customer can create.
 _HOST: Final = r"https://sns\.[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\.amazonaws\.com(?:\.cn)?"
-# One step and no query: a host that answers questions could be asked one whose answer is another's words.
+# One path segment and no query: an SNS API call could return text that an attacker chose.
 _CERTIFICATE: Final = re.compile(rf"{_HOST}/[A-Za-z0-9_-]{{1,200}}\.pem", re.ASCII)
 _SUBSCRIBING: Final = re.compile(rf"{_HOST}/\?([A-Za-z0-9%&=:._~+-]{{1,4000}})", re.ASCII)
 _OF_SUBSCRIPTIONS: Final = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -48,97 +48,97 @@ _HASHES: Final[Mapping[str, HashAlgorithm]] = {"1": SHA1(), "2": SHA256()}  # no
 
 
 class SnsApi(Protocol):
-    """Whoever posts, as they are asked in return."""
+    """The requests that this relay makes to SNS."""
 
     async def certificate(self, url: str) -> Certificate:
         """The certificate at *url*, which was checked. Raises SnsUnreachable."""
         ...
 
     async def confirm(self, url: str) -> None:
-        """Begin a subscription by asking for *url*, which was checked. Raises SnsUnreachable."""
+        """Confirm a subscription by requesting *url*, which was checked. Raises SnsUnreachable."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnsMessage:
-    """A message as it was posted. Nothing of it is proved yet."""
+    """A message as it was posted, not yet verified."""
 
     kind: str  # NOTIFICATION, CONFIRMATION or UnsubscribeConfirmation
     message_id: str
     topic_arn: str
-    message: str  # of a notification: what was published
+    message: str  # of a notification: the published text
     at: datetime
     certificate_url: str  # not checked
     subscribe_url: str | None = field(repr=False)  # not checked
     token: str | None = field(repr=False)
     signature: bytes = field(repr=False)
     algorithm: HashAlgorithm = field(repr=False)
-    signed: bytes = field(repr=False)  # what the signature is over
+    signed: bytes = field(repr=False)  # the bytes that the signature covers
 
 
 def parse_sns(body: bytes) -> SnsMessage:
-    """What *body* says. Raises UnprovenEvent for what SNS would not post."""
-    told = _texts(body)
-    kind = told.get("Type", "")
+    """Parse *body*. Raises UnprovenEvent: SNS does not post such a body."""
+    texts = _texts(body)
+    kind = texts.get("Type", "")
     if kind not in _SIGNED:
         raise UnprovenEvent(f"not a type of SNS's messages: {kind[:100]!r}")
-    missing = ({*_SIGNED[kind], "Signature", "SigningCertURL"} - told.keys()) - {_OPTIONAL}
+    missing = ({*_SIGNED[kind], "Signature", "SigningCertURL"} - texts.keys()) - {_OPTIONAL}
     if missing:
         raise UnprovenEvent(f"SNS's message lacks {', '.join(sorted(missing))}")
-    algorithm = _HASHES.get(told.get("SignatureVersion", ""))
+    algorithm = _HASHES.get(texts.get("SignatureVersion", ""))
     if algorithm is None:
         raise UnprovenEvent("only versions 1 and 2 of SNS's signature are known")
     return SnsMessage(
         kind=kind,
-        message_id=told["MessageId"],
-        topic_arn=told["TopicArn"],
-        message=told["Message"],
-        at=_time(told["Timestamp"]),
-        certificate_url=told["SigningCertURL"],
-        subscribe_url=told.get("SubscribeURL"),
-        token=told.get("Token"),
-        signature=_decoded(told["Signature"]),
+        message_id=texts["MessageId"],
+        topic_arn=texts["TopicArn"],
+        message=texts["Message"],
+        at=_time(texts["Timestamp"]),
+        certificate_url=texts["SigningCertURL"],
+        subscribe_url=texts.get("SubscribeURL"),
+        token=texts.get("Token"),
+        signature=_decoded(texts["Signature"]),
         algorithm=algorithm,
-        signed="".join(f"{name}\n{told[name]}\n" for name in _SIGNED[kind] if name in told).encode(),
+        signed="".join(f"{name}\n{texts[name]}\n" for name in _SIGNED[kind] if name in texts).encode(),
     )
 
 
 def check_message(message: SnsMessage, *, topic_arn: str, now: datetime) -> None:
-    """Raise UnprovenEvent for another topic's message, one of another time, and one whose proof must not be fetched."""
+    """Raise UnprovenEvent for a message of another topic, too old or ahead, or with a certificate of another host."""
     if message.topic_arn != topic_arn:
-        raise UnprovenEvent("this is not the topic that is listened to here (MAILSEAL_SES_TOPIC_ARN)")
+        raise UnprovenEvent("the message is of another topic than MAILSEAL_SES_TOPIC_ARN")
     if not -MAX_AHEAD <= now - message.at <= MAX_AGE:
         raise UnprovenEvent("SNS's message is too old, or a clock is wrong")
     if not _CERTIFICATE.fullmatch(message.certificate_url):
-        raise UnprovenEvent("SigningCertURL is not where SNS keeps its certificates")
+        raise UnprovenEvent("SigningCertURL is not an address of SNS's certificates")
 
 
 def verify_message(message: SnsMessage, certificate: Certificate, *, now: datetime) -> None:
-    """Raise UnprovenEvent unless whoever holds the key of *certificate* signed *message*."""
+    """Raise UnprovenEvent unless *message* is signed with the key of *certificate*, which is valid *now*."""
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        raise UnprovenEvent("the certificate's time is not now")
+        raise UnprovenEvent("the certificate is expired or not yet valid")
     key = certificate.public_key()
     if not isinstance(key, RSAPublicKey):
-        raise UnprovenEvent("the certificate's key is not one of RSA")
+        raise UnprovenEvent("the certificate's key is not an RSA key")
     try:
         key.verify(message.signature, message.signed, PKCS1v15(), message.algorithm)
     except (InvalidSignature, UnsupportedAlgorithm) as error:
-        raise UnprovenEvent("the signature is not the certificate's") from error
+        raise UnprovenEvent("the signature does not match the certificate") from error
 
 
 def confirmation_url(message: SnsMessage) -> str:
-    """What to ask for so that the subscription of a verified CONFIRMATION begins. Raises UnprovenEvent."""
+    """The URL that confirms the subscription of a verified CONFIRMATION. Raises UnprovenEvent."""
     url = message.subscribe_url or ""
     found = _SUBSCRIBING.fullmatch(url)
-    asked = parse_qs(found[1]) if found else {}
-    wanted = {"Action": ["ConfirmSubscription"], "TopicArn": [message.topic_arn], "Token": [message.token]}
-    if {name: asked.get(name) for name in wanted} != wanted:
+    query = parse_qs(found[1]) if found else {}
+    expected = {"Action": ["ConfirmSubscription"], "TopicArn": [message.topic_arn], "Token": [message.token]}
+    if {name: query.get(name) for name in expected} != expected:
         raise UnprovenEvent("SubscribeURL does not confirm this subscription at SNS")
     return url
 
 
 def _texts(body: bytes) -> dict[str, str]:
-    """The fields of *body* that hold text."""
+    """The text fields of the JSON object *body*."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:

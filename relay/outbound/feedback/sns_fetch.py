@@ -1,7 +1,7 @@
-"""Asking SNS in return: for the certificate that it signs under, and for a subscription to begin.
+"""Request the signing certificate from SNS, and confirm a subscription.
 
-It asks for addresses that sns.py has checked, on the host of SNS in the topic's region, over TLS; no redirect is
-followed, and no more is read than a certificate has.
+Only URLs that sns.py has checked are requested, on the host of SNS in the topic's region, over TLS. No redirect is
+followed, and at most 64 KiB are read.
 """
 
 from collections import OrderedDict
@@ -16,29 +16,29 @@ from relay.errors import SnsUnreachable
 from relay.http_answers import bounded_session
 
 MAX_ANSWER: Final = 64 * 1024  # bytes
-REMEMBERED: Final = 16  # certificates: SNS changes its own once a year or so
+MAX_CACHED: Final = 16  # certificates: SNS changes its own once a year or so
 _SECONDS: Final = 10.0  # SNS itself waits 15 for an answer
 
 
 class SnsClient:
-    """The line to SNS. Certificates are remembered, for each has an address of its own."""
+    """Requests to SNS. Certificates are cached by their URL, which changes with the certificate."""
 
     def __init__(self, *, seconds: float = _SECONDS) -> None:
         self._timeout = aiohttp.ClientTimeout(total=seconds)
         self._certificates: OrderedDict[str, Certificate] = OrderedDict()
 
     async def certificate(self, url: str) -> Certificate:
-        """As Sns says."""
-        known = self._certificates.get(url)
-        if known is None:
-            known = self._certificates[url] = _read(await self._get(url))
+        """As SnsApi."""
+        cached = self._certificates.get(url)
+        if cached is None:
+            cached = self._certificates[url] = _read(await self._get(url))
         self._certificates.move_to_end(url)
-        if len(self._certificates) > REMEMBERED:
+        if len(self._certificates) > MAX_CACHED:
             self._certificates.popitem(last=False)
-        return known
+        return cached
 
     async def confirm(self, url: str) -> None:
-        """As Sns says."""
+        """As SnsApi."""
         await self._get(url)
 
     async def _get(self, url: str) -> bytes:
@@ -55,12 +55,12 @@ class SnsClient:
 
 
 async def _bounded(content: aiohttp.StreamReader) -> bytes:
-    """All of *content*. Raises SnsUnreachable where that is more than SNS has to say."""
+    """Read *content*. Raises SnsUnreachable above the limit."""
     found = bytearray()
     async for part in content.iter_any():
         found += part
         if len(found) > MAX_ANSWER:
-            raise SnsUnreachable("SNS answered with more than a certificate has")
+            raise SnsUnreachable(f"SNS answered more than {MAX_ANSWER} bytes")
     return bytes(found)
 
 
@@ -68,4 +68,4 @@ def _read(pem: bytes) -> Certificate:
     try:
         return load_pem_x509_certificate(pem)
     except ValueError as error:
-        raise SnsUnreachable("what stands where SNS keeps a certificate is none") from error
+        raise SnsUnreachable("SNS answered with no PEM certificate") from error

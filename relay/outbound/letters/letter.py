@@ -1,7 +1,7 @@
-"""A letter of the relay's own: what it says, what it only quotes, and where it leads. Pure.
+"""A letter of the relay: its own paragraphs, quotations and one link, as a draft in text and HTML. Pure.
 
-What strangers and agents wrote stands behind a bar on every line, in lines so short that no reader wraps them, and
-with no sign in it that could end a line or turn its direction: it cannot pass for a word, or a link, of ours.
+Text by senders and agents is quoted behind a bar on each line, in lines that mail readers do not wrap, without control
+or bidirectional characters: it cannot look like a sentence, or a link, of the letter itself.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from store.records.outbound import Draft
 MAX_QUOTED: Final = 64 * 1024  # characters of one quotation; the page has the rest
 _CUT: Final = "[… the page shows the rest]"
 _BAR: Final = "| "
-_WIDTH: Final = 72  # of what stands behind a bar
+_WIDTH: Final = 72  # of a quoted line
 _FONT: Final = "font-family:system-ui,sans-serif;font-size:16px;line-height:1.5;max-width:42em"
 _QUOTE: Final = (
     "margin:0 0 1em;padding:.5em 1em;border-left:4px solid #888;white-space:pre-wrap;overflow-wrap:anywhere;"
@@ -27,21 +27,21 @@ _QUOTE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A paragraph of ours, on one line."""
+    """A paragraph of the letter itself, on one line."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """What somebody else wrote, in lines of whatever kind."""
+    """Text by a sender or an agent, with any line ends."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The one address that the letter leads to."""
+    """The one link of the letter."""
 
     url: str
 
@@ -50,7 +50,7 @@ Block = Paragraph | Quoted | Link
 
 
 def letter_draft(recipient: str, subject: str, blocks: Sequence[Block]) -> Draft:
-    """The letter as a draft like any other, in text and in HTML that say the same."""
+    """The letter as a draft, with the same words in text and HTML."""
     return Draft(
         to=(recipient,),
         subject=as_line(subject)[:MAX_SUBJECT].strip(),
@@ -81,7 +81,7 @@ def _html(block: Block) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """*text* in lines, by every sign that some reader takes for a line's end, each of printable signs alone."""
+    """*text* split at every character that a mail reader takes as a line end, each line printable."""
     cut = text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}\n{_CUT}"
     return [as_line(line.expandtabs(4)).rstrip() for line in cut.splitlines()] or [""]
 

@@ -1,8 +1,8 @@
-"""Sends one letter of the relay's own to a person: reads what it is about, composes it, hands it over, settles.
+"""Send one letter of the relay to a user: read its subject, compose it, hand it over, settle it.
 
-At least once: a process that dies between the provider's answer and the settling leaves the letter to be sent
-again, under the same Message-ID. Where an answer is lost the letter counts as sent: a second one is worse than none,
-for the console and the commands have everything that it would tell.
+At least once: a process that dies between the provider's answer and the settling leaves the letter to be sent again,
+with the same Message-ID. A letter whose answer is lost counts as sent: a second one is worse than none, as the console
+and the commands show everything that the letter says.
 """
 
 import secrets
@@ -39,7 +39,7 @@ from store.records.outbound import Draft
 from store.records.people import Letter
 from store.transaction import Tx
 
-# Up to about a day; then whoever waits has long looked elsewhere, or the hold is over.
+# About a day in all; by then the hold is over, or the user has used the console.
 RETRY_SECONDS: Final = (30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 28800.0)
 NO_COURIER: Final = "this relay sends no mail out (MAILSEAL_OUTBOUND=none): use the console or `mailseal review`"
 _HEADERS: Final = (("X-Auto-Response-Suppress", "All"),)
@@ -47,22 +47,22 @@ _NAME: Final = "Mailseal"
 log = structlog.get_logger("relay.outbound")
 
 SignInLink = Callable[[str, int, datetime], str]
-"""The URL of a page on which a user signs in, made now in the user's epoch (store/directory/used_links.py)."""
+"""Makes the URL of the page on which the user with this id signs in, in the user's epoch (used_links.py)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LetterOutcome:
-    """What became of a letter."""
+    """The result of one attempt to send a letter."""
 
-    status: Literal["sent", "later", "failed", "dropped"]  # dropped: nobody needs it any more, or nothing sends it
-    why: str | None = None  # it was not sent; of one that was, what is not sure
-    due_at: datetime | None = None  # of one that was put off
+    status: Literal["sent", "later", "failed", "dropped"]  # dropped: not needed any more, or there is no courier
+    why: str | None = None  # it was not sent; of a sent one, what is uncertain
+    due_at: datetime | None = None  # of a deferred one: the next attempt
     refused: bool = False  # by the courier
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A letter that may go: its draft, the link in it, and the agent whose domain it comes from."""
+    """A composed letter, the link in it, and the agent whose domain it is sent from."""
 
     draft: Draft
     url: str  # of its link
@@ -70,18 +70,18 @@ class _Ready:
 
 
 async def notify(letter: Letter, *, ctx: SendContext, sign_in: SignInLink, jitter: float = 0.0) -> LetterOutcome:
-    """Send *letter*, if it is still worth sending, and settle it. *jitter* in [0, 1). Raises Unavailable."""
+    """Send *letter* unless it is no longer needed, and settle it. *jitter* in [0, 1). Raises Unavailable."""
     ready = await ctx.store.read(lambda tx: _ready(tx, letter, ctx=ctx, sign_in=sign_in))
-    told = ready if isinstance(ready, LetterOutcome) else await _hand_over(letter, ready, ctx=ctx, jitter=jitter)
-    await ctx.store.write(lambda tx: _settle(tx, letter, told, now=ctx.clock.now()))
-    if told.why != NO_COURIER:  # the worker logs that once
-        _log(letter, told)
-    return told
+    outcome = ready if isinstance(ready, LetterOutcome) else await _hand_over(letter, ready, ctx=ctx, jitter=jitter)
+    await ctx.store.write(lambda tx: _settle(tx, letter, outcome, now=ctx.clock.now()))
+    if outcome.why != NO_COURIER:  # the worker logs that once
+        _log(letter, outcome)
+    return outcome
 
 
-def _log(letter: Letter, told: LetterOutcome) -> None:
-    facts = {"letter_id": letter.id, "kind": letter.kind, "message_id": letter.message_id, "reason": told.why}
-    match told.status:
+def _log(letter: Letter, outcome: LetterOutcome) -> None:
+    facts = {"letter_id": letter.id, "kind": letter.kind, "message_id": letter.message_id, "reason": outcome.why}
+    match outcome.status:
         case "sent":
             log.info("letter_sent", **facts)
         case "dropped":
@@ -93,13 +93,13 @@ def _log(letter: Letter, told: LetterOutcome) -> None:
 
 
 def _ready(tx: Tx, letter: Letter, *, ctx: SendContext, sign_in: SignInLink) -> _Ready | LetterOutcome:
-    """The letter whole, or why there will be none."""
+    """The composed letter, or the reason to drop it."""
     if ctx.courier is None:
         return LetterOutcome("dropped", NO_COURIER)
     try:
         recipient = get_user_by_id(tx, letter.user_id).email
         if _is_an_agent(tx, recipient, ctx):
-            return LetterOutcome("dropped", "the address is an agent's on this relay, and no person's")
+            return LetterOutcome("dropped", "the user's address is an agent of this relay")
         ask = _review if letter.kind == "review" else _sign_in
         return ask(tx, letter, recipient, ctx, sign_in)
     except NotFound as error:
@@ -110,18 +110,18 @@ def _review(tx: Tx, letter: Letter, recipient: str, ctx: SendContext, _sign_in: 
     now = ctx.clock.now()
     message = get_outbound_message_for_user(tx, letter.user_id, letter.message_id or "", now=now)
     if message.status != "pending_approval" or message.hold_expires_at is None:
-        return LetterOutcome("dropped", f"nothing is to be decided any more, the message is {message.status}")
+        return LetterOutcome("dropped", f"the message is decided: it is {message.status}")
     if message.revision != letter.revision:
         return LetterOutcome("dropped", "the draft was changed")
     if message.hold_expires_at <= now:
-        return LetterOutcome("dropped", "the time to decide is over")
-    asked = ReviewRequest(
+        return LetterOutcome("dropped", "the hold has ended")
+    request = ReviewRequest(
         message=message,
         agent=get_agent_by_email(tx, message.agent),
         known=known_recipients_of(tx, message),
     )
     link = review_link(message, letter.user_id, base_url=ctx.base_url, key=ctx.master.links)
-    draft = review_letter(asked, recipient=recipient, link=link)
+    draft = review_letter(request, recipient=recipient, link=link)
     return _Ready(draft, link, message.agent)
 
 
@@ -131,7 +131,7 @@ def _sign_in(tx: Tx, letter: Letter, recipient: str, ctx: SendContext, link: Sig
     blocks = (
         Paragraph("Sign in to Mailseal here:"),
         Link(url),
-        Paragraph("The link is good for 15 minutes, once. If you did not ask for it, you need do nothing."),
+        Paragraph("The link works once, within 15 minutes. If you did not ask for it, ignore this letter."),
     )
     draft = letter_draft(recipient, "Sign in to Mailseal", blocks)
     return _Ready(draft, url, agents[0].address if agents else f"@{ctx.hostname}")
@@ -150,9 +150,9 @@ async def _hand_over(letter: Letter, ready: _Ready, *, ctx: SendContext, jitter:
     if not ctx.senders.letters_take_null_path:
         return await _send(letter, ready.draft, author=sender, mail_from=sender, ctx=ctx, jitter=jitter)
     author = ctx.senders.letters_from(ready.agent)
-    told = await _send(letter, ready.draft, author=author, mail_from="", ctx=ctx, jitter=jitter)
-    if told.status != "failed" or not told.refused:
-        return told
+    outcome = await _send(letter, ready.draft, author=author, mail_from="", ctx=ctx, jitter=jitter)
+    if outcome.status != "failed" or not outcome.refused:
+        return outcome
     return await _send(letter, ready.draft, author=author, mail_from=sender, ctx=ctx, jitter=jitter)
 
 
@@ -162,7 +162,7 @@ async def _send(
     """Hand the letter over once; *author* is the address of From, *mail_from* the reverse-path."""
     assert ctx.courier is not None, "a letter without a courier is never ready"
     try:
-        # Answers go to the person who gets it: to anybody else they would take the link along.
+        # A reply goes back to the user who got the letter: any other address would receive the link.
         raw = compose(
             draft,
             Author(address=draft.to[0], name=_NAME, shared_from=author),
@@ -176,37 +176,37 @@ async def _send(
             mail_from=mail_from,
             recipients=draft.to,
             attempt_id=letter.id,
-            check_lease=make_lease_check(ctx.clock.now() + ctx.lease, clock=ctx.clock),  # it was claimed just now
+            check_lease=make_lease_check(ctx.clock.now() + ctx.lease, clock=ctx.clock),  # claimed just now
         )
     except SendUnconfirmed as error:
         return LetterOutcome("sent", str(error))
     except (BadDraft, CourierRefused) as error:
         return LetterOutcome("failed", str(error), refused=isinstance(error, CourierRefused))
     except CourierBusy as error:
-        return _put_off(letter, error, now=ctx.clock.now(), jitter=jitter)
+        return _deferred(letter, error, now=ctx.clock.now(), jitter=jitter)
     return LetterOutcome("sent")
 
 
-def _put_off(letter: Letter, error: CourierBusy, *, now: datetime, jitter: float) -> LetterOutcome:
+def _deferred(letter: Letter, error: CourierBusy, *, now: datetime, jitter: float) -> LetterOutcome:
     seconds = wait(letter.attempts, RETRY_SECONDS, jitter=jitter)
     if seconds is None:
-        return LetterOutcome("failed", f"given up after {letter.attempts} tries: {error}")
+        return LetterOutcome("failed", f"failed after {letter.attempts} attempts: {error}")
     return LetterOutcome("later", str(error), now + timedelta(seconds=max(seconds, error.seconds)))
 
 
-def _settle(tx: Tx, letter: Letter, told: LetterOutcome, *, now: datetime) -> None:
-    if told.status == "sent":
-        settle_letter_sent(tx, letter, note=told.why, now=now)
-    elif told.due_at is not None:
-        settle_letter_deferred(tx, letter, told.why or "", due_at=told.due_at)
+def _settle(tx: Tx, letter: Letter, outcome: LetterOutcome, *, now: datetime) -> None:
+    if outcome.status == "sent":
+        settle_letter_sent(tx, letter, note=outcome.why, now=now)
+    elif outcome.due_at is not None:
+        settle_letter_deferred(tx, letter, outcome.why or "", due_at=outcome.due_at)
     else:
-        dropped = "dropped: " if told.status == "dropped" else ""
-        settle_letter_failed(tx, letter, f"{dropped}{told.why}", now=now)
+        dropped = "dropped: " if outcome.status == "dropped" else ""
+        settle_letter_failed(tx, letter, f"{dropped}{outcome.why}", now=now)
 
 
 def _is_an_agent(tx: Tx, email: str, ctx: SendContext) -> bool:
-    """Whether mail to *email* comes to an agent here: an agent must not get the link that approves its own mail."""
+    """Whether *email* is an agent of this relay: an agent must not get the link that approves its own mail."""
     try:
         return is_local(tx, email, ctx=ctx)
-    except BadAddress:  # no mail can go there, which composing it will say
+    except BadAddress:  # composing the letter will refuse the address
         return False

@@ -1,4 +1,4 @@
-"""The address of the page on which one person decides about one draft. Pure."""
+"""The address of the page on which one reviewer decides about one draft. Pure."""
 
 from relay.outbound.context import REVIEW_PATH
 from relay.signing.link import ReviewLink, review_token
@@ -6,8 +6,8 @@ from store.records.outbound import OutboundMessage
 
 
 def review_link(message: OutboundMessage, user_id: str, *, base_url: str, key: bytes) -> str:
-    """It leads this user to the held *message* as it is now, for as long as it waits."""
-    assert message.hold_expires_at is not None, "it waits"
+    """The link of this user to this revision of the held *message*, valid until the hold ends."""
+    assert message.hold_expires_at is not None, "a held message has an end"
     link = ReviewLink(
         message_id=message.id, revision=message.revision, user_id=user_id, expires_at=message.hold_expires_at
     )

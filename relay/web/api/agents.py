@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.clock import rfc3339
-from relay.directory import agents as making
+from relay.directory import agents as agent_directory
 from relay.errors import BadSecret, NoSharedDomain
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import Admin, AgentAdmin, AgentViewer, AnyPrincipal, AnyViewer, InjectedContext
@@ -76,7 +76,7 @@ async def make_agent(principal: Admin, ctx: InjectedContext, wanted: AgentReques
     address = _address(given, ctx)
     values = {"mode": None, "webhook_url": None} | given
     agent = await ctx.store.write(
-        lambda tx: making.create_agent(
+        lambda tx: agent_directory.create_agent(
             tx, principal.user.id, address, master=ctx.master, allow=ctx.allow, now=now, **values
         )
     )
@@ -101,7 +101,9 @@ async def change_agent(
     now = ctx.clock.now()
     values = {"mode": None, "webhook_url": None} | change.model_dump(exclude_unset=True)
     changed = await ctx.store.write(
-        lambda tx: making.change_agent(tx, principal.user.id, agent.address, allow=ctx.allow, now=now, **values)
+        lambda tx: agent_directory.change_agent(
+            tx, principal.user.id, agent.address, allow=ctx.allow, now=now, **values
+        )
     )
     return json_answer(_document(changed, ctx))
 
@@ -134,7 +136,7 @@ async def change_hitl(
 async def get_secrets(agent: AgentAdmin, ctx: InjectedContext) -> Response:
     """List the valid signing secrets, the current one first."""
     now = ctx.clock.now()
-    found = await ctx.store.read(lambda tx: making.read_secrets(tx, agent.address, master=ctx.master, now=now))
+    found = await ctx.store.read(lambda tx: agent_directory.read_secrets(tx, agent.address, master=ctx.master, now=now))
     return _secret_answer(found)
 
 
@@ -148,7 +150,7 @@ async def rotate_secret(agent: AgentAdmin, principal: AnyPrincipal, ctx: Injecte
     """
     now = ctx.clock.now()
     found = await ctx.store.write(
-        lambda tx: making.rotate_secret(tx, principal.user.id, agent.address, master=ctx.master, now=now)
+        lambda tx: agent_directory.rotate_secret(tx, principal.user.id, agent.address, master=ctx.master, now=now)
     )
     return _secret_answer(found)
 
@@ -165,7 +167,11 @@ def _address(given: dict[str, Any], ctx: WebContext) -> str:
     Raises NoSharedDomain, InvalidValue.
     """
     slug = given.pop("slug", None)
-    return str(given.pop("address")) if slug is None else making.slug_address(slug, shared_domain=ctx.shared_domain)
+    return (
+        str(given.pop("address"))
+        if slug is None
+        else agent_directory.slug_address(slug, shared_domain=ctx.shared_domain)
+    )
 
 
 def _document(agent: Agent, ctx: WebContext) -> dict[str, Any]:

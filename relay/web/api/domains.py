@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from relay.clock import rfc3339
-from relay.directory import domains as proving
+from relay.directory import domains as domain_directory
 from relay.directory.check_domain import look_up_records
 from relay.directory.dns_records import records_for
 from relay.directory.domains import DomainWithRecords
@@ -45,7 +45,9 @@ async def list_domains(
     cursor: NameCursor = None,
 ) -> Response:
     """List your domains, by name, with the last known state of their DNS records."""
-    page = await ctx.store.read(lambda tx: proving.list_some(tx, principal.user.id, limit=limit, cursor=cursor))
+    page = await ctx.store.read(
+        lambda tx: domain_directory.list_some(tx, principal.user.id, limit=limit, cursor=cursor)
+    )
     items = [_document(listing, ctx, sending=sending) for listing in page.items]
     return json_answer({"items": items, "next_cursor": page.next_cursor})
 
@@ -61,7 +63,7 @@ async def claim_domain(
     """
     now = ctx.clock.now()
     listing, is_new = await ctx.store.write(
-        lambda tx: proving.claim_anew(tx, principal.user.id, wanted.domain, now=now)
+        lambda tx: domain_directory.claim_with_records(tx, principal.user.id, wanted.domain, now=now)
     )
     return json_answer(_document(listing, ctx, sending=sending), 201 if is_new else 200)
 
@@ -72,7 +74,7 @@ async def get_domain(
     principal: Viewer, ctx: InjectedContext, domain: DomainName, *, sending: WithSending = None
 ) -> Response:
     """Get one domain, with the last known state of its DNS records."""
-    listing = await ctx.store.read(lambda tx: proving.look_up(tx, principal.user.id, domain))
+    listing = await ctx.store.read(lambda tx: domain_directory.look_up(tx, principal.user.id, domain))
     return json_answer(_document(listing, ctx, sending=sending))
 
 
@@ -99,15 +101,15 @@ async def verify_domain(
     user_id = principal.user.id
     claimed = await ctx.store.read(lambda tx: lookup_domain(tx, user_id, domain))
     seen = await look_up_records(claimed, resolver=ctx.resolver, place=ctx.dns_identity, sending=sending)
-    proving.require_answer(claimed, seen)
+    domain_directory.require_answer(claimed, seen)
     now = ctx.clock.now()
 
     def unit(tx: Tx) -> DomainWithRecords:
-        return proving.settle(tx, lookup_domain(tx, user_id, domain), seen, master=ctx.master, now=now)
+        return domain_directory.settle(tx, lookup_domain(tx, user_id, domain), seen, master=ctx.master, now=now)
 
     listing = await ctx.store.write(unit)
-    proving.warn(listing)
-    proving.require_proof(listing)
+    domain_directory.warn(listing)
+    domain_directory.require_proof(listing)
     return json_answer(_document(listing, ctx, sending=sending))
 
 

@@ -48,29 +48,29 @@ async def lease(
 
 
 @router.post("/ack", response_model=ReceiptResults, responses=_LOST)
-async def ack(agent: AgentReader, ctx: InjectedContext, told: AckRequest) -> Response:
+async def ack(agent: AgentReader, ctx: InjectedContext, request: AckRequest) -> Response:
     """Acknowledge processed messages. 409 if a lease had expired.
 
     The other receipts are acknowledged anyway.
     """
-    held = await queue.ack(agent.address, told.receipts, store=ctx.store, now=ctx.clock.now())
+    held = await queue.ack(agent.address, request.receipts, store=ctx.store, now=ctx.clock.now())
     return _results(held)
 
 
 @router.post("/nack", response_model=ReceiptResults, responses=_LOST)
-async def nack(agent: AgentReader, ctx: InjectedContext, told: NackRequest) -> Response:
+async def nack(agent: AgentReader, ctx: InjectedContext, request: NackRequest) -> Response:
     """Return messages to the queue, available after `delay_seconds`. 409 as for ack."""
     held = await queue.nack(
-        agent.address, told.receipts, delay_seconds=told.delay_seconds, store=ctx.store, now=ctx.clock.now()
+        agent.address, request.receipts, delay_seconds=request.delay_seconds, store=ctx.store, now=ctx.clock.now()
     )
     return _results(held)
 
 
 @router.post("/extend", response_model=ReceiptResults, responses=_LOST)
-async def extend(agent: AgentReader, ctx: InjectedContext, told: ExtendRequest) -> Response:
+async def extend(agent: AgentReader, ctx: InjectedContext, request: ExtendRequest) -> Response:
     """Extend leases to `lease_seconds` from now. 409 as for ack."""
     held = await queue.extend(
-        agent.address, told.receipts, lease_seconds=told.lease_seconds, store=ctx.store, now=ctx.clock.now()
+        agent.address, request.receipts, lease_seconds=request.lease_seconds, store=ctx.store, now=ctx.clock.now()
     )
     return _results(held)
 

@@ -92,7 +92,7 @@ async def reply(
 
     Recipients come from Reply-To or From, the subject gets `Re:`, and the original text is quoted below.
     """
-    told = ReplyOptions(
+    options = ReplyOptions(
         words=_words(wanted),
         reply_all=wanted.reply_all,
         quote=wanted.quote,
@@ -101,7 +101,7 @@ async def reply(
         bcc=tuple(wanted.bcc),
         headers=wanted.own_headers,
     )
-    request = await reply_to(agent.address, message_id, told, ctx=ctx.send_context)
+    request = await reply_to(agent.address, message_id, options, ctx=ctx.send_context)
     return await _submitted(agent, request, once, ctx=ctx)
 
 

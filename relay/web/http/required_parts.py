@@ -4,6 +4,7 @@ They are no public interface of these libraries, so a new release may remove one
 """
 
 from dis import get_instructions
+from importlib.metadata import version
 from types import FunctionType
 from typing import Final
 
@@ -53,7 +54,7 @@ def check_http_libraries(required: tuple[tuple[type, tuple[str, ...]], ...] = RE
     missing = [f"{kind.__name__}.{name}" for kind, names in required for name in names if name not in _names(kind)]
     if missing:
         raise Misconfigured(
-            f"the HTTP server cannot run on uvicorn {uvicorn.__version__} with h11 {h11.__version__}, which lack "
+            f"the HTTP server cannot run on uvicorn {version('uvicorn')} with h11 {version('h11')}, which lack "
             f"{', '.join(missing)}: install the versions in packaging/constraints.txt"
         )
 

@@ -1,1 +1,4 @@
-"""Pages for people: HTML made here, without scripts and without anything from elsewhere."""
+"""Web pages: console, approval page, sign-in.
+
+HTML without scripts or remote content.
+"""

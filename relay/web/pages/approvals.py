@@ -1,4 +1,4 @@
-"""The console's page of a held mail: looked at, changed, decided by whoever is signed in."""
+"""Console page of a pending message: view, edit, approve, reject."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,13 +25,13 @@ from store.transaction import Tx
 
 router = APIRouter(prefix="/approvals/{message_id}", route_class=PageRoute, include_in_schema=False)
 
-CHANGED: Final = "The draft was changed meanwhile: this is how it is now. Nothing was decided."
-STALE: Final = "This page was open for a while. Please look again, and press once more: nothing was changed."
+CHANGED: Final = "The draft was changed in the meantime. This is the current version; no decision was made."
+STALE: Final = "This page has expired. Please check the message and submit again; no changes were made."
 
 
 @dataclass(frozen=True, slots=True)
 class _ReviewRequest:
-    """One request about one held mail."""
+    """A request about one pending message."""
 
     ctx: WebContext
     user_session: ConsoleUser
@@ -42,14 +42,14 @@ class _ReviewRequest:
         return f"/approvals/{self.message_id}"
 
     async def view(self) -> OutboundPageView:
-        """How the mail stands. Raises MessageNotFound."""
+        """Read the message for display. Raises MessageNotFound."""
         now = self.ctx.clock.now()
         return await self.ctx.store.read(
             lambda tx: read_outbound_view(tx, self.user_session.user.id, self.message_id, now=now)
         )
 
     async def draft(self) -> tuple[OutboundPageView, Draft]:
-        """The same, with its files."""
+        """Read the message and its files. Raises MessageNotFound."""
         now = self.ctx.clock.now()
 
         def unit(tx: Tx) -> tuple[OutboundPageView, Draft]:
@@ -61,7 +61,7 @@ class _ReviewRequest:
     async def page(
         self, *, status: int = 200, alert: str = "", reason: str = "", edited: Edited | None = None
     ) -> Response:
-        """The mail as it stands, with what somebody had filled in."""
+        """The page of the message, with the reviewer's unsaved input."""
         view = await self.view()
         if not view.is_pending:
             return console_page("approval_decided.html", self.user_session, view=view, alert=alert)
@@ -72,13 +72,13 @@ class _ReviewRequest:
 
 @router.get("")
 async def approval(ctx: InjectedContext, who: InjectedUser, message_id: str) -> Response:
-    """The held mail, or what became of it."""
+    """Show the pending message, or the outcome of the decision."""
     return await _ReviewRequest(ctx, who, message_id).page()
 
 
 @router.post("")
 async def decide(request: Request, ctx: InjectedContext, who: InjectedUser, message_id: str) -> Response:
-    """Approve or reject the very draft that was shown."""
+    """Approve or reject the draft that was shown."""
     reviewing = _ReviewRequest(ctx, who, message_id)
     form = await read_form(request, ctx)
     if not is_valid_form(form, who, ctx) or form["decision"] not in deciding.DECISIONS:
@@ -97,7 +97,10 @@ async def decide(request: Request, ctx: InjectedContext, who: InjectedUser, mess
 @router.post("/edit")
 @takes_message
 async def edit(request: Request, ctx: InjectedContext, who: InjectedUser, message_id: str) -> Response:
-    """Change the draft: it waits on, as a new revision, and the links of older letters are over."""
+    """Edit the draft.
+
+    It stays pending as a new revision; links in earlier emails become invalid.
+    """
     reviewing = _ReviewRequest(ctx, who, message_id)
     view, draft = await reviewing.draft()
     form = await read_form(request, ctx)
@@ -109,7 +112,7 @@ async def edit(request: Request, ctx: InjectedContext, who: InjectedUser, messag
     except Outdated:
         return await reviewing.page(status=409, alert=CHANGED, edited=edited)
     except NotPendingApproval:
-        return await reviewing.page(alert="It was decided meanwhile: nothing was changed.")
+        return await reviewing.page(alert="A decision was made in the meantime; your changes were not saved.")
     except deciding.STILL_PENDING as error:
         return await reviewing.page(status=status_of(error), alert=str(error), edited=edited)
     return redirect(reviewing.path)
@@ -117,20 +120,23 @@ async def edit(request: Request, ctx: InjectedContext, who: InjectedUser, messag
 
 @router.get("/html")
 async def approval_html(ctx: InjectedContext, who: InjectedUser, message_id: str) -> Response:
-    """The draft's HTML, for the page's frame."""
+    """The draft's HTML, for the frame in the page."""
     view = await _ReviewRequest(ctx, who, message_id).view()
     return frame_answer(view.message.html or "")
 
 
 @router.get("/attachments/{number}")
 async def approval_attachment(ctx: InjectedContext, who: InjectedUser, message_id: str, number: int) -> Response:
-    """A file of the draft, for saving."""
+    """Download a file of the draft."""
     view = await _ReviewRequest(ctx, who, message_id).view()
     return await deciding.draft_file(view.message, number, ctx=ctx)
 
 
 def _seen(form: Form) -> Version:
-    """The draft that *form* was filled in about; what cannot be one is none that there is."""
+    """The draft version that *form* was filled in for.
+
+    An invalid number becomes revision 0, which never exists.
+    """
     number = form["revision"]
     is_number = number.isascii() and number.isdigit() and len(number) < 10
     return Version(int(number) if is_number else 0, form["digest"] or None)

@@ -1,4 +1,4 @@
-"""What the letter's page and the console do alike: a person's decision by a form, and a draft's file for saving."""
+"""Shared by approval page and console: decide by form, download a draft's file."""
 
 from typing import Final
 
@@ -14,13 +14,16 @@ from store.outbound.outbound import read_file
 from store.records.outbound import OutboundMessage, Version
 
 DECISIONS: Final = frozenset({"approve", "reject"})
-# What decide() raises and changes nothing by.
+# Errors of decide() after which the message is still pending.
 STILL_PENDING: Final = (Refused, Deferred, SendingPaused, DomainUnproven, InvalidValue)
-_MOST_FILES: Final = 2**31  # numbers that the database's integers hold
+_MOST_FILES: Final = 2**31  # limit of integers in the database
 
 
 async def decide(form: Form, user_id: str, message_id: str, *, seen: Version, ctx: WebContext) -> None:
-    """Do what *form* says about what was *seen*. Raises as relay.outbound.review does."""
+    """Approve or reject as *form* says, if the draft is still at *seen*.
+
+    Raises the errors of relay.outbound.review.
+    """
     if form["decision"] == "approve":
         await approve(user_id, message_id, seen=seen, ctx=ctx.send_context)
     else:
@@ -28,7 +31,7 @@ async def decide(form: Form, user_id: str, message_id: str, *, seen: Version, ct
 
 
 async def draft_file(message: OutboundMessage, number: int, *, ctx: WebContext) -> Response:
-    """File *number* of a draft. Raises MessageNotFound."""
+    """A download of file *number* of a draft. Raises MessageNotFound."""
     if not 0 <= number < _MOST_FILES:
         raise MessageNotFound
     file = await ctx.store.read(lambda tx: read_file(tx, message.id, number))

@@ -1,4 +1,7 @@
-"""A draft in a form, and what somebody changed in it: fields that came back as they were are not edits. Pure."""
+"""Convert a draft to form fields, and submitted fields to an edit. Pure.
+
+Fields that were submitted unchanged are not part of the edit.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +19,7 @@ _BETWEEN_NAMED: Final = re.compile(r"(?<=>)\s*[,;]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """What the form holds; people one a line, with their names."""
+    """The form fields; recipients one a line, with their names."""
 
     to: str
     cc: str
@@ -25,11 +28,11 @@ class Edited:
     text: str
     html: str
     files: Sequence[AttachmentInfo]
-    kept: frozenset[int]  # numbers of files that stay
+    kept: frozenset[int]  # numbers of files to keep
 
 
 def edited_of(message: OutboundMessage, form: Form | None = None) -> Edited:
-    """The form as *form* brought it back, or with the draft as it is."""
+    """The fields submitted in *form*, or those of the current draft."""
     fields = {field: _lines(people, message) for field, people in message.by_field}
     fields |= {"subject": message.subject, "text": _plain(message.text), "html": _plain(message.html)}
     if form is not None:
@@ -40,7 +43,7 @@ def edited_of(message: OutboundMessage, form: Form | None = None) -> Edited:
 
 
 def edit_of(edited: Edited, draft: Draft) -> PendingApprovalEdit:
-    """What is changed in *draft*."""
+    """The changes from *draft* to the submitted fields."""
     files = tuple(file for number, file in enumerate(draft.attachments) if number in edited.kept)
     edit = PendingApprovalEdit(
         subject=UNCHANGED if edited.subject == draft.subject else edited.subject,
@@ -51,12 +54,15 @@ def edit_of(edited: Edited, draft: Draft) -> PendingApprovalEdit:
     if all(getattr(edited, field).strip() == _lines(people, draft) for field, people in draft.by_field):
         return edit
     to, cc, bcc = (tuple(_people(written)) for written in (edited.to, edited.cc, edited.bcc))
-    # All of them, for the form holds every name: one that was taken out of it is not to stay.
+    # Replaces all names: the form holds every name, so a name removed in the form must not be kept.
     return replace(edit, to=to, cc=cc, bcc=bcc, names=())
 
 
 def _people(text: str) -> Iterator[str]:
-    """People as they are pasted: addresses between blanks and commas, or each with a name before its ``<…>``."""
+    """Split pasted recipients.
+
+    Addresses separated by blanks or commas, or ``Name <address>`` separated by commas.
+    """
     for line in text.splitlines():
         yield from filter(None, map(str.strip, (_BETWEEN_NAMED if "<" in line else _BETWEEN_BARE).split(line)))
 
@@ -66,5 +72,5 @@ def _lines(people: Sequence[str], addressed: RecipientSet) -> str:
 
 
 def _plain(text: str | None) -> str:
-    """A text as a text area gives it back."""
+    """*text* with LF line ends, as a text area submits it."""
     return (text or "").replace("\r\n", "\n").replace("\r", "\n")

@@ -1,4 +1,4 @@
-"""Errors on pages are pages: the same statuses as everywhere, and what a person can do about it."""
+"""Error pages for people: HTTP status, title, and what to do next."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -17,21 +17,21 @@ from relay.web.pages.template import page, private_answer
 from store.errors import Conflict, NotFound, SendingPaused, Unavailable
 
 LOGIN: Final = "/login"
-_NOTHING: Final = "There is nothing here"
-_AGAIN: Final = "Nothing was changed. Please try again in a moment."
-# The first that fits speaks: a title, and what to say where the error's own words are not for people.
+_NOT_FOUND: Final = ("Not found", "It does not exist, or you do not have access to it.")
+_AGAIN: Final = "No changes were made. Please try again in a moment."
+# The first match is used: error, title, and a text if the error's own message is not meant for people.
 _TITLES: Final[tuple[tuple[type[Exception], str, str | None], ...]] = (
-    (NotFound, _NOTHING, "What was here is gone, or it is not yours."),
-    (RequestValidationError, _NOTHING, "What was here is gone, or it is not yours."),
-    (BadLink, "This link is not one of ours", "Or it was cut short on its way: look at the letter that it stands in."),
-    (LinkExpired, "This link is over", None),
-    (FormRejected, "Please look again", None),
-    (RateLimited, "Too often", "Please wait a minute, and try again."),
-    (SendingPaused, "Nothing is sent at the moment", None),
-    (Unavailable, "The database does not answer", _AGAIN),
-    (Deferred, "Not now", _AGAIN),
-    (Conflict, "That cannot be done", None),
-    (Refused, "That cannot be done", None),
+    (NotFound, *_NOT_FOUND),
+    (RequestValidationError, *_NOT_FOUND),
+    (BadLink, "Invalid link", "The link may be incomplete. Please open it again from the email."),
+    (LinkExpired, "This link is no longer valid", None),
+    (FormRejected, "Please check and submit again", None),
+    (RateLimited, "Too many requests", "Please wait a minute and try again."),
+    (SendingPaused, "Sending is paused", None),
+    (Unavailable, "The database is not available", _AGAIN),
+    (Deferred, "Temporarily not possible", _AGAIN),
+    (Conflict, "This is not possible", None),
+    (Refused, "This is not possible", None),
 )
 _STATUSES: Final[dict[type[Exception], int]] = {
     BadLink: 404,
@@ -41,15 +41,18 @@ _STATUSES: Final[dict[type[Exception], int]] = {
     SendingPaused: 503,
     CourierRefused: 502,
 }
-_OF_HTTP: Final = {413: "This is more than fits here", 415: "This is not a form of ours", 400: "This cannot be read"}
+_OF_HTTP: Final = {413: "The form is too large", 415: "Unsupported form type", 400: "The form cannot be read"}
 log = structlog.get_logger("relay.web")
 
 
 class PageRoute(APIRoute):
-    """A route whose errors are pages."""
+    """A route that answers errors with pages."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The route's own, with an end for whatever it raises."""
+        """The route's handler.
+
+        An exception becomes an error page or a redirect to sign-in.
+        """
         answer = super().get_route_handler()
 
         async def answer_or_error_page(request: Request) -> Response:
@@ -57,31 +60,31 @@ class PageRoute(APIRoute):
                 return await answer(request)
             except NotSignedIn:
                 return to_login(request)
-            except Exception as error:  # noqa: BLE001 (it is told, and logged where nobody expected it)
+            except Exception as error:  # noqa: BLE001 (shown as a page; unexpected errors are logged)
                 return failure(error)
 
         return answer_or_error_page
 
 
 def to_login(request: Request) -> Response:
-    """On to where one signs in, and back here afterwards."""
+    """Redirect to the sign-in page, which then leads back to this page."""
     here = request.url.path if request.method == "GET" else "/"
     return redirect(f"{LOGIN}?next={quote(here, safe='/')}" if here != "/" else LOGIN)
 
 
 def redirect(to: str) -> Response:
-    """See other: a page is asked for by GET, whatever came before."""
+    """Redirect with 303 See Other, so that the browser uses GET."""
     return Response(status_code=303, headers={"Location": to, "Cache-Control": "no-store"})
 
 
 def failure(error: Exception) -> Response:
-    """What a person is told of *error*."""
+    """The error page for *error*. An unexpected error is logged."""
     if isinstance(error, HTTPException):
-        return notice(error.status_code, _OF_HTTP.get(error.status_code, "This did not work"), "Nothing was changed.")
+        return notice(error.status_code, _OF_HTTP.get(error.status_code, "The request failed"), "No changes were made.")
     found = next((each for each in _TITLES if isinstance(error, each[0])), None)
     if found is None:
         log.error("page_failed", exc_info=error)
-        return notice(500, "Something went wrong here", "It was written down for whoever runs this relay.")
+        return notice(500, "Internal error", "The error was logged for the operator of this server.")
     _, title, words = found
     answer = notice(status_of(error), title, words or str(error))
     answer.headers.update(getattr(error, "headers", {}))
@@ -89,11 +92,11 @@ def failure(error: Exception) -> Response:
 
 
 def status_of(error: Exception) -> int:
-    """The status of a page that tells of *error*."""
+    """The HTTP status of the page for *error*."""
     known = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), None)
     return known or kind_of(type(error)).status
 
 
 def notice(status: int, title: str, words: str) -> Response:
-    """A page that says one thing."""
+    """A page with a title and one paragraph."""
     return private_answer(page("notice.html", title=title, words=words, who=None), status)

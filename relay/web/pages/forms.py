@@ -1,4 +1,4 @@
-"""What a form brings back: its fields, and whether it was filled in on a page of ours."""
+"""Parse submitted forms and check their origin and anti-forgery (CSRF) token."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,29 +15,29 @@ from relay.web.access.context import WebContext
 from relay.web.answers.errors import FormRejected
 
 LASTS: Final = timedelta(hours=1)
-FIELD: Final = "form"  # in which the proof comes back
+FIELD: Final = "form"  # name of the field with the token
 _MOST_FIELDS: Final = 200
-_KINDS: Final = frozenset({"application/x-www-form-urlencoded", ""})  # none is said of an empty one
-_OURS: Final = frozenset({"same-origin", "none"})  # of Sec-Fetch-Site; none: typed, or from a bookmark
+_KINDS: Final = frozenset({"application/x-www-form-urlencoded", ""})  # an empty form has no content type
+_OURS: Final = frozenset({"same-origin", "none"})  # values of Sec-Fetch-Site; "none": typed, or from a bookmark
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The fields of a form; text areas with LF line ends, whatever the browser made of them."""
+    """The fields of a form, with LF line ends."""
 
     fields: Mapping[str, Sequence[str]]
 
     def __getitem__(self, name: str) -> str:
-        """The field *name*; empty when it did not come."""
+        """The first value of the field *name*; empty if absent."""
         return self.all(name)[0] if self.all(name) else ""
 
     def all(self, name: str) -> list[str]:
-        """Every field *name*."""
+        """All values of the field *name*."""
         return [value.replace("\r\n", "\n").replace("\r", "\n") for value in self.fields.get(name, ())]
 
 
 async def read_form(request: Request, ctx: WebContext) -> Form:
-    """The form that *request* brings. Raises FormRejected for one from a page of somebody else."""
+    """The form in *request*. Raises FormRejected for a form from another site."""
     _require_own_page(request, ctx.base_url)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _KINDS:
@@ -50,12 +50,12 @@ async def read_form(request: Request, ctx: WebContext) -> Form:
 
 
 def new_token(page: str, ctx: WebContext) -> str:
-    """What a form on *page* brings back to show that it is ours."""
+    """A new anti-forgery token for a form on *page*, valid for one hour."""
     return form_token(page, until=ctx.clock.now() + LASTS, key=ctx.master.links)
 
 
 def is_fresh(form: Form, page: str, ctx: WebContext) -> bool:
-    """Whether *form* was made for *page* by us, within the hour."""
+    """Whether *form* holds a valid token for *page*."""
     try:
         check_form_token(form[FIELD], page, key=ctx.master.links, now=ctx.clock.now())
     except BadLink:
@@ -64,7 +64,10 @@ def is_fresh(form: Form, page: str, ctx: WebContext) -> bool:
 
 
 def _require_own_page(request: Request, base_url: str) -> None:
-    """Browsers say where a form was sent from; the pages of ours send no address along, so they may say "null"."""
+    """Check Origin and Sec-Fetch-Site. Raises FormRejected for another site.
+
+    Origin may be "null", because pages are served with ``Referrer-Policy: no-referrer``.
+    """
     origin = request.headers.get("origin")
     if origin not in {None, "null"} and urlsplit(origin).netloc not in {
         urlsplit(base_url).netloc,

@@ -1,4 +1,4 @@
-"""The console's page of API keys: made, shown once, revoked."""
+"""Console page of API keys: list, create, revoke."""
 
 from typing import Final
 
@@ -20,13 +20,13 @@ _PAGE_SIZE: Final = 50
 
 @router.get("")
 async def keys(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
-    """The API keys, without what opens them."""
+    """List the API keys."""
     return await _listed(ctx, who, cursor=request.query_params.get("cursor"))
 
 
 @router.post("")
 async def make_key(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
-    """A new key, good for the whole account; the page that answers is the only one to show it."""
+    """Create a key with all scopes. Only the response page shows it."""
     form = await console_form(request, who, ctx)
     now, name = ctx.clock.now(), form["name"].strip()
     try:
@@ -38,7 +38,7 @@ async def make_key(request: Request, ctx: InjectedContext, who: InjectedUser) ->
 
 @router.post("/{key_id}/revoke")
 async def revoke_key(request: Request, ctx: InjectedContext, who: InjectedUser, key_id: str) -> Response:
-    """Revoke a key, at once."""
+    """Revoke a key, immediately."""
     await console_form(request, who, ctx)
     await ctx.store.write(lambda tx: delete_api_key(tx, who.user.id, key_id))
     return redirect("/keys")

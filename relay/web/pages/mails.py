@@ -1,4 +1,4 @@
-"""The console's pages of an agent and of one mail: what came, who sent it, and what became of its delivery."""
+"""Console pages of an agent and of one message: content, sender, deliveries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ _PAGE_SIZE: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Mail:
-    """One mail of an agent: what came in with its bytes, or what it wrote; and its deliveries with every attempt."""
+    """One message of an agent, inbound or outbound, with deliveries and attempts."""
 
     agent: Agent
     inbound: tuple[Message, bytes] | None
@@ -50,13 +50,13 @@ class _Mail:
 
 
 def mail_path(address: str, message_id: str) -> str:
-    """Where the page of a mail is."""
+    """Path of the page of a message."""
     return f"/agents/{quote(address, safe='')}/messages/{quote(message_id, safe='')}"
 
 
 @router.get(AGENT_PAGE)
 async def agent_page(request: Request, ctx: InjectedContext, who: InjectedUser, address: str) -> Response:
-    """An agent, and its newest mails of both directions."""
+    """Show an agent and its messages of both directions, newest first."""
     now, cursor = ctx.clock.now(), request.query_params.get("cursor")
 
     def unit(tx: Tx) -> dict[str, Any]:
@@ -70,13 +70,13 @@ async def agent_page(request: Request, ctx: InjectedContext, who: InjectedUser, 
 
 @router.get(MAIL)
 async def mail_page(ctx: InjectedContext, who: InjectedUser, address: str, message_id: str) -> Response:
-    """One mail, whole. It stays unread: whether its agent has read it is the agent's."""
+    """Show one message. Does not mark it as read, because that is the agent's status."""
     mail = await _find(ctx, who.user.id, address, message_id)
     at = mail_path(mail.agent.address, message_id)
     given: dict[str, Any] = {"agent": mail.agent, "deliveries": mail.deliveries, "states": DELIVERIES, "at": at}
     if mail.outbound is not None:
         return console_page("mail_out.html", who, view=mail.outbound, statuses=STATUSES, **given)
-    assert mail.inbound is not None, "it is one or the other"
+    assert mail.inbound is not None, "a message is inbound or outbound"
     message, raw = mail.inbound
     data = await by_size(len(raw), lambda: message_data(message, raw, base_url=ctx.base_url))
     reasons = verdict(message.authentication)
@@ -85,11 +85,11 @@ async def mail_page(ctx: InjectedContext, who: InjectedUser, address: str, messa
 
 @router.get(MAIL + "/html")
 async def mail_html(ctx: InjectedContext, who: InjectedUser, address: str, message_id: str) -> Response:
-    """A mail's HTML, for the page's frame."""
+    """A message's HTML, for the frame in the page."""
     mail = await _find(ctx, who.user.id, address, message_id)
     if mail.outbound is not None:
         return frame_answer(mail.outbound.message.html or "")
-    assert mail.inbound is not None, "it is one or the other"
+    assert mail.inbound is not None, "a message is inbound or outbound"
     message, raw = mail.inbound
     data = await by_size(len(raw), lambda: message_data(message, raw, base_url=ctx.base_url))
     return frame_answer(data["html"] or "")
@@ -99,7 +99,7 @@ async def mail_html(ctx: InjectedContext, who: InjectedUser, address: str, messa
 async def mail_attachment(
     ctx: InjectedContext, who: InjectedUser, address: str, message_id: str, index: int
 ) -> Response:
-    """A file of a mail, for saving."""
+    """Download a file of a message."""
     mail = await _find(ctx, who.user.id, address, message_id)
     if mail.outbound is None:
         part = await read_attachment(mail.agent.address, message_id, index, store=ctx.store, now=ctx.clock.now())
@@ -110,7 +110,7 @@ async def mail_attachment(
 
 @router.post(MAIL + "/resolve")
 async def resolve(request: Request, ctx: InjectedContext, who: InjectedUser, address: str, message_id: str) -> Response:
-    """Its owner's word on a mail of which nobody knows whether it went out, or that failed."""
+    """Resolve an unconfirmed or failed message: mark it as sent, or send it again."""
     form = await console_form(request, who, ctx)
     if form["verdict"] not in {"sent", "send_again"}:
         raise FormRejected
@@ -121,7 +121,7 @@ async def resolve(request: Request, ctx: InjectedContext, who: InjectedUser, add
 
 @router.post("/deliveries/{delivery_id}/replay")
 async def deliver_again(request: Request, ctx: InjectedContext, who: InjectedUser, delivery_id: str) -> Response:
-    """Deliver an event again that was delivered or given up."""
+    """Replay a delivery that is delivered or dead."""
     await console_form(request, who, ctx)
     now = ctx.clock.now()
 
@@ -135,7 +135,10 @@ async def deliver_again(request: Request, ctx: InjectedContext, who: InjectedUse
 
 
 async def _find(ctx: WebContext, user_id: str, address: str, message_id: str) -> _Mail:
-    """A mail of one of this user's agents. Raises AgentNotFound, MessageNotFound."""
+    """Read a message of one of the user's agents.
+
+    Raises AgentNotFound, MessageNotFound.
+    """
     now = ctx.clock.now()
     return await ctx.store.read(lambda tx: _read(tx, user_id, address, message_id, now=now))
 

@@ -1,4 +1,4 @@
-"""Everything that a person sees of a mail that an agent wrote, read in one transaction."""
+"""An outbound message for display to people, read in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,27 +16,27 @@ from store.records.mail import Agent, User
 from store.records.outbound import OutboundMessage, SendAttempt, Version
 from store.transaction import Tx
 
-# The gravest first: a page shows one.
+# Most important first: a page shows only one.
 _MARKS: Final[Mapping[Mark, str]] = {
     "new_domain": "new domain",
-    "elsewhere": "not the domain that it answers",
-    "new": "first mail to this address",
+    "elsewhere": "not the domain of the original sender",
+    "new": "first message to this address",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientRow:
-    """Somebody whom a mail goes to."""
+    """A recipient of the message."""
 
     field: str  # To, Cc or Bcc
     address: str
-    name: str  # empty without one
-    mark: str  # why to look twice; empty where there is no reason to
+    name: str  # empty if unknown
+    mark: str  # a warning for the reviewer; empty without one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundPageView:
-    """An outbound mail with what people want to know of it."""
+    """An outbound message with the texts that pages show about it."""
 
     message: OutboundMessage
     agent: Agent
@@ -47,48 +47,51 @@ class OutboundPageView:
 
     @property
     def is_pending(self) -> bool:
-        """Whether somebody can still decide."""
+        """Whether the message is pending approval."""
         return self.message.status == "pending_approval"
 
     @property
     def is_over(self) -> bool:
-        """Whether the time to decide is over."""
+        """Whether the approval request has expired."""
         return self.message.hold_expires_at is not None and self.message.hold_expires_at <= self.now
 
     @property
     def version(self) -> Version:
-        """Which draft this is."""
+        """The version of the draft."""
         return Version(self.message.revision, self.message.digest)
 
     @property
     def digest(self) -> str:
-        """The beginning of the bytes' digest."""
+        """The beginning of the SHA-256 of the bytes."""
         return short_digest(self.message.digest)
 
     @property
     def why(self) -> str:
-        """Why a person is asked."""
+        """Why the message needs approval."""
         return REASONS[self.message.hold_reason or "owner"]
 
     @property
     def end(self) -> str:
-        """What happens when nobody decides."""
+        """What happens if the approval request expires."""
         return end_of_hold(self.message, self.agent.hitl_expiration_action)
 
     @property
     def left(self) -> str:
-        """How long there is to decide."""
+        """The time left to decide."""
         until = self.message.hold_expires_at
         return span(until - self.now) if until else ""
 
     @property
     def outcome(self) -> Sequence[str]:
-        """What became of it."""
+        """Decision and outcome, in sentences."""
         return outcome_of(self.message, reviewer=self.reviewer, attempts=self.attempts)
 
 
 def read_outbound_view(tx: Tx, user_id: str, message_id: str, *, now: datetime) -> OutboundPageView:
-    """The view of a mail of this user's. Raises MessageNotFound, for inbound and another's too."""
+    """Read the view of a user's outbound message.
+
+    Raises MessageNotFound, also for an inbound message and for one of another user.
+    """
     message = get_outbound_message_for_user(tx, user_id, message_id, now=now)
     return OutboundPageView(
         message=message,

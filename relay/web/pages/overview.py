@@ -1,4 +1,4 @@
-"""The console's first page, and its lists of agents and domains."""
+"""Console overview, and the lists of agents and domains."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from relay.directory import domains as proving
+from relay.directory import domains as domain_directory
 from relay.directory.dns_records import records_for
 from relay.web.access.dependencies import InjectedContext
 from relay.web.pages.error_pages import PageRoute
@@ -20,13 +20,13 @@ from store.transaction import Tx
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-_PAGE_SIZE: Final = 50  # of a list's page
-_FIRST_ITEMS: Final = 20  # of what the first page shows of each
+_PAGE_SIZE: Final = 50  # items on a page of a list
+_FIRST_ITEMS: Final = 20  # items of each list on the overview
 
 
 @router.get("/")
 async def overview(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
-    """What wants a person: holds, mail in trouble, dead deliveries; and the agents."""
+    """Show pending, failed and unconfirmed messages, dead deliveries, and agents."""
     now, cursor = ctx.clock.now(), request.query_params.get("cursor")
     given = await ctx.store.read(lambda tx: _overview(tx, who.user.id, cursor, now=now))
     return console_page("overview.html", who, statuses=STATUSES, deliveries=DELIVERIES, **given)
@@ -43,7 +43,7 @@ def _overview(tx: Tx, user_id: str, cursor: str | None, *, now: datetime) -> dic
 
 @router.get("/agents")
 async def agents(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
-    """The agents, by address."""
+    """List the agents, by address."""
     cursor = request.query_params.get("cursor")
     page = await ctx.store.read(lambda tx: page_agents_by_user(tx, who.user.id, limit=_PAGE_SIZE, cursor=cursor))
     return console_page("agents.html", who, page=page)
@@ -51,8 +51,8 @@ async def agents(request: Request, ctx: InjectedContext, who: InjectedUser) -> R
 
 @router.get("/domains")
 async def domains(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
-    """The domains, with how each record that they should publish was last seen."""
+    """List the domains with their DNS records and the result of the last check."""
     cursor = request.query_params.get("cursor")
-    page = await ctx.store.read(lambda tx: proving.list_some(tx, who.user.id, limit=_PAGE_SIZE, cursor=cursor))
+    page = await ctx.store.read(lambda tx: domain_directory.list_some(tx, who.user.id, limit=_PAGE_SIZE, cursor=cursor))
     listed = [(each.domain, records_for(each.domain, each.states, place=ctx.dns_identity)) for each in page.items]
     return console_page("domains.html", who, domains=listed, next_cursor=page.next_cursor)

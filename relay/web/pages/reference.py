@@ -1,4 +1,4 @@
-"""The API's reference for people, made from its description; and the description itself."""
+"""Serve the OpenAPI document, and the API reference page rendered from it."""
 
 import json
 import shlex
@@ -44,13 +44,13 @@ _FRESH: Final = {"Cache-Control": "public, max-age=300"}
 
 @router.get("/openapi.json", response_class=Response, responses=_DESCRIPTION)
 async def description(request: Request) -> Response:
-    """The description of this API, for programs."""
+    """Get the OpenAPI document."""
     return Response(_written(request.app), headers=_FRESH, media_type="application/json")
 
 
 @router.get("/docs", response_class=Response, responses=_PAGE)
 async def reference(request: Request, ctx: InjectedContext) -> Response:
-    """The description of this API, for people: one page that needs nothing from anywhere else."""
+    """Get the API reference as one self-contained HTML page."""
     answer = page_answer(_rendered(request.app, ctx.base_url))
     answer.headers.update(_FRESH)
     return answer
@@ -73,9 +73,9 @@ def _rendered(api: FastAPI, base_url: str) -> str:
 
 
 def render(document: Json, *, base_url: str) -> str:
-    """The reference of *document* as a page; its examples ask *base_url*."""
-    told = list(_operations(document, base_url))
-    groups = [(tag, [each for each in told if tag["name"] in each["tags"]]) for tag in document["tags"]]
+    """Render the OpenAPI *document* as HTML; examples call *base_url*."""
+    operations = list(_operations(document, base_url))
+    groups = [(tag, [each for each in operations if tag["name"] in each["tags"]]) for tag in document["tags"]]
     known = document["components"]
     problems = [(each["value"]["status"], code, each["summary"]) for code, each in known["examples"].items()]
     return page(
@@ -105,7 +105,7 @@ def _answers(operation: Json, examples: Json) -> Iterator[Json]:
 
 
 def _content(answer: Json) -> Json | None:
-    """The body that is not a problem: its type, its shape, and an example as text."""
+    """The body, if it is not a problem: media type, schema, and example as text."""
     for media, content in answer.get("content", {}).items():
         if "example" in content:
             example = content["example"]
@@ -115,7 +115,7 @@ def _content(answer: Json) -> Json | None:
 
 
 def _curl(method: str, path: str, operation: Json, base_url: str) -> str:
-    """A command that asks for it."""
+    """An example ``curl`` command for the operation."""
     query: dict[str, str] = {}
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":

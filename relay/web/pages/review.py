@@ -1,4 +1,7 @@
-"""The page that a letter's link leads to: looking never decides, and a person's press of a button does, once."""
+"""Approval page behind the link in an email.
+
+A GET never decides, because mail scanners open links; a button decides, once.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -23,43 +26,43 @@ from store.transaction import Tx
 
 router = APIRouter(tags=["pages"], route_class=PageRoute)
 
-LOOK_AGAIN: Final = "This page was open for a while. Please look again, and press once more: nothing was decided."
+LOOK_AGAIN: Final = "This page has expired. Please check the message and submit again; no decision was made."
 CHANGED: Final = (
-    "The draft was changed since this letter was sent. The newest letter, or the console, shows it as it is."
+    "The draft was changed after this email was sent. Use the link in the newest email, or open the console."
 )
-OVER: Final = "Its time is over."
+OVER: Final = "The approval request has expired."
 RETURNED: Final = (
-    "A mail came back to this relay with this link in it, so the link was revoked. The console has the mail to decide on."
+    "A bounced email brought this link back to the relay, so the link was revoked. Decide in the console."
 )
-GONE: Final = "The mail is not kept any more."
-_DECIDED: Final = (NotPendingApproval, Outdated, MessageNotFound, SendUnconfirmed)  # the page itself tells
+GONE: Final = "The message is no longer stored."
+_DECIDED: Final = (NotPendingApproval, Outdated, MessageNotFound, SendUnconfirmed)  # the page shows the outcome
 
 ReviewToken = Annotated[
     str,
-    Path(description="As it stands in the letter's link.", examples=["bXNnXzAKMQp1c3JfMAoxNzY0MDAwMDAw.c2lnbmF0dXJl"]),
+    Path(description="The token in the link of the email.", examples=["bXNnXzAKMQp1c3JfMAoxNzY0MDAwMDAw.c2lnbmF0dXJl"]),
 ]
 _HTML: Final[dict[str, Any]] = {
     "text/html": {"schema": {"type": "string", "description": "A page."}, "example": "<!doctype html>"}
 }
 _Responses = dict[int | str, dict[str, Any]]
 _DEAD: Final[_Responses] = {
-    404: {"description": "The link is not one of ours.", "content": _HTML},
-    410: {"description": "Its time is over, or the draft was changed since.", "content": _HTML},
-    503: {"description": "The database, or the mail provider, does not answer.", "content": _HTML},
+    404: {"description": "The link is invalid.", "content": _HTML},
+    410: {"description": "The link has expired, or the draft was changed.", "content": _HTML},
+    503: {"description": "The database or the mail provider is not available.", "content": _HTML},
 }
 _SHOWN: Final[_Responses] = {
-    200: {"description": "The draft, or what was decided.", "content": _HTML},
+    200: {"description": "The draft, or the decision.", "content": _HTML},
     **_DEAD,
 }
 _DECISION: Final[_Responses] = {
-    303: {"description": "To the same page, which tells what happened."},
+    303: {"description": "Redirect to the same page, which shows the outcome."},
     400: {"description": "The form cannot be read.", "content": _HTML},
-    403: {"description": "The form comes from a page of somebody else.", "content": _HTML},
-    409: {"description": "Nothing was decided, and the page says why.", "content": _HTML},
+    403: {"description": "The form was submitted from another site.", "content": _HTML},
+    409: {"description": "No decision was made; the page gives the reason.", "content": _HTML},
     413: {"description": "The form is too large.", "content": _HTML},
     415: {"description": "It is not a form.", "content": _HTML},
-    422: {"description": "The reason does not fit, or the mail cannot be sent.", "content": _HTML},
-    502: {"description": "The mail provider does not take this mail; its words are on the page.", "content": _HTML},
+    422: {"description": "The reason is too long, or the message cannot be sent.", "content": _HTML},
+    502: {"description": "The mail provider rejected the message; the page shows its response.", "content": _HTML},
     **_DEAD,
 }
 _FORM: Final = {
@@ -69,12 +72,12 @@ _FORM: Final = {
             "application/x-www-form-urlencoded": {
                 "schema": {
                     "type": "object",
-                    "description": "What the page's form sends.",
+                    "description": "The fields of the form.",
                     "properties": {
-                        "form": {"type": "string", "description": "Shows that it was filled in on the page."},
-                        "digest": {"type": "string", "description": "Hex SHA-256 of the bytes that were shown."},
-                        "decision": {"type": "string", "enum": ["approve", "reject"], "description": "Which."},
-                        "reason": {"type": "string", "description": "Of a rejection."},
+                        "form": {"type": "string", "description": "Anti-forgery token of the page."},
+                        "digest": {"type": "string", "description": "Hex SHA-256 of the draft that was shown."},
+                        "decision": {"type": "string", "enum": ["approve", "reject"], "description": "The decision."},
+                        "reason": {"type": "string", "description": "Reason of a rejection."},
                     },
                 },
                 "example": {"form": "…", "digest": "…", "decision": "reject", "reason": "Not now."},
@@ -86,7 +89,7 @@ _FORM: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _LinkTarget:
-    """A letter's link, and the mail that it leads to."""
+    """A verified review link and the message it leads to."""
 
     token: str
     link: ReviewLink
@@ -99,31 +102,34 @@ class _LinkTarget:
 
     @property
     def is_open(self) -> bool:
-        """Whether its holder can decide here and now."""
+        """Whether the link still allows a decision."""
         is_current = self.link.revision == self.view.message.revision and not self.is_revoked
         return self.view.is_pending and is_current and self.link.expires_at > self.view.now
 
     @property
     def form(self) -> str:
-        """What the page's form is good for: this very draft."""
+        """The page name for the form token: bound to this link and this draft."""
         return f"{self.token}\n{self.view.message.digest}"
 
 
 @router.get("/review/{token}", response_class=Response, responses=_SHOWN)
 async def review_page(ctx: InjectedContext, token: ReviewToken) -> Response:
-    """The whole draft, for a person to decide on; or who decided what. Looking decides nothing."""
+    """Show the draft for approval, or the decision that was made.
+
+    Viewing the page never decides.
+    """
     return _page(await _find(ctx, token), ctx)
 
 
 @router.head("/review/{token}", include_in_schema=False)
 async def review_head(ctx: InjectedContext, token: str) -> Response:
-    """As GET, without the page."""
+    """Like GET, without the body."""
     return _page(await _find(ctx, token), ctx)
 
 
 @router.post("/review/{token}", response_class=Response, status_code=303, responses=_DECISION, openapi_extra=_FORM)
 async def decide_by_link(request: Request, ctx: InjectedContext, token: ReviewToken) -> Response:
-    """A person's decision, by the form of the page; about the very bytes that it showed, and once."""
+    """Decide by the form of the page, once, about exactly the draft that it showed."""
     target = await _find(ctx, token)
     form = await read_form(request, ctx)
     if not target.is_open:
@@ -142,20 +148,23 @@ async def decide_by_link(request: Request, ctx: InjectedContext, token: ReviewTo
 
 @router.get("/review/{token}/html", include_in_schema=False)
 async def review_html(ctx: InjectedContext, token: str) -> Response:
-    """The draft's HTML, for the page's frame."""
+    """The draft's HTML, for the frame in the page."""
     target = await _find_open(ctx, token)
     return frame_answer(target.view.message.html or "")
 
 
 @router.get("/review/{token}/attachments/{number}", include_in_schema=False)
 async def review_attachment(ctx: InjectedContext, token: str, number: int) -> Response:
-    """A file of the draft, for saving."""
+    """Download a file of the draft."""
     target = await _find_open(ctx, token)
     return await draft_file(target.view.message, number, ctx=ctx)
 
 
 async def _find(ctx: WebContext, token: str) -> _LinkTarget:
-    """Where *token* leads. Raises BadLink for one that we did not make, LinkExpired when the mail is gone."""
+    """The link in *token* and its message.
+
+    Raises BadLink for an invalid token, LinkExpired if the message was deleted.
+    """
     link = read_review_token(token, key=ctx.master.links, now=None)
     now = ctx.clock.now()
 
@@ -179,7 +188,10 @@ async def _find_open(ctx: WebContext, token: str) -> _LinkTarget:
 def _page(
     target: _LinkTarget, ctx: WebContext, *, status: int = 200, alert: str = "", form: Form | None = None
 ) -> Response:
-    """The draft with its form while it can be decided on; else what was decided, or why nothing can be."""
+    """The draft with its form; after the decision, its outcome.
+
+    Raises LinkExpired if the link no longer allows a decision on a pending message.
+    """
     if target.is_open:
         given = {"form": new_token(target.form, ctx), "alert": alert, "reason": form["reason"] if form else ""}
         return private_answer(page("review.html", view=target.view, at=target.path, who=None, **given), status)

@@ -1,4 +1,4 @@
-"""Who is signed in to the console: the session's cookie, and the forms that it makes good."""
+"""Console sessions: session cookie, current user, and form tokens of the session."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
@@ -21,15 +21,15 @@ _NAME: Final = "mailseal_session"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleUser:
-    """Somebody who is signed in."""
+    """A signed-in user of the console."""
 
     user: User
-    token: str = field(repr=False)  # of the session
-    form: str = field(repr=False)  # what every form of theirs brings back
+    token: str = field(repr=False)  # session token
+    form: str = field(repr=False)  # form token of this session
 
 
 async def signed_in(request: Request, ctx: InjectedContext) -> ConsoleUser:
-    """Whoever has the request's cookie. Raises NotSignedIn."""
+    """Dependency: the user of the session cookie. Raises NotSignedIn."""
     user_session = await find_console_user(request, ctx)
     if user_session is None:
         raise NotSignedIn
@@ -40,7 +40,7 @@ InjectedUser = Annotated[ConsoleUser, Depends(signed_in)]
 
 
 async def find_console_user(request: Request, ctx: WebContext) -> ConsoleUser | None:
-    """The same; None for nobody."""
+    """The user of the session cookie, or None."""
     token = request.cookies.get(cookie_name(ctx))
     if token is None:
         return None
@@ -50,7 +50,7 @@ async def find_console_user(request: Request, ctx: WebContext) -> ConsoleUser | 
 
 
 async def console_form(request: Request, user_session: ConsoleUser, ctx: WebContext) -> Form:
-    """The form that a visitor sent. Raises FormRejected for one that is not theirs, or too old."""
+    """The submitted form. Raises FormRejected if its token is foreign or expired."""
     form = await read_form(request, ctx)
     if not is_valid_form(form, user_session, ctx):
         raise FormRejected
@@ -58,27 +58,30 @@ async def console_form(request: Request, user_session: ConsoleUser, ctx: WebCont
 
 
 def is_valid_form(form: Form, user_session: ConsoleUser, ctx: WebContext) -> bool:
-    """Whether *form* was made for this visitor within the hour."""
+    """Whether *form* holds a valid token of this session."""
     return is_fresh(form, _page_of(user_session.token), ctx)
 
 
 def console_page(name: str, user_session: ConsoleUser, /, *, status: int = 200, **given: Any) -> Response:
-    """The console's page *name*."""
+    """Render the console template *name*."""
     return private_answer(page(name, who=user_session, **given), status)
 
 
 def keep_session(answer: Response, token: str, ctx: WebContext) -> None:
-    """Have the browser keep the session of *token*."""
+    """Set the session cookie."""
     set_cookie(answer, cookie_name(ctx), token, seconds=int(LIFETIME.total_seconds()), ctx=ctx)
 
 
 def set_cookie(answer: Response, name: str, value: str, *, seconds: int, ctx: WebContext) -> None:
-    """A cookie that no script reads and no other site's form brings along; zero *seconds* take it away."""
+    """Set a cookie that is HttpOnly and SameSite=Lax; zero *seconds* delete it."""
     answer.set_cookie(name, value, max_age=seconds, path="/", secure=_is_secure(ctx), httponly=True, samesite="lax")
 
 
 def cookie_name(ctx: WebContext) -> str:
-    """The session cookie's name; over https one that browsers take from this very host alone."""
+    """Name of the session cookie.
+
+    Over https with ``__Host-``, which binds it to this host.
+    """
     return f"__Host-{_NAME}" if _is_secure(ctx) else _NAME
 
 

@@ -1,4 +1,7 @@
-"""Signing in to the console by a link that is mailed; opening the link does nothing, a press of its button does."""
+"""Sign in to the console by an emailed link.
+
+A GET of the link does not sign in; the button on its page does.
+"""
 
 from typing import Final
 from urllib.parse import quote, unquote
@@ -26,14 +29,14 @@ from store.transaction import Tx
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-_NEXT: Final = "mailseal_next"  # the cookie that says where to go after signing in
+_NEXT: Final = "mailseal_next"  # cookie with the page to open after sign-in
 _NEXT_SECONDS: Final = 1800
 _MAX_PATH: Final = 500
 
 
 @router.get(LOGIN)
 async def login_page(request: Request, ctx: InjectedContext) -> Response:
-    """Where one says who one is."""
+    """Show the sign-in form."""
     if await find_console_user(request, ctx) is not None:
         return redirect("/")
     return _ask(ctx, onward=safe_path(request.query_params.get("next", "")))
@@ -41,7 +44,10 @@ async def login_page(request: Request, ctx: InjectedContext) -> Response:
 
 @router.post(LOGIN)
 async def request_link(request: Request, ctx: InjectedContext) -> Response:
-    """Send a letter to a user of that address; whether there is one is not told."""
+    """Email a sign-in link to the user with that address.
+
+    The response does not reveal whether the user exists.
+    """
     form = await read_form(request, ctx)
     onward = safe_path(form["next"])
     if not is_fresh(form, LOGIN, ctx):
@@ -65,7 +71,10 @@ async def request_link(request: Request, ctx: InjectedContext) -> Response:
 
 @router.get(f"{LOGIN}/{{token}}")
 async def link_page(ctx: InjectedContext, token: str) -> Response:
-    """What the letter's link shows: a button, for programs that look at mail open every link."""
+    """Show the sign-in button.
+
+    A GET does not sign in, because mail scanners open links.
+    """
     _, user = await _find(ctx, token)
     given = {"user": user, "token": token, "form": new_token(_page_of(token), ctx)}
     return private_answer(page("login_link.html", who=None, **given))
@@ -73,7 +82,7 @@ async def link_page(ctx: InjectedContext, token: str) -> Response:
 
 @router.post(f"{LOGIN}/{{token}}")
 async def use_link(request: Request, ctx: InjectedContext, token: str) -> Response:
-    """Sign in, once."""
+    """Sign in. The link is valid once."""
     form = await read_form(request, ctx)
     if not is_fresh(form, _page_of(token), ctx):
         raise FormRejected
@@ -94,7 +103,7 @@ async def use_link(request: Request, ctx: InjectedContext, token: str) -> Respon
 
 @router.post("/logout")
 async def logout(request: Request, ctx: InjectedContext, who: InjectedUser) -> Response:
-    """Sign out, here."""
+    """End this session."""
     await console_form(request, who, ctx)
     await ctx.store.write(lambda tx: end_session(tx, who.token))
     answer = redirect(LOGIN)
@@ -103,7 +112,7 @@ async def logout(request: Request, ctx: InjectedContext, who: InjectedUser) -> R
 
 
 def safe_path(wanted: str) -> str:
-    """*wanted* if it is the path of a page here, else the console's first page."""
+    """*wanted* if it is a local path, else ``/`` (prevents open redirects)."""
     is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and len(wanted) <= _MAX_PATH
     is_plain = wanted.isprintable() and wanted.isascii() and "\\" not in wanted
     return wanted if is_path and is_plain else "/"
@@ -115,7 +124,7 @@ def _ask(ctx: WebContext, *, onward: str, status: int = 200, alert: str = "") ->
 
 
 async def _find(ctx: WebContext, token: str) -> tuple[SignInLink, User]:
-    """The link in *token*, and whose it is. Raises BadLink."""
+    """The link in *token* and its user. Raises BadLink."""
     link = read_sign_in_token(token, key=ctx.master.links, now=ctx.clock.now())
 
     def unit(tx: Tx) -> User:

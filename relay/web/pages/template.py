@@ -1,4 +1,4 @@
-"""Templates, read from beside this file, and how a page is sent."""
+"""Load and render page templates, and build responses with security headers."""
 
 import base64
 import re
@@ -23,7 +23,7 @@ _FRAME: Final = {
         "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "X-DNS-Prefetch-Control": "off",  # to look a name up is to tell that the mail was read
+    "X-DNS-Prefetch-Control": "off",  # a DNS lookup would reveal that the message was read
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
@@ -32,7 +32,7 @@ _CODE: Final = re.compile(r"`([^`]+)`")
 
 @cache
 def templates() -> Environment:
-    """The templates of all pages; whatever is put into one is escaped."""
+    """The Jinja environment of all pages, with automatic escaping."""
     made = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -42,28 +42,28 @@ def templates() -> Environment:
 
 @cache
 def style() -> Markup:
-    """The style sheet of all pages, which stands in each: a page is one request."""
-    return Markup((_HERE / "style.css").read_text("utf-8"))  # noqa: S704 (a file of ours)
+    """The style sheet, embedded in every page so that a page is one request."""
+    return Markup((_HERE / "style.css").read_text("utf-8"))  # noqa: S704 (a trusted file)
 
 
 def page(name: str, /, **given: Any) -> str:
-    """The template *name* with what is *given*."""
+    """Render the template *name* with the values *given*."""
     return templates().get_template(name).render(style=style(), **given)
 
 
 def page_answer(html: str, status: int = 200) -> Response:
-    """*html* as an answer: the browser runs nothing, loads nothing and shows it in no frame."""
+    """A response with *html*, without scripts, remote content or framing."""
     return Response(html, status, headers=_headers(), media_type="text/html")
 
 
 def prose(text: str) -> Markup:
-    """Text of ours as paragraphs, with what stands between backquotes as code."""
+    """Trusted text as HTML paragraphs, with text in backquotes as code."""
     paragraphs = [_CODE.sub(r"<code>\1</code>", str(escape(part))) for part in text.split("\n\n") if part.strip()]
     return Markup("".join(f"<p>{part}</p>" for part in paragraphs))  # noqa: S704 (escaped above)
 
 
 def when(at: datetime) -> Markup:
-    """A moment, for people and for programs."""
+    """A time as a ``<time>`` element."""
     return Markup('<time datetime="{}">{}</time>').format(rfc3339(at), moment(at))
 
 
@@ -75,12 +75,15 @@ def size(octets: int) -> str:
 
 
 def path(step: str) -> str:
-    """*step* as a part of an address of ours."""
+    """*step* quoted as a segment of a URL path."""
     return quote(step, safe="")
 
 
 def private_answer(html: str, status: int = 200) -> Response:
-    """*html* for one person: nobody keeps it, its address goes nowhere, its forms and frames lead to us alone."""
+    """A response for one user.
+
+    Not cached, without referrer, with forms and frames only to this server.
+    """
     headers = _headers() | {"Cache-Control": "no-store"}
     headers["Content-Security-Policy"] = headers["Content-Security-Policy"].replace(
         "form-action 'none'", "form-action 'self'; frame-src 'self'"
@@ -89,7 +92,10 @@ def private_answer(html: str, status: int = 200) -> Response:
 
 
 def frame_answer(html: str) -> Response:
-    """A stranger's *html*, to be looked at in a frame of ours: it runs nothing, loads nothing and leads nowhere."""
+    """A response with untrusted *html* for a sandboxed frame.
+
+    Without scripts, remote content or navigation.
+    """
     return Response(html, headers=_FRAME, media_type="text/html; charset=utf-8")
 
 

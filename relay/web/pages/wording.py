@@ -1,4 +1,4 @@
-"""What pages say in words: times, states, and what became of a mail. Pure."""
+"""Texts on pages: times, statuses, outcomes of a message. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,52 +8,52 @@ from store.records.mail import ExpirationAction, User
 from store.records.outbound import HoldReason, OutboundMessage, OutboundStatus, SendAttempt
 
 STATUSES: Final[Mapping[str, str]] = {
-    "queued": "waits to be sent",
-    "pending_approval": "waits for a decision",
-    "sending": "is being sent",
+    "queued": "queued",
+    "pending_approval": "pending approval",
+    "sending": "sending",
     "sent": "sent",
     "failed": "failed",
-    "unconfirmed": "may have been sent",
+    "unconfirmed": "unconfirmed: may have been sent",
     "rejected": "rejected",
-    "expired_approved": "sent when its time was over",
-    "expired_rejected": "not sent: its time was over",
-    "unread": "received, not read yet",
+    "expired_approved": "sent after the approval request expired",
+    "expired_rejected": "not sent: the approval request expired",
+    "unread": "received, unread",
     "read": "received, read",
 }
-DELIVERIES: Final[Mapping[str, str]] = {"pending": "under way", "delivered": "delivered", "dead": "given up"}
+DELIVERIES: Final[Mapping[str, str]] = {"pending": "pending", "delivered": "delivered", "dead": "given up"}
 REASONS: Final[Mapping[HoldReason, str]] = {
-    "owner": "Its owner wants to see everything that this agent writes.",
-    "sends": "The agent has sent as many mails in an hour as it may without somebody looking.",
-    "replies": "The agent has answered as often in this conversation in an hour as it may without somebody looking.",
-    "recipients": "The agent has written to as many new people in a day as it may without somebody looking.",
+    "owner": "The owner of this agent reviews all messages before they are sent.",
+    "sends": "The agent has reached its limit of messages per hour. Further messages need approval.",
+    "replies": "The agent has reached its limit of replies per hour in this conversation. Further ones need approval.",
+    "recipients": "The agent has reached its limit of new recipients per day. Messages to others need approval.",
 }
 _ENDS: Final[Mapping[ExpirationAction, str]] = {
-    "approve": "it is sent, as the agent's owner has chosen",
-    "reject": "it is not sent",
+    "approve": "the message is sent, as set by the agent's owner",
+    "reject": "the message is not sent",
 }
 _OUTCOMES: Final[Mapping[OutboundStatus, str]] = {
-    "queued": "It waits to be sent.",
-    "sending": "It is being sent at this moment.",
-    "sent": "It was sent.",
-    "failed": "It was not sent. Its content is kept, and its owner can try again in the console.",
+    "queued": "The message is queued for sending.",
+    "sending": "The message is being sent.",
+    "sent": "The message was sent.",
+    "failed": "The message was not sent. Its content is kept, and the owner can send it again in the console.",
     "unconfirmed": (
-        "It may have been sent: the answer of the mail provider was lost. Nothing sends it again by itself; "
-        "its owner settles in the console what happened."
+        "The message may have been sent: the response of the mail provider was lost. It is not retried "
+        "automatically. The owner decides in the console: mark it as sent, or send it again."
     ),
-    "rejected": "It was not sent.",
-    "expired_approved": "Nobody decided in time, so it was sent, as the agent's owner has chosen.",
-    "expired_rejected": "Nobody decided in time, so it was not sent.",
+    "rejected": "The message was not sent.",
+    "expired_approved": "No decision was made in time. The message was sent, as set by the agent's owner.",
+    "expired_rejected": "No decision was made in time. The message was not sent.",
 }
 
 
 def moment(at: datetime) -> str:
-    """A time, to the minute: ``23 November 2026, 15:17 UTC``."""
-    told = at.astimezone(UTC)
-    return f"{told.day} {told:%B %Y, %H:%M} UTC"
+    """A time to the minute: ``23 November 2026, 15:17 UTC``."""
+    utc = at.astimezone(UTC)
+    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
 
 
 def span(left: timedelta) -> str:
-    """About how long something lasts: ``3 hours``."""
+    """A duration, rounded down: ``3 hours``."""
     seconds = max(0, int(left.total_seconds()))
     for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         if seconds >= length * 2:
@@ -62,47 +62,53 @@ def span(left: timedelta) -> str:
 
 
 def end_of_hold(message: OutboundMessage, action: ExpirationAction) -> str:
-    """What happens when nobody decides; a cap that was reached never ends in a yes."""
+    """What happens if the approval request expires.
+
+    A message held because of a limit is never sent then.
+    """
     return _ENDS[message.expiration_action(action)]
 
 
 def short_digest(digest: str | None) -> str:
-    """The beginning of a digest, as people can compare it."""
+    """The first 16 digits of a digest in groups of four, for people to compare."""
     return " ".join((digest or "")[start : start + 4] for start in (0, 4, 8, 12)).strip()
 
 
 def outcome_of(message: OutboundMessage, *, reviewer: User | None, attempts: Sequence[SendAttempt]) -> list[str]:
-    """Who decided what, and what became of it, in sentences; none for a mail that still waits."""
+    """Decision and outcome of a message, in sentences; empty while it is pending."""
     if message.status == "pending_approval":
         return []
-    told = [_OUTCOMES[message.status]]
+    sentences = [_OUTCOMES[message.status]]
     if message.reviewed_at is not None:
         verb = "rejected" if message.status == "rejected" else "approved"
-        told.insert(0, f"{person(reviewer)} {verb} it on {moment(message.reviewed_at)}.")
+        sentences.insert(0, f"{person(reviewer)} {verb} the message on {moment(message.reviewed_at)}.")
     if message.reason:
-        told.append(f"They said: {message.reason}")
+        sentences.append(f"Reason: {message.reason}")
     if message.status in {"failed", "unconfirmed"} and message.error:
-        told.append(f"What the mail provider said: {message.error}")
-    gone = [each.settled_at for each in attempts if each.outcome == "sent" and each.settled_at]
-    return told + [f"It was handed over on {moment(at)}." for at in gone[-1:]]
+        sentences.append(f"Error: {message.error}")
+    sent_at = [each.settled_at for each in attempts if each.outcome == "sent" and each.settled_at]
+    return sentences + [f"Accepted for delivery on {moment(at)}." for at in sent_at[-1:]]
 
 
 def person(user: User | None) -> str:
-    """Who somebody is, to others of the house."""
+    """Name and address of a user."""
     if user is None:
-        return "Somebody whose account is gone"
+        return "A deleted user"
     return f"{user.name} <{user.email}>" if user.name else user.email
 
 
 def verdict(authentication: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
-    """The reasons of a verdict: of what, the result's word, and a sentence. See relay/auth/verdict.py."""
-    told = authentication or {}
-    single = [("SPF", told.get("spf")), ("DMARC", told.get("dmarc")), ("ARC", told.get("arc"))]
-    found = [*single[:1], *[("DKIM", each) for each in told.get("dkim") or ()], *single[1:]]
+    """The authentication results as rows: method, result, sentence.
+
+    *authentication* is the JSON of relay/auth/verdict.py.
+    """
+    given = authentication or {}
+    single = [("SPF", given.get("spf")), ("DMARC", given.get("dmarc")), ("ARC", given.get("arc"))]
+    found = [*single[:1], *[("DKIM", each) for each in given.get("dkim") or ()], *single[1:]]
     return [(name, each.get("result", ""), _reason(each)) for name, each in found if each]
 
 
 def _reason(each: Mapping[str, Any]) -> str:
     domain = each.get("domain") or each.get("sealer")
-    told = each.get("detail") or ""
-    return f"{told} ({domain})" if domain else str(told)
+    detail = each.get("detail") or ""
+    return f"{detail} ({domain})" if domain else str(detail)

@@ -142,22 +142,22 @@ def _describe_responses(operation: Json, schemas: Mapping[str, Json]) -> None:
 
 def _success_description(status: str, answer: Json, schemas: Mapping[str, Json]) -> str:
     shapes = [referred(each["schema"], schemas) for each in answer.get("content", {}).values() if each.get("schema")]
-    told: list[str] = [each["description"] for each in shapes if "description" in each]
-    return told[0] if told else HTTPStatus(int(status)).phrase
+    descriptions: list[str] = [each["description"] for each in shapes if "description" in each]
+    return descriptions[0] if descriptions else HTTPStatus(int(status)).phrase
 
 
 def _describe_problems(operation: Json, kinds: Iterable[Kind]) -> None:
     """List the problem codes of each status. Responses that are not problems are kept."""
     responses = operation["responses"]
-    told = {status: each for status, each in responses.items() if not _is_problem(each)}
+    described = {status: each for status, each in responses.items() if not _is_problem(each)}
     for status, some in groupby(sorted(kinds, key=lambda kind: (kind.status, kind.code)), lambda kind: kind.status):
-        answer = told.setdefault(str(status), {"description": "", "content": {}})
+        answer = described.setdefault(str(status), {"description": "", "content": {}})
         of_status = list(some)
         sentences = [f"`{kind.code}`: {kind.says[0].lower()}{kind.says[1:]}." for kind in of_status]
         answer["description"] = "\n\n".join(filter(None, [answer["description"], *sentences]))
         examples = {kind.code: {"$ref": f"#/components/examples/{kind.code}"} for kind in of_status}
         answer["content"][MEDIA_TYPE] = {"schema": _PROBLEM, "examples": examples}
-    operation["responses"] = dict(sorted(told.items()))
+    operation["responses"] = dict(sorted(described.items()))
 
 
 def _is_problem(answer: Json) -> bool:

@@ -82,8 +82,8 @@ def _nullable(schema: dict[str, Any]) -> None:
     """Describe fields with a default as nullable."""
     for name, field in schema["properties"].items():
         if "default" in field and {"type": "null"} not in field.get("anyOf", ()):
-            told = {key: field.pop(key) for key in ("default", "description", "examples") if key in field}
-            schema["properties"][name] = {"anyOf": [field, {"type": "null"}], **told}
+            annotations = {key: field.pop(key) for key in ("default", "description", "examples") if key in field}
+            schema["properties"][name] = {"anyOf": [field, {"type": "null"}], **annotations}
 
 
 class _Optional(Shape):

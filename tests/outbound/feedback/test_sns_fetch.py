@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from relay.errors import SnsUnreachable
-from relay.outbound.feedback.sns_fetch import MAX_ANSWER, REMEMBERED, SnsClient
+from relay.outbound.feedback.sns_fetch import MAX_ANSWER, MAX_CACHED, SnsClient
 from tests.outbound.feedback.topic import certificate, pem
 
 
@@ -56,13 +56,13 @@ async def test_a_certificate_is_fetched_once_and_remembered():
 
 
 async def test_so_many_certificates_are_remembered_and_no_more():
-    async with spoken(**{f"n{n}": pem(certificate()) for n in range(REMEMBERED + 1)}) as sns:
+    async with spoken(**{f"n{n}": pem(certificate()) for n in range(MAX_CACHED + 1)}) as sns:
         line = SnsClient()
-        for n in [*range(REMEMBERED), 0, REMEMBERED, 0, 1]:
+        for n in [*range(MAX_CACHED), 0, MAX_CACHED, 0, 1]:
             await line.certificate(f"{sns.base}/n{n}.pem")
 
     assert [1, 2] == [sns.asked.count(f"/n{n}.pem") for n in (0, 1)]
-    assert REMEMBERED + 2 == len(sns.asked)
+    assert MAX_CACHED + 2 == len(sns.asked)
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ async def test_a_busy_provider_gets_it_later_and_later_and_then_no_more(world, c
 
     told = await world.notify(await world.take())
 
-    assert ("failed", "given up after 10 tries: full") == await world.row()
+    assert ("failed", "failed after 10 attempts: full") == await world.row()
     assert sum(RETRY_SECONDS) <= 24 * 3600 + 600
 
 
@@ -237,7 +237,7 @@ async def test_nothing_is_asked_about_what_was_decided_already(world, courier, c
     await world.notify(letter)
 
     status, error = await world.row()
-    assert ("failed", "dropped: nothing is to be decided any more, the message is rejected") == (status, error)
+    assert ("failed", "dropped: the message is decided: it is rejected") == (status, error)
     assert [] == courier.taken
 
 
@@ -256,7 +256,7 @@ async def test_nothing_is_asked_when_the_time_is_over(world, courier, clock):
 
     await world.notify(letter)
 
-    assert (("failed", "dropped: the time to decide is over"), []) == (await world.row(), courier.taken)
+    assert (("failed", "dropped: the hold has ended"), []) == (await world.row(), courier.taken)
 
 
 async def test_nothing_is_told_of_a_message_that_is_gone(world, courier, clock):
@@ -281,7 +281,7 @@ async def test_an_agent_never_gets_the_link_that_approves_its_mail(world, courie
     await world.notify(await world.claim())
 
     status, error = await world.row()
-    assert ("failed", True, []) == (status, "an agent's on this relay" in error, courier.taken)
+    assert ("failed", True, []) == (status, "an agent of this relay" in error, courier.taken)
 
 
 async def test_a_relay_that_sends_nothing_says_what_to_use_instead(sqlite_store, clock, master):

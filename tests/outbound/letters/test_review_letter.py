@@ -88,7 +88,7 @@ def test_the_letter_shows_the_whole_draft_recipients_first():
     text = letter().text
 
     order = ["To: bo@reader.example", "Cc: cy@new.example", "Bcc: di@reader.example", "Bot <bot@agents.example>",
-             "Grüße", "You have asked to see", "2026-11-23 15:17 UTC", LINK, "a.pdf (application/pdf, 2 KiB)", "| hello\n| \n| you"]  # fmt: skip
+             "Grüße", "You review every message", "2026-11-23 15:17 UTC", LINK, "a.pdf (application/pdf, 2 KiB)", "| hello\n| \n| you"]  # fmt: skip
     assert sorted(order, key=text.index) == order
 
 
@@ -113,15 +113,15 @@ def test_recipients_elsewhere_than_what_is_answered_are_marked():
 
     text = letter(known=answered, kind="reply").text
 
-    assert "| [NOT THE DOMAIN THAT IS ANSWERED] Cc: cy@new.example" in text
+    assert "| [NOT THE DOMAIN OF THE ANSWERED MESSAGE] Cc: cy@new.example" in text
     assert "| To: bo@reader.example" in text
 
 
 @pytest.mark.parametrize(
     ("action", "reason", "end"),
     [
-        ("approve", "owner", "it is sent as it is here"),
-        ("approve", None, "it is sent as it is here"),
+        ("approve", "owner", "it is sent as shown here"),
+        ("approve", None, "it is sent as shown here"),
         ("reject", "owner", "it is not sent"),
         ("approve", "sends", "it is not sent"),
         ("approve", "replies", "it is not sent"),
@@ -131,7 +131,7 @@ def test_recipients_elsewhere_than_what_is_answered_are_marked():
 def test_the_letter_says_what_happens_when_nobody_decides(action, reason, end):
     text = letter(agent=replace(AGENT, hitl_expiration_action=action), hold_reason=reason).text
 
-    assert f"nobody has decided by then, {end}." in " ".join(text.split())
+    assert f"without a decision by then, {end}." in " ".join(text.split())
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])

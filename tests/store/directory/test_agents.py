@@ -517,7 +517,11 @@ def test_deliveries_of_an_agent_that_polls_now_are_dead_and_say_why(store, place
     to_poll()
 
     (delivery,) = store.run(list_deliveries).items
-    assert ("dead", "the agent was switched to poll mode", clock.now()) == (delivery.status, delivery.last_error, delivery.settled_at)
+    assert ("dead", "the agent was switched to poll mode", clock.now()) == (
+        delivery.status,
+        delivery.last_error,
+        delivery.settled_at,
+    )
 
 
 def test_what_waits_for_other_agents_is_left_alone_when_one_begins_to_poll(store, places, hook, to_poll):

@@ -267,7 +267,7 @@ def test_nothing_is_written_before_it_is_known_that_every_text_fits(sqlite_file_
     store.run(lambda tx: tx.execute(text("UPDATE delivery_attempts SET error = 'a' || char(0)")))
 
     with closing_engine(empty_postgres_url) as target:
-        with pytest.raises(NotCopyable, match="delivery_attempts 1: error holds"):
+        with pytest.raises(NotCopyable, match="delivery_attempts 1: error contains"):
             copy_store(store.engine, target)
         assert migrate.state(target).found is None
     store.engine.dispose()
@@ -354,7 +354,7 @@ def test_two_copies_into_one_database_do_not_mix(filled, target, arrived):
         with target.begin() as connection:
             connection.execute(text("UPDATE mailseal_copy SET rows = rows + 1 WHERE name = :name"), {"name": table})
 
-    with pytest.raises(TargetNotEmpty, match="another process copies"):
+    with pytest.raises(TargetNotEmpty, match="another process"):
         copy_store(filled.engine, target, bounds=PartLimits(rows=1), on_progress=other_is_ahead)
 
 
@@ -373,7 +373,7 @@ def test_a_source_that_changed_between_two_tries_is_found(filled, target, places
         copy_store(filled.engine, target, bounds=SMALL, on_progress=interrupt_after(12))
     filled.run(lambda tx: tx.execute(text("UPDATE users SET name = 'another'")))
 
-    with pytest.raises(CopyDiffers, match="empty the database and copy again"):
+    with pytest.raises(CopyDiffers, match="empty the target database and copy again"):
         copy_store(filled.engine, target, bounds=SMALL)
 
 

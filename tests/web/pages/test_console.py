@@ -233,14 +233,14 @@ async def test_the_first_page_shows_what_wants_a_person_soonest_first(api_server
     assert links.index(f"/approvals/{held.id}") < links.index(f"/approvals/{later.id}")
     assert {mail(failed.id), mail(unconfirmed.id), "/agents/bot%40agents.example"} <= set(links)
     assert "bo@reader.example and 2 more" in page.text
-    assert "Deliveries that were given up" in page.text
+    assert "Deliveries given up" in page.text
     assert "500" in page.text
 
 
 async def test_the_first_page_of_somebody_who_has_nothing(eve):
     page = await eve.get("/")
 
-    assert (200, True, False) == (page.status, "Nothing does." in page.text, "in trouble" in page.text)
+    assert (200, True, False) == (page.status, "No messages." in page.text, "Failed and unconfirmed" in page.text)
 
 
 async def test_lists_show_agents_domains_with_records_and_keys_without_secrets(api_server, ana):
@@ -257,7 +257,7 @@ async def test_lists_show_agents_domains_with_records_and_keys_without_secrets(a
 
 
 async def test_a_key_is_made_shown_once_and_works(api_server, ana):
-    told = await ana.press(await ana.get("/keys"), "Make a key", name="from <the> console")
+    told = await ana.press(await ana.get("/keys"), "Create key", name="from <the> console")
 
     (key,) = re.findall(r"mk_[A-Za-z0-9_-]{40,}", told.text)
     assert 201 == told.status
@@ -267,15 +267,15 @@ async def test_a_key_is_made_shown_once_and_works(api_server, ana):
 
 
 async def test_a_name_that_no_key_can_have_is_told_and_kept(ana):
-    told = await ana.press(await ana.get("/keys"), "Make a key", name="x" * 201)
+    told = await ana.press(await ana.get("/keys"), "Create key", name="x" * 201)
 
-    assert (422, True) == (told.status, ("name", "x" * 201) in told.form("Make a key").fields)
+    assert (422, True) == (told.status, ("name", "x" * 201) in told.form("Create key").fields)
 
 
 async def test_a_key_is_revoked_at_once_and_only_one_s_own(api_server, ana, eve):
     page = await ana.get("/keys")
     revoke = page.form("Revoke").action
-    theirs = (await eve.get("/keys")).form("Make a key").fields[0]
+    theirs = (await eve.get("/keys")).form("Create key").fields[0]
 
     assert 404 == (await eve.post(revoke, [theirs])).status
     assert 403 == (await ana.post(revoke, [])).status
@@ -294,7 +294,7 @@ async def test_a_mail_that_came_is_shown_with_its_verdict_and_its_html_in_a_fram
 
     page = await ana.get(mail(came.id))
 
-    assert "Verified: sender.example really sent this." in page.text
+    assert "Verified: sender.example sent this message." in page.text
     for reason in ("SPF pass ok (sender.example)", "DKIM pass", "DMARC pass", "ARC none"):
         assert reason in page.text
     assert "<b>Bo</b> <bo@sender.example>" in page.text
@@ -315,7 +315,7 @@ async def test_a_mail_whose_sender_nobody_vouches_for_says_so(api_server, ana):
 
     page = await ana.get(mail(came.id))
 
-    assert "Not verified: nobody vouches for the sender." in page.text
+    assert "Unverified: the sender could not be authenticated." in page.text
     assert "DMARC fail no alignment" in page.text
 
 
@@ -361,7 +361,7 @@ async def test_a_dead_delivery_is_shown_with_its_attempts_and_delivered_again_by
 
     told = await ana.press(page, "Deliver again")
 
-    assert ("pending", path, True) == ((await delivery(api_server, dead)).status, told.path, "under way" in told.text)
+    assert ("pending", path, True) == ((await delivery(api_server, dead)).status, told.path, "pending" in told.text)
     again = await ana.press(page, "Deliver again")
     assert (409, True) == (again.status, "The delivery is pending" in again.text)
 
@@ -370,14 +370,14 @@ async def test_an_uncertain_mail_is_settled_by_its_owner(api_server, ana, send_c
     send_context.trouble = SendUnconfirmed("the line was cut")
     await ana.press(await ana.get(f"/approvals/{held.id}"), "Approve and send")
     page = await ana.get(mail(held.id))
-    assert "It may have been sent" in page.text
-    assert "may have been sent the line was cut" in page.text
+    assert "The message may have been sent" in page.text
+    assert "unconfirmed: may have been sent the line was cut" in page.text
 
-    told = await ana.press(page, "It went out")
+    told = await ana.press(page, "Mark as sent")
 
     assert "sent" == (await now_of(held)).status
-    assert "Its content was taken out" in told.text
-    assert 409 == (await ana.press(page, "It went out")).status
+    assert "The content was removed" in told.text
+    assert 409 == (await ana.press(page, "Mark as sent")).status
 
 
 async def test_what_went_out_after_all_is_there_for_agents_of_this_relay_too(api_server, ana, send_context):
@@ -385,14 +385,14 @@ async def test_what_went_out_after_all_is_there_for_agents_of_this_relay_too(api
     send_context.trouble = SendUnconfirmed("the line was cut")
     await ana.press(await ana.get(f"/approvals/{held.id}"), "Approve and send")
 
-    await ana.press(await ana.get(mail(held.id)), "It went out")
+    await ana.press(await ana.get(mail(held.id)), "Mark as sent")
 
     assert f"from {BOT} verified" in (await ana.get("/agents/hook%40agents.example")).text
 
 
 async def test_a_press_without_a_word_settles_nothing(ana, api_server, now_of):
     wrote = await undelivered(api_server, "unconfirmed")
-    form = (await ana.get(mail(wrote.id))).form("It went out")
+    form = (await ana.get(mail(wrote.id))).form("Mark as sent")
 
     assert 403 == (await ana.post(form.action, form.fields)).status
     assert "unconfirmed" == (await now_of(wrote)).status
@@ -402,12 +402,12 @@ async def test_a_press_without_a_word_settles_nothing(ana, api_server, now_of):
 async def test_a_mail_that_did_not_go_out_is_queued_again_by_a_press(api_server, ana, now_of, status):
     wrote = await undelivered(api_server, status)
     page = await ana.get(mail(wrote.id))
-    assert (status == "unconfirmed") == any("It went out" in [b[0] for b in form.buttons] for form in page.forms)
+    assert (status == "unconfirmed") == any("Mark as sent" in [b[0] for b in form.buttons] for form in page.forms)
 
-    await ana.press(page, "Send it again")
+    await ana.press(page, "Send again")
 
     assert "queued" == (await now_of(wrote)).status
-    assert 409 == (await ana.press(page, "Send it again")).status
+    assert 409 == (await ana.press(page, "Send again")).status
 
 
 # Deciding, and changing
@@ -418,14 +418,14 @@ async def test_a_held_mail_is_approved_once(ana, held, now_of, send_context):
     told = [await ana.press(page, "Approve and send") for _ in range(2)]
 
     assert ("sent", 1) == ((await now_of(held)).status, len(send_context.carried))
-    assert [True, True] == [f"{OWNER} approved it" in each.text for each in told]
+    assert [True, True] == [f"{OWNER} approved the message" in each.text for each in told]
 
 
 async def test_a_held_mail_is_rejected_with_a_reason(ana, held, now_of):
     told = await ana.press(await ana.get(f"/approvals/{held.id}"), "Reject", reason="no\nnever")
 
     assert ("rejected", "no\nnever") == ((message := await now_of(held)).status, message.reason)
-    assert "They said: no never" in told.text
+    assert "Reason: no never" in told.text
 
 
 async def test_a_provider_that_does_not_take_it_is_quoted(ana, held, now_of, send_context):
@@ -437,7 +437,7 @@ async def test_a_provider_that_does_not_take_it_is_quoted(ana, held, now_of, sen
 
 
 async def test_a_form_that_comes_back_as_it_was_changes_nothing(ana, held, now_of):
-    await ana.press(await ana.get(f"/approvals/{held.id}"), "Save the changes")
+    await ana.press(await ana.get(f"/approvals/{held.id}"), "Save changes")
 
     assert held == await now_of(held)
 
@@ -446,7 +446,7 @@ async def test_a_draft_is_changed_field_by_field_and_waits_on(api_server, ana, h
     page = await ana.get(f"/approvals/{held.id}")
 
     told = await ana.press(
-        page, "Save the changes", subject="Other", text="new\r\ntext", html="", to="x@reader.example, y@reader.example",
+        page, "Save changes", subject="Other", text="new\r\ntext", html="", to="x@reader.example, y@reader.example",
         cc="", keep="1"
     )  # fmt: skip
 
@@ -463,7 +463,7 @@ async def test_a_draft_is_changed_field_by_field_and_waits_on(api_server, ana, h
     )
     assert ("pending_approval", 2) == ((message := await now_of(held)).status, message.revision)
     assert message.digest != held.digest
-    assert "draft 2" in told.text
+    assert "revision 2" in told.text
 
 
 async def test_names_are_shown_beside_their_addresses_changed_and_taken_out(api_server, ana):
@@ -472,13 +472,13 @@ async def test_names_are_shown_beside_their_addresses_changed_and_taken_out(api_
     )
     page = await ana.get(f"/approvals/{held.id}")
     assert 'To bo@reader.example new domain Bo, "the" <boss> Cc' in page.text
-    fields = dict(page.form("Save the changes").fields)
+    fields = dict(page.form("Save changes").fields)
     assert (r'"Bo, \"the\" <boss>" <bo@reader.example>', "Cy <cy@other.example>") == (fields["to"], fields["cc"])
     assert held.names == (await draft_of(api_server, held)).names
 
     await ana.press(
         page,
-        "Save the changes",
+        "Save changes",
         cc="cy@other.example",
         bcc="Di <di@reader.example>, ed@reader.example\nFo <fo@reader.example>",
     )
@@ -503,11 +503,11 @@ async def test_an_open_page_of_an_older_draft_decides_and_changes_nothing(api_se
     for told in (
         await ana.press(page, "Approve and send"),
         await ana.press(page, "Reject", reason="no"),
-        await ana.press(page, "Save the changes", subject="mine"),
+        await ana.press(page, "Save changes", subject="mine"),
     ):
-        assert (409, True) == (told.status, "changed meanwhile" in told.text)
+        assert (409, True) == (told.status, "changed in the meantime" in told.text)
         assert "changed" in told.text
-    assert ("subject", "mine") in told.form("Save the changes").fields
+    assert ("subject", "mine") in told.form("Save changes").fields
     assert ("pending_approval", 2, []) == (
         (message := await now_of(held)).status,
         message.revision,
@@ -531,10 +531,10 @@ async def test_an_open_page_of_an_older_draft_decides_and_changes_nothing(api_se
 async def test_an_edit_that_no_mail_could_be_is_told_and_loses_nothing(ana, held, now_of, field, value):
     fields = {"cc": "", "bcc": ""} if field == "to" else {}
 
-    told = await ana.press(await ana.get(f"/approvals/{held.id}"), "Save the changes", **{**fields, field: value})
+    told = await ana.press(await ana.get(f"/approvals/{held.id}"), "Save changes", **{**fields, field: value})
 
     assert (422, held) == (told.status, await now_of(held))
-    assert (field, value.replace("\0", "\0")) in told.form("Save the changes").fields or field == "subject"
+    assert (field, value.replace("\0", "\0")) in told.form("Save changes").fields or field == "subject"
     assert "notice bad" in told.html
 
 
@@ -542,9 +542,9 @@ async def test_a_large_draft_can_be_changed(api_server, ana):
     held = await hold(api_server, replace(DRAFT, text="line\n" * 30_000))
     page = await ana.get(f"/approvals/{held.id}")
 
-    told = await ana.press(page, "Save the changes", subject="Shorter")
+    told = await ana.press(page, "Save changes", subject="Shorter")
 
-    assert (200, True) == (told.status, "draft 2" in told.text)
+    assert (200, True) == (told.status, "revision 2" in told.text)
 
 
 async def test_an_edit_of_a_decided_mail_changes_nothing(api_server, ana, held, now_of):
@@ -552,10 +552,10 @@ async def test_an_edit_of_a_decided_mail_changes_nothing(api_server, ana, held, 
     user = await api_server.store.write(api_server.places.user)
     await approve(user.id, held.id, ctx=api_server.send_context)
 
-    told = await ana.press(page, "Save the changes", subject="late")
+    told = await ana.press(page, "Save changes", subject="late")
 
     assert (200, DRAFT.subject) == (told.status, (await now_of(held)).subject)
-    assert "nothing was changed" in told.text
+    assert "your changes were not saved" in told.text
 
 
 async def test_a_hold_whose_time_is_over_says_so(clock, ana, held):
@@ -563,4 +563,4 @@ async def test_a_hold_whose_time_is_over_says_so(clock, ana, held):
 
     page = await ana.get(f"/approvals/{held.id}")
 
-    assert (200, True) == (page.status, "Its time is over" in page.text)
+    assert (200, True) == (page.status, "The approval request expired" in page.text)

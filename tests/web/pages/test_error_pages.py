@@ -41,13 +41,13 @@ def fails(sqlite_api):
 @pytest.mark.parametrize(
     ("error", "status", "words"),
     [
-        (MessageNotFound(), 404, "There is nothing here"),
-        (AgentNotFound(), 404, "There is nothing here"),
+        (MessageNotFound(), 404, "Not found"),
+        (AgentNotFound(), 404, "Not found"),
         (InvalidValue("a value <b>"), 422, "a value <b>"),
         (NotReplayable(), 409, "The delivery is pending"),
-        (Conflict(), 409, "That cannot be done"),
-        (Unavailable("secret words"), 503, "The database does not answer"),
-        (SendingPaused(), 503, "Nothing is sent at the moment"),
+        (Conflict(), 409, "This is not possible"),
+        (Unavailable("secret words"), 503, "The database is not available"),
+        (SendingPaused(), 503, "Sending is paused"),
         (CourierBusy("secret words"), 503, "Please try again"),
         (CourierRefused("554 closed"), 502, "554 closed"),
         (BadDraft("too long"), 422, "too long"),

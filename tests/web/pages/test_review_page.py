@@ -72,15 +72,17 @@ def test_the_page_shows_the_whole_draft_and_recipients_first(page, held):
     assert places[-1] < page.text.index(DRAFT.subject) < page.text.index("Hello Bo,")
     for told in ("bot@agents.example", "(Bot)", "a.pdf", "application/pdf, 2 kB", "b.txt", "text/plain, 1 byte"):
         assert told in page.text
-    assert "Its owner wants to see everything" in page.text
-    assert "23 November 2026, 16:17 UTC (60 minutes left). If nobody does, it is not sent." in page.text
-    assert f"draft 1, digest {held.digest[:4]} {held.digest[4:8]} " in page.text
+    assert "The owner of this agent reviews all messages" in page.text
+    assert "23 November 2026, 16:17 UTC (60 minutes left). Without a decision, the message is not sent." in page.text
+    assert f"revision 1, SHA-256 {held.digest[:4]} {held.digest[4:8]} " in page.text
 
 
 async def test_what_happens_at_the_end_is_what_the_agent_s_owner_chose(api_server, person):
     held = await hold(api_server, ends="approve")
 
-    assert "it is sent, as the agent's owner has chosen" in (await person.get(await link_to(api_server, held))).text
+    assert (
+        "the message is sent, as set by the agent's owner" in (await person.get(await link_to(api_server, held))).text
+    )
 
 
 def test_recipients_of_a_new_domain_are_marked(page):
@@ -139,7 +141,7 @@ async def test_a_file_of_the_draft_can_be_saved_and_not_shown(person, link):
 async def test_a_file_that_is_not_there_is_a_page_that_says_so(person, link, number):
     answer = await person.ask("GET", f"{link}/attachments/{number}")
 
-    assert (404, True) == (answer.status, "There is nothing here" in answer.text)
+    assert (404, True) == (answer.status, "Not found" in answer.text)
 
 
 # Looking decides nothing
@@ -168,7 +170,7 @@ async def test_a_press_approves_exactly_what_was_shown_and_the_page_tells_it(per
     told = await person.press(page, APPROVE)
 
     assert (200, "sent", page.path) == (told.status, (await now_of()).status, told.path)
-    assert f"{OWNER} approved it on 23 November 2026, 15:17 UTC. It was sent." in told.text
+    assert f"{OWNER} approved the message on 23 November 2026, 15:17 UTC. The message was sent." in told.text
     assert [] == [form for form in told.forms if form.buttons]
     ((raw, recipients),) = send_context.carried
     assert held.raw_size == len(raw)
@@ -182,7 +184,7 @@ async def test_a_press_rejects_with_what_the_person_said(person, page, now_of, s
     message = await now_of()
     assert ("rejected", "Not <now>,\nplease", []) == (message.status, message.reason, send_context.carried)
     assert (
-        f"{OWNER} rejected it on 23 November 2026, 15:17 UTC. It was not sent. They said: Not <now>, please"
+        f"{OWNER} rejected the message on 23 November 2026, 15:17 UTC. The message was not sent. Reason: Not <now>, please"
         in told.text
     )
 
@@ -206,14 +208,14 @@ async def test_of_two_people_one_decides_and_both_are_told_the_same(api_server, 
     assert status in {"sent", "rejected"}
     assert len(send_context.carried) == (1 if status == "sent" else 0)
     assert [200, 200] == [each.status for each in told]
-    assert ("approved it" if status == "sent" else "rejected it") in after.text
+    assert ("approved the message" if status == "sent" else "rejected the message") in after.text
 
 
 async def test_a_mail_that_was_decided_says_so_after_the_link_s_time_too(api_server, person, page):
     await person.press(page, "Reject", reason="no")
     api_server.clock.advance(days=2)
 
-    assert (200, True) == ((told := await person.get(page.path)).status, "rejected it" in told.text)
+    assert (200, True) == ((told := await person.get(page.path)).status, "rejected the message" in told.text)
 
 
 # Forms that are not what was shown
@@ -230,7 +232,7 @@ async def test_a_post_without_the_form_s_own_fields_decides_nothing(person, page
     told = await person.post(form.action, without(form.fields, name))
 
     assert (409, "pending_approval", []) == (told.status, (await now_of()).status, send_context.carried)
-    assert "Please look again, and press once more" in told.text
+    assert "check the message and submit again" in told.text
     assert "sent" == (await decided(person, told, now_of)).status
 
 
@@ -303,7 +305,7 @@ async def test_what_is_no_form_is_a_page_that_says_so(person, link, now_of, stat
     told = await person.ask("POST", link, data=body, headers={"Content-Type": kind})
 
     assert (status, "pending_approval") == (told.status, (await now_of()).status)
-    assert "Nothing was changed" in told.text
+    assert "No changes were made" in told.text
 
 
 async def test_a_reason_that_is_too_long_is_told_and_kept_in_the_form(person, page, now_of):
@@ -322,7 +324,7 @@ async def test_a_reason_that_is_too_long_is_told_and_kept_in_the_form(person, pa
 async def test_a_link_that_is_not_ours_says_so(person, held, token, rest):
     answer = await person.ask("GET", f"/review/{token}{rest}")
 
-    assert (404, True) == (answer.status, "not one of ours" in answer.text)
+    assert (404, True) == (answer.status, "Invalid link" in answer.text)
     assert "Hello" not in answer.html
 
 
@@ -346,7 +348,7 @@ async def test_a_link_whose_time_is_over_shows_nothing_and_decides_nothing(clock
     clock.advance(hours=1)
 
     for told in (await person.get(page.path), await person.press(page, APPROVE)):
-        assert (410, True, []) == (told.status, "Its time is over" in told.text, told.forms)
+        assert (410, True, []) == (told.status, "The approval request has expired" in told.text, told.forms)
         assert "Hello Bo" not in told.text
     assert ("pending_approval", []) == ((await now_of()).status, send_context.carried)
     assert 404 == (await person.get(f"{page.path}/html")).status
@@ -357,7 +359,7 @@ async def test_an_edit_kills_the_old_link_and_its_open_page(api_server, person, 
     await amend(user.id, held.id, PendingApprovalEdit(text="changed"), ctx=api_server.send_context)
 
     for told in (await person.get(page.path), await person.press(page, APPROVE)):
-        assert (410, True, []) == (told.status, "The draft was changed since" in told.text, told.forms)
+        assert (410, True, []) == (told.status, "The draft was changed after" in told.text, told.forms)
         assert not [each for each in told.links if each.startswith("/review")]
     assert ("pending_approval", 2, []) == ((message := await now_of()).status, message.revision, send_context.carried)
 
@@ -373,7 +375,7 @@ async def test_another_s_mail_is_not_shown_by_a_link_with_their_id(api_server, p
 async def test_a_mail_that_is_not_kept_any_more_says_so(clock, person, link):
     clock.advance(days=31)
 
-    assert (410, True) == ((told := await person.get(link)).status, "not kept any more" in told.text)
+    assert (410, True) == ((told := await person.get(link)).status, "no longer stored" in told.text)
 
 
 # Providers that do not take it
@@ -404,7 +406,7 @@ async def test_a_provider_whose_answer_is_lost_leaves_it_uncertain_and_the_page_
     told = await person.press(page, APPROVE)
 
     assert (200, "unconfirmed") == (told.status, (await now_of()).status)
-    assert "It may have been sent" in told.text
+    assert "The message may have been sent" in told.text
     assert "the line was cut" in told.text
 
 
@@ -422,7 +424,7 @@ async def test_a_database_that_does_not_answer_is_a_page(api_server, person, lin
 
     told = await person.get(link)
 
-    assert (503, True) == (told.status, "The database does not answer" in told.text)
+    assert (503, True) == (told.status, "The database is not available" in told.text)
 
 
 async def test_every_try_is_written_down(api_server, person, page, held):

@@ -16,7 +16,7 @@ from store.schema.outbound import notifications
 from tests.web.client import BASE_URL, OWNER, serve_api
 from tests.web.person import COOKIE, Person, PostOffice
 
-SENT = "a letter with a link is on its way"
+SENT = "a sign-in link is being sent"
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def link(api_server):
 
 
 async def ask_for_link(person, email):
-    return await person.press(await person.get("/login"), "Send me a link", email=email)
+    return await person.press(await person.get("/login"), "Send sign-in link", email=email)
 
 
 # The letter
@@ -73,7 +73,7 @@ async def test_a_form_that_is_not_ours_sends_no_letter(person, letters):
     told = await person.post("/login", [("email", OWNER), ("form", "x")])
 
     assert (403, []) == (told.status, await letters())
-    assert SENT in (await person.press(told, "Send me a link", email=OWNER)).text
+    assert SENT in (await person.press(told, "Send sign-in link", email=OWNER)).text
 
 
 async def test_whoever_asks_too_often_is_told_to_wait(api_server, person, letters):
@@ -181,7 +181,7 @@ async def test_signing_in_leads_to_the_page_that_was_asked_for(api_server, perso
     login = await person.get("/agents/bot%40agents.example")
     assert "/login?next=/agents/bot%40agents.example" == login.path
 
-    await person.press(login, "Send me a link", email=OWNER)
+    await person.press(login, "Send sign-in link", email=OWNER)
     answer = await person.post(link, (await person.get(link)).forms[0].fields)
 
     assert "/agents/bot@agents.example" == answer.headers["Location"]
@@ -254,4 +254,4 @@ async def test_what_is_no_session_signs_nobody_in(person, value):
 
 def test_no_time_of_a_link_is_longer_than_the_letter_says():
     source = templates().loader.get_source(templates(), "login_sent.html")[0]
-    assert LASTS == timedelta(minutes=int(re.search(r"good for (\d+) minutes", source)[1]))
+    assert LASTS == timedelta(minutes=int(re.search(r"valid for (\d+) minutes", source)[1]))

@@ -91,9 +91,9 @@ def test_who_decided_when_and_why_is_told(message):
     decided = message(status="rejected", reviewed_at=AT, reason="no")
 
     assert [
-        "Ana <ana@owner.example> rejected it on 3 November 2026, 05:07 UTC.",
-        "It was not sent.",
-        "They said: no",
+        "Ana <ana@owner.example> rejected the message on 3 November 2026, 05:07 UTC.",
+        "The message was not sent.",
+        "Reason: no",
     ] == outcome_of(decided, reviewer=ANA, attempts=())
 
 
@@ -103,17 +103,17 @@ def test_what_a_provider_said_and_when_it_took_the_mail_is_told(message):
 
     assert "454 busy" in outcome_of(message(status="failed", error="454 busy"), reviewer=None, attempts=[failed])[-1]
     assert outcome_of(message(status="sent"), reviewer=None, attempts=[failed, taken])[1].startswith(
-        "It was handed over on"
+        "Accepted for delivery on"
     )
 
 
 def test_somebody_whose_account_is_gone_has_no_name():
-    assert "Somebody whose account is gone" == person(None)
+    assert "A deleted user" == person(None)
 
 
 def test_a_cap_that_was_reached_never_ends_in_a_yes(message):
-    assert "it is not sent" == end_of_hold(message(hold_reason="sends"), "approve")
-    assert "it is sent, as the agent's owner has chosen" == end_of_hold(message(hold_reason="owner"), "approve")
+    assert "the message is not sent" == end_of_hold(message(hold_reason="sends"), "approve")
+    assert "the message is sent, as set by the agent's owner" == end_of_hold(message(hold_reason="owner"), "approve")
 
 
 def test_a_digest_is_shown_by_its_beginning():

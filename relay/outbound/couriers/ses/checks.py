@@ -5,7 +5,6 @@ Importing this imports boto3, which takes half a second.
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from relay.errors import CourierBusy, Misconfigured
@@ -64,7 +63,7 @@ def _check_events(settings: Settings) -> list[Finding]:
 
 def _derived_secret(settings: Settings) -> str | None:
     """The secret that follows from the master key; None where that cannot be read. Never makes a master key."""
-    if settings.secret_key is None and not Path(settings.secret_place).exists():
+    if not settings.has_master_secret:
         return None
     try:
         return events_secret(master_key(master_secret(settings)), "ses")
