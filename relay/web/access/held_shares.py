@@ -1,0 +1,58 @@
+"""FastAPI dependency for the shares that a request holds until its response is sent."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.types import Scope
+
+from relay.web.access.dependencies import InjectedAuth, RequestAuth
+from relay.web.answers.error_responses import raises
+from relay.web.answers.errors import TooManyAtOnce
+from relay.web.http.peers import peer_name
+from relay.web.http.shares import Shares
+
+
+class HeldShares:
+    """The shares of one request."""
+
+    def __init__(self, scope: Scope, auth: RequestAuth, stack: AsyncExitStack) -> None:
+        self._waits: Shares = scope["state"]["authenticator"].waits
+        self._bytes: Shares = scope["state"]["authenticator"].bytes_in_flight
+        self._stack = stack
+        self._holders = holders_of(auth)
+        is_proxied = scope["state"].get("is_proxied", False)
+        self._peer = {} if is_proxied else {"peer": peer_name(scope.get("client"))}
+
+    def wait(self) -> None:
+        """Count the request as a waiting one. Raises TooManyAtOnce."""
+        self._stack.enter_context(self._waits.held({**self._holders, **self._peer}))
+
+    async def carry(self, amount: int) -> None:
+        """Hold *amount* bytes, once there is room for them. Raises TooManyAtOnce."""
+        await self._stack.enter_async_context(self._bytes.awaited({"user": self._holders["user"]}, amount))
+
+
+def holders_of(auth: RequestAuth) -> Mapping[str, str]:
+    """The key and the user of a request, as holders of shares."""
+    return {"key": auth.principal.key.id, "user": auth.principal.user.id}
+
+
+@raises(TooManyAtOnce)
+async def held_shares(request: Request, auth: InjectedAuth) -> AsyncGenerator[HeldShares]:
+    """The shares of the request, given back once the response is sent."""
+    async with AsyncExitStack() as stack:
+        yield HeldShares(request.scope, auth, stack)
+
+
+InjectedShares = Annotated[HeldShares, Depends(held_shares)]
+
+
+@raises(TooManyAtOnce)
+async def waits(shares: InjectedShares) -> None:
+    """Count the request as a waiting one until its response is sent. Raises TooManyAtOnce."""
+    shares.wait()
+
+
+Waits: Any = Depends(waits)
