@@ -18,6 +18,7 @@ from relay.mail.envelope import Envelope
 from relay.mail.headers import Field, header_end, split_headers
 from relay.mail.trace import received, return_path
 from relay.spool import Spool
+from relay.threads import HEADER_OFF_LOOP_BYTES, by_size
 from store.mail.bodies import CHUNK_BYTES, INLINE_BYTES
 
 _FOLDS: Final = (b" ", b"\t")
@@ -49,12 +50,17 @@ async def stored_mail(
     """
     mail_head = spool.head()
     body_from = header_end(mail_head)
+    kept = await by_size(
+        body_from,
+        lambda: _without_forgeries(mail_head[:body_from], authserv_id=hostname),
+        above=HEADER_OFF_LOOP_BYTES,
+    )
     head = b"".join(
         [
             return_path(envelope.mail_from),
             received(envelope, hostname=hostname, message_id=message_id, at=at),
             authentication_results(verdict, authserv_id=hostname, envelope=envelope),
-            _without_forgeries(mail_head[:body_from], authserv_id=hostname),
+            kept,
         ]
     )
     size = len(head) + spool.size - body_from

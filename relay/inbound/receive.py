@@ -8,16 +8,18 @@ recipient and stores all of it in one transaction. An earlier failure is raised 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
 
 from relay.auth.verdict import Verdict
 from relay.clock import Clock
-from relay.errors import Deferred, MailLoop, SenderUnproven, Unauthenticated, UndecodableMail
+from relay.errors import Deferred, SenderUnproven, Unauthenticated
 from relay.inbound.bytes import StoredMail, stored_mail
+from relay.inbound.header_bounds import read_headers
+from relay.inbound.limits import InboundLimits
 from relay.inbound.returned import (
     Returned,
     Revoked,
@@ -28,12 +30,12 @@ from relay.inbound.returned import (
     without_relay,
 )
 from relay.mail.envelope import Envelope
-from relay.mail.headers import Headers, header_end, split_headers
+from relay.mail.headers import Headers
 from relay.mail.routes import Routes
-from relay.mail.trace import hop_count
 from relay.received_message import received_mail, received_message
 from relay.signing.secrets import MasterKey
-from relay.spool import HEAD_LIMIT, Spool
+from relay.spool import Spool
+from relay.threads import HEADER_OFF_LOOP_BYTES, by_size
 from store.engine import Store
 from store.errors import AgentNotFound
 from store.ids import new_message_id
@@ -42,7 +44,6 @@ from store.mail.messages import create_inbound_message
 from store.records.mail import NewMessage, Recipient
 from store.transaction import Tx
 
-MAX_HOPS: Final = 50
 log = structlog.get_logger("relay.inbound")
 
 
@@ -66,6 +67,7 @@ class ReceiveContext:
     clock: Clock
     master: MasterKey
     routes: Routes
+    limits: InboundLimits = field(default_factory=InboundLimits)
 
 
 async def receive(
@@ -76,11 +78,11 @@ async def receive(
     Returns their message ids in RCPT order.
     *recipients* are the agents that ``admit`` returned for ``envelope.rcpt_to``, in the same order.
 
-    Raises UndecodableMail, MailLoop, Unauthenticated (answered 550); SenderUnproven, Deferred and the
+    Raises HeaderTooLarge, MailLoop, Unauthenticated (answered 5xx); SenderUnproven, Deferred and the
     store's Unavailable (answered 451). In each case the store is unchanged.
     """
     now = ctx.clock.now()
-    headers = _readable_headers(spool)
+    headers = await read_headers(spool, limits=ctx.limits, hostname=ctx.routes.hostname)
     returned = await find_returned(envelope, spool, key=ctx.master.links, now=now)
     if any(recipient.is_relay for recipient in recipients):
         letters = await receive_returned(envelope, recipients, returned, store=ctx.store, now=now)
@@ -90,14 +92,18 @@ async def receive(
     _require_trust(verdict, recipients)
     ids = [new_message_id() for _ in recipients]
     stored = await stored_mail(envelope, spool, verdict, hostname=ctx.routes.hostname, message_id=ids[0], at=now)
-    mail = received_mail(
-        headers,
-        verdict,
-        mail_from=str(envelope.mail_from) if envelope.mail_from else "",
-        peer=envelope.peer,
-        sha256=stored.sha256,
-        size=stored.size,
-        at=now,
+    mail = await by_size(
+        headers.size,
+        lambda: received_mail(
+            headers,
+            verdict,
+            mail_from=str(envelope.mail_from) if envelope.mail_from else "",
+            peer=envelope.peer,
+            sha256=stored.sha256,
+            size=stored.size,
+            at=now,
+        ),
+        above=HEADER_OFF_LOOP_BYTES,
     )
     messages = [
         received_message(mail, rcpt, recipient, message_id=message_id, master=ctx.master)
@@ -106,16 +112,6 @@ async def receive(
     log_revoked(await _keep(stored, messages, returned, store=ctx.store, now=now), envelope)
     _log_accepted(messages, verdict)
     return ids
-
-
-def _readable_headers(spool: Spool) -> Headers:
-    head = spool.head()
-    if header_end(head) == len(head) and spool.size > HEAD_LIMIT:
-        raise UndecodableMail(f"the header section does not end within {HEAD_LIMIT} bytes")
-    headers = split_headers(head)
-    if hop_count(headers) > MAX_HOPS:
-        raise MailLoop
-    return headers
 
 
 def _require_trust(verdict: Verdict, recipients: Iterable[Recipient]) -> None:
