@@ -77,7 +77,7 @@ class DeliveryContext:
     base_url: str
     retry_seconds: Sequence[float]
     heavy: asyncio.Semaphore  # bounds the large mails in memory
-    count: Callable[[AttemptOutcome], None]
+    count: Callable[[AttemptOutcome, float], None]  # with the seconds since the event
 
 
 async def read_endpoint(agent: str, *, ctx: DeliveryContext) -> Endpoint:
@@ -191,7 +191,7 @@ async def record(
         log.error("attempt_not_recordable", delivery_id=delivery.id, status=answer.status, error=repr(error))
         tried = Attempt(at=at, duration_ms=answer.duration_ms, status=None, error=UNRECORDABLE)
         await ctx.store.write(lambda tx: _settle(tx, claim, tried, decided, url=endpoint.url, now=now))
-    ctx.count(_LABELS[type(decided)])
+    ctx.count(_LABELS[type(decided)], (now - delivery.created_at).total_seconds())
     _log_outcome(claim, tried, decided)
     return decided
 
