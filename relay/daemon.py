@@ -20,6 +20,7 @@ from relay.delivery.dispatch import Dispatcher
 from relay.delivery.post import Poster
 from relay.delivery.trial import Trial, try_webhook
 from relay.directory.agents import make_secret
+from relay.dns.addresses import AddressLookup
 from relay.dns.cache import FreshResolver
 from relay.errors import Misconfigured
 from relay.inbound.admit import admit
@@ -115,7 +116,8 @@ class Daemon:
         self.store = store or open_database(settings, now=self._clock.now(), may_migrate=may_migrate)
         self.master = make_master(settings)
         self._health = StoreHealth(self.store, self.master, settings)
-        self._resolver = make_resolver(settings)
+        self._resolver = make_resolver(settings, metrics=self._metrics)
+        self._metrics.watch("dns_cache_bytes", lambda: self._resolver.bytes)
         self._receive_context = make_receive_context(
             settings,
             store=self.store,
@@ -204,8 +206,13 @@ class Daemon:
 
     async def _begin_delivery(self, stack: contextlib.AsyncExitStack) -> None:
         settings = self._settings
+        addresses = AddressLookup(settings.dns_nameservers, count=self._metrics.count_bound)
+        stack.push_async_callback(addresses.close)
         poster = Poster(
-            clock=self._clock, allow=settings.webhook_allow_cidrs, total_seconds=settings.webhook_timeout_seconds
+            clock=self._clock,
+            allow=settings.webhook_allow_cidrs,
+            total_seconds=settings.webhook_timeout_seconds,
+            lookup=addresses,
         )
         stack.push_async_callback(poster.close)
         self._delivery_context = DeliveryContext(

@@ -15,7 +15,7 @@ from relay.inbound.receive import ReceiveContext
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers, header_end
 from relay.mail.routes import Routes
-from relay.metrics import SendOutcome
+from relay.metrics import Metrics, SendOutcome
 from relay.outbound.context import SendContext, uncounted
 from relay.outbound.couriers.registry import COURIERS, Couriers, find_courier, make_courier, make_identity_check
 from relay.outbound.couriers.senders import Senders
@@ -47,15 +47,17 @@ class SenderAuthenticator:
         )
 
 
-def make_resolver(settings: Settings, *, count: Callable[[str], None] = lambda _: None) -> CachingResolver:
-    """A caching resolver for the nameservers of the settings, else the system's; *count* counts bounds reached."""
+def make_resolver(settings: Settings, *, metrics: Metrics | None = None) -> CachingResolver:
+    """A caching resolver for the nameservers of the settings, else the system's; it counts into *metrics*."""
+    metrics = metrics or Metrics()
     return CachingResolver(
         settings.dns_nameservers,
         limits=CacheLimits(bytes=settings.dns_cache_bytes),
         shares=ShareLimits(
             total=settings.dns_queries, peer=settings.dns_queries_per_peer, mail=settings.dns_queries_per_mail
         ),
-        count=count,
+        count=metrics.count_bound,
+        observe=metrics.observe_dns,
     )
 
 
