@@ -37,7 +37,8 @@ async def lease(
 ) -> Response:
     """Lease messages.
 
-    A leased message is given to no other caller until its lease expires.
+    A leased message is given to no other caller until its lease expires. Fewer messages than `max` are leased when
+    they have more than 4 MiB together; a larger message is leased alone.
     """
     wanted = wanted or LeaseRequest()
     if wanted.wait:
@@ -51,6 +52,7 @@ async def lease(
         store=ctx.store,
         clock=ctx.clock,
         has_left=has_left,
+        held=shares,
     )
     return json_answer({"items": items})
 

@@ -29,10 +29,13 @@ class Shares:
         return self._sum
 
     @contextmanager
-    def held(self, holders: Mapping[str, str], amount: int = 1) -> Generator[None]:
-        """Hold *amount* meanwhile, for each of *holders*, by kind. Raises TooManyAtOnce."""
+    def held(self, holders: Mapping[str, str], amount: int = 1, *, is_due: bool = False) -> Generator[None]:
+        """Hold *amount* meanwhile, for each of *holders*, by kind; what *is_due* is held beyond the bounds, too.
+
+        Raises TooManyAtOnce.
+        """
         kind = self._exhausted(holders, amount)
-        if kind is not None:
+        if kind is not None and not is_due:
             self._refuse(kind)
         self._change(holders, amount)
         try:
@@ -45,14 +48,19 @@ class Shares:
     @asynccontextmanager
     async def awaited(self, holders: Mapping[str, str], amount: int) -> AsyncGenerator[None]:
         """The same, once there is room for it. Raises TooManyAtOnce after some seconds without."""
+        await self.wait(holders, amount)
+        with self.held(holders, amount):
+            yield
+
+    async def wait(self, holders: Mapping[str, str], amount: int) -> None:
+        """Return once *holders* may hold *amount*. Raises TooManyAtOnce after some seconds."""
+        kind = None
         try:
             async with asyncio.timeout(_PATIENCE):
                 while (kind := self._exhausted(holders, amount)) is not None:
                     await self._freed.wait()
         except TimeoutError:
             self._refuse(kind)
-        with self.held(holders, amount):
-            yield
 
     def _exhausted(self, holders: Mapping[str, str], amount: int) -> str | None:
         """The kind of holder whose bound *amount* would pass; None if there is room."""
