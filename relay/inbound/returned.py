@@ -80,10 +80,8 @@ def revoke_returned(tx: Tx, returned: Returned, *, now: datetime) -> list[Revoke
             is_review = isinstance(link, ReviewLink)
             message_id = link.message_id if isinstance(link, ReviewLink) else None
             revoked.append(Revoked(letter, "review" if is_review else "sign_in", message_id, link.user_id))
-    for nonce in returned.nonces:
-        if (letter := letter_of_nonce(tx, nonce)) is not None:
-            revoked.append(_bounced(tx, letter, returned.detail, now=now))
-    return revoked
+    letters = [letter for nonce in returned.nonces if (letter := letter_of_nonce(tx, nonce)) is not None]
+    return revoked + [_bounced(tx, letter, returned.detail, now=now) for letter in letters]
 
 
 async def receive_returned(

@@ -14,9 +14,9 @@ from store.records.outbound import Draft, HoldReason, OutboundMessage
 
 _WHY: Final[dict[HoldReason, str]] = {
     "owner": "You have asked to see the mail of this agent before it goes.",
-    "sends": "The agent has sent as much in an hour as it may by itself; it may be a loop.",
+    "sends": "The agent, or all your agents, sent as many mails in an hour as need no review; it may be a loop.",
     "replies": "The agent has answered as often in this conversation in an hour as it may by itself; it may be a loop.",
-    "recipients": "The agent has written to as many new recipients in a day as it may by itself.",
+    "recipients": "The agent, or all your agents, wrote to as many new recipients in a day as need no review.",
 }
 _MARKS: Final[dict[Mark, str]] = {
     "new_domain": "NEW DOMAIN",
@@ -58,6 +58,7 @@ def review_letter(asked: ReviewRequest, *, recipient: str, link: str) -> Draft:
         Paragraph("Approve it or reject it here; to change it first, sign in:"),
         Link(link),
         Paragraph("Opening the page decides nothing. Whoever has the link can decide in your name: do not pass it on."),
+        Paragraph(f"approval_sha256, over all recipients and the bytes: {message.approval_digest or 'none'}"),
         *_content(message),
     ]
     return letter_draft(recipient, f"Approve? {asked.agent.address}: {message.subject}", blocks)

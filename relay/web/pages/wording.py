@@ -23,9 +23,9 @@ STATUSES: Final[Mapping[str, str]] = {
 DELIVERIES: Final[Mapping[str, str]] = {"pending": "under way", "delivered": "delivered", "dead": "given up"}
 REASONS: Final[Mapping[HoldReason, str]] = {
     "owner": "Its owner wants to see everything that this agent writes.",
-    "sends": "The agent has sent as many mails in an hour as it may without somebody looking.",
+    "sends": "The agent, or all agents of its owner, reached the number of messages an hour that need no review.",
     "replies": "The agent has answered as often in this conversation in an hour as it may without somebody looking.",
-    "recipients": "The agent has written to as many new people in a day as it may without somebody looking.",
+    "recipients": "The agent, or all agents of its owner, reached the new recipients a day that need no review.",
 }
 _ENDS: Final[Mapping[ExpirationAction, str]] = {
     "approve": "it is sent, as the agent's owner has chosen",
