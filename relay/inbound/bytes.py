@@ -33,6 +33,7 @@ class StoredMail:
     body_from: int  # offset in the spool where the rest begins
     size: int  # bytes in all
     sha256: str  # hex, of all bytes
+    content_sha256: bytes  # of the mail as its sender sent it, without our fields
     content: bytes | None  # all bytes when they fit into one row, else None
 
     def pieces(self) -> Iterator[bytes]:
@@ -65,19 +66,30 @@ async def stored_mail(
     )
     size = len(head) + spool.size - body_from
     if size <= INLINE_BYTES:
-        content = head + b"".join(spool.chunks(body_from))
-        digest = sha256(content).hexdigest()
-        return StoredMail(head=head, spool=spool, body_from=body_from, size=size, sha256=digest, content=content)
+        body = b"".join(spool.chunks(body_from))
+        content = head + body
+        return StoredMail(
+            head=head,
+            spool=spool,
+            body_from=body_from,
+            size=size,
+            sha256=sha256(content).hexdigest(),
+            content_sha256=sha256(mail_head[:body_from] + body).digest(),
+            content=content,
+        )
     # Hashing a large mail takes long enough to delay other sessions, so it runs in a thread.
-    digest = await asyncio.to_thread(_digest, head, spool, body_from)
-    return StoredMail(head=head, spool=spool, body_from=body_from, size=size, sha256=digest, content=None)
+    stored, sent = await asyncio.to_thread(_digests, head, mail_head[:body_from], spool, body_from)
+    return StoredMail(
+        head=head, spool=spool, body_from=body_from, size=size, sha256=stored, content_sha256=sent, content=None
+    )
 
 
-def _digest(head: bytes, spool: Spool, body_from: int) -> str:
-    digest = sha256(head)
+def _digests(head: bytes, mail_head: bytes, spool: Spool, body_from: int) -> tuple[str, bytes]:
+    stored, sent = sha256(head), sha256(mail_head)
     for chunk in spool.chunks(body_from, CHUNK_BYTES):
-        digest.update(chunk)
-    return digest.hexdigest()
+        stored.update(chunk)
+        sent.update(chunk)
+    return stored.hexdigest(), sent.digest()
 
 
 def _without_forgeries(section: bytes, *, authserv_id: str) -> bytes:
