@@ -135,6 +135,8 @@ class ContextApp:
         scope.setdefault("state", {}).update(
             authenticator=authenticator, ctx=authenticator.ctx, stream_context=authenticator.stream_context
         )
+        if scope["method"] == "HEAD":  # answered as GET; the server sends the head alone (RFC 9110 §9.3.2)
+            scope = {**scope, "method": "GET", "state": {**scope["state"], "is_head": True}}
         await self.api(scope, receive, send)
 
 

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from relay.web.access.dependencies import InjectedAuth, RequestAuth
@@ -22,13 +23,16 @@ class HeldShares:
         self._waits: Shares = scope["state"]["authenticator"].waits
         self._bytes: Shares = scope["state"]["authenticator"].bytes_in_flight
         self._stack = stack
+        self.is_head = scope["state"].get("is_head", False)
         self._carried = stack.enter_context(ExitStack())
         self._holders = holders_of(auth)
         is_proxied = scope["state"].get("is_proxied", False)
         self._peer = {} if is_proxied else {"peer": peer_name(scope.get("client"))}
 
     def wait(self) -> None:
-        """Count the request as a waiting one. Raises TooManyAtOnce."""
+        """Count the request as a waiting one. Raises TooManyAtOnce, HTTPException 405 for HEAD, which never waits."""
+        if self.is_head:
+            raise HTTPException(405)
         self._stack.enter_context(self._waits.held({**self._holders, **self._peer}))
 
     async def take(self, amount: int) -> None:

@@ -72,4 +72,4 @@ async def _read(request: Request) -> None:
         is_json = claims_json(request)
         value = await parsed_json(body, is_json=is_json)
         if is_json:
-            request._json = value  # where Request.json() keeps what it parsed
+            request._json = value  # noqa: SLF001 (Request.json() keeps there what it parsed)

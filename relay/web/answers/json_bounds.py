@@ -4,7 +4,6 @@ A body of ten megabytes is legitimate as a few long strings; as a million small 
 objects. Commas outside of strings separate the values, so that their number bounds that of the objects.
 """
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any, Final
@@ -12,7 +11,7 @@ from typing import Any, Final
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from relay.threads import OFF_LOOP_BYTES
+from relay.threads import by_size
 
 MAX_COMMAS: Final = 5000  # outside of strings
 MAX_FIELDS: Final = 64  # of one object
@@ -27,7 +26,7 @@ async def parsed_json(body: bytes, *, is_json: bool) -> Any:
     cannot be decoded.
     """
     work = _parsed if is_json else require_few_values
-    return work(body) if len(body) <= OFF_LOOP_BYTES else await asyncio.to_thread(work, body)
+    return await by_size(len(body), lambda: work(body))
 
 
 def _parsed(body: bytes) -> Any:

@@ -85,14 +85,20 @@ async def list_messages(
 @router.get("/{message_id}", response_model=MessageDocument | OutboundDocument)
 @raises(MessageNotFound)
 async def get_message(
-    agent: AgentReader, auth: InjectedAuth, ctx: InjectedContext, message_id: MessageId, *, peek: Peek = False
+    agent: AgentReader,
+    auth: InjectedAuth,
+    ctx: InjectedContext,
+    shares: InjectedShares,
+    message_id: MessageId,
+    *,
+    peek: Peek = False,
 ) -> Response:
     """Get a complete message.
 
     An inbound message is marked as read, unless `peek=true` or the key lacks the scope `work`.
     """
     now = ctx.clock.now()
-    peek = peek or "work" not in auth.principal.key.scopes
+    peek = peek or shares.is_head or "work" not in auth.principal.key.scopes
     try:
         document = await read.read_message(
             agent.address, message_id, peek=peek, base_url=ctx.base_url, store=ctx.store, now=now

@@ -56,9 +56,7 @@ def test_a_peer_at_its_bound_loses_its_oldest_connection_without_a_head():
 
 def test_a_peer_at_its_bound_loses_an_idle_connection_next_and_then_one_whose_body_arrives():
     pool = Pool()
-    busy, late, idle, _ = [
-        pool.filled("a", each)[0] for each in (Phase.ANSWER, Phase.BODY, Phase.IDLE, Phase.ANSWER)
-    ]
+    busy, late, idle, _ = [pool.filled("a", each)[0] for each in (Phase.ANSWER, Phase.BODY, Phase.IDLE, Phase.ANSWER)]
 
     (third,) = pool.filled("a", Phase.ANSWER)
     assert (True, False) == (idle.dropped, late.dropped)
