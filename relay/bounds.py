@@ -1,8 +1,5 @@
 """Limits of the SMTP server and the HTTP server, from the settings."""
 
-from datetime import timedelta
-
-from relay.inbound.limits import InboundLimits
 from relay.settings import Settings
 from relay.smtp.limits import Limits
 from relay.web.http.limits import ApiLimits
@@ -31,16 +28,6 @@ def make_smtp_limits(settings: Settings) -> Limits:
         banner_wait_seconds=settings.smtp_banner_wait_seconds,
         null_path_recipients=settings.smtp_null_path_recipients,
         log_lines_per_minute=settings.smtp_log_lines_per_peer,
-    )
-
-
-def make_inbound_limits(settings: Settings) -> InboundLimits:
-    """The limits of received mails."""
-    return InboundLimits(
-        header_bytes=settings.max_header_bytes,
-        header_fields=settings.max_header_fields,
-        own_hops=settings.max_own_hops,
-        known_for=timedelta(seconds=settings.duplicate_seconds),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete, insert, select
 
-from store.schema.inbound import received_digests
+from store.schema.digests import received_digests
 from store.transaction import Tx
 
 _MOST_AT_ONCE: Final = 500  # digests in one statement

@@ -24,6 +24,7 @@ from sqlalchemy import (
     text,
 )
 
+import store.schema.digests
 import store.schema.facts
 import store.schema.outbound  # noqa: F401 (their tables belong to the same metadata)
 from store.schema.base import metadata
@@ -314,15 +315,6 @@ Index(
 )
 Index("messages_written_of_all", messages.c.id, sqlite_where=WRITTEN, postgresql_where=WRITTEN)
 Index("messages_sending", messages.c.send_until, sqlite_where=SENDING, postgresql_where=SENDING)
-
-# Mails that were received a short time ago, to know one again; see store/mail/received_digests.py.
-received_digests: Final = Table(
-    "received_digests",
-    metadata,
-    Column("digest", LargeBinary, primary_key=True),  # SHA-256 of reverse-path, recipient, verified, content
-    Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("received_at", UtcDateTime, nullable=False, index=True),
-)
 
 deliveries: Final = Table(
     "deliveries",
