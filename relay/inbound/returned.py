@@ -29,6 +29,7 @@ from store.transaction import Tx
 _AT_ONCE: Final = 64 * 1024  # bytes that are searched on the event loop; larger mails on a thread
 _REPORT_BYTES: Final = 256 * 1024  # of a mail, in which its delivery report is looked for
 _FIELD: Final = re.compile(rb"^(Action|Status|Diagnostic-Code):[ \t]*([^\r\n]{1,300})", re.MULTILINE | re.IGNORECASE)
+_NO_LETTER: Final = "returned"  # in the SMTP reply, where a mail returns a link and no letter
 _LONGEST_HOLD: Final = timedelta(days=8)  # past the expiry of each review link
 log = structlog.get_logger("relay.inbound")
 
@@ -95,7 +96,8 @@ async def receive_returned(
     if not revoked and all(recipient.is_relay for recipient in recipients):
         raise UnknownRecipient
     log_revoked(revoked, envelope)
-    return list(dict.fromkeys(each.letter_id for each in revoked if each.letter_id is not None))
+    letters = list(dict.fromkeys(each.letter_id for each in revoked if each.letter_id is not None))
+    return letters or ([_NO_LETTER] if revoked else [])  # the link that a command printed is in no letter
 
 
 def log_revoked(revoked: Sequence[Revoked], envelope: Envelope) -> None:
