@@ -1,4 +1,4 @@
-"""Find review and sign-in link tokens in the bytes of a mail, whatever its transfer encoding.
+"""Find review and sign-in link tokens in the bytes of a mail, in any transfer encoding.
 
 Pure, and linear in the size of the mail. It does not depend on how a parser reads the MIME structure: each line is
 decoded as quoted-printable, lines are joined without quote marks, and each run of base64 lines is decoded and
