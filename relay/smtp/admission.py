@@ -1,4 +1,4 @@
-"""Share connections among peers: per network, in all, and by rate.
+"""Limit and share connections among peers: per network, in all, and by rate.
 
 Pure: only counts; the time is a parameter.
 """
