@@ -16,7 +16,7 @@ import structlog
 
 from relay.errors import BadLink, UnknownRecipient
 from relay.mail.envelope import Envelope
-from relay.mail.link_tokens import find_link_tokens
+from relay.mail.link_tokens import find_link_tokens, may_hold_link_tokens
 from relay.signing.link import ReviewLink, SignInLink, nonce_hash, read_link
 from relay.spool import Spool
 from store.directory.reserved import is_relays_local
@@ -59,14 +59,18 @@ class Revoked:
 async def find_returned(envelope: Envelope, spool: Spool, *, key: bytes, now: datetime) -> Returned:
     """Find the relay's links in a mail. Raises UndecodableMail for more look-alikes than can be checked."""
     if spool.size <= _AT_ONCE:
-        tokens = find_link_tokens(spool.chunks())
+        tokens = _tokens(spool)
     else:
-        tokens = await asyncio.to_thread(find_link_tokens, spool.chunks())
+        tokens = await asyncio.to_thread(_tokens, spool)
     links = tuple(link for token in sorted(tokens) if (link := _valid(token, key=key, now=now)) is not None)
     nonces = tuple(nonce_hash(rcpt.tag) for rcpt in envelope.rcpt_to if rcpt.tag and is_relays_local(rcpt.local))
     if not links and not nonces:
         return Returned()
     return Returned(links=links, nonces=nonces, detail=_report(spool.head(_REPORT_BYTES)))
+
+
+def _tokens(spool: Spool) -> set[str]:
+    return find_link_tokens(spool.chunks()) if may_hold_link_tokens(spool.chunks()) else set()
 
 
 def revoke_returned(tx: Tx, returned: Returned, *, now: datetime) -> list[Revoked]:
