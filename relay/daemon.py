@@ -2,16 +2,14 @@
 
 import asyncio
 import contextlib
-import gc
-import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Final
 
 import structlog
 
+from relay.bounds import make_api_limits, make_smtp_limits
 from relay.clock import Clock, SystemClock
 from relay.data_dir_lock import shared_lock, sole_process
 from relay.database import open_database
@@ -20,34 +18,38 @@ from relay.delivery.dispatch import Dispatcher
 from relay.delivery.post import Poster
 from relay.delivery.trial import Trial, try_webhook
 from relay.directory.agents import make_secret
+from relay.dns.addresses import AddressLookup
 from relay.dns.cache import FreshResolver
 from relay.errors import Misconfigured
+from relay.gauges import watch_parts
 from relay.inbound.admit import admit
 from relay.inbound.receive import receive
 from relay.jobs.domains import EVERY, DomainWatch
+from relay.jobs.figures import EVERY as FIGURES_EVERY
+from relay.jobs.figures import StoreGauges
 from relay.jobs.holds import Holds
 from relay.jobs.letters import LetterRound
 from relay.jobs.retention import Cleaning
 from relay.jobs.schedule import Scheduler
 from relay.jobs.sending import Sending
+from relay.log import set_level
+from relay.loop_watch import make_loop_watch
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
-from relay.metrics import Metrics
+from relay.metrics import Metrics, program_version
 from relay.outbound.couriers.registry import make_event_sources
-from relay.patience import start_patiently
+from relay.reload import merge_settings
 from relay.settings import Settings
-from relay.smtp.limits import Limits
 from relay.smtp.replies import mail_outcome
 from relay.smtp.server import SmtpServer
-from relay.smtp.tls import Certificates
 from relay.spool import Spool
 from relay.store_health import LOOK_EVERY, StoreHealth
-from relay.systemd import notify_systemd
+from relay.systemd import Sockets
 from relay.web.access.context import WebContext
 from relay.web.app import make_app
-from relay.web.http.limits import ApiLimits
 from relay.web.http.server import WebServer
 from relay.wiring import (
+    make_certificates,
     make_dns_identity,
     make_master,
     make_receive_context,
@@ -55,6 +57,7 @@ from relay.wiring import (
     make_send_context,
 )
 from store.database.connect import database_file
+from store.database.migrate import read_state
 from store.database.pg_listener import listener_for
 from store.directory.agents import POSTMASTER, ensure_operator_postmaster
 from store.directory.domains import ensure_shared_domain
@@ -70,7 +73,6 @@ WEB_GRACE_SECONDS: Final = 5.0
 JOBS_GRACE_SECONDS: Final = 5.0
 SENDING_GRACE_SECONDS: Final = 20.0
 _HEAVY_MAILS: Final = 2
-_COLLECT_AFTER: Final = 20_000  # new containers
 log = structlog.get_logger("relay.daemon")
 
 
@@ -103,25 +105,34 @@ class Daemon:
         may_migrate: bool | None = None,
         clock: Clock | None = None,
         store: Store | None = None,
+        sockets: Sockets | None = None,
     ) -> None:
         """Join all parts and open the database, but no socket; *store* is one that open_database returned.
+
+        *sockets* that systemd bound, by name (``smtp``, ``http``), are used in place of the addresses of the settings.
 
         Raises Misconfigured. Raises Unavailable: the database does not answer.
         """
         self._settings = settings
         self._clock = clock or SystemClock()
         self._metrics = Metrics()
-        certificates = _certificates(settings)
+        self._sockets = sockets or {}
+        self._revision: str | None = None
+        self._allow = list(settings.webhook_allow_cidrs)  # shared by those who use it, and changed by reload()
+        self._loop_watch = make_loop_watch()
+        certificates = make_certificates(settings)
         self.store = store or open_database(settings, now=self._clock.now(), may_migrate=may_migrate)
         self.master = make_master(settings)
         self._health = StoreHealth(self.store, self.master, settings)
-        self._resolver = make_resolver(settings)
+        self._resolver = make_resolver(settings, metrics=self._metrics)
+        self._metrics.watch("dns_cache_bytes", lambda: self._resolver.bytes)
         self._receive_context = make_receive_context(
             settings,
             store=self.store,
             resolver=self._resolver,
             clock=self._clock,
             master=self.master,
+            metrics=self._metrics,
         )
         self._send_context = make_send_context(
             settings, store=self.store, clock=self._clock, master=self.master, count=self._metrics.count_send
@@ -130,9 +141,10 @@ class Daemon:
             admit=self._admit,
             receive=self._receive,
             hostname=settings.hostname,
-            limits=_limits(settings),
+            limits=make_smtp_limits(settings),
             certificates=certificates,
             spool_directory=settings.spool_dir,
+            metrics=self._metrics,
         )
         ctx = self._ctx()
         self._web = WebServer(
@@ -144,6 +156,8 @@ class Daemon:
         )
         self._stack = contextlib.AsyncExitStack()
         self._open = False
+        self.store.meter = self._metrics
+        watch_parts(self._metrics, smtp=self._smtp, resolver=self._resolver, loop_watch=self._loop_watch)
 
     async def start(self) -> Addresses:
         """Start all parts, the SMTP listener last.
@@ -159,15 +173,25 @@ class Daemon:
                 stack.push_async_callback(self._send_context.courier.close)
             await self._begin_delivery(stack)
             self._begin_jobs(stack)
-            await self._web.start(self._settings.http_listen)
+            http, smtp = self._sockets.get("http", ()), self._sockets.get("smtp", ())
+            await self._web.start(() if http else self._settings.http_listen, sockets=http)
             stack.push_async_callback(self._web.stop, WEB_GRACE_SECONDS)
-            await self._smtp.start(self._settings.smtp_listen)
+            await self._smtp.start(() if smtp else self._settings.smtp_listen, sockets=smtp)
             stack.push_async_callback(self._smtp.stop, SMTP_GRACE_SECONDS)
+            self._loop_watch.start()
+            stack.callback(self._loop_watch.stop)
             self._stack = stack.pop_all()
         self._open = True
         addresses = Addresses(smtp=self._smtp.addresses, http=self._web.addresses)
         log.info(
-            "daemon_started", smtp=_shown(addresses.smtp), http=_shown(addresses.http), hostname=self._settings.hostname
+            "daemon_started",
+            smtp=_shown(addresses.smtp),
+            http=_shown(addresses.http),
+            hostname=self._settings.hostname,
+            version=program_version(),
+            store=_store_name(self.store),
+            outbound=self._settings.outbound,
+            revision=self._revision,
         )
         return addresses
 
@@ -177,6 +201,19 @@ class Daemon:
         log.info("daemon_stopping")
         await self._stack.aclose()
         log.info("daemon_stopped")
+
+    def reload(self, new: Settings) -> None:
+        """Use those of the *new* settings that can change meanwhile, and read the certificates again.
+
+        Raises Misconfigured: a certificate cannot be used; then nothing changes.
+        """
+        found = merge_settings(self._settings, new)
+        certificates = make_certificates(found.settings)
+        self._settings = found.settings
+        self._smtp.change(make_smtp_limits(found.settings), certificates)
+        self._allow[:] = found.settings.webhook_allow_cidrs
+        set_level(found.settings.log_level)
+        log.info("settings_reloaded", changed=found.changed, needs_restart=found.waiting)
 
     def _end_old_leases(self) -> None:
         """End the sending leases that a dead daemon left, where no other process can be sending now."""
@@ -194,18 +231,25 @@ class Daemon:
         commit_listener.start()
         stack.push_async_callback(commit_listener.stop)
         with _usable():
-            await self.store.write(self._ensure_system_rows)
+            self._revision = await self.store.write(self._ensure_system_rows)
 
-    def _ensure_system_rows(self, tx: Tx) -> None:
+    def _ensure_system_rows(self, tx: Tx) -> str | None:
+        """Make the rows that each store has, and return its revision."""
         now = self._clock.now()
         ensure_operator_postmaster(tx, secret=make_secret(POSTMASTER, master=self.master, now=now), now=now)
         if self._settings.shared_domain:
             ensure_shared_domain(tx, self._settings.shared_domain, now=now)
+        return read_state(tx.connection).found
 
     async def _begin_delivery(self, stack: contextlib.AsyncExitStack) -> None:
         settings = self._settings
+        addresses = AddressLookup(settings.dns_nameservers, count=self._metrics.count_bound)
+        stack.push_async_callback(addresses.close)
         poster = Poster(
-            clock=self._clock, allow=settings.webhook_allow_cidrs, total_seconds=settings.webhook_timeout_seconds
+            clock=self._clock,
+            allow=settings.webhook_allow_cidrs,
+            total_seconds=settings.webhook_timeout_seconds,
+            lookup=addresses,
         )
         stack.push_async_callback(poster.close)
         self._delivery_context = DeliveryContext(
@@ -243,6 +287,8 @@ class Daemon:
         scheduler.add("holds", every=every, run=holds.expire_due)
         scheduler.add("unconfirmed", every=every, run=holds.sweep)
         scheduler.add("store", every=LOOK_EVERY, run=self._health.look_again)
+        gauges = StoreGauges(store=self.store, clock=self._clock, metrics=self._metrics)
+        scheduler.add("figures", every=FIGURES_EVERY, run=gauges.look_again)
         scheduler.add("domains", every=EVERY, run=self._watch().look_again)
         return scheduler
 
@@ -280,11 +326,11 @@ class Daemon:
             resolver=FreshResolver(self._resolver),
             dns_identity=make_dns_identity(self._settings),
             shared_domain=self._settings.shared_domain,
-            allow=self._settings.webhook_allow_cidrs,
+            allow=self._allow,
             max_message_bytes=self._settings.max_message_bytes,
             send_context=self._send_context,
             event_sources=make_event_sources(self._settings, self._send_context),
-            limits=_api_limits(self._settings),
+            limits=make_api_limits(self._settings),
         )
 
     async def _try_webhook(self, agent: Agent) -> Trial:
@@ -298,6 +344,8 @@ class Daemon:
         return await admit(address, store=self.store, routes=self._receive_context.routes)
 
     async def _receive(self, envelope: Envelope, spool: Spool, recipients: Sequence[Recipient]) -> Sequence[str]:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             self._health.require_own()
             ids = await receive(envelope, spool, recipients, ctx=self._receive_context)
@@ -305,75 +353,16 @@ class Daemon:
             self._metrics.count_mail(mail_outcome(error))
             raise
         self._metrics.count_mail("accepted")
+        self._metrics.observe_accept(loop.time() - began)
         return ids
 
 
-async def serve(settings: Settings, *, may_migrate: bool | None = None) -> None:
-    """Run the daemon until SIGTERM or SIGINT, then stop it; waits for what is not there yet. Raises Misconfigured."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    daemon = await start_patiently(partial(_started, settings, may_migrate=may_migrate), stop=stop)
-    if daemon is None:
-        return
-    _spare_the_collector()
-    notify_systemd("READY=1", "STATUS=Serving")
-    await stop.wait()
-    notify_systemd("STOPPING=1")
-    await daemon.stop()
-
-
-async def _started(settings: Settings, *, may_migrate: bool | None) -> Daemon:
-    """A daemon that serves. Raises as Daemon and Daemon.start do; then its database is closed."""
-    store = await asyncio.to_thread(open_database, settings, now=SystemClock().now(), may_migrate=may_migrate)
-    try:
-        daemon = Daemon(settings, store=store)
-        await daemon.start()
-    except BaseException:
-        store.engine.dispose()
-        raise
-    return daemon
-
-
-def _spare_the_collector() -> None:
-    """Exempt long-lived objects from garbage collection, and collect less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 20, 50)
-
-
-def _certificates(settings: Settings) -> Certificates | None:
-    return Certificates(settings.tls_cert_file, settings.tls_key_file) if settings.tls_cert_file else None
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        max_message_bytes=settings.max_message_bytes,
-        max_recipients=settings.max_recipients,
-        max_connections=settings.max_connections,
-        max_connections_per_peer=settings.max_connections_per_peer,
-        max_commands=settings.smtp_max_commands,
-        max_errors=settings.smtp_max_errors,
-        data_line_bytes=settings.max_line_bytes,
-        idle_seconds=settings.smtp_idle_seconds,
-        data_seconds=settings.smtp_data_seconds,
-    )
-
-
-def _api_limits(settings: Settings) -> ApiLimits:
-    return ApiLimits(
-        rate_per_key=settings.api_rate_per_key,
-        rate_per_user=settings.api_rate_per_user,
-        failed_keys_per_peer=settings.api_failed_keys_per_peer,
-        max_body_bytes=settings.api_max_body_bytes,
-        request_seconds=settings.api_request_seconds,
-        max_connections=settings.api_max_connections,
-        max_connections_per_peer=settings.api_max_connections_per_peer,
-        waits_per_key=settings.api_waits_per_key,
-        waits_per_user=settings.api_waits_per_user,
-        max_bytes_in_flight=settings.api_max_bytes_in_flight,
-        trusted_proxies=settings.http_trusted_proxies,
+def _store_name(store: Store) -> str:
+    url = store.engine.url  # without user and password
+    return (
+        f"{url.get_backend_name()} {url.host}/{url.database}"
+        if url.host
+        else f"{url.get_backend_name()} {url.database}"
     )
 
 

@@ -8,6 +8,7 @@
     │   ├── UnknownRecipient   no agent has this address
     │   ├── Unauthenticated    the agent accepts only verified mail
     │   ├── UndecodableMail    the bytes cannot be parsed as mail
+    │   ├── HeaderTooLarge     the header section has too many bytes or fields
     │   ├── MailLoop           too many Received fields (RFC 5321 §6.3)
     │   ├── BadSecret          a signing secret is malformed or cannot be decrypted
     │   ├── ForbiddenTarget    a webhook URL that must not be contacted
@@ -67,6 +68,10 @@ class Unauthenticated(Refused):
 
 class UndecodableMail(Refused):
     """The bytes cannot be parsed as mail."""
+
+
+class HeaderTooLarge(Refused):
+    """The header section of the mail has too many bytes or fields."""
 
 
 class MailLoop(Refused):

@@ -166,7 +166,7 @@ class _NotedResponse(aiohttp.ClientResponse):
 
 
 def bounded_session(connector: aiohttp.TCPConnector | None = None, **options: Any) -> aiohttp.ClientSession:
-    """A session whose answers are bounded; *options* are those of aiohttp.ClientSession. Make it in the running loop."""
+    """A session whose answers are bounded, for the running loop; *options* are those of aiohttp.ClientSession."""
     check_aiohttp()
     connector = connector or aiohttp.TCPConnector()
     connector._factory = partial(AnswerHandler, loop=connector._loop)  # noqa: SLF001
@@ -181,10 +181,6 @@ def bounded_session(connector: aiohttp.TCPConnector | None = None, **options: An
 
 def check_aiohttp() -> None:
     """Raise RuntimeError if this aiohttp lacks a private part that is used here."""
-    missing = [
-        name for name in ("data_received", "set_response_params", "start_timeout") if not hasattr(ResponseHandler, name)
-    ]
-    if missing:
-        raise RuntimeError(
-            f"aiohttp {aiohttp.__version__} has no ResponseHandler.{missing[0]}: install another version"
-        )
+    for name in ("data_received", "set_response_params", "start_timeout"):
+        if not hasattr(ResponseHandler, name):
+            raise RuntimeError(f"aiohttp {aiohttp.__version__} has no ResponseHandler.{name}: install another version")

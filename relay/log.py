@@ -14,10 +14,19 @@ import structlog
 _MAX_VALUE: Final = 500  # characters of a value; remote parties write some of them
 
 
+class _Threshold:
+    """The lowest level of lines that are written."""
+
+    lowest = logging.INFO
+
+
+_threshold: Final = _Threshold()
+
+
 def configure(*, form: Literal["console", "json"] | None, level: str, stream: TextIO | None = None) -> None:
     """Configure logging for this process; with *form* None a terminal gets columns, a file gets JSON."""
     stream = stream or sys.stderr
-    lowest = logging.getLevelNamesMapping()[level.upper()]
+    lowest = set_level(level)
     console = form == "console" or (form is None and stream.isatty())
     # Libraries use the logging module; their warnings and errors are printed too.
     logging.basicConfig(level=max(lowest, logging.WARNING), stream=stream, format="%(name)s: %(message)s")
@@ -25,6 +34,7 @@ def configure(*, form: Literal["console", "json"] | None, level: str, stream: Te
         logging.getLogger(chatty).setLevel(logging.ERROR)
     structlog.configure(
         processors=[
+            _dropped,
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -32,10 +42,23 @@ def configure(*, form: Literal["console", "json"] | None, level: str, stream: Te
             _bounded,
             structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(serializer=_serialised),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(lowest),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),  # _dropped decides: the level can change
         logger_factory=structlog.PrintLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
+
+
+def set_level(level: str) -> int:
+    """Write lines from *level* on, such as ``info``; from the next line, also of loggers that exist already."""
+    _threshold.lowest = logging.getLevelNamesMapping()[level.upper()]
+    return _threshold.lowest
+
+
+def _dropped(_logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Drop a line below the level."""
+    if structlog.stdlib.NAME_TO_LEVEL[method] < _threshold.lowest:
+        raise structlog.DropEvent
+    return event
 
 
 def _bounded(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -37,6 +37,7 @@ RemovedKind = Literal[
     "usage_events",
     "used_links",
     "letters",
+    "digests",
 ]
 GaugeName = Literal[
     "smtp_sessions",
@@ -116,6 +117,7 @@ class Metrics:
         attempts = self._counter("delivery_attempts", "Webhook attempts by outcome.", "outcome")
         sends = self._counter("sends", "Attempts to send by the provider's answer.", "outcome")
         removed = self._counter("removed_rows", "Expired rows that were removed, by kind.", "kind")
+        self._repeated = self._counter("repeated_messages", "Messages that were received and stored before.")
         self._bounds = self._counter("bounds", "Times that a bound was reached, by bound.", "bound")
         self._replies = self._counter("smtp_replies", "SMTP replies by code.", "code", "enhanced")
         self._tls = self._counter("smtp_tls", "TLS handshakes of the SMTP server.", "version", "result")
@@ -160,6 +162,10 @@ class Metrics:
     def count_removed(self, kind: RemovedKind, rows: int) -> None:
         """Count removed rows of one kind."""
         self._removed[kind].inc(rows)
+
+    def count_repeated(self, count: int) -> None:
+        """Count messages that were received and stored before (RFC 1047)."""
+        self._repeated.inc(count)
 
     def count_bound(self, bound: str) -> None:
         """Count one time that *bound* was reached: what it holds back was refused, dropped or delayed."""

@@ -4,7 +4,7 @@ Each step leaves a store that one key opens: the old one before the transaction,
 be stopped: one that keeps the old key could not open a secret any more.
 """
 
-import os
+import secrets
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -62,7 +62,7 @@ def _reseal_all(tx: Tx, old: MasterKey, new: MasterKey, *, now: datetime) -> int
         raise Misconfigured("the store belongs to another master key than the settings name")
     count = 0
     for kept in all_secrets(tx):
-        sealed = reseal(kept, old=old, new=new, nonce=os.urandom(NONCE_BYTES))
+        sealed = reseal(kept, old=old, new=new, nonce=secrets.token_bytes(NONCE_BYTES))
         reseal_secret(tx, kept.key_id, sealed)
         count += 1
     write_fact(tx, MASTER_CHECK, new.check, now=now)

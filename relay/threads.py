@@ -6,12 +6,10 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
+HEADER_OFF_LOOP_BYTES: Final = 64 * 1024  # of a header section: its passes take several times as long per byte
 OFF_LOOP_BYTES: Final = 128 * 1024  # parsing a larger mail would delay the other sessions for milliseconds
 
 
-async def by_size(size: int, work: Callable[[], T]) -> T:
-    """The result of *work* on a mail of *size* bytes.
-
-    In a thread above OFF_LOOP_BYTES.
-    """
-    return work() if size <= OFF_LOOP_BYTES else await asyncio.to_thread(work)
+async def by_size(size: int, work: Callable[[], T], *, above: int = OFF_LOOP_BYTES) -> T:
+    """The result of *work* on *size* bytes of a mail; in a thread when they are more than *above*."""
+    return work() if size <= above else await asyncio.to_thread(work)

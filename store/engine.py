@@ -28,6 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store.database.error_translation import lost_a_race, translated
 from store.errors import Unavailable
+from store.meter import StoreMeter, Unmetered
 from store.transaction import Tx, Unit
 from store.wake import Notifier
 
@@ -86,6 +87,7 @@ class Store:
     ) -> None:
         self.engine = engine
         self.notifier = Notifier()
+        self.meter: StoreMeter = Unmetered()  # of the daemon; set it before start()
         self._announce = announce or (lambda _tx: None)
         self._require_present = require_present or (lambda: None)  # raises Unavailable, see database/present_file.py
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -197,7 +199,7 @@ class Store:
         ticket = _Ticket(unit, answer)
         line.put(ticket)
         # A cancelled caller does not withdraw its unit: the unit still runs, and its result is dropped.
-        end = self._loop.call_later(within, _give_up, ticket, within)
+        end = self._loop.call_later(within, self._give_up, ticket, within)
         try:
             return await answer
         finally:
@@ -205,7 +207,9 @@ class Store:
 
     def _run_writer(self) -> None:
         while (group := _next_group(self._writing)) is not None:
+            began = time.monotonic()
             self._commit_group(group)
+            self.meter.observe_commit(time.monotonic() - began, len(group))
             self._post_results(group)
 
     def _run_reader(self) -> None:
@@ -308,7 +312,17 @@ class Store:
             for ticket in group:
                 ticket.error = ticket.error or translated(error)
 
+    def _give_up(self, ticket: _Ticket, seconds: float) -> None:
+        """End the wait of a ticket's caller; a unit that is running goes on, and its result is dropped."""
+        if not ticket.answer.done():
+            self.meter.count_store_error()
+            ticket.is_withdrawn = True
+            ticket.answer.set_exception(Unavailable(f"the database gave no answer within {seconds:g} s"))
+
     def _post_results(self, group: Sequence[_Ticket]) -> None:
+        for ticket in group:
+            if isinstance(ticket.error, Unavailable) and not ticket.is_withdrawn:
+                self.meter.count_store_error()
         self._on_loop(_answer, group)
 
     def _on_loop(self, call: Callable[..., None], argument: object) -> None:
@@ -317,13 +331,6 @@ class Store:
             self._loop.call_soon_threadsafe(call, argument)
         except RuntimeError:  # the loop is closed: no caller waits any more
             return
-
-
-def _give_up(ticket: _Ticket, seconds: float) -> None:
-    """End the wait of a ticket's caller; a unit that is running goes on, and its result is dropped."""
-    if not ticket.answer.done():
-        ticket.is_withdrawn = True
-        ticket.answer.set_exception(Unavailable(f"the database gave no answer within {seconds:g} s"))
 
 
 def _next_group(line: "SimpleQueue[_Ticket | None]") -> list[_Ticket] | None:

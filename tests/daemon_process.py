@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,17 +20,38 @@ ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 90
 STOP_SECONDS = 30
 
+# Runs the command behind "--" with the descriptors before it as systemd passes sockets: from 3 on, with their names.
+_AS_SYSTEMD = """
+import fcntl, os, sys
+names, *rest = sys.argv[1:]
+numbers = [int(each) for each in rest[: rest.index("--")]]
+for at, number in enumerate([fcntl.fcntl(number, fcntl.F_DUPFD, 100) for number in numbers], start=3):
+    os.dup2(number, at)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(numbers)), "LISTEN_FDNAMES": names}
+command = rest[rest.index("--") + 1 :]
+os.execv(command[0], command)
+"""
+
 Line = Mapping[str, Any]
 
 
 class DaemonProcess:
     """One daemon at a time on one set of settings. A context manager: nothing of it is left behind."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        *,
+        config: Path | None = None,
+        sockets: Mapping[str, socket.socket] | None = None,
+    ) -> None:
+        """*sockets* by name are passed as systemd passes them, from descriptor 3 on."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILSEAL_")}
         # Port 0: the daemon says where it listens, and no two tests ever want the same port.
         listen = {"MAILSEAL_SMTP_LISTEN": "127.0.0.1:0", "MAILSEAL_HTTP_LISTEN": "127.0.0.1:0"}
         self._env = kept | listen | {"MAILSEAL_LOG_FORMAT": "json"} | dict(settings)
+        self._config = ["--config", str(config)] if config else []
+        self._sockets = sockets or {}
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
@@ -59,11 +81,20 @@ class DaemonProcess:
         """Make the store if there is none, start, and return once the daemon listens."""
         if not self.log:
             self.init()
-        command = [sys.executable, "-m", "relay.cli", "serve"]
+        command = [sys.executable, "-m", "relay.cli", *self._config, "serve"]
+        numbers = [each.fileno() for each in self._sockets.values()]
+        if numbers:
+            command = [sys.executable, "-c", _AS_SYSTEMD, ":".join(self._sockets), *map(str, numbers), "--", *command]
         self._ended = False
         since = len(self.log)
         self._process = subprocess.Popen(
-            command, cwd=ROOT, env=self._env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=ROOT,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=numbers,
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()

@@ -133,3 +133,13 @@ def test_a_terminal_gets_columns_and_a_pipe_gets_json_unless_told_otherwise(conf
     logger.info("message_accepted")
 
     assert is_json == written.getvalue().startswith("{")
+
+
+def test_the_level_can_change_for_loggers_that_have_written_already(configured):
+    stream, logger = configured(level="warning")
+    logger.warning("message_refused")
+    logger.info("message_accepted")
+    log.set_level("debug")
+    logger.debug("session_ended")
+
+    assert ["message_refused", "session_ended"] == [line["event"] for line in lines(stream)]

@@ -27,6 +27,7 @@ def upgrade() -> None:
     make_store_facts()
     widen_scopes()
     remember_letters()
+    make_received_digests()
 
 
 def make_store_facts() -> None:
@@ -54,6 +55,22 @@ def remember_letters() -> None:
     op.add_column("notifications", sa.Column("bounce", sa.Text()))
     for column in ("nonce_hash", "link_hash", "bounced_at"):
         op.create_index(f"notifications_{column}", "notifications", [column])
+
+
+def make_received_digests() -> None:
+    """Mails of the last 24 hours, to store one that comes again once (RFC 1047)."""
+    op.create_table(
+        "received_digests",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("received_at", TIME, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("received_digests_message_id_fkey"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("received_digests_pkey")),
+    )
+    for column in ("message_id", "received_at"):
+        op.create_index(f"received_digests_{column}", "received_digests", [column])
 
 
 def change_check(table: str, name: str, before: str, after: str) -> None:

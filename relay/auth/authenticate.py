@@ -23,6 +23,7 @@ from relay.dns.budget import BudgetedResolver
 from relay.dns.resolver import Asker, Rank, Resolver
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers
+from relay.threads import HEADER_OFF_LOOP_BYTES, by_size
 
 MAX_QUESTIONS: Final = 300  # worst cases: SPF 110 queries, a chain of ten ARC sets 11, five alignments 48
 HASH_INLINE: Final = 256 * 1024  # bytes of body; a larger body is hashed in a thread, off the event loop
@@ -56,8 +57,10 @@ async def authenticate(
     lookups = BudgetedResolver(resolver, seconds=budget_seconds, questions=MAX_QUESTIONS, asker=asker)
     author = from_address(headers)
     from_domain = author.domain if author is not None else None
-    signatures = read_signatures(headers, from_domain)
-    chain = find_chain(headers)
+    size = headers.size
+    signatures, chain = await by_size(
+        size, lambda: (read_signatures(headers, from_domain), find_chain(headers)), above=HEADER_OFF_LOOP_BYTES
+    )
     names, forms = _wanted(signatures, chain, from_domain)
     walk = TreeWalk(lookups)
     spf, found, discovery, bodies = await asyncio.gather(
@@ -66,8 +69,14 @@ async def authenticate(
         discover(from_domain, walk=walk),
         _hash(body, forms, body_size),
     )
-    dkim = [judge(signature, headers=headers, keys=found, bodies=bodies, now=now) for signature in signatures]
-    arc = _arc(chain, headers, found, bodies)
+    dkim, arc = await by_size(
+        size,
+        lambda: (
+            [judge(signature, headers=headers, keys=found, bodies=bodies, now=now) for signature in signatures],
+            _arc(chain, headers, found, bodies),
+        ),
+        above=HEADER_OFF_LOOP_BYTES,
+    )
     return await conclude(from_domain, spf=spf, dkim=dkim, arc=arc, discovery=discovery, walk=walk, resolver=lookups)
 
 

@@ -11,6 +11,7 @@ from relay.checkup.certificate import check_certificate
 from relay.checkup.clock import check_clock
 from relay.checkup.database import check_database, check_pause, check_webhooks, verified_domains
 from relay.checkup.disk import check_data_dir
+from relay.checkup.letters import check_letters
 from relay.checkup.listeners import check_listeners, check_outgoing, check_port_25
 from relay.checkup.names import check_domains, check_hostname, check_nameserver
 from relay.checkup.sending import check_sending
@@ -58,6 +59,7 @@ def _checks(settings: Settings, clock: Clock, reach: str | None) -> Iterator[tup
     if reach is not None:
         yield "way out", lambda: check_outgoing(reach, resolver=_resolver(settings))
     yield "webhooks", _aside(lambda: check_webhooks(settings, now=now))
+    yield "letters", _aside(lambda: check_letters(settings, now=now))
     yield "pause", _aside(lambda: check_pause(settings))
     yield "sending", lambda: _sending(settings)
 

@@ -1,4 +1,4 @@
-"""Commands ``backup``, ``restore`` and ``migrate-to``: the store as a whole."""
+"""Commands ``backup``, ``restore``, ``migrate-to``, ``reopen`` and ``rotate-master-key``: the store as a whole."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relay.cli.destroy import confirm, yes_option
 from relay.cli.output import json_option, show, show_all
 from relay.cli.program import Program, pass_program
 
@@ -86,9 +87,9 @@ def restore(program: Program, file: Path, *, send_queued: bool, as_json: bool) -
 @json_option
 @pass_program
 def migrate_to(program: Program, url: str, *, as_json: bool) -> None:
-    """Copy the store to the empty database at URL, compare both, and mark the old store as moved.
+    """Copy the store to an empty database, and mark the old one as moved.
 
-    The daemon must be stopped. After an interruption, run it again: it continues.
+    Both are compared first. The daemon must be stopped. After an interruption, run it again: it continues.
     """
     from relay.data_dir_lock import exclusive_lock
     from relay.database import require_own_key, require_store
@@ -139,6 +140,42 @@ def reopen(program: Program, *, as_json: bool) -> None:
         click.get_current_context().call_on_close(engine.dispose)
         was_moved = forget_moved(engine)
     show({"store": place_of(engine.url), "was_moved": was_moved}, as_json=as_json)
+
+
+@click.command("rotate-master-key")
+@click.option(
+    "--new-key-file",
+    "new_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the new key, where the settings name the place of the old one; default: the relay makes one.",
+)
+@yes_option
+@json_option
+@pass_program
+def rotate_master_key(program: Program, new_file: Path | None, *, yes: bool, as_json: bool) -> None:
+    """Encrypt all secrets under a new master key.
+
+    Every daemon on the store must be stopped. Agents' secrets stay the same; sign-in links, review links and the URL
+    for provider events are made from the key, and those that were given out end.
+    """
+    from relay.data_dir_lock import exclusive_lock
+    from relay.database import open_database, require_store
+    from relay.errors import DaemonRuns
+    from relay.rotation import rotate_master
+    from store.database.diagnosis import count_other_connections
+
+    settings = program.settings
+    require_store(settings)
+    with exclusive_lock(settings.data_dir):
+        store = open_database(settings, now=program.now())
+        click.get_current_context().call_on_close(store.engine.dispose)
+        if others := count_other_connections(store.engine):
+            raise DaemonRuns(f"{others} connections of other daemons are open on the database: stop them first")
+        confirm("replace the master key; links that were sent to people end", yes=yes)
+        count, kept = rotate_master(store, settings, now=program.now(), new_file=new_file)
+    show({"secrets": count, "key": str(new_file or settings.secret_place), "old_key": kept}, as_json=as_json)
+    if new_file is not None:
+        click.echo(f"Now put this key in place of the one in {settings.secret_place}.", err=True)
 
 
 def _require_revision(engine: "Engine") -> None:

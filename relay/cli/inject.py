@@ -53,7 +53,12 @@ async def _receive(program: Program, envelope: "Envelope", content: bytes) -> li
 
     store, resolver = program.store, make_resolver(program.settings)
     ctx = make_receive_context(
-        program.settings, store=store, resolver=resolver, clock=program.clock, master=program.master
+        program.settings,
+        store=store,
+        resolver=resolver,
+        clock=program.clock,
+        master=program.master,
+        knows_copies=False,
     )
     store.start()
     try:

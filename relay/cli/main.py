@@ -44,6 +44,7 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
     "message": _Entry("message:message", "Messages that agents received or wrote."),
     "inject": _Entry("inject:inject", "Receive the message in FILE as if it came by SMTP."),
     "review": _Entry("review:review", "Messages that wait for a reviewer's approval."),
+    "letters": _Entry("letters:letters", "List review and sign-in letters that bounced, newest first."),
     "pause": _Entry("pause:pause", "Stop all sending now; messages that agents write are kept."),
     "resume": _Entry("pause:resume", "Start sending again, the oldest messages first."),
     "login-link": _Entry("user:login_link", "Print a link that signs a user in, valid once for 15 minutes."),
@@ -55,8 +56,8 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
     "backup": _Entry("backup:backup", "Copy the whole store into FILE; the daemon may run."),
     "restore": _Entry("backup:restore", "Replace the store by the one in FILE; the old one is kept."),
     "reopen": _Entry("backup:reopen", "Use a store again that was moved to another database."),
-    "rotate-master-key": _Entry("rotate:rotate_master_key", "Encrypt all secrets under a new master key."),
-    "migrate-to": _Entry("backup:migrate_to", "Copy the store to the empty database at URL, and compare both."),
+    "rotate-master-key": _Entry("backup:rotate_master_key", "Encrypt all secrets under a new master key."),
+    "migrate-to": _Entry("backup:migrate_to", "Copy the store to an empty database, and mark the old one as moved."),
 }
 
 

@@ -31,6 +31,10 @@ class Program:
     @cached_property
     def settings(self) -> "Settings":
         """From the environment and the TOML file. Raises Misconfigured."""
+        return self.load_settings()
+
+    def load_settings(self) -> "Settings":
+        """The settings as the environment and the TOML file are now. Raises Misconfigured."""
         from relay.outbound.couriers.registry import find_courier
         from relay.settings import DEFAULT_CONFIG, load
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from store.transaction import Tx
 
 _COLUMNS: Final = ("message_id", "hold_expires_at", "agent", "to", "subject", "hold_reason", "revision")
-_HEAD: Final = ("message_id", "status", "agent", "subject", "hold_reason", "hold_expires_at", "revision", "raw_sha256")
+_HEAD: Final = (
+    *("message_id", "status", "agent", "subject", "hold_reason", "hold_expires_at"),
+    *("revision", "raw_sha256", "approval_sha256"),
+)
 _PAGE: Final = 200
 _GRACE_SECONDS: Final = 20.0  # for a hand-over that has begun when the command is interrupted
 

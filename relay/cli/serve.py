@@ -24,13 +24,13 @@ def serve(program: Program, *, may_migrate: bool) -> None:
 
     import uvloop
 
-    from relay import daemon, log
+    from relay import log, service
 
     settings = program.settings
     log.configure(form=settings.log_format, level=settings.log_level)
     sys.setswitchinterval(_SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(daemon.serve(settings, may_migrate=may_migrate or None))
+        runner.run(service.serve(settings, may_migrate=may_migrate or None, load=program.load_settings))
 
 
 @click.command()

@@ -77,7 +77,7 @@ class DeliveryContext:
     base_url: str
     retry_seconds: Sequence[float]
     heavy: asyncio.Semaphore  # bounds the large mails in memory
-    count: Callable[[AttemptOutcome], None]
+    count: Callable[[AttemptOutcome, float], None]  # with the seconds since the event
 
 
 async def read_endpoint(agent: str, *, ctx: DeliveryContext) -> Endpoint:
@@ -186,12 +186,12 @@ async def record(
         await ctx.store.write(lambda tx: _settle(tx, claim, tried, decided, url=endpoint.url, now=now))
     except Unavailable:
         raise  # the post counts as not made, and is made again when the claim's lease ends
-    except StoreError as error:
+    except StoreError:
         # A post that the store refuses to record would be made again without end: record it without its details.
-        log.error("attempt_not_recordable", delivery_id=delivery.id, status=answer.status, error=repr(error))
+        log.exception("attempt_not_recordable", delivery_id=delivery.id, status=answer.status)
         tried = Attempt(at=at, duration_ms=answer.duration_ms, status=None, error=UNRECORDABLE)
         await ctx.store.write(lambda tx: _settle(tx, claim, tried, decided, url=endpoint.url, now=now))
-    ctx.count(_LABELS[type(decided)])
+    ctx.count(_LABELS[type(decided)], (now - delivery.created_at).total_seconds())
     _log_outcome(claim, tried, decided)
     return decided
 

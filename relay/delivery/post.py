@@ -90,7 +90,7 @@ class Poster:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._clock = clock
-        self._allow = tuple(allow)
+        self._allow = allow  # not copied: a reload of the settings changes it
         self._total_seconds = total_seconds
         self._connect_seconds = connect_seconds
         self._own_lookup = AddressLookup()  # asks nothing until it is used

@@ -13,6 +13,7 @@ from relay.events.types import EVENT_NAMES
 from relay.signing.agent_secret import agent_secret, open_secret
 from relay.signing.secrets import NONCE_BYTES, SECRET_BYTES, MasterKey, whsec
 from store.directory import agents, domains
+from store.directory.reserved import RELAY_LOCAL, SHARED_LOCAL
 from store.errors import InvalidValue
 from store.ids import new_key_id
 from store.names import is_text
@@ -24,7 +25,7 @@ MAX_NAME: Final = 200
 RESERVED: Final = frozenset(
     {
         *("abuse", "admin", "administrator", "hostmaster", "mailer-daemon", "no-reply", "noc", "noreply"),
-        *("postmaster", "root", "security", "ssladmin", "sysadmin", "webmaster"),
+        *(RELAY_LOCAL, SHARED_LOCAL, "postmaster", "root", "security", "ssladmin", "sysadmin", "webmaster"),
     }
 )
 # Without a plus sign: an agent ``bot+tag`` would get the mail for ``bot`` with a tag.

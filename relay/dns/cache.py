@@ -65,6 +65,7 @@ class CachingResolver:
         limits: Limits of the cache.
         shares: How many queries may be in progress, in all and for one peer and one message.
         count: Called with the name of a bound that was reached.
+        observe: Called with the seconds from each query to its answer or failure.
     """
 
     def __init__(
@@ -76,12 +77,14 @@ class CachingResolver:
         limits: CacheLimits | None = None,
         shares: ShareLimits | None = None,
         count: Count = lambda _: None,
+        observe: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._nameservers = tuple(system_nameservers() if nameservers is None else nameservers)
         self._monotonic = monotonic
         self._seconds = seconds
         self._limits = limits or CacheLimits()
         self._count = count
+        self._observe = observe
         self._kept: OrderedDict[Key, _Entry] = OrderedDict()
         self._bytes = 0
         self._asking: dict[Key, asyncio.Task[DnsAnswer | None]] = {}
@@ -218,6 +221,8 @@ class CachingResolver:
             self._keep(key, _Entry(self._monotonic() + self._limits.failure, None))
             self._note_silence(key[0], began)
             return None
+        finally:
+            self._observe(self._monotonic() - began)
         self._keep_answer(key, answer)
         return answer
 

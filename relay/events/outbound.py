@@ -71,6 +71,7 @@ def outbound_item(message: OutboundSummary) -> dict[str, Any]:
         "error": message.error,
         "raw_size": message.raw_size,
         "raw_sha256": message.digest,
+        "approval_sha256": message.approval_digest,
         "created_at": rfc3339(message.created_at),
         "scrubbed_at": _time(message.scrubbed_at),
     }

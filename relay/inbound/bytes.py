@@ -18,6 +18,7 @@ from relay.mail.envelope import Envelope
 from relay.mail.headers import Field, header_end, split_headers
 from relay.mail.trace import received, return_path
 from relay.spool import Spool
+from relay.threads import HEADER_OFF_LOOP_BYTES, by_size
 from store.mail.bodies import CHUNK_BYTES, INLINE_BYTES
 
 _FOLDS: Final = (b" ", b"\t")
@@ -32,6 +33,7 @@ class StoredMail:
     body_from: int  # offset in the spool where the rest begins
     size: int  # bytes in all
     sha256: str  # hex, of all bytes
+    content_sha256: bytes  # of the mail as its sender sent it, without our fields
     content: bytes | None  # all bytes when they fit into one row, else None
 
     def pieces(self) -> Iterator[bytes]:
@@ -49,29 +51,45 @@ async def stored_mail(
     """
     mail_head = spool.head()
     body_from = header_end(mail_head)
+    kept = await by_size(
+        body_from,
+        lambda: _without_forgeries(mail_head[:body_from], authserv_id=hostname),
+        above=HEADER_OFF_LOOP_BYTES,
+    )
     head = b"".join(
         [
             return_path(envelope.mail_from),
             received(envelope, hostname=hostname, message_id=message_id, at=at),
             authentication_results(verdict, authserv_id=hostname, envelope=envelope),
-            _without_forgeries(mail_head[:body_from], authserv_id=hostname),
+            kept,
         ]
     )
     size = len(head) + spool.size - body_from
     if size <= INLINE_BYTES:
-        content = head + b"".join(spool.chunks(body_from))
-        digest = sha256(content).hexdigest()
-        return StoredMail(head=head, spool=spool, body_from=body_from, size=size, sha256=digest, content=content)
+        body = b"".join(spool.chunks(body_from))
+        content = head + body
+        return StoredMail(
+            head=head,
+            spool=spool,
+            body_from=body_from,
+            size=size,
+            sha256=sha256(content).hexdigest(),
+            content_sha256=sha256(mail_head[:body_from] + body).digest(),
+            content=content,
+        )
     # Hashing a large mail takes long enough to delay other sessions, so it runs in a thread.
-    digest = await asyncio.to_thread(_digest, head, spool, body_from)
-    return StoredMail(head=head, spool=spool, body_from=body_from, size=size, sha256=digest, content=None)
+    stored, sent = await asyncio.to_thread(_digests, head, mail_head[:body_from], spool, body_from)
+    return StoredMail(
+        head=head, spool=spool, body_from=body_from, size=size, sha256=stored, content_sha256=sent, content=None
+    )
 
 
-def _digest(head: bytes, spool: Spool, body_from: int) -> str:
-    digest = sha256(head)
+def _digests(head: bytes, mail_head: bytes, spool: Spool, body_from: int) -> tuple[str, bytes]:
+    stored, sent = sha256(head), sha256(mail_head)
     for chunk in spool.chunks(body_from, CHUNK_BYTES):
-        digest.update(chunk)
-    return digest.hexdigest()
+        stored.update(chunk)
+        sent.update(chunk)
+    return stored.hexdigest(), sent.digest()
 
 
 def _without_forgeries(section: bytes, *, authserv_id: str) -> bytes:

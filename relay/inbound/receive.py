@@ -4,45 +4,42 @@ After the reply 250 this relay is responsible for the mail (RFC 5321 §4.2.5).
 When ``receive`` returns, every recipient has the message on disk. It splits the header section, revokes links of the
 relay's own letters that the mail returns (relay/inbound/returned.py),
 authenticates the sender, puts the trace fields of this relay in front, seals the message for each
-recipient and stores all of it in one transaction. An earlier failure is raised and stores nothing.
+recipient and stores all of it in one transaction (relay/inbound/keep.py). An earlier failure is raised and stores
+nothing.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
 
 from relay.auth.verdict import Verdict
 from relay.clock import Clock
-from relay.errors import Deferred, MailLoop, SenderUnproven, Unauthenticated, UndecodableMail
-from relay.inbound.bytes import StoredMail, stored_mail
+from relay.errors import SenderUnproven, Unauthenticated
+from relay.inbound.bytes import stored_mail
+from relay.inbound.duplicates import copies_of, log_repeated
+from relay.inbound.header_bounds import read_headers
+from relay.inbound.keep import keep
+from relay.inbound.limits import InboundLimits
 from relay.inbound.returned import (
-    Returned,
-    Revoked,
     find_returned,
     log_revoked,
     receive_returned,
-    revoke_returned,
     without_relay,
 )
 from relay.mail.envelope import Envelope
-from relay.mail.headers import Headers, header_end, split_headers
+from relay.mail.headers import Headers
 from relay.mail.routes import Routes
-from relay.mail.trace import hop_count
 from relay.received_message import received_mail, received_message
 from relay.signing.secrets import MasterKey
-from relay.spool import HEAD_LIMIT, Spool
+from relay.spool import Spool
+from relay.threads import HEADER_OFF_LOOP_BYTES, by_size
 from store.engine import Store
-from store.errors import AgentNotFound
 from store.ids import new_message_id
-from store.mail.bodies import keep_ahead, keep_body
-from store.mail.messages import create_inbound_message
 from store.records.mail import NewMessage, Recipient
-from store.transaction import Tx
 
-MAX_HOPS: Final = 50
 log = structlog.get_logger("relay.inbound")
 
 
@@ -57,6 +54,10 @@ class AuthenticateSender(Protocol):
         ...
 
 
+def uncounted(_count: int) -> None:
+    """Count no repeated message."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveContext:
     """Collaborators of ``receive``, joined once at the start."""
@@ -66,6 +67,8 @@ class ReceiveContext:
     clock: Clock
     master: MasterKey
     routes: Routes
+    limits: InboundLimits = field(default_factory=InboundLimits)
+    count_repeated: Callable[[int], None] = uncounted  # messages that were stored before
 
 
 async def receive(
@@ -76,11 +79,11 @@ async def receive(
     Returns their message ids in RCPT order.
     *recipients* are the agents that ``admit`` returned for ``envelope.rcpt_to``, in the same order.
 
-    Raises UndecodableMail, MailLoop, Unauthenticated (answered 550); SenderUnproven, Deferred and the
+    Raises HeaderTooLarge, MailLoop, Unauthenticated (answered 5xx); SenderUnproven, Deferred and the
     store's Unavailable (answered 451). In each case the store is unchanged.
     """
     now = ctx.clock.now()
-    headers = _readable_headers(spool)
+    headers = await read_headers(spool, limits=ctx.limits, hostname=ctx.routes.hostname)
     returned = await find_returned(envelope, spool, key=ctx.master.links, now=now)
     if any(recipient.is_relay for recipient in recipients):
         letters = await receive_returned(envelope, recipients, returned, store=ctx.store, now=now)
@@ -90,32 +93,36 @@ async def receive(
     _require_trust(verdict, recipients)
     ids = [new_message_id() for _ in recipients]
     stored = await stored_mail(envelope, spool, verdict, hostname=ctx.routes.hostname, message_id=ids[0], at=now)
-    mail = received_mail(
-        headers,
-        verdict,
-        mail_from=str(envelope.mail_from) if envelope.mail_from else "",
-        peer=envelope.peer,
-        sha256=stored.sha256,
-        size=stored.size,
-        at=now,
+    mail = await by_size(
+        headers.size,
+        lambda: received_mail(
+            headers,
+            verdict,
+            mail_from=str(envelope.mail_from) if envelope.mail_from else "",
+            peer=envelope.peer,
+            sha256=stored.sha256,
+            size=stored.size,
+            at=now,
+        ),
+        above=HEADER_OFF_LOOP_BYTES,
     )
     messages = [
         received_message(mail, rcpt, recipient, message_id=message_id, master=ctx.master)
         for rcpt, recipient, message_id in zip(envelope.rcpt_to, recipients, ids, strict=True)
     ]
-    log_revoked(await _keep(stored, messages, returned, store=ctx.store, now=now), envelope)
-    _log_accepted(messages, verdict)
-    return ids
-
-
-def _readable_headers(spool: Spool) -> Headers:
-    head = spool.head()
-    if header_end(head) == len(head) and spool.size > HEAD_LIMIT:
-        raise UndecodableMail(f"the header section does not end within {HEAD_LIMIT} bytes")
-    headers = split_headers(head)
-    if hop_count(headers) > MAX_HOPS:
-        raise MailLoop
-    return headers
+    copies = copies_of(
+        mail.mail_from,
+        envelope.rcpt_to,
+        stored.content_sha256,
+        verified=verdict.verified,
+        now=now,
+        known_for=ctx.limits.known_for,
+    )
+    kept = await keep(stored, messages, copies, returned, store=ctx.store, now=now)
+    log_revoked(kept.revoked, envelope)
+    _log_accepted([message for message in messages if message.id in kept.ids], verdict)
+    ctx.count_repeated(log_repeated(messages, kept.ids))
+    return kept.ids
 
 
 def _require_trust(verdict: Verdict, recipients: Iterable[Recipient]) -> None:
@@ -128,26 +135,6 @@ def _require_trust(verdict: Verdict, recipients: Iterable[Recipient]) -> None:
     if verdict.undecided:
         raise SenderUnproven
     raise Unauthenticated
-
-
-async def _keep(
-    mail: StoredMail, messages: Sequence[NewMessage], returned: Returned, *, store: Store, now: datetime
-) -> Sequence[Revoked]:
-    if mail.content is None:
-        await keep_ahead(mail.sha256, mail.pieces(), store=store, now=now)
-
-    def unit(tx: Tx) -> Sequence[Revoked]:
-        revoked = revoke_returned(tx, returned, now=now) if returned.links else ()
-        keep_body(tx, mail.sha256, size=mail.size, content=mail.content, now=now)
-        for message in messages:
-            create_inbound_message(tx, message)
-        return revoked
-
-    try:
-        return await store.write(unit)
-    except AgentNotFound as error:
-        # Deleted since its RCPT was answered. When the sender tries again, RCPT is refused for this agent only.
-        raise Deferred("a recipient was deleted during the transaction") from error
 
 
 def _log_accepted(messages: Iterable[NewMessage], verdict: Verdict) -> None:

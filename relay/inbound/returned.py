@@ -16,7 +16,7 @@ import structlog
 
 from relay.errors import BadLink, UnknownRecipient
 from relay.mail.envelope import Envelope
-from relay.mail.link_tokens import find_link_tokens
+from relay.mail.link_tokens import find_link_tokens, may_hold_link_tokens
 from relay.signing.link import ReviewLink, SignInLink, nonce_hash, read_link
 from relay.spool import Spool
 from store.directory.reserved import is_relays_local
@@ -29,6 +29,7 @@ from store.transaction import Tx
 _AT_ONCE: Final = 64 * 1024  # bytes that are searched on the event loop; larger mails on a thread
 _REPORT_BYTES: Final = 256 * 1024  # of a mail, in which its delivery report is looked for
 _FIELD: Final = re.compile(rb"^(Action|Status|Diagnostic-Code):[ \t]*([^\r\n]{1,300})", re.MULTILINE | re.IGNORECASE)
+_NO_LETTER: Final = "returned"  # in the SMTP reply, where a mail returns a link and no letter
 _LONGEST_HOLD: Final = timedelta(days=8)  # past the expiry of each review link
 log = structlog.get_logger("relay.inbound")
 
@@ -58,14 +59,18 @@ class Revoked:
 async def find_returned(envelope: Envelope, spool: Spool, *, key: bytes, now: datetime) -> Returned:
     """Find the relay's links in a mail. Raises UndecodableMail for more look-alikes than can be checked."""
     if spool.size <= _AT_ONCE:
-        tokens = find_link_tokens(spool.chunks())
+        tokens = _tokens(spool)
     else:
-        tokens = await asyncio.to_thread(find_link_tokens, spool.chunks())
+        tokens = await asyncio.to_thread(_tokens, spool)
     links = tuple(link for token in sorted(tokens) if (link := _valid(token, key=key, now=now)) is not None)
     nonces = tuple(nonce_hash(rcpt.tag) for rcpt in envelope.rcpt_to if rcpt.tag and is_relays_local(rcpt.local))
     if not links and not nonces:
         return Returned()
     return Returned(links=links, nonces=nonces, detail=_report(spool.head(_REPORT_BYTES)))
+
+
+def _tokens(spool: Spool) -> set[str]:
+    return find_link_tokens(spool.chunks()) if may_hold_link_tokens(spool.chunks()) else set()
 
 
 def revoke_returned(tx: Tx, returned: Returned, *, now: datetime) -> list[Revoked]:
@@ -80,10 +85,8 @@ def revoke_returned(tx: Tx, returned: Returned, *, now: datetime) -> list[Revoke
             is_review = isinstance(link, ReviewLink)
             message_id = link.message_id if isinstance(link, ReviewLink) else None
             revoked.append(Revoked(letter, "review" if is_review else "sign_in", message_id, link.user_id))
-    for nonce in returned.nonces:
-        if (letter := letter_of_nonce(tx, nonce)) is not None:
-            revoked.append(_bounced(tx, letter, returned.detail, now=now))
-    return revoked
+    letters = [letter for nonce in returned.nonces if (letter := letter_of_nonce(tx, nonce)) is not None]
+    return revoked + [_bounced(tx, letter, returned.detail, now=now) for letter in letters]
 
 
 async def receive_returned(
@@ -97,7 +100,8 @@ async def receive_returned(
     if not revoked and all(recipient.is_relay for recipient in recipients):
         raise UnknownRecipient
     log_revoked(revoked, envelope)
-    return list(dict.fromkeys(each.letter_id for each in revoked if each.letter_id is not None))
+    letters = list(dict.fromkeys(each.letter_id for each in revoked if each.letter_id is not None))
+    return letters or ([_NO_LETTER] if revoked else [])  # the link that a command printed is in no letter
 
 
 def log_revoked(revoked: Sequence[Revoked], envelope: Envelope) -> None:

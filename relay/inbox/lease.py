@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from relay.clock import Clock, rfc3339
 from relay.events.inbound import message_data
@@ -22,6 +22,16 @@ from store.transaction import Tx
 
 LOOK_AGAIN_SECONDS: Final = 5.0  # while another worker holds a lease
 _LEAST_PAUSE_SECONDS: Final = 0.05
+
+
+class AnswerBytes(Protocol):
+    """The bytes that the answer of one request holds until it is sent."""
+
+    async def take(self, amount: int) -> None:
+        """Hold *amount* bytes instead of those held before, once there is room for them. May raise."""
+
+    def settle(self, amount: int) -> None:
+        """Hold *amount* bytes instead, as the answer turned out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +50,22 @@ async def lease(
     store: Store,
     clock: Clock,
     has_left: Callable[[], Awaitable[bool]] = never_left,
+    held: AnswerBytes | None = None,
 ) -> list[dict[str, Any]]:
-    """Lease up to *limit* messages, oldest first, with their content.
+    """Lease up to *limit* messages, oldest first, with their content, of about MAX_LEASE_BYTES together.
 
     Waits up to *wait_seconds* for the first.
-    While a lease lasts, no other worker gets its message.
+    While a lease lasts, no other worker gets its message. *held* bounds the bytes of all answers under way.
     """
 
     async def look() -> _Look:
         now, until = clock.now(), timedelta(seconds=lease_seconds)
-        return await store.write(lambda tx: _lease(tx, agent, limit=limit, lease=until, now=now))
+        if held is not None:
+            await held.take(queue.MAX_LEASE_BYTES)
+        found = await store.write(lambda tx: _lease(tx, agent, limit=limit, lease=until, now=now))
+        if held is not None:
+            held.settle(sum(lease.message.raw_size for lease in found.leases))
+        return found
 
     found = await wait_for(
         look,

@@ -38,6 +38,11 @@ class Headers:
 
     fields: tuple[Field, ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes of all fields."""
+        return sum([len(field.raw) for field in self.fields])
+
     def all(self, name: str) -> Sequence[Field]:
         """All fields named *name* (lower-case), topmost first."""
         return [field for field in self.fields if field.name == name]
@@ -56,6 +61,12 @@ def header_end(head: bytes) -> int:
         return 2
     end = head.find(END_OF_HEADERS)
     return len(head) if end < 0 else end + 4
+
+
+def count_fields(section: bytes) -> int:
+    """The number of fields of a header *section*, without making them: lines that are no fold."""
+    folds = section.count(b"\r\n ") + section.count(b"\r\n\t")
+    return section.count(b"\r\n") - folds - section.endswith(END_OF_HEADERS)
 
 
 def split_headers(head: bytes) -> Headers:

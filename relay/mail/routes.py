@@ -10,6 +10,7 @@ from store.directory.reserved import SHARED_LOCAL, is_relays_local
 from store.names import normalise_local
 
 _CATCH_ALL: Final = "*"
+ABUSE: Final = "abuse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,9 @@ class Routes:
         if self._is_the_operators(address):
             return (self.postmaster, POSTMASTER) if self.postmaster else (POSTMASTER,)
         exact = f"{normalise_local(address.local)}@{address.domain}"
-        return tuple(dict.fromkeys((exact, address.mailbox, f"{_CATCH_ALL}@{address.domain}")))
+        # RFC 2142 §4: complaints reach the domain's owner where no agent takes them.
+        abuse = (f"{POSTMASTER}@{address.domain}",) if address.mailbox.startswith(f"{ABUSE}@") else ()
+        return tuple(dict.fromkeys((exact, address.mailbox, *abuse, f"{_CATCH_ALL}@{address.domain}")))
 
     def is_relays(self, address: Address) -> bool:
         """Whether *address* is one that letters of the relay come from: mailseal@ of any domain, with any tag."""
@@ -43,7 +46,7 @@ class Routes:
         return address.domain == self.letters_domain and local == SHARED_LOCAL
 
     def _is_the_operators(self, address: Address) -> bool:
-        if normalise_local(address.local) != POSTMASTER:
+        if normalise_local(address.local) not in {POSTMASTER, ABUSE}:
             return False
         # <Postmaster> without a domain (RFC 5321 §4.5.1), or at a domain that no user can own.
         return address.domain in {"", self.hostname, self.shared_domain}

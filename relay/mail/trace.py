@@ -53,6 +53,17 @@ def hop_count(headers: Headers) -> int:
     return sum(field.name == "received" for field in headers.fields)
 
 
+def own_hop_count(headers: Headers, *, hostname: str) -> int:
+    """Number of ``Received`` fields that the server *hostname* wrote with a message id: a loop has many."""
+    words = (f"by {_word(hostname)} with ", f"by {_word(hostname)} (mailseal) id ")
+    return sum(
+        any(word in (text := b" ".join(field.value.lower().split()).decode("latin-1")) for word in words)
+        and " id msg_" in text
+        for field in headers.fields
+        if field.name == "received"
+    )
+
+
 def _one_line(value: str) -> str:
     """*value* without characters that could end the field.
 

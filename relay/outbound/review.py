@@ -167,7 +167,8 @@ async def _compose_edit(
     await ctx.store.read(lambda tx: require_not_suppressed(tx, user_id, draft.all_recipients))
     composed = await compose_again(message, draft, ctx=ctx)
     wire = await wire_bytes(composed, ctx=ctx, now=now)
-    return _ComposedEdit(edit=_whole(draft), wire=wire, seen=Version(message.revision, message.digest))
+    version = Version(message.revision, message.digest, message.approval_digest)
+    return _ComposedEdit(edit=_whole(draft), wire=wire, seen=version)
 
 
 def _whole(draft: Draft) -> PendingApprovalEdit:

@@ -12,6 +12,8 @@ from relay.outbound.local_delivery import outside
 from relay.outbound.policy import Caps, SendCounts, hold_reason
 from relay.outbound.sender_checks import require_not_suppressed, require_verified_domain
 from relay.outbound.wire import author_of, compose_draft, wire_bytes
+from store.directory.reserved import is_relays_local, looks_like_relay
+from store.errors import InvalidValue
 from store.ids import new_message_id
 from store.mail.bodies import keep_body
 from store.outbound.letters_queue import enqueue_review
@@ -19,8 +21,11 @@ from store.outbound.outbound import create_outbound_message, create_pending_outb
 from store.outbound.send_limits import (
     count_new_recipients,
     count_sent_since,
+    count_user_new_recipients,
+    count_user_sent_since,
     find_new_recipients,
     lock_agent,
+    lock_user,
     record_recipients,
 )
 from store.records.mail import Agent
@@ -93,12 +98,12 @@ async def _composed(
     agent: Agent, request: OutboundRequest, *, goes_out: bool, ctx: SendContext
 ) -> tuple[NewOutbound, WireBytes]:
     message_id, now = new_message_id(), ctx.clock.now()
-    mail_from = (
-        await ctx.senders.shared_from(agent.address) if goes_out else None
-    )  # local recipients see the agent's own address
+    # Local recipients see the agent's own address.
+    mail_from = await ctx.senders.shared_from(agent.address) if goes_out else None
+    name = "" if looks_like_relay(agent.name) else agent.name  # given before such names were refused
     composed = await compose_draft(
         request.draft,
-        author_of(agent.address, agent.name, mail_from=mail_from or agent.address),
+        author_of(agent.address, name, mail_from=mail_from or agent.address),
         message_id=message_id,
         at=now,
         answered=request.answered,
@@ -127,8 +132,12 @@ def _keep(
     tx: Tx, agent: Agent, request: OutboundRequest, new: NewOutbound, wire: WireBytes, *, ctx: SendContext
 ) -> OutboundMessage:
     all_recipients, now = request.draft.all_recipients, new.created_at
+    if agent.user_id is not None and ctx.caps.user_sends_per_hour + ctx.caps.user_new_recipients_per_day:
+        lock_user(tx, agent.user_id)
     lock_agent(tx, agent.address)
     agent = require_verified_domain(tx, agent.address)
+    if is_relays_local(agent.address.rpartition("@")[0]):  # made before the address was reserved
+        raise InvalidValue(f"{agent.address} is an address of this relay: an agent cannot send from it")
     assert agent.user_id is not None, "the operator's own agent has no key to send with"
     require_not_suppressed(tx, agent.user_id, all_recipients)
     reason = hold_reason(_counts(tx, agent, request, ctx.caps, now=now), ctx.caps)
@@ -144,10 +153,13 @@ def _keep(
 def _counts(tx: Tx, agent: Agent, request: OutboundRequest, caps: Caps, *, now: datetime) -> SendCounts:
     """The agent's counts with *request* included, each up to its cap."""
     address, lately, replies = agent.address, now - _HOUR, 0
+    assert agent.user_id is not None, "the operator's own agent has no key to send with"
     unfamiliar = [each for each in request.draft.all_recipients if each not in request.familiar]
-    new = len(find_new_recipients(tx, address, unfamiliar))
+    new = user_new = len(find_new_recipients(tx, address, unfamiliar))
     if new:
         new += count_new_recipients(tx, address, since=now - _DAY, most=caps.new_recipients_per_day)
+        most = caps.user_new_recipients_per_day
+        user_new += count_user_new_recipients(tx, agent.user_id, since=now - _DAY, most=most)
     if conversation := request.conversation_id:
         most = caps.replies_per_conversation_hour
         replies = 1 + count_sent_since(tx, address, since=lately, most=most, conversation_id=conversation)
@@ -156,4 +168,6 @@ def _counts(tx: Tx, agent: Agent, request: OutboundRequest, caps: Caps, *, now: 
         sends=1 + count_sent_since(tx, address, since=lately, most=caps.sends_per_hour),
         replies=replies,
         new_recipients=new,
+        user_sends=1 + count_user_sent_since(tx, agent.user_id, since=lately, most=caps.user_sends_per_hour),
+        user_new_recipients=user_new,
     )

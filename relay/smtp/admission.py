@@ -1,4 +1,4 @@
-"""Share connections among peers: per network, in all, and by rate.
+"""Limit and share connections among peers: per network, in all, and by rate.
 
 Pure: only counts; the time is a parameter.
 """
@@ -34,7 +34,7 @@ class PooledClient(Protocol):
         ...
 
 
-class ConnectionPool:
+class SmtpPool:
     """The connections of one SMTP server, within its limits.
 
     When all are in use, a newcomer whose network holds none takes the place of the oldest connection that sent no mail;

@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.metrics import Metrics
-from relay.smtp.admission import ConnectionPool
+from relay.smtp.admission import SmtpPool
 from relay.smtp.budget import MemoryBudget
 from relay.smtp.limits import Limits
 from relay.smtp.peers import PeerRate
@@ -52,7 +52,7 @@ class SmtpContext:
     limits: Limits
     certificates: Certificates | None
     spool_directory: Path | None
-    connections: ConnectionPool
+    connections: SmtpPool
     mail_rate: PeerRate
     budget: MemoryBudget
     metrics: Metrics

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from relay.metrics import Metrics
-from relay.smtp.admission import ConnectionPool
+from relay.smtp.admission import SmtpPool
 from relay.smtp.budget import MemoryBudget
 from relay.smtp.connection import SmtpConnection
 from relay.smtp.context import AdmitRecipient, ReceiveMail, SmtpContext
@@ -46,7 +46,7 @@ class SmtpServer:
             limits=limits,
             certificates=certificates,
             spool_directory=spool_directory,
-            connections=ConnectionPool(limits, metrics.count_bound),
+            connections=SmtpPool(limits, metrics.count_bound),
             mail_rate=PeerRate(limits.mails_per_minute),
             budget=MemoryBudget(limits.max_inflight_bytes, largest=limits.max_message_bytes, count=metrics.count_bound),
             metrics=metrics,
@@ -58,6 +58,15 @@ class SmtpServer:
     def addresses(self) -> list[tuple[str, int]]:
         """Host and port of every bound socket, in the order they were given."""
         return [server.sockets[0].getsockname()[:2] for server in self._servers if server.sockets]
+
+    @property
+    def certificates(self) -> Certificates | None:
+        """The certificates in use; None without TLS."""
+        return self._ctx.certificates
+
+    def change(self, limits: Limits, certificates: Certificates | None) -> None:
+        """Use *limits* of a session for new connections, and *certificates* for the next handshakes."""
+        self._ctx.limits, self._ctx.certificates = limits, certificates
 
     @property
     def connections(self) -> int:

@@ -30,6 +30,7 @@ from relay.web.api import (
 from relay.web.help import routes as help_pages
 from relay.web.pages import approvals, mails, overview, reference, review, sign_in
 from relay.web.pages import keys as key_pages
+from relay.web.pages import sessions as session_pages
 from relay.web.schemas.common import Problem
 from relay.web.schemas.openapi import DescribedApi
 
@@ -61,7 +62,7 @@ _TAGS: Final = [
 _SUBJECTS: Final = (
     *(me, keys, domains, agents, messages, queue, stream, sending, reviews, activity),
     *(deliveries, suppressions, usage, account, health, provider_events),
-    *(reference, help_pages, review, sign_in, overview, approvals, mails, key_pages),
+    *(reference, help_pages, review, sign_in, overview, approvals, mails, key_pages, session_pages),
 )
 
 

@@ -13,8 +13,7 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from store.database.pg_connection import ANSWER_SECONDS
-from store.database.pg_connection import connect as connect_postgresql
+from store.database.pg_limits import ANSWER_SECONDS
 from store.database.present_file import PresentFile
 from store.engine import BEGIN_OPTION, Store
 from store.errors import InvalidValue
@@ -95,13 +94,15 @@ def open_store(url: str, *, readers: int = 2, answer_seconds: float | None = ANS
 
 
 def _postgresql_engine(url: URL, answer_seconds: float | None) -> Engine:
+    from store.database.pg_connection import connect  # noqa: PLC0415 (a SQLite store needs no PostgreSQL driver)
+
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=4, pool_pre_ping=True, **_HIDE_PARAMETERS
     )
 
     def do_connect(_dialect: Any, _record: Any, cargs: Any, cparams: dict[str, Any]) -> Any:
         assert not cargs
-        return connect_postgresql(cparams, answer_seconds=answer_seconds)
+        return connect(cparams, answer_seconds=answer_seconds)
 
     event.listen(engine, "do_connect", do_connect)
     return engine

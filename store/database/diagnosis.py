@@ -6,7 +6,7 @@ from sqlalchemy import Engine, bindparam, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.database.error_translation import translated
-from store.database.pg_connection import APPLICATION_NAME
+from store.database.pg_limits import APPLICATION_NAME
 
 _OTHERS: Final = text(
     "SELECT count(*) FROM pg_stat_activity"

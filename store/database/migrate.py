@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.database.connect import place_of
 from store.database.error_translation import cannot_open, cause_of
 from store.database.moved import require_not_moved
-from store.database.pg_connection import without_limit
+from store.database.pg_limits import without_limit
 from store.errors import Unavailable, Unusable
 
 _HERE: Final = Path(__file__).resolve().parents[1]

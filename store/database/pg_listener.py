@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy import Engine
 
 from store.database.connect import NOTIFY_CHANNEL
-from store.database.pg_connection import APPLICATION_NAME, KEEPALIVE
+from store.database.pg_limits import APPLICATION_NAME, KEEPALIVE
 from store.database.sqlite_watcher import SqliteWatcher
 from store.engine import Store
 from store.wake import Notifier

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy import Row, and_, bindparam, delete, insert, or_, select, update
 
-from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidValue
 from store.directory.reserved import looks_like_relay
+from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidValue
 from store.mail.deliveries import give_up_pending
 from store.names import normalise_address
 from store.records.mail import Agent, AgentSecret, Mode, Page, Recipient

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, func, select
+from sqlalchemy import ColumnElement, FromClause, and_, func, select
 
 from store.schema.inbound import agents, api_keys, deliveries, domain_claims, messages
 from store.transaction import Tx
@@ -38,5 +38,4 @@ def _mail(tx: Tx, addresses: Sequence[str]) -> dict[str, int]:
 
 
 def _count(tx: Tx, table: FromClause, *conditions: ColumnElement[bool]) -> int:
-    counted: Select[tuple[int]] = select(func.count()).select_from(table).where(*conditions)
-    return int(tx.execute(counted).scalar_one())
+    return int(tx.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one())

@@ -81,6 +81,15 @@ def page_api_keys(tx: Tx, user_id: str, *, limit: int, cursor: str | None) -> Pa
     return Page(items, items[-1].id if len(rows) > count else None)
 
 
+def get_api_key(tx: Tx, user_id: str, key_id: str) -> ApiKey:
+    """A key of this user. Raises KeyNotFound."""
+    query = select(*_KEY_COLUMNS).where(api_keys.c.id == key_id, api_keys.c.user_id == user_id)
+    found = tx.execute(query).mappings().first()
+    if found is None:
+        raise KeyNotFound
+    return _key(found)
+
+
 def delete_api_key(tx: Tx, user_id: str, key_id: str) -> None:
     """Revoke a key of this user, effective at once. Raises KeyNotFound."""
     gone = tx.execute(delete(api_keys).where(api_keys.c.id == key_id, api_keys.c.user_id == user_id))

@@ -4,6 +4,8 @@ Letters of the relay come from `mailseal@`: an agent there would read the ones t
 Mailseal could write letters that look like them. Names are compared by how they look, not by their characters.
 """
 
+# ruff: noqa: RUF001 (look-alike letters are the data of this module)
+
 import unicodedata
 from typing import Final
 

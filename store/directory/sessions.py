@@ -74,7 +74,7 @@ def list_user_sessions(tx: Tx, user_id: str, *, now: datetime, limit: int = MAX_
 
 def delete_user_sessions(tx: Tx, user_id: str) -> int:
     """End all sessions of a user and void the user's unused sign-in links; returns the count of sessions."""
-    ended = tx.execute(delete(user_sessions).where(user_sessions.c.user_id == user_id)).rowcount
+    ended: int = tx.execute(delete(user_sessions).where(user_sessions.c.user_id == user_id)).rowcount
     tx.execute(update(users).where(users.c.id == user_id).values(sign_in_epoch=users.c.sign_in_epoch + 1))
     return ended
 

@@ -1,4 +1,4 @@
-"""Counts for send caps: an agent's recent messages and first-time recipients.
+"""Counts for send caps: recent messages and first-time recipients of an agent, or of all agents of a user.
 
 A caller that counts and then inserts in one transaction locks the agent's row first (``lock_agent``), so that two
 concurrent messages cannot both take the last place under a cap.
@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from store.errors import AgentNotFound
 from store.names import normalise_or_none
-from store.schema.inbound import WRITTEN, agents, messages
+from store.schema.inbound import WRITTEN, agents, messages, users
 from store.schema.outbound import known_recipients
 from store.transaction import Tx
 
@@ -35,6 +35,18 @@ _WRITTEN_THERE: Final = _counted(
     messages.c.received_at, WRITTEN, messages.c.conversation_id == bindparam("conversation")
 )
 _NEW: Final = _counted(known_recipients.c.first_at)
+
+
+def _counted_of_user(time: Column[datetime], *conditions: ColumnElement[bool] | TextClause) -> Any:
+    """The same over all agents of a user; one index entry is looked up for each agent."""
+    owned = time.table.join(agents, agents.c.address == time.table.c.agent)
+    theirs = select(time).select_from(owned).where(agents.c.user_id == bindparam("writer"), time > bindparam("since"))
+    return select(func.count()).select_from(theirs.where(*conditions).limit(bindparam("most")).subquery())
+
+
+_USER_WRITTEN: Final = _counted_of_user(messages.c.received_at, WRITTEN)
+_USER_NEW: Final = _counted_of_user(known_recipients.c.first_at)
+_HOLD_USER: Final = select(users.c.id).where(users.c.id == bindparam("user")).with_for_update(key_share=True)
 _KNOWN: Final = select(known_recipients.c.address).where(
     known_recipients.c.agent == bindparam("writer"),
     known_recipients.c.address.in_(bindparam("addresses", expanding=True)),
@@ -49,6 +61,21 @@ def lock_agent(tx: Tx, agent: str) -> None:
     """Lock an agent's row until the transaction ends. Raises AgentNotFound."""
     if tx.execute(_HOLD, {"address": agent}).first() is None:
         raise AgentNotFound
+
+
+def lock_user(tx: Tx, user_id: str) -> None:
+    """Lock a user's row until the transaction ends, before the row of an agent: caps of a user are exact."""
+    tx.execute(_HOLD_USER, {"user": user_id})
+
+
+def count_user_sent_since(tx: Tx, user_id: str, *, since: datetime, most: int) -> int:
+    """The number of messages that all agents of a user have written since *since*, counted up to *most*."""
+    return _count(tx, _USER_WRITTEN, user_id, since, most)
+
+
+def count_user_new_recipients(tx: Tx, user_id: str, *, since: datetime, most: int) -> int:
+    """The number of recipients that agents of a user first mailed since *since*, counted up to *most*."""
+    return _count(tx, _USER_NEW, user_id, since, most)
 
 
 def count_sent_since(tx: Tx, agent: str, *, since: datetime, most: int, conversation_id: str | None = None) -> int:

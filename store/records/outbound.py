@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Literal, Self
 
 from store.ids import new_message_id
@@ -164,6 +165,19 @@ class OutboundSummary(RecipientSet):
     expires_at: datetime
     scrubbed_at: datetime | None  # when the content was deleted
 
+    @property
+    def approval_digest(self) -> str | None:
+        """Hex SHA-256 over the envelope, bcc included, and the wire bytes; None while there are no bytes.
+
+        Of the lines ``from ADDRESS``, then ``to``, ``cc`` and ``bcc`` with an address each, in order, and ``raw`` with
+        the hex SHA-256 of the bytes; each line ends with LF.
+        """
+        if self.digest is None:
+            return None
+        people = [f"{field} {address}" for field, addresses in self.by_field for address in addresses]
+        lines = [f"from {self.mail_from}", *people, f"raw {self.digest}"]
+        return sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+
     def expiration_action(self, owner_choice: ExpirationAction) -> ExpirationAction:
         """What happens when the hold expires undecided.
 
@@ -174,16 +188,19 @@ class OutboundSummary(RecipientSet):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The version of a draft that a reviewer read: revision and digest.
+    """The version of a draft that a reviewer read: revision, digest of the bytes, digest of envelope and bytes.
 
     None means not specified.
     """
 
     revision: int | None
     digest: str | None  # hex SHA-256 of the wire bytes
+    approval: str | None = None  # OutboundSummary.approval_digest
 
     def matches(self, message: OutboundSummary) -> bool:
         """Whether *message* still has this version."""
+        if self.approval not in {None, message.approval_digest}:
+            return False
         return self.revision in {None, message.revision} and self.digest in {None, message.digest}
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
     text,
 )
 
+import store.schema.digests
 import store.schema.facts
 import store.schema.outbound  # noqa: F401 (their tables belong to the same metadata)
 from store.schema.base import metadata

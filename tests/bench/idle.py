@@ -107,7 +107,8 @@ def main() -> None:
     options.add_argument("--url", help="a PostgreSQL database; SQLite without it")
     chosen = options.parse_args()
     for kind in chosen.kind or KINDS:
-        connections = {"MAILSEAL_API_MAX_CONNECTIONS": str(chosen.count + 100)}
+        names = ("API_MAX_CONNECTIONS_PER_PEER", "API_WAITS_PER_KEY", "API_WAITS_PER_USER")
+        connections = {f"MAILSEAL_{name}": str(2 * chosen.count) for name in (*names, "API_MAX_CONNECTIONS")}
         with asked(chosen.url, lambda url: fill(url, chosen.count), **connections) as (daemon, (addresses, key)):
             found = asyncio.run(measured(daemon, kind, addresses, key, chosen.seconds))
         print(

@@ -26,6 +26,8 @@ _USER: Final = "bench@example.net"
 
 # As much as it likes, which an owner would want to be asked about, and to a provider that knows nobody.
 _WRITES: Final = {
+    "MAILSEAL_SMTP_CONNECTIONS_PER_MINUTE": "0",
+    "MAILSEAL_SMTP_MAILS_PER_MINUTE": "0",
     "MAILSEAL_API_RATE_PER_KEY": "0",
     "MAILSEAL_API_RATE_PER_USER": "0",
     "MAILSEAL_OUTBOUND_SENDS_PER_HOUR": "0",

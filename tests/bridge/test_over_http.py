@@ -15,9 +15,11 @@ from relay.clock import SystemClock
 from relay.delivery.attempt import InboundSubject, composed
 from relay.delivery.post import Poster
 from relay.directory.agents import read_secrets
+from relay.errors import StreamCut
 from relay.signing.check import check_request
 from relay.signing.secrets import parse_whsec
 from store.mail.deliveries import list_deliveries_of_message
+from tests.delivery.test_post import wire
 from tests.places import Places
 from tests.sink import Sink
 from tests.web.client import BASE_URL, BOT, ApiServer
@@ -136,3 +138,15 @@ async def until(condition):
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 (a file has no event)
             await asyncio.sleep(0.01)
+
+
+async def test_a_relay_that_answers_with_interim_answers_only_is_left():
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 21)
+        await asyncio.sleep(60)
+
+    async with wire(talk) as port, asyncio.timeout(30):
+        source = Source(base_url=f"http://127.0.0.1:{port}", agent="a@b.test", key="k")
+        with pytest.raises(StreamCut):
+            await anext(source.follow(None))

@@ -34,10 +34,12 @@ class Outcomes:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.seconds: list[float] = []  # from the event to each
         self._changed = asyncio.Event()
 
-    def __call__(self, outcome: str) -> None:
+    def __call__(self, outcome: str, seconds: float = 0.0) -> None:
         self.told.append(outcome)
+        self.seconds.append(seconds)
         self._changed.set()
 
     async def of(self, count: int) -> list[str]:

@@ -74,7 +74,7 @@ async def test_a_question_whose_last_waiter_has_gone_is_never_asked():
 
     assert (0, 3) == (resolver.waiting, len(resolver._asking))
     async with asyncio.timeout(30):
-        while resolver._asking:
+        while resolver._asking:  # noqa: ASYNC110 (nothing tells of it)
             await asyncio.sleep(0.02)
     assert 6 == len(silent.questions)  # three names, two tries
     await resolver.close()

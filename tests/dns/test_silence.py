@@ -56,7 +56,7 @@ async def unanswered(resolver, *names):
 
 async def until(done):
     async with asyncio.timeout(30):
-        while not done():
+        while not done():  # noqa: ASYNC110 (nothing tells of it)
             await asyncio.sleep(0.01)
 
 

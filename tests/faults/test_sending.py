@@ -94,6 +94,8 @@ async def test_no_mail_is_taken_twice_and_every_one_ends_in_a_state_that_says_th
             "MAILSEAL_API_RATE_PER_USER": "0",
             "MAILSEAL_OUTBOUND_SENDS_PER_HOUR": "0",
             "MAILSEAL_OUTBOUND_NEW_RECIPIENTS_PER_DAY": "0",
+            "MAILSEAL_OUTBOUND_USER_SENDS_PER_HOUR": "0",
+            "MAILSEAL_OUTBOUND_USER_NEW_RECIPIENTS_PER_DAY": "0",
         }
         furnish(home)
         with home.process() as daemon:

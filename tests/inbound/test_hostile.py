@@ -54,13 +54,13 @@ ODD = {
     ),
     "names with NULs in signatures": lambda: mail(b"DKIM-Signature: v=1; d=a%00b; s=x y; h=from; bh=; b=", b"From: a@b.c"),
     "500 signatures": lambda: mail(*[b"DKIM-Signature: v=1; a=rsa-sha256; d=a.b; s=s; h=from; bh=x; b=y"] * 500),
-    "50 000 recipients": lambda: mail(b"To: " + b"a@b.example, " * 50_000),
-    "50 000 fields": lambda: mail(*[b"X-A: b"] * 50_000),
-    "20 000 results": lambda: mail(*[b"Authentication-Results: other.example; spf=pass"] * 20_000),
+    "20 000 recipients": lambda: mail(b"To: " + b"a@b.example, " * 20_000),
+    "2 000 fields": lambda: mail(*[b"X-A: b"] * 2000),
+    "2 000 results": lambda: mail(*[b"Authentication-Results: other.example; spf=pass"] * 2000),
     "comments without end": lambda: mail(b"From: " + b"(" * 100_000),
     "a date far away": lambda: mail(b"Date: Fri, 99 Foo 99999 99:99:99 +9999"),
     "a date that overflows": lambda: mail(b"Date: Fri, 31 Dec 9999 23:59:59 -2359"),
-    "a megabyte of subject": lambda: mail(b"Subject: " + b"\r\n x" * 200_000),
+    "200 kB of subject": lambda: mail(b"Subject: " + b"\r\n x" * 50_000),
 }  # fmt: skip
 
 

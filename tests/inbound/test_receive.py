@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import select, union_all
 
-from relay.errors import Deferred, MailLoop, SenderUnproven, Unauthenticated, UndecodableMail
+from relay.errors import Deferred, HeaderTooLarge, MailLoop, SenderUnproven, Unauthenticated
 from relay.mail.headers import split_headers
 from relay.signing.seal import NAMES, SIGNATURE, verify_seal
 from relay.spool import HEAD_LIMIT
@@ -320,10 +320,45 @@ async def test_a_mail_that_goes_in_circles_is_refused(way_in):
 async def test_a_header_section_without_end_is_refused(way_in):
     await way_in.agent(BOT)
 
-    with pytest.raises(UndecodableMail):
+    with pytest.raises(HeaderTooLarge):
         await way_in.receive(b"X-Long: " + b"x\r\n " * (HEAD_LIMIT // 4) + b"\r\n\r\nhi\r\n")
 
     assert NOTHING == await way_in.kept()
+
+
+@pytest.mark.parametrize(
+    ("section", "is_taken"),
+    [
+        (b"X: " + b"x" * (262_144 - 7) + b"\r\n\r\n", True),
+        (b"X: " + b"x" * (262_144 - 6) + b"\r\n\r\n", False),
+        (b"a:\r\n" * 2000 + b"\r\n", True),
+        (b"a:\r\n" * 2001 + b"\r\n", False),
+        (b"a:\r\n b\r\n" * 2000 + b"\r\n", True),
+    ],
+    ids=["bytes", "too many bytes", "fields", "too many fields", "folded fields"],
+)
+async def test_a_header_section_is_bounded_by_bytes_and_by_fields(way_in, section, is_taken):
+    await way_in.agent(BOT)
+    if is_taken:
+        await way_in.receive_one(section + b"hi\r\n")
+        return
+    with pytest.raises(HeaderTooLarge):
+        await way_in.receive(section + b"hi\r\n")
+
+    assert NOTHING == await way_in.kept()
+
+
+async def test_a_mail_that_this_relay_has_received_five_times_is_in_a_loop(way_in):
+    await way_in.agent(BOT)
+    hop = (
+        b"Received: from mx.example.com ([192.0.2.1])\r\n by mx.here.example with ESMTPS (TLSv1.3) id msg_%d\r\n"
+        b" for <bot@agents.example>;\r\n Mon, 1 Jan 2024 00:00:00 +0000\r\n"
+    )
+    foreign = b"Received: from a by mx.other.example with ESMTP id msg_1; now\r\n" * 9
+    await way_in.receive_one(b"".join(hop % number for number in range(4)) + foreign + MAIL)
+
+    with pytest.raises(MailLoop):
+        await way_in.receive(b"".join(hop % number for number in range(5)) + MAIL)
 
 
 async def test_a_mail_of_three_megabytes_is_kept_in_parts_and_read_back_the_same(way_in):
@@ -456,3 +491,27 @@ async def test_an_answer_joins_the_conversation_it_answers(way_in):
 async def lease_one(way_in):
     now = way_in.places.clock.now()
     return await way_in.store.write(lambda tx: lease_messages(tx, BOT, limit=1, lease=LEASE, now=now))
+
+
+@pytest.mark.parametrize("written", ["abuse@other.example", "Abuse+list@Other.Example"])
+async def test_complaints_about_a_domain_reach_its_owners_postmaster(way_in, written):
+    await way_in.agent("bot@other.example")
+    await way_in.agent("*@other.example")
+
+    message, _ = await way_in.receive_one(to=[written])
+
+    assert message.agent == "postmaster@other.example"
+
+
+async def test_an_agent_named_abuse_gets_its_own_mail(way_in):
+    await way_in.agent("abuse@other.example")
+
+    message, _ = await way_in.receive_one(to=["abuse@other.example"])
+
+    assert message.agent == "abuse@other.example"
+
+
+async def test_complaints_about_this_relay_reach_its_operator(way_in):
+    message, _ = await way_in.receive_one(to=["abuse@mx.here.example"])
+
+    assert message.agent == "postmaster"

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 import pytest
 
 from relay.errors import UndecodableMail
-from relay.mail.link_tokens import MAX_TOKENS, find_link_tokens
+from relay.mail.link_tokens import MAX_TOKENS, find_link_tokens, may_hold_link_tokens
 from relay.signing.link import ReviewLink, SignInLink, review_token, sign_in_token
 from tests.cost import cost
 
@@ -68,6 +68,21 @@ def test_a_link_is_found_in_every_form(form, size):
     mail = FORMS[form]
 
     assert {REVIEW, SIGN_IN} <= find_link_tokens(mail[at : at + size] for at in range(0, len(mail), size))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("size", [7, 64, 65536])
+def test_the_quick_look_misses_no_form(form, size):
+    mail = FORMS[form]
+
+    assert may_hold_link_tokens(mail[at : at + size] for at in range(0, len(mail), size))
+
+
+def test_the_quick_look_passes_over_ordinary_mail():
+    text = b"Is dinner ready? We lost the game.\r\n" * 2000
+
+    assert not may_hold_link_tokens([text, encoded(text)])
+    assert cost(lambda: may_hold_link_tokens([text])) < cost(lambda: find_link_tokens([text]))
 
 
 def test_a_link_is_found_behind_a_megabyte_of_attachment():

@@ -1,12 +1,17 @@
 """From an agent's mail that has to wait to the letters about it: what a person is asked about is what would go."""
 
+from dataclasses import replace
 from email import message_from_bytes, policy
 
+import pytest
+
+from relay.outbound.policy import Caps
 from relay.outbound.review import Version, amend, approve
 from relay.outbound.submit import OutboundRequest, submit
 from relay.signing.link import read_review_token
 from store.directory.agents import get_agent_by_email
 from store.directory.hitl import update_agent_hitl
+from store.errors import Outdated
 from store.outbound.edit import PendingApprovalEdit
 from store.records.outbound import Draft
 from tests.fakes import FakeCourier
@@ -53,3 +58,47 @@ async def test_each_draft_is_asked_about_and_the_last_one_is_what_goes(sqlite_st
     assert "sent" == (await approve(world.user.id, held.id, seen=seen, ctx=world.send_context)).status
     raw, _, recipients, _ = world.courier.taken[-1]
     assert (("cy@elsewhere.example",), True) == (recipients, b"\r\ntwo" in raw)
+
+
+async def test_the_approval_digest_covers_bcc_and_an_approval_that_names_it_is_bound_to_it(sqlite_store, clock, master):
+    world = World(sqlite_store, clock, master, FakeCourier())
+    agent = await ask_first(world)
+    held = await submit(
+        agent, OutboundRequest(draft=Draft(to=("bo@reader.example",), text="one")), ctx=world.send_context
+    )
+    await world.notify(await world.take())
+    text, _ = told(world)
+
+    changed = await amend(
+        world.user.id, held.id, PendingApprovalEdit(bcc=("spy@evil.example",)), ctx=world.send_context
+    )
+
+    assert held.approval_digest in "".join(text.split())
+    assert (True, False) == (held.digest == changed.digest, held.approval_digest == changed.approval_digest)
+    with pytest.raises(Outdated):
+        await approve(world.user.id, held.id, seen=Version(None, None, held.approval_digest), ctx=world.send_context)
+    seen = Version(None, None, changed.approval_digest)
+    assert "sent" == (await approve(world.user.id, held.id, seen=seen, ctx=world.send_context)).status
+
+
+@pytest.mark.parametrize(
+    ("caps", "reason"),
+    [
+        (Caps(user_sends_per_hour=2), "sends"),
+        (Caps(user_new_recipients_per_day=2), "recipients"),
+        (Caps(user_sends_per_hour=3, user_new_recipients_per_day=3), None),
+        (Caps(user_sends_per_hour=0, user_new_recipients_per_day=0), None),
+    ],
+)
+async def test_the_caps_of_a_user_count_the_mail_of_all_agents(sqlite_store, clock, master, caps, reason):
+    world = World(sqlite_store, clock, master, FakeCourier())
+    await world.store.write(lambda tx: world.places.domain(tx, world.places.user(tx)))
+    held = []
+    for number in range(3):
+        address = f"bot{number}@agents.example"
+        agent = await world.store.write(lambda tx, at=address: world.places.agent(tx, world.places.user(tx), at))
+        request = OutboundRequest(draft=Draft(to=(f"bo{number}@reader.example",), text="hi"))
+        message = await submit(agent, request, ctx=replace(world.send_context, caps=caps))
+        held.append(message.hold_reason)
+
+    assert [None, None, reason] == held

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from relay.smtp.admission import ConnectionPool
+from relay.smtp.admission import SmtpPool
 from relay.smtp.limits import Limits
 from relay.smtp.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_PEER, TOO_MANY_NEW
 
@@ -32,7 +32,7 @@ class Pool:
 
     def __init__(self, **limits):
         self.bounds = Counter()
-        self.pool = ConnectionPool(Limits(**limits), lambda bound: self.bounds.update([bound]))
+        self.pool = SmtpPool(Limits(**limits), lambda bound: self.bounds.update([bound]))
         self.now = 0.0
 
     def enter(self, ip, **kind):

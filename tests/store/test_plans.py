@@ -39,6 +39,7 @@ from store.mail.messages import (
     update_message_delivery_status,
 )
 from store.mail.queue import ack, extend, lease_messages, nack
+from store.mail.received_digests import delete_old_digests, find_received
 from store.mail.usage import list_usage, list_usage_events
 from store.outbound.failed_mail import list_failed_for_user
 from store.outbound.feedback import find_message_of_attempt, list_feedback
@@ -193,6 +194,8 @@ QUESTIONS = {
     "long body": kept_in_parts,
     "expired messages": lambda tx, now: delete_expired_messages(tx, now=now + KEPT_FOR, limit=10),
     "old keys": lambda tx, now: delete_old_idempotency_keys(tx, now=now, limit=10),
+    "old digests": lambda tx, now: delete_old_digests(tx, now=now, limit=10),
+    "a mail again": lambda tx, now: find_received(tx, [b"x" * 32], since=now),
     "old attempts": lambda tx, now: delete_old_attempts(tx, now=now, limit=10),
     "old deliveries": lambda tx, now: delete_old_deliveries(tx, now=now, limit=10),
     "old usage events": lambda tx, now: delete_old_usage_events(tx, now=now, limit=10),
@@ -230,6 +233,7 @@ def test_no_question_of_every_day_reads_a_table_from_end_to_end(filled, clock, q
         ("expired messages", "messages_expires_at"),
         ("expired messages", "messages_raw_sha256"),
         ("old keys", "idempotency_keys_created_at"),
+        ("old digests", "received_digests_received_at"),
         ("domains to look at", "domain_claims_to_check"),
     ],
 )

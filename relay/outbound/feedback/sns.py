@@ -3,7 +3,7 @@
 A message is JSON, signed over some of its fields, each as its name and its value on a line of their own, in the
 order of the names. Which fields those are depends on the type. Version 1 of the signature hashes with SHA-1,
 version 2 with SHA-256; both are RSA with PKCS #1 v1.5. The message itself names the URL of the certificate, so
-trust rests on that host: only hosts of SNS are asked.
+trust rests on that host: it must be the host of SNS in the region of the operator's topic.
 """
 
 import base64
@@ -32,11 +32,12 @@ CONFIRMATION: Final = "SubscriptionConfirmation"
 MAX_AGE: Final = timedelta(hours=2)
 MAX_AHEAD: Final = timedelta(minutes=15)
 
-# The name of a region only: sns.s3.amazonaws.com would be a bucket that any AWS customer can create.
-_HOST: Final = r"https://sns\.[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\.amazonaws\.com(?:\.cn)?"
 # One path segment and no query: an SNS API call could return text that an attacker chose.
-_CERTIFICATE: Final = re.compile(rf"{_HOST}/[A-Za-z0-9_-]{{1,200}}\.pem", re.ASCII)
-_SUBSCRIBING: Final = re.compile(rf"{_HOST}/\?([A-Za-z0-9%&=:._~+-]{{1,4000}})", re.ASCII)
+_CERTIFICATE_PATH: Final = re.compile(r"/[A-Za-z0-9_-]{1,200}\.pem", re.ASCII)
+_SUBSCRIBING_QUERY: Final = re.compile(r"/\?([A-Za-z0-9%&=:._~+-]{1,4000})", re.ASCII)
+_TOPIC: Final = re.compile(r"arn:(aws[a-z-]*):sns:([a-z0-9-]{1,40}):[0-9]{12}:[A-Za-z0-9_.-]{1,256}", re.ASCII)
+_SUFFIXES: Final[Mapping[str, str]] = {"aws-cn": "amazonaws.com.cn"}  # of the partitions that differ
+_SUFFIX: Final = "amazonaws.com"
 _OF_SUBSCRIPTIONS: Final = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 _SIGNED: Final[Mapping[str, tuple[str, ...]]] = {
     NOTIFICATION: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
@@ -109,7 +110,8 @@ def check_message(message: SnsMessage, *, topic_arn: str, now: datetime) -> None
         raise UnprovenEvent("the message is of another topic than MAILSEAL_SES_TOPIC_ARN")
     if not -MAX_AHEAD <= now - message.at <= MAX_AGE:
         raise UnprovenEvent("SNS's message is too old, or a clock is wrong")
-    if not _CERTIFICATE.fullmatch(message.certificate_url):
+    path = _at_sns(message.certificate_url, topic_arn)
+    if path is None or not _CERTIFICATE_PATH.fullmatch(path):
         raise UnprovenEvent("SigningCertURL is not an address of SNS's certificates")
 
 
@@ -129,12 +131,25 @@ def verify_message(message: SnsMessage, certificate: Certificate, *, now: dateti
 def confirmation_url(message: SnsMessage) -> str:
     """The URL that confirms the subscription of a verified CONFIRMATION. Raises UnprovenEvent."""
     url = message.subscribe_url or ""
-    found = _SUBSCRIBING.fullmatch(url)
+    found = _SUBSCRIBING_QUERY.fullmatch(_at_sns(url, message.topic_arn) or "")
     query = parse_qs(found[1]) if found else {}
     expected = {"Action": ["ConfirmSubscription"], "TopicArn": [message.topic_arn], "Token": [message.token]}
     if {name: query.get(name) for name in expected} != expected:
         raise UnprovenEvent("SubscribeURL does not confirm this subscription at SNS")
     return url
+
+
+def _at_sns(url: str, topic_arn: str) -> str | None:
+    """Path and query of *url* if its host is SNS in the region of the topic.
+
+    Every region has one host, and no other host below amazonaws.com is SNS: sns.s3.amazonaws.com would be a bucket that any
+    AWS customer can create.
+    """
+    topic = _TOPIC.fullmatch(topic_arn)
+    if topic is None:
+        return None
+    host = f"https://sns.{topic[2]}.{_SUFFIXES.get(topic[1], _SUFFIX)}"
+    return url.removeprefix(host) if url.startswith(f"{host}/") else None
 
 
 def _texts(body: bytes) -> dict[str, str]:

@@ -14,9 +14,9 @@ from store.records.outbound import Draft, HoldReason, OutboundMessage
 
 _WHY: Final[dict[HoldReason, str]] = {
     "owner": "You review every message of this agent before it is sent.",
-    "sends": "The agent has reached its limit of messages in an hour; it may be in a loop.",
+    "sends": "The agent, or all your agents, reached the limit of messages in an hour; it may be in a loop.",
     "replies": "The agent has reached its limit of replies in this conversation in an hour; it may be in a loop.",
-    "recipients": "The agent has reached its limit of new recipients in a day.",
+    "recipients": "The agent, or all your agents, reached the limit of new recipients in a day.",
 }
 _MARKS: Final[dict[Mark, str]] = {
     "new_domain": "NEW DOMAIN",
@@ -58,6 +58,7 @@ def review_letter(request: ReviewRequest, *, recipient: str, link: str) -> Draft
         Paragraph("Approve or reject it here; to edit it first, sign in:"),
         Link(link),
         Paragraph("Opening the page decides nothing. The link lets its holder decide in your name: do not pass it on."),
+        Paragraph(f"approval_sha256, over all recipients and the bytes: {message.approval_digest or 'none'}"),
         *_content(message),
     ]
     return letter_draft(recipient, f"Approve? {request.agent.address}: {message.subject}", blocks)

@@ -21,6 +21,7 @@ from relay.web.answers.bodies import bounded
 from relay.web.answers.errors import PathNotFound, Unauthorized
 from relay.web.answers.problems import problem_of
 from relay.web.http.peers import peer_name
+from relay.web.http.shares import Shares
 from store.directory.keys import TOUCH_EVERY, touch_api_key
 from store.errors import InvalidValue, StoreError
 from store.records.mail import ApiKey
@@ -71,7 +72,12 @@ class Authenticator:
     def __init__(self, ctx: WebContext, stream_context: StreamContext) -> None:
         self.ctx = ctx
         self.stream_context = stream_context
-        self.rates = RequestRates(ctx.limits)
+        limits, count = ctx.limits, ctx.metrics.count_bound
+        self.rates = RequestRates(limits)
+        bounds = {"key": limits.waits_per_key, "user": limits.waits_per_user, "peer": limits.waits_per_peer}
+        self.waits = Shares("http_waits", total=limits.max_waits, bounds=bounds, count=count)
+        most = limits.max_bytes_in_flight
+        self.bytes_in_flight = Shares("http_bytes", total=most, bounds={"user": most // 4}, count=count)
         self._last_use = LastUse()
 
     async def handle(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,6 +135,8 @@ class ContextApp:
         scope.setdefault("state", {}).update(
             authenticator=authenticator, ctx=authenticator.ctx, stream_context=authenticator.stream_context
         )
+        if scope["method"] == "HEAD":  # answered as GET; the server sends the head alone (RFC 9110 §9.3.2)
+            scope = {**scope, "method": "GET", "state": {**scope["state"], "is_head": True}}
         await self.api(scope, receive, send)
 
 

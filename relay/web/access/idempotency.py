@@ -20,12 +20,12 @@ from hashlib import sha256
 from typing import Any, Final
 
 from fastapi import Request
-from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from relay.signing.secrets import NONCE_BYTES, MasterKey, Secret, decrypt, encrypt
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import RequestAuth
+from relay.web.access.json_route import JsonRoute
 from relay.web.answers.errors import RequestUnderWay, Unauthorized
 from store.directory.idempotency import MAX_KEY, begin_request, forget_request, keep_answer
 from store.errors import Unavailable
@@ -49,7 +49,7 @@ _PARAMETER: Final = {
 }
 
 
-class KeyedRoute(APIRoute):
+class KeyedRoute(JsonRoute):
     """A route whose POST documents ``Idempotency-Key`` and uses IdempotentTransaction."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:

@@ -39,13 +39,12 @@ def bounded(scope: Scope, receive: Receive, *, most: int) -> Receive:
     """
     if scope["method"] in _BODILESS:
         return receive
-    declared = _declared(scope)
+    declared = _declared(scope) or 0
     taken = 0
 
     async def receive_bounded() -> Message:
         nonlocal taken
-        endpoint = scope.get("endpoint")
-        allowed = most if hasattr(endpoint, _MESSAGE) else getattr(endpoint, _BYTES, SMALL_BODY)
+        allowed = _allowed(scope, most)
         if declared <= allowed:
             message = await receive()
             taken += len(message.get("body", b""))
@@ -57,6 +56,17 @@ def bounded(scope: Scope, receive: Receive, *, most: int) -> Receive:
     return receive_bounded
 
 
-def _declared(scope: Scope) -> int:
+def may_carry(scope: Scope, *, most: int) -> int:
+    """Bytes that the body of a request may have: as many as it declares, or as its route allows."""
+    allowed, declared = _allowed(scope, most), _declared(scope)
+    return allowed if declared is None else min(declared, allowed)
+
+
+def _allowed(scope: Scope, most: int) -> int:
+    endpoint = scope.get("endpoint")
+    return most if hasattr(endpoint, _MESSAGE) else getattr(endpoint, _BYTES, SMALL_BODY)
+
+
+def _declared(scope: Scope) -> int | None:
     # h11 guarantees at most one Content-Length, and that it is a number.
-    return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+    return next((int(value) for name, value in scope["headers"] if name == b"content-length"), None)

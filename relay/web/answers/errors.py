@@ -6,6 +6,7 @@
     ├── Unauthorized        no valid API key
     ├── InsufficientScope   the API key's scopes do not allow this
     ├── RateLimited         too many requests
+    ├── TooManyAtOnce       too many waiting or large requests at the same time
     ├── RequestUnderWay     the first request with this idempotency key is still running
     ├── PathNotFound        no route has this path
     ├── NotSignedIn         a console page without a session
@@ -46,6 +47,12 @@ class RateLimited(WebError):
     def __init__(self, message: str, *, headers: Mapping[str, str], seconds: int) -> None:
         super().__init__(message)
         self.headers = MappingProxyType({**headers, "Retry-After": str(seconds)})
+
+
+class TooManyAtOnce(WebError):
+    """Too many waiting or large requests at the same time."""
+
+    headers = MappingProxyType({"Retry-After": "1"})
 
 
 class RequestUnderWay(WebError):

@@ -46,6 +46,7 @@ _KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (web_errors.Unauthorized, Kind(401, "unauthorized", tells=True)),
     (web_errors.InsufficientScope, Kind(403, "insufficient_scope", tells=True)),
     (web_errors.RateLimited, Kind(429, "rate_limited", tells=True)),
+    (web_errors.TooManyAtOnce, Kind(429, "too_many_at_once", tells=True)),
     (web_errors.RequestUnderWay, Kind(409, "request_under_way", tells=True)),
     (web_errors.NotReady, Kind(503, "not_ready")),
     (web_errors.PathNotFound, Kind(404, "not_found", tells=True)),
@@ -207,7 +208,7 @@ async def _validation(request: Request, error: Exception) -> Response:
     if faults and faults[0]["type"] == "json_invalid":
         found = [{"at": _place(faults[0]["loc"]), "problem": faults[0]["ctx"]["error"]}]
         return early_problem(MALFORMED_JSON, base_url=base_url, errors=found)
-    if any(each["loc"] == ("body",) and each["type"] != "missing" for each in faults) and not _claims_json(request):
+    if any(each["loc"] == ("body",) and each["type"] != "missing" for each in faults) and not claims_json(request):
         return early_problem(NOT_JSON, base_url=base_url)
     found = [{"at": _place(each["loc"]), "problem": each["msg"]} for each in faults[:_MOST_FAULTS]]
     return early_problem(INVALID_REQUEST, base_url=base_url, errors=found)
@@ -217,7 +218,8 @@ def _place(steps: tuple[str | int, ...]) -> str:
     return "/".join(str(step) for step in steps)[:_MOST_SIGNS]
 
 
-def _claims_json(request: Request) -> bool:
+def claims_json(request: Request) -> bool:
+    """Whether the body of *request* comes as JSON, by its Content-Type."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind.startswith("application/") and kind.endswith(("/json", "+json"))
 

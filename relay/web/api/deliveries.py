@@ -9,6 +9,7 @@ from relay.clock import rfc3339
 from relay.delivery.trial import trial_document
 from relay.errors import BadSecret, NoWebhook
 from relay.web.access.dependencies import Admin, AgentAdmin, InjectedContext, Reader
+from relay.web.access.json_route import JsonRoute
 from relay.web.access.paths import AGENT
 from relay.web.answers.error_responses import raises
 from relay.web.answers.json import json_answer
@@ -27,7 +28,7 @@ from store.mail.deliveries import (
 from store.records.mail import Attempt, Delivery, DeliveryStatus, Page
 from store.transaction import Tx
 
-router = APIRouter(prefix="/v1", tags=["deliveries"])
+router = APIRouter(prefix="/v1", tags=["deliveries"], route_class=JsonRoute)
 of_agent = APIRouter(prefix=AGENT, tags=["deliveries"])
 
 

@@ -1,4 +1,4 @@
-"""Route /v1/me: the authenticated user, API key and limits."""
+"""Routes under /v1/me: the authenticated user, API key and limits; the user's console sessions."""
 
 from typing import Any
 
@@ -7,11 +7,12 @@ from starlette.responses import Response
 
 from relay.clock import rfc3339
 from relay.web.access.context import WebContext
-from relay.web.access.dependencies import AnyPrincipal, InjectedContext
+from relay.web.access.dependencies import Admin, AnyPrincipal, InjectedContext
 from relay.web.answers.json import json_answer
 from relay.web.api.keys import key_document
 from relay.web.http.limits import DEFAULT_PAGE
-from relay.web.schemas.keys import Me
+from relay.web.schemas.keys import EndedSessions, Me, SessionList
+from store.directory.sessions import delete_user_sessions, list_user_sessions
 from store.mail.messages import MAX_PAGE
 from store.records.mail import User
 
@@ -25,6 +26,22 @@ async def me(principal: AnyPrincipal, ctx: InjectedContext) -> Response:
     Allowed for every valid key.
     """
     return json_answer({"user": _user(principal.user), "key": key_document(principal.key), "limits": _limits(ctx)})
+
+
+@router.get("/me/sessions", response_model=SessionList)
+async def list_sessions(principal: Admin, ctx: InjectedContext) -> Response:
+    """List the user's console sessions, newest first; at most 200."""
+    now = ctx.clock.now()
+    found = await ctx.store.read(lambda tx: list_user_sessions(tx, principal.user.id, now=now))
+    items = [{"created_at": rfc3339(each.created_at), "expires_at": rfc3339(each.expires_at)} for each in found]
+    return json_answer({"items": items})
+
+
+@router.delete("/me/sessions", response_model=EndedSessions)
+async def end_sessions(principal: Admin, ctx: InjectedContext) -> Response:
+    """End all console sessions of the user. Unused sign-in links no longer work; API keys stay valid."""
+    ended = await ctx.store.write(lambda tx: delete_user_sessions(tx, principal.user.id))
+    return json_answer({"ended": ended})
 
 
 def _user(user: User) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from starlette.responses import Response, StreamingResponse
 from relay.errors import ContentGone
 from relay.inbox import read
 from relay.outbound.views import read_outbound_of_agent
-from relay.web.access.dependencies import AgentReader, HasLeft, InjectedContext
+from relay.web.access.dependencies import AgentReader, AgentWorker, HasLeft, InjectedAuth, InjectedContext
+from relay.web.access.held_shares import InjectedShares
+from relay.web.access.json_route import JsonRoute
 from relay.web.access.paths import AGENT
 from relay.web.answers.error_responses import raises
 from relay.web.answers.files import FOR_SAVING, file_answer
@@ -22,7 +24,7 @@ from store.errors import MessageNotFound
 from store.mail.messages import update_message_delivery_status
 from store.mail.search import MessageFilter
 
-router = APIRouter(prefix=f"{AGENT}/messages", tags=["messages"])
+router = APIRouter(prefix=f"{AGENT}/messages", tags=["messages"], route_class=JsonRoute)
 
 _BYTES: Final = {"schema": {"type": "string", "format": "binary", "description": "The bytes."}}
 _MAIL: Final[dict[str, Any]] = {"description": "The message.", "content": {"message/rfc822": _BYTES}}
@@ -30,7 +32,7 @@ _PART: Final[dict[str, Any]] = {
     "description": "The part, with the media type its sender gave it.",
     "content": {"*/*": _BYTES},
 }
-Peek = Annotated[bool, Query(description="Do not mark the message as read.")]
+Peek = Annotated[bool, Query(description="Do not mark the message as read. A key without the scope `work` never does.")]
 
 
 class MessageFilterQuery(BaseModel):
@@ -54,13 +56,19 @@ class MessageFilterQuery(BaseModel):
 
 @router.get("", response_model=MessagePage)
 async def list_messages(
-    agent: AgentReader, ctx: InjectedContext, has_left: HasLeft, wanted: Annotated[MessageFilterQuery, Query()]
+    agent: AgentReader,
+    ctx: InjectedContext,
+    has_left: HasLeft,
+    shares: InjectedShares,
+    wanted: Annotated[MessageFilterQuery, Query()],
 ) -> Response:
     """List messages in order of arrival, without their texts.
 
     With `wait`, an empty list waits that many seconds for a message. With a filter a page may have fewer than
     `limit` items, or none, and still have a `next_cursor`: more pages follow.
     """
+    if wanted.wait:
+        shares.wait()
     page = await read.list_messages(
         agent.address,
         MessageFilter(**wanted.model_dump(exclude={"limit", "cursor", "wait"})),
@@ -77,13 +85,20 @@ async def list_messages(
 @router.get("/{message_id}", response_model=MessageDocument | OutboundDocument)
 @raises(MessageNotFound)
 async def get_message(
-    agent: AgentReader, ctx: InjectedContext, message_id: MessageId, *, peek: Peek = False
+    agent: AgentReader,
+    auth: InjectedAuth,
+    ctx: InjectedContext,
+    shares: InjectedShares,
+    message_id: MessageId,
+    *,
+    peek: Peek = False,
 ) -> Response:
     """Get a complete message.
 
-    An inbound message is marked as read, unless `peek=true`.
+    An inbound message is marked as read, unless `peek=true` or the key lacks the scope `work`.
     """
     now = ctx.clock.now()
+    peek = peek or shares.is_head or "work" not in auth.principal.key.scopes
     try:
         document = await read.read_message(
             agent.address, message_id, peek=peek, base_url=ctx.base_url, store=ctx.store, now=now
@@ -97,7 +112,7 @@ async def get_message(
 @router.patch("/{message_id}", response_model=MarkedMessage)
 @raises(MessageNotFound)
 async def mark_message(
-    agent: AgentReader, ctx: InjectedContext, message_id: MessageId, change: StatusChange
+    agent: AgentWorker, ctx: InjectedContext, message_id: MessageId, change: StatusChange
 ) -> Response:
     """Mark a message as read or unread. An unread message can be leased again."""
     now = ctx.clock.now()

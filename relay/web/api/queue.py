@@ -6,7 +6,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relay.inbox import lease as queue
-from relay.web.access.dependencies import AgentReader, HasLeft, InjectedContext
+from relay.web.access.dependencies import AgentWorker, HasLeft, InjectedContext
+from relay.web.access.held_shares import InjectedShares
+from relay.web.access.json_route import JsonRoute
 from relay.web.access.paths import AGENT
 from relay.web.answers.json import json_answer
 from relay.web.schemas.common import (
@@ -18,7 +20,7 @@ from relay.web.schemas.common import (
     ReceiptResults,
 )
 
-router = APIRouter(prefix=f"{AGENT}/queue", tags=["queue"])
+router = APIRouter(prefix=f"{AGENT}/queue", tags=["queue"], route_class=JsonRoute)
 
 _LOST: Final[dict[int | str, dict[str, Any]]] = {
     409: {"model": ReceiptResults, "description": "At least one lease had expired: `lease_lost`."}
@@ -27,13 +29,20 @@ _LOST: Final[dict[int | str, dict[str, Any]]] = {
 
 @router.post("/lease", response_model=LeasePage)
 async def lease(
-    agent: AgentReader, ctx: InjectedContext, has_left: HasLeft, wanted: LeaseRequest | None = None
+    agent: AgentWorker,
+    ctx: InjectedContext,
+    has_left: HasLeft,
+    shares: InjectedShares,
+    wanted: LeaseRequest | None = None,
 ) -> Response:
     """Lease messages.
 
-    A leased message is given to no other caller until its lease expires.
+    A leased message is given to no other caller until its lease expires. Fewer messages than `max` are leased when
+    they have more than 4 MiB together; a larger message is leased alone.
     """
     wanted = wanted or LeaseRequest()
+    if wanted.wait:
+        shares.wait()
     items = await queue.lease(
         agent.address,
         limit=wanted.max,
@@ -43,12 +52,13 @@ async def lease(
         store=ctx.store,
         clock=ctx.clock,
         has_left=has_left,
+        held=shares,
     )
     return json_answer({"items": items})
 
 
 @router.post("/ack", response_model=ReceiptResults, responses=_LOST)
-async def ack(agent: AgentReader, ctx: InjectedContext, request: AckRequest) -> Response:
+async def ack(agent: AgentWorker, ctx: InjectedContext, request: AckRequest) -> Response:
     """Acknowledge processed messages. 409 if a lease had expired.
 
     The other receipts are acknowledged anyway.
@@ -58,7 +68,7 @@ async def ack(agent: AgentReader, ctx: InjectedContext, request: AckRequest) -> 
 
 
 @router.post("/nack", response_model=ReceiptResults, responses=_LOST)
-async def nack(agent: AgentReader, ctx: InjectedContext, request: NackRequest) -> Response:
+async def nack(agent: AgentWorker, ctx: InjectedContext, request: NackRequest) -> Response:
     """Return messages to the queue, available after `delay_seconds`. 409 as for ack."""
     held = await queue.nack(
         agent.address, request.receipts, delay_seconds=request.delay_seconds, store=ctx.store, now=ctx.clock.now()
@@ -67,7 +77,7 @@ async def nack(agent: AgentReader, ctx: InjectedContext, request: NackRequest) -
 
 
 @router.post("/extend", response_model=ReceiptResults, responses=_LOST)
-async def extend(agent: AgentReader, ctx: InjectedContext, request: ExtendRequest) -> Response:
+async def extend(agent: AgentWorker, ctx: InjectedContext, request: ExtendRequest) -> Response:
     """Extend leases to `lease_seconds` from now. 409 as for ack."""
     held = await queue.extend(
         agent.address, request.receipts, lease_seconds=request.lease_seconds, store=ctx.store, now=ctx.clock.now()

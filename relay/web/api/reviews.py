@@ -8,6 +8,7 @@ from relay.events.outbound import outbound_item
 from relay.outbound import review
 from relay.outbound.views import read_outbound_for_user
 from relay.web.access.dependencies import Admin, InjectedContext, Reader
+from relay.web.access.json_route import JsonRoute
 from relay.web.answers.bodies import takes_message
 from relay.web.answers.error_responses import raises
 from relay.web.answers.json import json_answer
@@ -24,7 +25,7 @@ from store.errors import DomainUnproven, MessageNotFound, NotPendingApproval, Ou
 from store.outbound.holds import list_pending_outbound_for_user
 from store.records.outbound import Version
 
-router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
+router = APIRouter(prefix="/v1/reviews", tags=["reviews"], route_class=JsonRoute)
 
 
 @router.get("", response_model=OutboundPage)
@@ -92,4 +93,4 @@ async def reject(
 
 
 def _seen(wanted: EditRequest | RejectRequest) -> Version:
-    return Version(wanted.revision, wanted.raw_sha256)
+    return Version(wanted.revision, wanted.raw_sha256, wanted.approval_sha256)

@@ -17,6 +17,7 @@ from relay.outbound.unconfirmed import resolve
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import AgentAdmin, AgentSender, AnyPrincipal, InjectedContext
 from relay.web.access.idempotency import IdempotentTransaction, KeyedRoute, Replayed, idempotent_transaction
+from relay.web.access.json_route import JsonRoute
 from relay.web.access.paths import AGENT
 from relay.web.answers.bodies import takes_message
 from relay.web.answers.error_responses import raises
@@ -38,7 +39,7 @@ from store.records.outbound import AnsweredMessage, Draft, OutboundMessage
 from store.transaction import Tx
 
 router = APIRouter(prefix=AGENT, tags=["sending"], route_class=KeyedRoute)
-of_message = APIRouter(prefix=f"{AGENT}/messages", tags=["sending"])
+of_message = APIRouter(prefix=f"{AGENT}/messages", tags=["sending"], route_class=JsonRoute)
 
 Once = Annotated[IdempotentTransaction | None, Depends(idempotent_transaction)]
 _ANY: Final = (BadDraft, MailTooLarge, OutboundOff, Suppressed, DomainUnproven, IdempotencyMismatch, RequestUnderWay)

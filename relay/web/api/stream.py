@@ -21,6 +21,7 @@ from relay.inbox.pulses import Pulses
 from relay.inbox.stream import Event, StreamContext, begin, follow
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import AgentReader, AnyPrincipal
+from relay.web.access.held_shares import Waits
 from relay.web.access.paths import AGENT
 from store.errors import StoreError
 from store.mail.events_feed import Follower
@@ -89,7 +90,7 @@ def request_stream_context(request: Request) -> StreamContext:
     return stream_context
 
 
-@router.get("/events", response_class=StreamingResponse, responses={200: _ANSWER})
+@router.get("/events", response_class=StreamingResponse, responses={200: _ANSWER}, dependencies=[Waits])
 async def follow_events(
     agent: AgentReader,
     principal: AnyPrincipal,

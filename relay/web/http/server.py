@@ -108,9 +108,9 @@ class WebServer:
         """Number of open connections."""
         return len(self._server.server_state.connections)
 
-    async def start(self, endpoints: Sequence[tuple[str, int]]) -> None:
-        """Bind *endpoints* and serve. Raises Misconfigured, ListenAddressBusy."""
-        sockets = [_bound(host, port) for host, port in endpoints]
+    async def start(self, endpoints: Sequence[tuple[str, int]], *, sockets: Sequence[socket.socket] = ()) -> None:
+        """Serve on *endpoints* and on *sockets* that systemd bound. Raises Misconfigured, ListenAddressBusy."""
+        sockets = [*(_prepared(each) for each in sockets), *(_bound(host, port) for host, port in endpoints)]
         self.addresses = tuple((bound.getsockname()[0], bound.getsockname()[1]) for bound in sockets)
         self._task = asyncio.create_task(self._server.serve(sockets=sockets))
         up = asyncio.create_task(self._server.up.wait())
@@ -133,15 +133,19 @@ def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Inherited by connections. Without it the body of a response waits 40 ms for the ACK of its head.
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        # Otherwise the kernel buffers megabytes, and a slow client looks like one that reads nothing.
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
     try:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
         raise cannot_listen(host, port, error) from error
+    return _prepared(bound)
+
+
+def _prepared(bound: socket.socket) -> socket.socket:
+    # Inherited by connections. Without it the body of a response waits 40 ms for the ACK of its head.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # Otherwise the kernel buffers megabytes, and a slow client looks like one that reads nothing.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
     bound.setblocking(False)
     return bound

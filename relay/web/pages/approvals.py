@@ -139,4 +139,5 @@ def _seen(form: Form) -> Version:
     """
     number = form["revision"]
     is_number = number.isascii() and number.isdigit() and len(number) < 10
-    return Version(int(number) if is_number else 0, form["digest"] or None)
+    # A digest that did not come, or is another, matches no draft.
+    return Version(int(number) if is_number else 0, form["digest"], form["approval_sha256"] or None)

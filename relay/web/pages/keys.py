@@ -10,7 +10,7 @@ from relay.web.access.context import WebContext
 from relay.web.access.dependencies import InjectedContext
 from relay.web.pages.error_pages import PageRoute, redirect
 from relay.web.pages.session import ConsoleUser, InjectedUser, console_form, console_page
-from store.directory.keys import delete_api_key, page_api_keys
+from store.directory.keys import delete_api_key, get_api_key, page_api_keys
 from store.errors import InvalidValue
 
 router = APIRouter(prefix="/keys", route_class=PageRoute, include_in_schema=False)
@@ -34,6 +34,23 @@ async def make_key(request: Request, ctx: InjectedContext, who: InjectedUser) ->
     except InvalidValue as error:
         return await _listed(ctx, who, status=422, alert=str(error), name=name)
     return await _listed(ctx, who, status=201, made=plaintext)
+
+
+@router.get("/{key_id}/revoke")
+async def confirm_revoke(ctx: InjectedContext, who: InjectedUser, key_id: str) -> Response:
+    """Ask before a key is revoked. Raises KeyNotFound."""
+    key = await ctx.store.read(lambda tx: get_api_key(tx, who.user.id, key_id))
+    named = f"{key.prefix}… ({key.name})" if key.name else f"{key.prefix}…"
+    return console_page(
+        "confirm.html",
+        who,
+        title="Revoke this key?",
+        question=f"The next request with {named} is refused. A revoked key cannot be restored.",
+        to=f"/keys/{key.id}/revoke",
+        fields=(),
+        button="Revoke",
+        back="/keys",
+    )
 
 
 @router.post("/{key_id}/revoke")

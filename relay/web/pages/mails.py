@@ -114,6 +114,18 @@ async def resolve(request: Request, ctx: InjectedContext, who: InjectedUser, add
     form = await console_form(request, who, ctx)
     if form["verdict"] not in {"sent", "send_again"}:
         raise FormRejected
+    if form["verdict"] == "send_again" and form["confirmed"] != "yes":
+        await _find(ctx, who.user.id, address, message_id)  # of this user
+        return console_page(
+            "confirm.html",
+            who,
+            title="Send it again?",
+            question="If the first attempt did arrive, its recipients get the mail twice.",
+            to=f"{mail_path(address, message_id)}/resolve",
+            fields=(("verdict", "send_again"), ("confirmed", "yes")),
+            button="Send it again",
+            back=mail_path(address, message_id),
+        )
     word: Resolution = "sent" if form["verdict"] == "sent" else "send_again"
     await settle(who.user.id, message_id, word, agent=address, ctx=ctx.send_context)
     return redirect(mail_path(address, message_id))

@@ -58,7 +58,7 @@ class OutboundPageView:
     @property
     def version(self) -> Version:
         """The version of the draft."""
-        return Version(self.message.revision, self.message.digest)
+        return Version(self.message.revision, self.message.digest, self.message.approval_digest)
 
     @property
     def digest(self) -> str:

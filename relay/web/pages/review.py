@@ -75,12 +75,19 @@ _FORM: Final = {
                     "description": "The fields of the form.",
                     "properties": {
                         "form": {"type": "string", "description": "Anti-forgery token of the page."},
-                        "digest": {"type": "string", "description": "Hex SHA-256 of the draft that was shown."},
+                        "digest": {"type": "string", "description": "`raw_sha256` of the draft that was shown."},
+                        "approval_sha256": {"type": "string", "description": "`approval_sha256` of that draft."},
                         "decision": {"type": "string", "enum": ["approve", "reject"], "description": "The decision."},
                         "reason": {"type": "string", "description": "Reason of a rejection."},
                     },
                 },
-                "example": {"form": "…", "digest": "…", "decision": "reject", "reason": "Not now."},
+                "example": {
+                    "form": "…",
+                    "digest": "…",
+                    "approval_sha256": "…",
+                    "decision": "reject",
+                    "reason": "Not now.",
+                },
             }
         },
     }
@@ -134,7 +141,7 @@ async def decide_by_link(request: Request, ctx: InjectedContext, token: ReviewTo
     form = await read_form(request, ctx)
     if not target.is_open:
         return redirect(target.path)
-    if not is_fresh(form, target.form, ctx) or form["decision"] not in DECISIONS:
+    if not is_fresh(form, target.form, ctx) or not _is_about(form, target) or form["decision"] not in DECISIONS:
         return _page(target, ctx, status=409, alert=LOOK_AGAIN, form=form)
     try:
         await decide(form, target.link.user_id, target.link.message_id, seen=target.view.version, ctx=ctx)
@@ -158,6 +165,13 @@ async def review_attachment(ctx: InjectedContext, token: str, number: int) -> Re
     """Download a file of the draft."""
     target = await _find_open(ctx, token)
     return await draft_file(target.view.message, number, ctx=ctx)
+
+
+def _is_about(form: Form, target: _LinkTarget) -> bool:
+    """Whether the form names the digests of the draft that the page showed."""
+    message = target.view.message
+    is_same = form["digest"] == (message.digest or "")
+    return is_same and form["approval_sha256"] in {"", message.approval_digest}
 
 
 async def _find(ctx: WebContext, token: str) -> _LinkTarget:

@@ -23,9 +23,9 @@ STATUSES: Final[Mapping[str, str]] = {
 DELIVERIES: Final[Mapping[str, str]] = {"pending": "pending", "delivered": "delivered", "dead": "given up"}
 REASONS: Final[Mapping[HoldReason, str]] = {
     "owner": "The owner of this agent reviews all messages before they are sent.",
-    "sends": "The agent has reached its limit of messages per hour. Further messages need approval.",
+    "sends": "The agent, or all agents of its owner, reached the limit of messages per hour. More need approval.",
     "replies": "The agent has reached its limit of replies per hour in this conversation. Further ones need approval.",
-    "recipients": "The agent has reached its limit of new recipients per day. Messages to others need approval.",
+    "recipients": "The agent, or all agents of its owner, reached the limit of new recipients per day. More need approval.",
 }
 _ENDS: Final[Mapping[ExpirationAction, str]] = {
     "approve": "the message is sent, as set by the agent's owner",

@@ -20,9 +20,9 @@ LeaseSeconds = Annotated[int, Field(ge=1, le=3600, description="Seconds until th
 
 
 class Shape(BaseModel):
-    """A request body. Unknown fields are errors."""
+    """A request body. Unknown fields are errors, and values of another type, such as "5" or true for 5."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class StatusChange(Shape):

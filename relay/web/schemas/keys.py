@@ -12,7 +12,8 @@ from store.records.mail import Scope
 Scopes = Annotated[
     list[Scope],
     Field(
-        description="`read`: read and process messages. `send`: send messages. `admin`: all other operations.",
+        description="`read`: read messages, without marking them. `work`: lease, acknowledge and mark messages. "
+        "`send`: send messages. `admin`: all other operations.",
         examples=[list(ALL_SCOPES)],
     ),
 ]
@@ -24,7 +25,10 @@ class KeyRequest(Shape):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"name": "worker", "agent": "support@agents.example", "scopes": ["read"]}, {"name": "laptop"}]
+            "examples": [
+                {"name": "worker", "agent": "support@agents.example", "scopes": ["read", "work"]},
+                {"name": "laptop"},
+            ]
         }
     )
 
@@ -104,3 +108,22 @@ class Me(BaseModel):
     user: Holder
     key: Key
     limits: Bounds
+
+
+class SessionDocument(BaseModel):
+    """A console session."""
+
+    created_at: Time
+    expires_at: Time
+
+
+class SessionList(BaseModel):
+    """Console sessions, newest first."""
+
+    items: list[SessionDocument] = Field(description="At most 200.")
+
+
+class EndedSessions(BaseModel):
+    """The result of signing out everywhere."""
+
+    ended: int = Field(description="Sessions that were ended.", examples=[2])

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from relay.errors import BadDraft
 from relay.outbound.compose.body_part import ANY_TYPE
+from relay.outbound.compose.custom_headers import MAX_HEADERS
 from relay.outbound.compose.recipients import with_name
 from relay.web.schemas.common import Shape
 from relay.web.schemas.fields import (
@@ -23,9 +24,11 @@ from relay.web.schemas.fields import (
 )
 from relay.web.schemas.messages import Mailbox, MailId
 from store.outbound.edit import UNCHANGED, PendingApprovalEdit
+from store.outbound.outbound import MAX_RECIPIENTS
 from store.records.feedback import FeedbackKind
 from store.records.outbound import HoldReason, Origin, OutboundAttachment, OutboundKind, OutboundStatus, Outcome
 
+_MAX_FILES = 100
 _AN_EXAMPLE = "ana@customer.example"
 
 
@@ -63,11 +66,12 @@ _PERSON: dict[str, Any] = {
     ]
 }
 _Person = Annotated[str, BeforeValidator(_in_one), WithJsonSchema(_PERSON)]
-Addresses = Annotated[list[_Person], BeforeValidator(_one_or_many)]
+Addresses = Annotated[list[_Person], Field(max_length=MAX_RECIPIENTS), BeforeValidator(_one_or_many)]
 _PEOPLE = "Recipients: addresses, `Ana <ana@customer.example>`, or objects of `name` and `address`."
 _Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
 Headers = Annotated[
     list[_Pair],
+    Field(max_length=MAX_HEADERS),
     BeforeValidator(_pairs),
     Field(
         description="Additional header fields, as pairs or as an object: `X-…`, `List-…` and a few others.",
@@ -110,12 +114,15 @@ class FileToSend(_Optional):
     data: str = Field(description="Content, base64.", examples=["JVBERi0="])
 
 
+Files = Annotated[list[FileToSend], Field(max_length=_MAX_FILES)]
+
+
 class _Words(_Optional):
     """The content of a new message."""
 
     text: Text = None
     html: Html = None
-    attachments: list[FileToSend] = Field(default=[], description="Files to attach.")
+    attachments: Files = Field(default=[], description="Files to attach.")
     headers: Headers = Field(default=[])
 
     @property
@@ -205,6 +212,10 @@ class OutboundItem(BaseModel):
     error: WhyNot
     raw_size: int = Field(description="Size of the message in bytes.", examples=[5120])
     raw_sha256: RawSha256 | None
+    approval_sha256: str | None = Field(
+        description="Hex SHA-256 over the envelope, Bcc included, and the bytes: name it to approve exactly this.",
+        examples=["5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"],
+    )
     created_at: Time
     scrubbed_at: Time | None = Field(description="When texts, files and bytes were removed, after the final status.")
 
@@ -272,7 +283,12 @@ class _Seen(_Optional):
     raw_sha256: str | None = Field(
         default=None,
         max_length=64,
-        description="The `raw_sha256` you saw. It does not cover Bcc: give `revision` too.",
+        description="The `raw_sha256` you saw. It does not cover Bcc: give `approval_sha256` instead.",
+    )
+    approval_sha256: str | None = Field(
+        default=None,
+        max_length=64,
+        description="The `approval_sha256` you saw. It covers the envelope, Bcc included, and the bytes.",
     )
 
 
@@ -288,7 +304,7 @@ class EditRequest(_Seen):
     to: Addresses = Field(default=[], description="To recipients. Names that are not given again are kept.")
     cc: Addresses = Field(default=[], description="Cc recipients.")
     bcc: Addresses = Field(default=[], description="Bcc recipients, invisible to the others.")
-    attachments: list[FileToSend] = Field(default=[], description="All files to attach.")
+    attachments: Files = Field(default=[], description="All files to attach.")
 
     @property
     def edit(self) -> PendingApprovalEdit:

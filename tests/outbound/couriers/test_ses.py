@@ -15,6 +15,7 @@ from relay.outbound.couriers.ses.courier import SesCourier
 from store.errors import SendUnconfirmed
 from store.outbound.sending import LEASE
 from tests.aws import pretend
+from tests.delivery.test_post import wire
 from tests.outbound.drafting import composed
 from tests.outbound.lines import Cut, SpokenSes
 
@@ -94,6 +95,12 @@ async def test_the_request_names_everybody_and_our_attempt(courier):
         ((200, b"not json"), SendUnconfirmed),
         ((200, {}), SendUnconfirmed),
         ((200, b'{"MessageId": "\xff"}'), SendUnconfirmed),
+        ((200, {"MessageId": "x\r\nBcc: y"}), SendUnconfirmed),
+        ((200, {"MessageId": "x" * 201}), SendUnconfirmed),
+        ((200, {"MessageId": "x y"}), SendUnconfirmed),
+        ((200, {"MessageId": ["x"]}), SendUnconfirmed),
+        ((200, b'{"MessageId": "x", "y": "' + b"z" * 70_000 + b'"}'), SendUnconfirmed),
+        ((400, b'{"code": "MessageRejected", "y": "' + b"z" * 70_000 + b'"}'), SendUnconfirmed),
         ((200, b"[1]"), SendUnconfirmed),
         ((200, b'"sent"'), SendUnconfirmed),
         ((200, b"null"), SendUnconfirmed),
@@ -241,3 +248,22 @@ def test_boto3_is_not_loaded_where_ses_is_not_chosen():
 def test_without_a_region_it_says_what_to_set():
     with pytest.raises(Misconfigured, match="MAILSEAL_SES_REGION"):
         SesCourier(region=None)
+
+
+async def test_an_answer_without_end_is_read_only_so_far(courier):
+    written = 0
+
+    async def talk(reader, writer):
+        nonlocal written
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 400000000\r\n\r\n")
+        while True:
+            writer.write(b" " * 65_536)
+            written += 65_536
+            await writer.drain()
+
+    async with wire(talk) as port:
+        with pytest.raises(CourierBusy, match="more than 65536 bytes"):  # asked for the quota, before any mail
+            await carry(courier(port))
+
+    assert written < 64 * 1024 * 1024

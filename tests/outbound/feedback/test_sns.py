@@ -124,16 +124,18 @@ def test_a_time_at_the_end_of_the_calendar_is_another_time(at):
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("partition", "region", "url"),
     [
-        "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123abcd.pem",
-        "https://sns.us-gov-west-1.amazonaws.com/x.pem",
-        "https://sns.cn-north-1.amazonaws.com.cn/x.pem",
-        "https://sns.ap-southeast-2.amazonaws.com/x_y-Z.pem",
+        ("aws", "eu-west-1", "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123abcd.pem"),
+        ("aws", "ap-southeast-2", "https://sns.ap-southeast-2.amazonaws.com/x_y-Z.pem"),
+        ("aws-us-gov", "us-gov-west-1", "https://sns.us-gov-west-1.amazonaws.com/x.pem"),
+        ("aws-cn", "cn-north-1", "https://sns.cn-north-1.amazonaws.com.cn/x.pem"),
     ],
 )
-def test_a_certificate_is_asked_for_at_sns(url):
-    check_message(parse_sns(posted(SigningCertURL=url)), topic_arn=ARN, now=NOW)
+def test_a_certificate_is_asked_for_at_sns_in_the_region_of_the_topic(partition, region, url):
+    arn = f"arn:{partition}:sns:{region}:123456789012:mails"
+
+    check_message(parse_sns(posted(SigningCertURL=url, TopicArn=arn)), topic_arn=arn, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +168,11 @@ def test_a_certificate_is_asked_for_at_sns(url):
         "https://sns.eu-west-1.amazonaws.com/x\r\nHost: evil.example\r\n.pem",
         " https://sns.eu-west-1.amazonaws.com/x.pem",
         "https://sns.s3.amazonaws.com/x.pem",
+        "https://sns.us-east-1.amazonaws.com/x.pem",
+        "https://sns.elb-us-east-1.amazonaws.com/x.pem",
+        "https://sns.evil-evil-1.amazonaws.com/x.pem",
+        "https://sns.eu-west-1.amazonaws.com.cn/x.pem",
+        "https://sns.eu-west-1.amazonaws.com",
         "https://sns.s3-eu-west-1.amazonaws.com/x.pem",
         "https://sns.s3.eu-west-1.amazonaws.com/x.pem",
         "https://sns.amazonaws.com/x.pem",

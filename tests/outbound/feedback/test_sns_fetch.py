@@ -8,6 +8,7 @@ from aiohttp import web
 
 from relay.errors import SnsUnreachable
 from relay.outbound.feedback.sns_fetch import MAX_ANSWER, MAX_CACHED, SnsClient
+from tests.delivery.test_post import wire
 from tests.outbound.feedback.topic import certificate, pem
 
 
@@ -117,3 +118,17 @@ async def test_a_subscription_that_sns_does_not_begin_is_told():
     async with spoken() as sns:
         with pytest.raises(SnsUnreachable):
             await SnsClient().confirm(f"{sns.base}/?Action=ConfirmSubscription")
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 100 Continue\r\n\r\n" * 21, b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 20_000]
+)
+async def test_the_head_of_an_answer_is_bounded(head):
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head)
+        await asyncio.sleep(60)
+
+    async with wire(talk) as port, asyncio.timeout(30):
+        with pytest.raises(SnsUnreachable):
+            await SnsClient(seconds=60).certificate(f"http://127.0.0.1:{port}/x.pem")

@@ -17,7 +17,7 @@ from store.database import migrate
 from store.database.connect import open_engine, sqlite_url
 from store.directory.domain_records import take_due_domains
 from store.engine import Store
-from store.errors import Unavailable
+from store.errors import Unavailable, Unusable
 from store.schema.inbound import metadata
 from store.types import UtcDateTime
 from tests.databases import new_database
@@ -408,14 +408,14 @@ def test_a_database_is_current_after_the_upgrade_and_after_another(empty_engines
 @pytest.mark.parametrize("ask", [migrate.state, migrate.upgrade])
 @pytest.mark.parametrize("url", ["sqlite:////no/such/folder/mailseal.db", "postgresql://nobody@127.0.0.1:{port}/mail"])
 def test_a_database_that_cannot_be_opened_is_unavailable(ask, url, unused_tcp_port):
-    with pytest.raises(Unavailable):
+    with pytest.raises((Unavailable, Unusable)):
         ask(open_engine(url.format(port=unused_tcp_port)))
 
 
-def test_a_file_that_is_no_database_is_unavailable(tmp_path):
+def test_a_file_that_is_no_database_is_unusable(tmp_path):
     (tmp_path / "mailseal.db").write_bytes(b"no database " * 500)
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unusable, match="file is not a database"):
         migrate.state(open_engine(sqlite_url(tmp_path / "mailseal.db")))
 
 
@@ -462,4 +462,4 @@ async def test_an_installation_without_its_chain_says_so(tmp_path):
     code, _, complaint = await run_upgrade(sqlite_url(tmp_path / "mail.db"), path=site, cwd=tmp_path)
 
     assert 1 == code
-    assert "Unavailable: the installation lacks its migrations" in complaint
+    assert "Unusable: the installation lacks its migrations" in complaint

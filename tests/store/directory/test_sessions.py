@@ -8,7 +8,9 @@ from store.directory.sessions import (
     create_user_session,
     delete_expired_user_sessions,
     delete_user_session,
+    delete_user_sessions,
     get_user_session,
+    list_user_sessions,
 )
 from store.directory.users import bootstrap_user
 from store.errors import InvalidValue
@@ -145,3 +147,19 @@ def test_two_processes_that_clear_at_once_do_not_wait_for_each_other(store, besi
     gate.open()
 
     assert (3, 2) == (first.result(), second)
+
+
+def test_the_sessions_of_a_user_are_listed_newest_first_and_all_ended(store, places, clock):
+    ana, bo = (store.run(lambda tx, at=email: places.user(tx, at)) for email in ("ana@owner.example", "bo@o.example"))
+    for number, user in enumerate((ana, bo, ana)):
+        token_hash = f"{number}" * 64
+        store.run(lambda tx, to=user.id, at=token_hash: create_user_session(tx, to, token_hash=at, now=clock.now()))
+        clock.advance(minutes=1)
+
+    listed = store.run(lambda tx: list_user_sessions(tx, ana.id, now=clock.now()))
+
+    assert [2, 0] == [(each.created_at - ana.created_at).seconds // 60 for each in listed]
+    assert 2 == store.run(lambda tx: delete_user_sessions(tx, ana.id))
+    assert (0, 1) == tuple(
+        len(store.run(lambda tx, of=user.id: list_user_sessions(tx, of, now=clock.now()))) for user in (ana, bo)
+    )

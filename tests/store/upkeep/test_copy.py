@@ -11,7 +11,8 @@ from sqlalchemy import bindparam, event, func, insert, select, text
 from store.database import migrate
 from store.database.connect import open_engine, open_store
 from store.directory.sending_pause import pause_sending
-from store.errors import CopyDiffers, InvalidValue, NotCopyable, StoreError, TargetNotEmpty, Unavailable
+from store.errors import CopyDiffers, InvalidValue, NotCopyable, StoreError, TargetNotEmpty, Unavailable, Unusable
+from store.facts import MASTER_CHECK, write_fact
 from store.mail.deliveries import claim_due, settle_dead
 from store.records.mail import Attempt
 from store.schema.inbound import bodies, body_chunks, delivery_attempts, usage_days, usage_events
@@ -49,6 +50,7 @@ def filled(store, places):
     for email, domain in (("ana@owner.example", "agents.example"), ("bo@owner.example", "bo.example")):
         own_everything(store, places, email, domain)
     store.run(lambda tx: pause_sending(tx, reason="a test", now=places.clock.now()))
+    store.run(lambda tx: write_fact(tx, MASTER_CHECK, "of a test", now=places.clock.now()))
     return store
 
 
@@ -129,7 +131,7 @@ def test_what_is_copied_back_is_the_same(filled, target, empty_sqlite_urls):
 def test_a_copy_that_was_interrupted_goes_on_where_it_was(filled, target, arrived, parts):
     with pytest.raises(Interruption):
         copy_store(filled.engine, target, on_progress=interrupt_after(parts), bounds=SMALL)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unusable):
         migrate.state(target)
     told = []
 
@@ -153,7 +155,7 @@ async def test_a_copy_that_was_killed_goes_on_where_it_was(many, target):
     os.kill(process.pid, signal.SIGKILL)
     await process.wait()
 
-    with pytest.raises(Unavailable, match="migrate-to"):
+    with pytest.raises(Unusable, match="migrate-to"):
         migrate.state(target)
     copied = {each.table: each.rows for each in await asyncio.to_thread(copy_store, many.engine, target)}
 
@@ -201,7 +203,7 @@ def test_a_row_that_did_not_arrive_as_it_was_is_found(filled, target, statement)
     with pytest.raises(CopyDiffers):
         copy_store(filled.engine, target, on_progress=tamper)
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unusable):
         migrate.state(target)
 
 

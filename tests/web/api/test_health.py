@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.broken_store import lose_table
-from tests.web.client import messages, queue
+from tests.web.client import BOT, messages, queue
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -21,6 +21,32 @@ async def test_it_is_ready(shared_api):
     answer = await shared_api.get("/readyz", key=None)
 
     assert (200, {"status": "ok"}) == (answer.status, answer.json)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/login", "/openapi.json", "/v1/me", messages()])
+async def test_head_is_answered_as_get_without_a_body(shared_api, path):
+    told, asked = await shared_api.ask("HEAD", path), await shared_api.get(path)
+
+    assert (200, b"") == (told.status, told.body)
+    assert asked.headers["Content-Type"] == told.headers["Content-Type"]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("path", [messages("?wait=5"), f"/v1/agents/{BOT}/events", queue("lease")])
+async def test_head_waits_for_nothing(shared_api, path):
+    answer = await shared_api.ask("HEAD", path)
+
+    assert (405, b"") == (answer.status, answer.body)
+
+
+async def test_head_of_a_message_does_not_mark_it(sqlite_api):
+    await sqlite_api.agent()
+    message = await sqlite_api.message()
+
+    assert 200 == (await sqlite_api.ask("HEAD", messages(f"/{message.id}"))).status
+
+    assert [message.id] == [each["message_id"] for each in (await sqlite_api.get(messages())).json["items"]]
 
 
 async def test_it_says_when_it_could_take_no_mail(sqlite_api):

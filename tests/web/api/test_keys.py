@@ -27,7 +27,7 @@ async def own_id(api_server, key=""):
 async def test_a_key_is_made_and_shown_once(api_server):
     new = await made(api_server, name="worker")
 
-    assert ("worker", None, ["read", "send", "admin"], None) == (
+    assert ("worker", None, ["read", "work", "send", "admin"], None) == (
         new["name"], new["agent"], new["scopes"], new["last_used_at"],
     )  # fmt: skip
     assert "2026-11-23T15:17:00Z" == new["created_at"]

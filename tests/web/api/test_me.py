@@ -21,7 +21,7 @@ async def test_a_caller_learns_who_they_are_and_what_they_may(sqlite_store, cloc
     assert (OWNER, "Ana", "2026-11-23T15:17:00Z", True) == (
         user["email"], user["name"], user["created_at"], user["id"].startswith("usr_"),
     )  # fmt: skip
-    assert ("", api_server.key[:12], None, ["read", "send", "admin"], "2026-11-23T15:17:00Z") == (
+    assert ("", api_server.key[:12], None, ["read", "work", "send", "admin"], "2026-11-23T15:17:00Z") == (
         key["name"], key["prefix"], key["agent"], key["scopes"], key["created_at"],
     )  # fmt: skip
     assert {

@@ -308,3 +308,36 @@ async def test_another_agents_message_is_not_found(api_server, rest):
     message = await api_server.message(agent="other@agents.example")
 
     assert (404, "message_not_found") == (await api_server.get(messages(f"/{message.id}{rest}"))).problem
+
+
+@on_sqlite
+async def test_a_key_that_only_reads_marks_nothing_and_takes_nothing(api_server):
+    await api_server.agent()
+    message = await api_server.message()
+    made = await api_server.post("/v1/keys", {"name": "dashboard", "scopes": ["read"]})
+    key = made.json["api_key"]
+
+    read = await api_server.get(messages(f"/{message.id}"), key=key)
+    marked = await api_server.patch(messages(f"/{message.id}"), {"status": "read"}, key=key)
+    leased = await api_server.post(f"/v1/agents/{BOT}/queue/lease", {}, key=key)
+
+    assert (200, "unread", 403, 403) == (read.status, read.json["status"], marked.status, leased.status)
+    assert [message.id] == await ids(api_server)
+    assert [message.id] == [
+        each["message"]["message_id"]
+        for each in (await api_server.post(f"/v1/agents/{BOT}/queue/lease", {})).json["items"]
+    ]
+
+
+@on_sqlite
+async def test_a_key_with_the_scope_work_leases_and_marks(api_server):
+    await api_server.agent()
+    message = await api_server.message()
+    made = await api_server.post("/v1/keys", {"name": "worker", "scopes": ["work"]})
+    key = made.json["api_key"]
+
+    leased = await api_server.post(f"/v1/agents/{BOT}/queue/lease", {}, key=key)
+    marked = await api_server.patch(messages(f"/{message.id}"), {"status": "read"}, key=key)
+    read = await api_server.get(messages(f"/{message.id}"), key=key)
+
+    assert (200, 1, 200, 403) == (leased.status, len(leased.json["items"]), marked.status, read.status)

@@ -322,3 +322,22 @@ async def test_a_client_that_hung_up_takes_no_message_with_it(api_server):
     leased = await lease_one(api_server, wait=5)
 
     assert 1 == leased["attempt"]
+
+
+async def test_an_answer_has_no_more_than_about_four_megabytes_of_mail(sqlite_api):
+    await sqlite_api.agent()
+    for _ in range(10):
+        await sqlite_api.message(b"Subject: big\r\n\r\n" + b"x" * 1_000_000 + b"\r\n")
+
+    counts = [len((await sqlite_api.post(queue("lease"), {"max": 100})).json["items"]) for _ in range(4)]
+
+    assert [4, 4, 2, 0] == counts
+    assert 0 == len(sqlite_api.app.authenticator.bytes_in_flight)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("wrong", [{"max": True}, {"max": "5"}, {"lease_seconds": "60"}, {"wait": "1"}, {"wait": True}])
+async def test_a_value_of_another_type_is_refused(shared_api, wrong):
+    answer = await shared_api.post(queue("lease"), wrong)
+
+    assert (422, "invalid_request") == answer.problem

@@ -103,8 +103,7 @@ async def test_a_conversation_that_is_none_is_not_found(scenario):
 
 
 NO_MAILS = [
-    ("to/50", {"to": [f"reader{number}@customer.example" for number in range(10_000)]}),
-    ("bcc/49", {"bcc": [f"reader{number}@customer.example" for number in range(10_000)]}),
+    ("bcc/49", {"bcc": [f"reader{number}@customer.example" for number in range(50)]}),
     ("to", {"to": []}),
     ("to", {"to": [BOT]}),
     ("to/0", {"to": ["ana"]}),
@@ -125,7 +124,6 @@ NO_MAILS = [
     ("attachments/0", {"attachments": [FILE | {"content_type": "text"}]}),
     ("headers/1", {"headers": [["X-A", "1"], ["x-a", "2"]]}),
     ("headers/0", {"headers": [["X-A", "x" * 1000]]}),
-    ("headers/50", {"headers": [[f"X-{number}", "1"] for number in range(51)]}),
     *(
         ("headers/0", {"headers": [[name, "ana@customer.example"]]})
         for name in ("From", "to", "BCC", "Sender", "Reply-To", "Return-Path", "Received", "DKIM-Signature")

@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from structlog.testing import capture_logs
 
-from relay.daemon import _api_limits
+from relay.bounds import make_api_limits
 from relay.directory.keys import find_holder
 from relay.settings import load
 from relay.signing.keys import new_key
@@ -38,11 +38,11 @@ async def statuses(api_server, times, **more):
 
 
 def test_what_the_operator_sets_is_what_holds():
-    assert ApiLimits() == _api_limits(load({}))
+    assert ApiLimits() == make_api_limits(load({}))
     names = ("rate_per_key", "rate_per_user", "failed_keys_per_peer", "request_seconds", "max_connections")
     given = {f"MAILSEAL_API_{name.upper()}": str(at) for at, name in enumerate(names, start=1)}
 
-    limits = _api_limits(load(given | {"MAILSEAL_API_MAX_BODY_BYTES": "70000"}))
+    limits = make_api_limits(load(given | {"MAILSEAL_API_MAX_BODY_BYTES": "70000"}))
 
     assert ([1, 2, 3, 4, 5], 70_000) == ([getattr(limits, name) for name in names], limits.max_body_bytes)
 

@@ -253,7 +253,7 @@ async def test_lists_show_agents_domains_with_records_and_keys_without_secrets(a
     assert "pending" in domains.text
     assert api_server.key[:12] in keys.text
     assert api_server.key not in keys.html
-    assert "read, send, admin" in keys.text
+    assert "read, work, send, admin" in keys.text
 
 
 async def test_a_key_is_made_shown_once_and_works(api_server, ana):
@@ -273,17 +273,38 @@ async def test_a_name_that_no_key_can_have_is_told_and_kept(ana):
 
 
 async def test_a_key_is_revoked_at_once_and_only_one_s_own(api_server, ana, eve):
-    page = await ana.get("/keys")
-    revoke = page.form("Revoke").action
+    revoke = next(link for link in (await ana.get("/keys")).links if link.endswith("/revoke"))
+    page = await ana.get(revoke)
     theirs = (await eve.get("/keys")).form("Create key").fields[0]
 
     assert 404 == (await eve.post(revoke, [theirs])).status
     assert 403 == (await ana.post(revoke, [])).status
     assert 200 == (await api_server.get("/v1/me")).status
+    assert "cannot be restored" in page.text
     await ana.press(page, "Revoke")
 
     assert 401 == (await api_server.get("/v1/me")).status
     assert 404 == (await ana.press(page, "Revoke")).status
+
+
+async def test_a_user_signs_out_everywhere_after_a_second_look(api_server, ana):
+    page = await ana.get("/sessions")
+    assert "this one" in page.text
+
+    asked = await ana.get("/sessions/end")
+    assert "API keys stay valid" in asked.text
+    await ana.press(asked, "Sign out everywhere")
+
+    assert "/login" in (await ana.get("/sessions")).path
+    assert 200 == (await api_server.get("/v1/me")).status
+
+
+async def test_the_sessions_of_a_user_are_listed_and_ended_over_the_api(api_server, ana):
+    listed = await api_server.get("/v1/me/sessions")
+    ended = await api_server.ask("DELETE", "/v1/me/sessions")
+
+    assert (1, {"ended": 1}) == (len(listed.json["items"]), ended.json)
+    assert "/login" in (await ana.get("/")).path
 
 
 # One mail
@@ -404,10 +425,12 @@ async def test_a_mail_that_did_not_go_out_is_queued_again_by_a_press(api_server,
     page = await ana.get(mail(wrote.id))
     assert (status == "unconfirmed") == any("Mark as sent" in [b[0] for b in form.buttons] for form in page.forms)
 
-    await ana.press(page, "Send again")
+    asked = await ana.press(page, "Send again")
+    assert status == (await now_of(wrote)).status
+    await ana.press(asked, "Send again")
 
     assert "queued" == (await now_of(wrote)).status
-    assert 409 == (await ana.press(page, "Send again")).status
+    assert 409 == (await ana.press(asked, "Send again")).status
 
 
 # Deciding, and changing

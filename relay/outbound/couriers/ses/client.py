@@ -3,13 +3,16 @@
 Importing this imports boto3, which takes half a second: only modules that are used with SES import it.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import boto3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
-from botocore.exceptions import NoRegionError
+from botocore.exceptions import HTTPClientError, NoRegionError
 
 from relay.errors import Misconfigured
+
+MAX_ANSWER: Final = 64 * 1024  # bytes of a body; SES answers with some hundred
 
 
 def ses_client(
@@ -26,6 +29,41 @@ def ses_client(
     )
     session = boto3.session.Session()
     try:
-        return session.client("sesv2", region_name=region, endpoint_url=endpoint_url, config=config)
+        client = session.client("sesv2", region_name=region, endpoint_url=endpoint_url, config=config)
     except NoRegionError as error:
         raise Misconfigured("MAILSEAL_SES_REGION: SES needs a region: set it, or AWS_REGION") from error
+    endpoint = client._endpoint  # noqa: SLF001 (botocore has no setting for the size of an answer)
+    endpoint.http_session = _BoundedSession(endpoint.http_session)
+    return client
+
+
+class _BoundedSession:
+    """botocore's HTTP session, but no more than MAX_ANSWER bytes of an answer's body are read."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def send(self, request: AWSPreparedRequest) -> AWSResponse:
+        """Send *request* and read the answer. Raises HTTPClientError, also for an answer that is too long."""
+        request.stream_output = True  # otherwise the session reads the whole body
+        answer = self._session.send(request)
+        try:
+            body = _read(answer.raw)
+        except Exception as error:  # of urllib3, which only botocore's session would translate
+            answer.raw.close()
+            raise HTTPClientError(error=error) from error
+        answer._content = body  # noqa: SLF001 (its only place)
+        return answer
+
+
+def _read(raw: Any) -> bytes:
+    """The body of the answer *raw* of urllib3. Raises ValueError if it is too long, and urllib3's errors."""
+    body = bytearray()
+    for part in raw.stream(MAX_ANSWER):
+        body += part
+        if len(body) > MAX_ANSWER:
+            raise ValueError(f"the answer has more than {MAX_ANSWER} bytes")
+    return bytes(body)

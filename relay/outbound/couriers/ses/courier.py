@@ -4,6 +4,7 @@ Importing boto3 takes half a second, so relay/outbound/couriers/ses/row.py impor
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
@@ -29,6 +30,7 @@ from relay.outbound.couriers.ses.events import ATTEMPT_TAG
 from store.errors import SendUnconfirmed
 
 _CONNECT_SECONDS: Final = 10
+_MESSAGE_ID: Final = re.compile(r"[!-~]{1,200}")
 _NOT_CONNECTED: Final = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
 
 
@@ -127,8 +129,10 @@ class SesCourier:
         except Exception as error:  # botocore raises any error for an answer that is not JSON of SES
             raise SendUnconfirmed(f"SES may have the mail: its answer cannot be read: {error!r}") from error
         message_id = answer.get("MessageId")
-        if not isinstance(message_id, str) or not message_id:
-            raise SendUnconfirmed("SES may have the mail: its answer has no message id")
+        if not isinstance(message_id, str) or not _MESSAGE_ID.fullmatch(message_id):
+            raise SendUnconfirmed(
+                "SES may have the mail: its answer has no message id of 1 to 200 printable characters"
+            )
         return message_id
 
 

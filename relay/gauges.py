@@ -1,0 +1,21 @@
+"""Connect the gauges of docs/contract.md §12 to the parts that know their values, except those of the database.
+
+The gauges of the database are in relay/jobs/figures.py.
+"""
+
+from relay.dns.cache import CachingResolver
+from relay.loop_watch import LoopWatch
+from relay.metrics import Metrics
+from relay.smtp.server import SmtpServer
+
+
+def watch_parts(metrics: Metrics, *, smtp: SmtpServer, resolver: CachingResolver, loop_watch: LoopWatch) -> None:
+    """Read the gauges of the SMTP server, its certificates, the DNS cache and the event loop at each scrape."""
+    metrics.watch("smtp_sessions", lambda: smtp.connections)
+    metrics.watch("certificate_expiry_timestamp_seconds", lambda: _certificate_end(smtp))
+    metrics.watch("dns_cache_bytes", lambda: resolver.bytes)
+    metrics.watch("loop_lag_seconds", loop_watch.longest)
+
+
+def _certificate_end(smtp: SmtpServer) -> float | None:
+    return smtp.certificates.ends_at.timestamp() if smtp.certificates is not None else None

@@ -1,0 +1,52 @@
+"""Store one mail for all its recipients in one transaction, and once where it comes again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from relay.errors import Deferred
+from relay.inbound.bytes import StoredMail
+from relay.inbound.duplicates import Copies
+from relay.inbound.returned import Returned, Revoked, revoke_returned
+from store.engine import Store
+from store.errors import AgentNotFound
+from store.mail.bodies import keep_ahead, keep_body
+from store.mail.messages import create_inbound_message
+from store.records.mail import NewMessage
+from store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the transaction did."""
+
+    ids: Sequence[str]  # in RCPT order: the message's own, or that of the first copy
+    revoked: Sequence[Revoked]
+
+
+async def keep(
+    mail: StoredMail, messages: Sequence[NewMessage], copies: Copies, returned: Returned, *, store: Store, now: datetime
+) -> Kept:
+    """Store *messages* with the bytes of *mail*, but for recipients that have a copy already.
+
+    Raises Deferred when a recipient was deleted, and the store's Unavailable.
+    """
+    if mail.content is None and None in await store.read(copies.first_ids):
+        await keep_ahead(mail.sha256, mail.pieces(), store=store, now=now)
+
+    def unit(tx: Tx) -> Kept:
+        revoked = revoke_returned(tx, returned, now=now) if returned.links else ()
+        first = copies.first_ids(tx)
+        if None in first:
+            keep_body(tx, mail.sha256, size=mail.size, content=mail.content, now=now)
+        for place, message in enumerate(messages):
+            if first[place] is None:
+                create_inbound_message(tx, message)
+                copies.keep(tx, place, message.id, now=now)
+        return Kept([known or message.id for known, message in zip(first, messages, strict=True)], revoked)
+
+    try:
+        return await store.write(unit)
+    except AgentNotFound as error:
+        # Deleted since its RCPT was answered. When the sender tries again, RCPT is refused for this agent only.
+        raise Deferred("a recipient was deleted during the transaction") from error
