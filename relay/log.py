@@ -12,6 +12,14 @@ import orjson
 import structlog
 
 _MAX_VALUE: Final = 500  # characters of a value; remote parties write some of them
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "exception": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
 
 
 class _Threshold:
@@ -56,7 +64,7 @@ def set_level(level: str) -> int:
 
 def _dropped(_logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Drop a line below the level."""
-    if structlog.stdlib.NAME_TO_LEVEL[method] < _threshold.lowest:
+    if _LEVELS[method] < _threshold.lowest:
         raise structlog.DropEvent
     return event
 

@@ -65,7 +65,7 @@ def test_a_link_made_in_the_moment_of_a_sign_in_is_good(link, enter):
     enter(link("n-2"))
 
 
-def test_a_sign_in_leaves_the_links_of_other_users_alone(store, places, clock, master, link, enter):
+def test_a_sign_in_leaves_the_links_of_other_users_alone(store, places, clock, master, link, enter):  # noqa: PLR0917
     bo = store.run(lambda tx: places.user(tx, "bo@owner.example"))
     address = sign_in_link(bo.id, epoch=0, base_url=BASE, key=master.links, nonce="n", now=clock.now())
     enter(link())

@@ -80,9 +80,11 @@ def report(letter: bytes) -> bytes:
     boundary = b"=_b"
     parts = [
         b"Content-Type: text/plain\r\n\r\nThe mailbox is full.\r\n",
-        b"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; host.example\r\n\r\n"
-        b"Final-Recipient: rfc822; ana@owner.example\r\nAction: failed\r\nStatus: 5.2.2\r\n"
-        b"Diagnostic-Code: smtp; 552 mailbox full\r\n",
+        (
+            b"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; host.example\r\n\r\n"
+            b"Final-Recipient: rfc822; ana@owner.example\r\nAction: failed\r\nStatus: 5.2.2\r\n"
+            b"Diagnostic-Code: smtp; 552 mailbox full\r\n"
+        ),
         b"Content-Type: message/rfc822\r\n\r\n" + letter,
     ]
     body = b"".join(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in parts) + b"--" + boundary + b"--\r\n"

@@ -120,7 +120,9 @@ async def test_a_database_that_does_not_answer_is_one_line_a_mail_with_its_words
     assert "exc_info" not in logs[0]
 
 
-@pytest.mark.parametrize("error", [Deferred("no nameserver"), BadSecret("not with this key"), ZeroDivisionError("zero")])
+@pytest.mark.parametrize(
+    "error", [Deferred("no nameserver"), BadSecret("not with this key"), ZeroDivisionError("zero")]
+)
 async def test_every_reply_that_puts_a_sender_off_is_logged_with_its_cause(open_server, connect, collector, error):
     client = await connect(await open_server())
     await client.greet()

@@ -142,8 +142,8 @@ def confirmation_url(message: SnsMessage) -> str:
 def _at_sns(url: str, topic_arn: str) -> str | None:
     """Path and query of *url* if its host is SNS in the region of the topic.
 
-    Every region has one host, and no other host below amazonaws.com is SNS: sns.s3.amazonaws.com would be a bucket that any
-    AWS customer can create.
+    Every region has one host, and no other host below amazonaws.com is SNS: sns.s3.amazonaws.com would be a
+    bucket that any AWS customer can create.
     """
     topic = _TOPIC.fullmatch(topic_arn)
     if topic is None:

@@ -123,7 +123,7 @@ async def resolve(request: Request, ctx: InjectedContext, who: InjectedUser, add
             question="If the first attempt did arrive, its recipients get the mail twice.",
             to=f"{mail_path(address, message_id)}/resolve",
             fields=(("verdict", "send_again"), ("confirmed", "yes")),
-            button="Send it again",
+            button="Send again",
             back=mail_path(address, message_id),
         )
     word: Resolution = "sent" if form["verdict"] == "sent" else "send_again"

@@ -31,9 +31,7 @@ CHANGED: Final = (
     "The draft was changed after this email was sent. Use the link in the newest email, or open the console."
 )
 OVER: Final = "The approval request has expired."
-RETURNED: Final = (
-    "A bounced email brought this link back to the relay, so the link was revoked. Decide in the console."
-)
+RETURNED: Final = "A bounced email brought this link back to the relay, so the link was revoked. Decide in the console."
 GONE: Final = "The message is no longer stored."
 _DECIDED: Final = (NotPendingApproval, Outdated, MessageNotFound, SendUnconfirmed)  # the page shows the outcome
 

@@ -25,7 +25,7 @@ REASONS: Final[Mapping[HoldReason, str]] = {
     "owner": "The owner of this agent reviews all messages before they are sent.",
     "sends": "The agent, or all agents of its owner, reached the limit of messages per hour. More need approval.",
     "replies": "The agent has reached its limit of replies per hour in this conversation. Further ones need approval.",
-    "recipients": "The agent, or all agents of its owner, reached the limit of new recipients per day. More need approval.",
+    "recipients": "The agent, or all agents of its owner, reached the limit of new recipients per day.",
 }
 _ENDS: Final[Mapping[ExpirationAction, str]] = {
     "approve": "the message is sent, as set by the agent's owner",

@@ -70,7 +70,9 @@ def test_messages_are_leased_oldest_first(mails, queue):
 
 
 @pytest.mark.parametrize(("max_bytes", "taken"), [(1, 1), (200, 2), (299, 2), (300, 3), (10_000, 3)])
-def test_a_lease_takes_as_many_messages_as_its_bytes_hold_and_at_least_one(store, places, poll, clock, max_bytes, taken):
+def test_a_lease_takes_as_many_messages_as_its_bytes_hold_and_at_least_one(
+    store, places, poll, clock, max_bytes, taken
+):
     raw = b"Subject: hi\r\n\r\n" + b"x" * 85
     sent = [store.run(lambda tx: places.message(tx, poll.address, raw)).id for _ in range(3)]
 

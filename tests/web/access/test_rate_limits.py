@@ -2,8 +2,8 @@
 
 import pytest
 
-from relay.web.http.peers import peer_name
 from relay.web.access.token_bucket import Buckets, BucketState, fields
+from relay.web.http.peers import peer_name
 
 
 def taken(buckets, times, *, at=0.0, name="a"):
