@@ -3,7 +3,7 @@
 Each step costs less than the next one, and none is done for a request that the step before refuses.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
@@ -20,7 +20,7 @@ from relay.web.answers.json_bounds import parsed_json
 from relay.web.answers.problems import claims_json
 from relay.web.http.limits import SMALL_BODY
 
-Handle = Callable[[Request], Awaitable[Response]]
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class JsonRoute(APIRoute):
@@ -35,8 +35,9 @@ class JsonRoute(APIRoute):
 
         async def handle_json(request: Request) -> Response:
             auth: RequestAuth | None = getattr(request.state, "auth", None)
-            for check in checks if auth else ():
-                check(auth)
+            if auth is not None:
+                for check in checks:
+                    check(auth)
             async with _room(request, auth):
                 await _read(request)
                 return await handle(request)
