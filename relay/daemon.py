@@ -52,6 +52,7 @@ from relay.wiring import (
     make_certificates,
     make_dns_identity,
     make_master,
+    make_peer_policy,
     make_receive_context,
     make_resolver,
     make_send_context,
@@ -126,6 +127,7 @@ class Daemon:
         self._health = StoreHealth(self.store, self.master, settings)
         self._resolver = make_resolver(settings, metrics=self._metrics)
         self._metrics.watch("dns_cache_bytes", lambda: self._resolver.bytes)
+        self._peer_policy = make_peer_policy(settings, resolver=self._resolver, metrics=self._metrics)
         self._receive_context = make_receive_context(
             settings,
             store=self.store,
@@ -348,6 +350,7 @@ class Daemon:
         began = loop.time()
         try:
             self._health.require_own()
+            await self._peer_policy.check(envelope)
             ids = await receive(envelope, spool, recipients, ctx=self._receive_context)
         except Exception as error:
             self._metrics.count_mail(mail_outcome(error))

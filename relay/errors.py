@@ -66,6 +66,10 @@ class Unauthenticated(Refused):
     """The agent accepts only mail from a verified sender."""
 
 
+class PeerListed(Refused):
+    """The peer's address is on a DNS block list that the operator uses."""
+
+
 class UndecodableMail(Refused):
     """The bytes cannot be parsed as mail."""
 
@@ -157,6 +161,10 @@ class SpoolFull(Deferred):
 
 class SenderUnproven(Deferred):
     """The sender cannot be authenticated now: DNS failed."""
+
+
+class Greylisted(Deferred):
+    """The peer is not known yet: its mail is deferred once (RFC 6647)."""
 
 
 class DnsUnavailable(Deferred):

@@ -169,7 +169,8 @@ def bounded_session(connector: aiohttp.TCPConnector | None = None, **options: An
     """A session whose answers are bounded, for the running loop; *options* are those of aiohttp.ClientSession."""
     check_aiohttp()
     connector = connector or aiohttp.TCPConnector()
-    connector._factory = partial(AnswerHandler, loop=connector._loop)  # type: ignore[assignment]  # noqa: SLF001
+    factory: Any = partial(AnswerHandler, loop=connector._loop)  # noqa: SLF001
+    connector._factory = factory  # noqa: SLF001
     return aiohttp.ClientSession(
         connector=connector,
         response_class=_NotedResponse,

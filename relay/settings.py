@@ -67,6 +67,7 @@ Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(ip_network)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_listed)]
 Seconds = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_listed), Field(min_length=1)]
 DomainName = Annotated[str, BeforeValidator(normalise_domain)]
+DomainNames = Annotated[tuple[DomainName, ...], BeforeValidator(_listed)]
 Mailbox = Annotated[str, BeforeValidator(_mailbox)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_paths)]
 
@@ -95,6 +96,8 @@ class Settings(BaseModel):
     dns_queries: int = Field(default=256, ge=8)
     dns_queries_per_peer: int = Field(default=64, ge=1)
     dns_queries_per_mail: int = Field(default=12, ge=1)
+    smtp_dnsbl: DomainNames = ()
+    smtp_greylist_seconds: float = Field(default=0, ge=0, le=3600)
     max_message_bytes: int = Field(default=36_700_160, ge=65_536)
     max_recipients: int = Field(default=100, ge=1)
     max_connections: int = Field(default=1000, ge=1)

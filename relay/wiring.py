@@ -1,5 +1,6 @@
 """Build collaborators from the settings, for the daemon and the commands."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from relay.dns.cache import CacheLimits, CachingResolver
 from relay.dns.resolver import Resolver
 from relay.dns.shares import ShareLimits
 from relay.inbound.limits import InboundLimits
+from relay.inbound.peer_policy import PeerPolicy
 from relay.inbound.receive import ReceiveContext
 from relay.inbound.receive import uncounted as uncounted_copies
 from relay.mail.envelope import Envelope
@@ -49,6 +51,7 @@ class SenderAuthenticator:
             keys=self._keys,
             now=now,
             body_size=spool.size - start,
+            describes=True,
         )
         self._metrics.count_verdict(verdict.dmarc.result, verified=verdict.verified)
         return verdict
@@ -71,6 +74,17 @@ def make_resolver(settings: Settings, *, metrics: Metrics | None = None) -> Cach
 def make_certificates(settings: Settings) -> Certificates | None:
     """The certificates of the SMTP server; None where the settings name none. Raises Misconfigured."""
     return Certificates(settings.tls_cert_file, settings.tls_key_file) if settings.tls_cert_file else None
+
+
+def make_peer_policy(settings: Settings, *, resolver: Resolver, metrics: Metrics) -> PeerPolicy:
+    """The block lists and the greylist of the settings."""
+    return PeerPolicy(
+        resolver,
+        zones=settings.smtp_dnsbl,
+        greylist_seconds=settings.smtp_greylist_seconds,
+        monotonic=time.monotonic,
+        count=metrics.count_bound,
+    )
 
 
 def make_master(settings: Settings) -> MasterKey:

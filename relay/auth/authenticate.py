@@ -1,7 +1,7 @@
 """Authenticate the sender of a message: SPF, DKIM, DMARC and ARC in one verdict."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from itertools import count
@@ -17,6 +17,7 @@ from relay.auth.dkim_signature import Signature, Unreadable
 from relay.auth.dmarc import conclude, discover
 from relay.auth.dmarc_walk import TreeWalk
 from relay.auth.from_field import from_address
+from relay.auth.sender_domain import PATIENCE, describe_sender, with_findings
 from relay.auth.spf import Sender, check_host
 from relay.auth.verdict import ArcResult, SpfResult, Verdict
 from relay.dns.budget import BudgetedResolver
@@ -44,6 +45,7 @@ async def authenticate(
     now: datetime,
     body_size: int = 0,
     budget_seconds: float = 20,
+    describes: bool = False,
 ) -> Verdict:
     """Authenticate the sender by SPF, DKIM, DMARC and ARC (docs/contract.md §3).
 
@@ -51,10 +53,25 @@ async def authenticate(
     up concurrently, those that decide `verified` first; a check without an answer after *budget_seconds* is
     a ``temperror``.
     *body* is called for each pass and returns an iterator over the bytes after the header
-    section; *body_size* is the number of those bytes.
+    section; *body_size* is the number of those bytes. With *describes*, the SPF detail also says what DNS
+    tells of the sender's domain and the peer's name, if that is known in time.
     """
     asker = Asker(peer=peer_share(envelope.peer.ip), mail=next(_numbers))
     lookups = BudgetedResolver(resolver, seconds=budget_seconds, questions=MAX_QUESTIONS, asker=asker)
+    judging = _judge(envelope, headers, body, lookups=lookups, keys=keys, now=now, body_size=body_size)
+    return await (_described(judging, envelope, lookups.ranked(Rank.OTHER)) if describes else judging)
+
+
+async def _judge(
+    envelope: Envelope,
+    headers: Headers,
+    body: BodyReader,
+    *,
+    lookups: BudgetedResolver,
+    keys: KeyCache,
+    now: datetime,
+    body_size: int,
+) -> Verdict:
     author = from_address(headers)
     from_domain = author.domain if author is not None else None
     size = headers.size
@@ -78,6 +95,17 @@ async def authenticate(
         above=HEADER_OFF_LOOP_BYTES,
     )
     return await conclude(from_domain, spf=spf, dkim=dkim, arc=arc, discovery=discovery, walk=walk, resolver=lookups)
+
+
+async def _described(judging: Awaitable[Verdict], envelope: Envelope, resolver: Resolver) -> Verdict:
+    """The verdict of *judging*, with what DNS tells of the sender in time."""
+    describing = asyncio.create_task(describe_sender(envelope, resolver=resolver))
+    try:
+        verdict = await judging
+        await asyncio.wait({describing}, timeout=PATIENCE)
+        return with_findings(verdict, describing.result()) if describing.done() else verdict
+    finally:
+        describing.cancel()
 
 
 async def check_spf(envelope: Envelope, *, resolver: Resolver) -> SpfResult:

@@ -178,20 +178,10 @@ class Evaluation:
         if self._validated is None:
             self._validated = []
             try:
-                answer = await self._resolver.lookup(self._sender.ip.reverse_pointer, "PTR")
+                self._validated.extend(await validated_names(self._sender.ip, resolver=self._resolver))
             except DnsUnavailable:
                 return []
-            for name in answer.records[:MAX_NAMES]:
-                if await self._leads_back(name):
-                    self._validated.append(name.lower().rstrip("."))
         return self._validated
-
-    async def _leads_back(self, name: str) -> bool:
-        try:
-            answer = await self._resolver.lookup(name, self._host_type) if _can_be_asked(name) else DnsAnswer(())
-        except DnsUnavailable:
-            return False
-        return any(_packed(address) == self._address for address in answer.records)
 
     async def _ask(self, name: str, rdtype: RdType) -> DnsAnswer:
         answer = await self._resolver.lookup(name, rdtype) if _can_be_asked(name) else DnsAnswer(())
@@ -248,6 +238,25 @@ class Evaluation:
             "c": str(ip),
             **self._text_values,
         }
+
+
+async def validated_names(ip: IPv4Address | IPv6Address, *, resolver: Resolver) -> list[str]:
+    """The names of *ip* that have *ip* as an address (RFC 7208 §5.5), at most ten.
+
+    Raises DnsUnavailable if DNS does not answer for the address; a name it does not answer for is left out.
+    """
+    answer = await resolver.lookup(ip.reverse_pointer, "PTR")
+    names = answer.records[:MAX_NAMES]
+    return [name.lower().rstrip(".") for name in names if await _leads_to(name, ip, resolver)]
+
+
+async def _leads_to(name: str, ip: IPv4Address | IPv6Address, resolver: Resolver) -> bool:
+    host_type: RdType = "A" if ip.version == 4 else "AAAA"
+    try:
+        answer = await resolver.lookup(name, host_type) if _can_be_asked(name) else DnsAnswer(())
+    except DnsUnavailable:
+        return False
+    return any(_packed(address) == ip.packed for address in answer.records)
 
 
 def _best_name(names: list[str], domain: str) -> str:

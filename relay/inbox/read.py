@@ -52,6 +52,15 @@ async def list_messages(
     return Page([message_item(message) for message in page.items], page.next_cursor)
 
 
+async def message_size(agent: str, message_id: str, *, store: Store, now: datetime) -> int:
+    """The size of the bytes of a message of either direction, before they are read.
+
+    Raises MessageNotFound.
+    """
+    size, _ = await store.read(lambda tx: find_bytes(tx, agent, message_id, now=now))
+    return size
+
+
 async def read_message(
     agent: str, message_id: str, *, peek: bool, base_url: str, store: Store, now: datetime
 ) -> dict[str, Any]:

@@ -14,8 +14,10 @@ from relay.errors import (
     BadSecret,
     DnsUnavailable,
     ForbiddenTarget,
+    Greylisted,
     HeaderTooLarge,
     MailLoop,
+    PeerListed,
     Refused,
     RelayError,
     SenderUnproven,
@@ -92,6 +94,7 @@ TOO_MANY_RECIPIENTS: Final = Reply(452, "4.5.3", "Too many recipients")
 NOT_A_COMMAND: Final = Reply(500, "5.5.1", "Command unrecognized")
 NOT_SMTP: Final = Reply(500, "5.5.2", "This is SMTP", closes=True)
 BAD_LINE_END: Final = Reply(500, "5.5.2", "Bare CR or LF in a command", closes=True)
+GREYLISTED: Final = Reply(451, "4.7.1", "Not known yet, try again later")
 LINE_TOO_LONG: Final = Reply(500, "5.5.2", "Command line too long", closes=True)
 EMPTY_LINE: Final = Reply(500, "5.5.2", "Empty command")
 HTTP_SPOKEN: Final = Reply(502, "5.5.1", "This is not HTTP", closes=True)
@@ -118,6 +121,7 @@ NUL_IN_DATA: Final = Reply(550, "5.6.0", "The mail has NUL octets")
 DATA_LINE_TOO_LONG: Final = Reply(550, "5.6.0", "The mail has too long a line")
 BARE_LINE_END: Final = Reply(550, "5.6.11", "The mail has bare CR or LF")
 SMUGGLING: Final = Reply(550, "5.6.11", "The mail has a bare CR or LF next to a dot", closes=True)
+PEER_LISTED: Final = Reply(550, "5.7.1", "Your address is on a block list that is used here")
 UNAUTHENTICATED: Final = Reply(550, "5.7.26", "The sender is not verified")
 TOO_LARGE: Final = Reply(552, "5.3.4", "The mail is too large")
 CHUNK_TOO_LARGE: Final = Reply(552, "5.3.4", "The chunk is larger than a mail may be", closes=True)
@@ -135,6 +139,8 @@ _IDS_A_LINE: Final = 13  # of 36 characters at most
 _BY_ERROR: Final[tuple[tuple[type[Exception], Reply], ...]] = (
     (UnknownRecipient, UNKNOWN_RECIPIENT),
     (Unauthenticated, UNAUTHENTICATED),
+    (PeerListed, PEER_LISTED),
+    (Greylisted, GREYLISTED),
     (UndecodableMail, UNDECODABLE),
     (HeaderTooLarge, HEADER_TOO_LARGE),
     (MailLoop, TOO_MANY_HOPS),

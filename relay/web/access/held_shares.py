@@ -35,6 +35,11 @@ class HeldShares:
             raise HTTPException(405)
         self._stack.enter_context(self._waits.held({**self._holders, **self._peer}))
 
+    async def carry(self, amount: int) -> None:
+        """Hold *amount* bytes of an answer unless they are few. Raises TooManyAtOnce."""
+        if amount > SMALL_BODY:
+            await self.take(amount)
+
     async def take(self, amount: int) -> None:
         """Hold *amount* bytes instead of those held before, once there is room for them. Raises TooManyAtOnce."""
         self._carried.close()

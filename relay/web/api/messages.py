@@ -99,6 +99,7 @@ async def get_message(
     """
     now = ctx.clock.now()
     peek = peek or shares.is_head or "work" not in auth.principal.key.scopes
+    await shares.carry(await read.message_size(agent.address, message_id, store=ctx.store, now=now))
     try:
         document = await read.read_message(
             agent.address, message_id, peek=peek, base_url=ctx.base_url, store=ctx.store, now=now
@@ -140,8 +141,10 @@ async def get_raw(agent: AgentReader, ctx: InjectedContext, message_id: MessageI
 @router.get("/{message_id}/attachments/{index}", response_class=Response, responses={200: _PART})
 @raises(MessageNotFound)
 async def get_attachment(
-    agent: AgentReader, ctx: InjectedContext, message_id: MessageId, index: AttachmentIndex
+    agent: AgentReader, ctx: InjectedContext, shares: InjectedShares, message_id: MessageId, index: AttachmentIndex
 ) -> Response:
     """Get one attachment, decoded."""
-    part = await read.read_attachment(agent.address, message_id, index, store=ctx.store, now=ctx.clock.now())
+    now = ctx.clock.now()
+    await shares.carry(await read.message_size(agent.address, message_id, store=ctx.store, now=now))
+    part = await read.read_attachment(agent.address, message_id, index, store=ctx.store, now=now)
     return file_answer(part.content, filename=part.filename or f"attachment-{index}", content_type=part.content_type)

@@ -6,8 +6,9 @@ from hashlib import sha256
 
 import pytest
 
+from store.directory.users import get_user_by_email
 from tests.one_database import on_sqlite
-from tests.web.client import BASE_URL, BOT, PAGE, WITH_FILES, messages
+from tests.web.client import BASE_URL, BOT, OWNER, PAGE, WITH_FILES, messages
 
 
 async def ids(api_server, query=""):
@@ -341,3 +342,17 @@ async def test_a_key_with_the_scope_work_leases_and_marks(api_server):
     read = await api_server.get(messages(f"/{message.id}"), key=key)
 
     assert (200, 1, 200, 403) == (leased.status, len(leased.json["items"]), marked.status, read.status)
+
+
+async def test_a_large_message_is_counted_until_its_answer_is_sent(sqlite_api):
+    await sqlite_api.agent()
+    message = await sqlite_api.message(b"Subject: big\r\n\r\n" + b"x" * 3_000_000)
+    shares = sqlite_api.app.authenticator.bytes_in_flight
+    user = await sqlite_api.store.read(lambda tx: get_user_by_email(tx, OWNER).id)
+
+    with shares.held({"user": user}, 32_000_000):
+        answer = await sqlite_api.get(messages(f"/{message.id}"))
+        assert (429, "too_many_at_once") == answer.problem
+
+    assert 200 == (await sqlite_api.get(messages(f"/{message.id}"))).status
+    assert 0 == len(shares)
