@@ -148,18 +148,21 @@ class Daemon:
             spool_directory=settings.spool_dir,
             metrics=self._metrics,
         )
+        self._web = self._make_web_server()
+        self._stack = contextlib.AsyncExitStack()
+        self._open = False
+        self.store.meter = self._metrics
+        watch_parts(self._metrics, smtp=self._smtp, resolver=self._resolver, loop_watch=self._loop_watch)
+
+    def _make_web_server(self) -> WebServer:
         ctx = self._ctx()
-        self._web = WebServer(
+        return WebServer(
             make_app(ctx),
             ctx.limits,
             base_url=ctx.base_url,
             on_stop=ctx.close,
             count_bound=ctx.metrics.count_bound,
         )
-        self._stack = contextlib.AsyncExitStack()
-        self._open = False
-        self.store.meter = self._metrics
-        watch_parts(self._metrics, smtp=self._smtp, resolver=self._resolver, loop_watch=self._loop_watch)
 
     async def start(self) -> Addresses:
         """Start all parts, the SMTP listener last.

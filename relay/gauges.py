@@ -1,4 +1,4 @@
-"""Connect the gauges of docs/contract.md §12 to the parts that know their values, except those of the database.
+"""Connect the gauges of docs/operations.md to the parts that know their values, except those of the database.
 
 The gauges of the database are in relay/jobs/figures.py.
 """

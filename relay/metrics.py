@@ -1,6 +1,6 @@
 """Prometheus metrics of one daemon: one registry, made at the start and passed on.
 
-Names and labels are in docs/contract.md §12 and docs/operations.md. A counter is counted where the event happens. A
+Names and labels are in docs/operations.md. A counter is counted where the event happens. A
 gauge is read at each scrape from a function, which returns a value that is in memory: a scrape asks no database.
 """
 

@@ -57,7 +57,7 @@ def rotate_master(
 
 
 def _reseal_all(tx: Tx, old: MasterKey, new: MasterKey, *, now: datetime) -> int:
-    """Encrypt all secrets anew. Raises BadSecret: one cannot be opened with the old key; then none is changed."""
+    """Encrypt all secrets with the new key. Raises BadSecret: the old key does not open one; none is changed."""
     if not is_master_of(tx, old):
         raise Misconfigured("the store belongs to another master key than the settings name")
     count = 0

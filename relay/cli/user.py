@@ -7,8 +7,8 @@ import click
 
 from relay.cli.destroy import confirm, yes_option
 from relay.cli.output import harmless, json_option, renamed, show, show_all
-from relay.cli.private_file import private_file
 from relay.cli.program import Program, pass_program
+from relay.private_file import private_file
 
 if TYPE_CHECKING:
     from store.transaction import Tx

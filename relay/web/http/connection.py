@@ -23,7 +23,7 @@ from relay.web.answers.problems import (
 )
 from relay.web.http.limits import MAX_HEAD, ApiLimits
 from relay.web.http.peers import TrustedProxies, peer_name
-from relay.web.http.pool import ConnectionPool, Phase
+from relay.web.http.pool import ConnectionPhase, ConnectionPool
 
 _PROGRESS_BYTES: Final = 262_144  # a body that brings this many bytes within the time limit gets the limit again
 _LINGER_SECONDS: Final = 2.0
@@ -130,13 +130,13 @@ class HttpConnection(H11Protocol):
     def _note_phase(self) -> None:
         """Tell the pool what this connection does now."""
         if self.conn.their_state is h11.SEND_BODY:
-            self.pool.enter(self, Phase.BODY)
+            self.pool.enter(self, ConnectionPhase.BODY)
         elif self.conn.their_state is not h11.IDLE:
-            self.pool.enter(self, Phase.ANSWER)
+            self.pool.enter(self, ConnectionPhase.ANSWER)
         elif self.cycle is None or self._has_partial_head():
-            self.pool.enter(self, Phase.HEAD)
+            self.pool.enter(self, ConnectionPhase.HEAD)
         else:
-            self.pool.enter(self, Phase.IDLE)
+            self.pool.enter(self, ConnectionPhase.IDLE)
 
     def _start_request_timer(self) -> None:
         """Start the time limit for receiving a request."""

@@ -11,7 +11,7 @@ from typing import Protocol
 from relay.web.http.limits import ApiLimits
 
 
-class Phase(Enum):
+class ConnectionPhase(Enum):
     """What a connection does."""
 
     HEAD = "it has sent no whole head"
@@ -33,7 +33,7 @@ class _Entry:
     def __init__(self, peer: str, *, is_proxy: bool) -> None:
         self.peer = peer
         self.is_proxy = is_proxy
-        self.phase = Phase.HEAD
+        self.phase = ConnectionPhase.HEAD
 
 
 class ConnectionPool:
@@ -44,7 +44,9 @@ class ConnectionPool:
         self._count = count  # a bound that was reached
         self._entries: dict[Pooled, _Entry] = {}
         self._peers: dict[str, dict[Pooled, None]] = {}
-        self._phases: dict[Phase, dict[Pooled, None]] = {phase: {} for phase in Phase}  # longest in the phase first
+        self._phases: dict[ConnectionPhase, dict[Pooled, None]] = {
+            phase: {} for phase in ConnectionPhase
+        }  # longest in the phase first
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -63,10 +65,10 @@ class ConnectionPool:
         if has_place:
             self._entries[connection] = _Entry(peer, is_proxy=is_proxy)
             self._peers.setdefault(peer, {})[connection] = None
-            self._phases[Phase.HEAD][connection] = None
+            self._phases[ConnectionPhase.HEAD][connection] = None
         return has_place
 
-    def enter(self, connection: Pooled, phase: Phase) -> None:
+    def enter(self, connection: Pooled, phase: ConnectionPhase) -> None:
         """Note that *connection* is in *phase* now."""
         entry = self._entries.get(connection)
         if entry is not None and entry.phase is not phase:
@@ -91,7 +93,7 @@ class ConnectionPool:
 
     def _drop_of(self, held: dict[Pooled, None]) -> bool:
         """Drop one of a peer's own connections, also one whose body has not arrived yet."""
-        for phase in (Phase.HEAD, Phase.IDLE, Phase.BODY):
+        for phase in (ConnectionPhase.HEAD, ConnectionPhase.IDLE, ConnectionPhase.BODY):
             for each in held:
                 if self._entries[each].phase is phase:
                     self._drop(each)
@@ -99,7 +101,7 @@ class ConnectionPool:
         return False
 
     def _drop_any(self) -> bool:
-        for phase in (Phase.HEAD, Phase.IDLE):
+        for phase in (ConnectionPhase.HEAD, ConnectionPhase.IDLE):
             for each in self._phases[phase]:
                 self._drop(each)
                 return True

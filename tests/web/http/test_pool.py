@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from relay.web.http.limits import ApiLimits
-from relay.web.http.pool import ConnectionPool, Phase
+from relay.web.http.pool import ConnectionPhase, ConnectionPool
 from tests.web.client import BOT, ApiServer
 from tests.web.http.wire import head, line
 
@@ -46,7 +46,10 @@ class Pool(ConnectionPool):
 
 def test_a_peer_at_its_bound_loses_its_oldest_connection_without_a_head():
     pool = Pool()
-    busy, idle, *silent = [pool.filled("a", phase)[0] for phase in (Phase.ANSWER, Phase.IDLE, Phase.HEAD, Phase.HEAD)]
+    busy, idle, *silent = [
+        pool.filled("a", phase)[0]
+        for phase in (ConnectionPhase.ANSWER, ConnectionPhase.IDLE, ConnectionPhase.HEAD, ConnectionPhase.HEAD)
+    ]
 
     assert pool.admit(Recorded(), "a", is_proxy=False)
 
@@ -56,11 +59,14 @@ def test_a_peer_at_its_bound_loses_its_oldest_connection_without_a_head():
 
 def test_a_peer_at_its_bound_loses_an_idle_connection_next_and_then_one_whose_body_arrives():
     pool = Pool()
-    busy, late, idle, _ = [pool.filled("a", each)[0] for each in (Phase.ANSWER, Phase.BODY, Phase.IDLE, Phase.ANSWER)]
+    busy, late, idle, _ = [
+        pool.filled("a", each)[0]
+        for each in (ConnectionPhase.ANSWER, ConnectionPhase.BODY, ConnectionPhase.IDLE, ConnectionPhase.ANSWER)
+    ]
 
-    (third,) = pool.filled("a", Phase.ANSWER)
+    (third,) = pool.filled("a", ConnectionPhase.ANSWER)
     assert (True, False) == (idle.dropped, late.dropped)
-    pool.filled("a", Phase.ANSWER)
+    pool.filled("a", ConnectionPhase.ANSWER)
     assert (True, False, False) == (late.dropped, busy.dropped, third.dropped)
     assert not pool.admit(Recorded(), "a", is_proxy=False)
 
@@ -68,7 +74,7 @@ def test_a_peer_at_its_bound_loses_an_idle_connection_next_and_then_one_whose_bo
 def test_a_trusted_proxy_may_hold_all_connections():
     pool = Pool()
 
-    pool.filled("proxy", Phase.ANSWER, 20, is_proxy=True)
+    pool.filled("proxy", ConnectionPhase.ANSWER, 20, is_proxy=True)
 
     assert not pool.admit(Recorded(), "proxy", is_proxy=True)
 
@@ -76,20 +82,20 @@ def test_a_trusted_proxy_may_hold_all_connections():
 def test_the_last_connections_are_for_peers_that_hold_none():
     pool = Pool()
     for peer in "abcdef":
-        pool.filled(peer, Phase.ANSWER, 3)
+        pool.filled(peer, ConnectionPhase.ANSWER, 3)
 
     assert not pool.admit(Recorded(), "a", is_proxy=False)
-    pool.filled("g", Phase.ANSWER)
-    pool.filled("h", Phase.ANSWER)
+    pool.filled("g", ConnectionPhase.ANSWER)
+    pool.filled("h", ConnectionPhase.ANSWER)
     assert not pool.admit(Recorded(), "i", is_proxy=False)
     assert ["http_connections"] * 2 == pool.reached
 
 
 def test_a_full_pool_drops_the_oldest_connection_without_a_head_of_any_peer():
     pool = Pool(max_connections_per_peer=100)
-    silent = pool.filled("a", Phase.HEAD, 18)
-    pool.filled("b", Phase.ANSWER)
-    pool.filled("c", Phase.ANSWER)
+    silent = pool.filled("a", ConnectionPhase.HEAD, 18)
+    pool.filled("b", ConnectionPhase.ANSWER)
+    pool.filled("c", ConnectionPhase.ANSWER)
 
     assert pool.admit(Recorded(), "d", is_proxy=False)
 
@@ -98,18 +104,18 @@ def test_a_full_pool_drops_the_oldest_connection_without_a_head_of_any_peer():
 
 def test_a_full_pool_keeps_bodies_of_other_peers():
     pool = Pool(max_connections_per_peer=100, max_connections=9)
-    pool.filled("a", Phase.BODY, 9)
+    pool.filled("a", ConnectionPhase.BODY, 9)
 
     assert not pool.admit(Recorded(), "b", is_proxy=False)
 
 
 def test_a_connection_that_left_has_no_share_and_leaves_only_once():
     pool = Pool()
-    (first, *_) = pool.filled("a", Phase.ANSWER, 4)
+    (first, *_) = pool.filled("a", ConnectionPhase.ANSWER, 4)
 
     pool.leave(first)
     pool.leave(first)
-    pool.enter(first, Phase.IDLE)
+    pool.enter(first, ConnectionPhase.IDLE)
 
     assert 3 == len(pool)
     assert pool.admit(Recorded(), "a", is_proxy=False)
