@@ -24,7 +24,8 @@ def serve(program: Program, *, may_migrate: bool) -> None:
 
     import uvloop
 
-    from relay import log, service
+    from relay import log
+    from relay import serve as service
 
     settings = program.settings
     log.configure(form=settings.log_format, level=settings.log_level)
