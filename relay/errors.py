@@ -7,7 +7,7 @@
     │   ├── BadAddress         not an address by RFC 5321 §4.1.2
     │   ├── UnknownRecipient   no agent has this address
     │   ├── Unauthenticated    the agent accepts only verified mail
-    │   ├── PeerListed         the peer is on a DNS block list
+    │   ├── PeerListed         the peer is on a DNS block list (RFC 5782)
     │   ├── UndecodableMail    the bytes cannot be parsed as mail
     │   ├── HeaderTooLarge     the header section has too many bytes or fields
     │   ├── MailLoop           too many Received fields (RFC 5321 §6.3)
@@ -29,7 +29,7 @@
     ├── Deferred           a retry can help
     │   ├── SpoolFull          no space for more mail on this machine
     │   ├── SenderUnproven     a DNS failure: the sender cannot be authenticated now
-    │   ├── Greylisted         the peer is unknown yet (RFC 6647)
+    │   ├── Greylisted         the first mail of an unknown peer (RFC 6647)
     │   ├── DnsUnavailable     no nameserver answered
     │   ├── CourierBusy        the provider does not accept mail now
     │   ├── Stopping           this process is stopping

@@ -1,6 +1,5 @@
 """Build collaborators from the settings, for the daemon and the commands."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -76,13 +75,13 @@ def make_certificates(settings: Settings) -> Certificates | None:
     return Certificates(settings.tls_cert_file, settings.tls_key_file) if settings.tls_cert_file else None
 
 
-def make_peer_policy(settings: Settings, *, resolver: Resolver, metrics: Metrics) -> PeerPolicy:
+def make_peer_policy(settings: Settings, *, resolver: Resolver, clock: Clock, metrics: Metrics) -> PeerPolicy:
     """The block lists and the greylist of the settings."""
     return PeerPolicy(
         resolver,
         zones=settings.smtp_dnsbl,
         greylist_seconds=settings.smtp_greylist_seconds,
-        monotonic=time.monotonic,
+        clock=clock,
         count=metrics.count_bound,
     )
 

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from relay.auth.authenticate import peer_share
+from relay.clock import Clock
 from relay.dns.resolver import Asker, Rank, Resolver
 from relay.errors import DnsUnavailable, Greylisted, PeerListed
 from relay.mail.envelope import Envelope
@@ -34,7 +35,7 @@ class PeerPolicy:
         resolver: For the block lists.
         zones: Domains of block lists, asked in order.
         greylist_seconds: The shortest time between the first and the second try; 0 defers no mail.
-        monotonic: A clock in seconds.
+        clock: The time of day.
         count: Called with the name of a bound that was reached.
     """
 
@@ -44,13 +45,13 @@ class PeerPolicy:
         *,
         zones: Sequence[str] = (),
         greylist_seconds: float = 0,
-        monotonic: Callable[[], float],
+        clock: Clock,
         count: Count = lambda _: None,
     ) -> None:
         self._resolver = resolver
         self._zones = tuple(zones)
         self._seconds = greylist_seconds
-        self._monotonic = monotonic
+        self._clock = clock
         self._count = count
         self._known: OrderedDict[str, float] = OrderedDict()  # peers that came back: until when
         self._first: OrderedDict[tuple[str, str, str], float] = OrderedDict()  # first tries: when
@@ -79,7 +80,7 @@ class PeerPolicy:
                 raise PeerListed
 
     def _check_greylist(self, envelope: Envelope) -> None:
-        now = self._monotonic()
+        now = self._clock.now().timestamp()
         peer = peer_share(envelope.peer.ip)
         if self._known.get(peer, 0.0) > now:
             self._keep_known(peer, now)

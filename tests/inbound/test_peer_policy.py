@@ -8,21 +8,14 @@ from relay.mail.address import Address
 from relay.mail.envelope import Envelope
 from relay.smtp.replies import mail_outcome, reply_to
 from tests.auth.mails import envelope
-from tests.fakes import FakeResolver
+from tests.fakes import FakeClock, FakeResolver
 
 LISTED = "7.2.0.192.bl.test"
 
 
-class Time:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 def policy(answers=(), *, down=(), **options):
     zone = {(LISTED, "A"): answers} if answers else {}
-    return PeerPolicy(FakeResolver(zone, down=down), **{"monotonic": Time()} | options)
+    return PeerPolicy(FakeResolver(zone, down=down), **{"clock": FakeClock()} | options)
 
 
 def mail(sender="a@sender.test", *, ip="192.0.2.7", to="bot@agents.test"):
@@ -68,11 +61,11 @@ async def test_an_unknown_peer_is_deferred_once_and_then_known():
         await policed.check(mail())
     assert reply_to(caught.value).wire.startswith(b"451 4.7.1 ")
     assert "deferred" == mail_outcome(caught.value)
-    policed._monotonic.now += 299
+    policed._clock.advance(seconds=299)
     with pytest.raises(Greylisted):
         await policed.check(mail())
 
-    policed._monotonic.now += 2
+    policed._clock.advance(seconds=2)
     await policed.check(mail())
     await policed.check(mail("other@sender.test"))
 
@@ -86,16 +79,16 @@ async def test_a_try_that_comes_too_late_is_a_first_one(late):
     for _ in range(2):
         with pytest.raises(Greylisted):
             await policed.check(mail())
-        policed._monotonic.now += late
+        policed._clock.advance(seconds=late)
 
 
 async def test_a_known_peer_that_has_not_written_for_long_is_unknown():
     policed = policy(greylist_seconds=300)
     with pytest.raises(Greylisted):
         await policed.check(mail())
-    policed._monotonic.now += 301
+    policed._clock.advance(seconds=301)
     await policed.check(mail())
-    policed._monotonic.now += KNOWN_SECONDS + 1
+    policed._clock.advance(seconds=KNOWN_SECONDS + 1)
 
     with pytest.raises(Greylisted):
         await policed.check(mail())
