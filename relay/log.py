@@ -56,7 +56,7 @@ def set_level(level: str) -> int:
 
 def _dropped(_logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Drop a line below the level."""
-    if structlog.stdlib.NAME_TO_LEVEL[method] < _threshold.lowest:
+    if logging.getLevelNamesMapping()[method.upper()] < _threshold.lowest:
         raise structlog.DropEvent
     return event
 

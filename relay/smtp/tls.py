@@ -37,13 +37,13 @@ class SmallTls(sslproto.SSLProtocol):
         if isinstance(handshake_exc, ssl.SSLError):
             self._process_outgoing()  # type: ignore[attr-defined]
             self._sends_alert = True
-        super()._on_handshake_complete(handshake_exc)  # type: ignore[misc]
+        super()._on_handshake_complete(handshake_exc)
 
     def _fatal_error(self, exc: BaseException, message: str = "TLS failed") -> None:
-        if self._sends_alert and self._transport is not None:  # type: ignore[has-type]
-            self._transport.close()  # type: ignore[has-type]
+        if self._sends_alert and self._transport is not None:
+            self._transport.close()
         else:
-            super()._fatal_error(exc, message)  # type: ignore[misc]
+            super()._fatal_error(exc, message)
 
 
 class Certificates:
@@ -108,7 +108,7 @@ class Certificates:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(_CIPHERS)
-        context.load_dh_params(_GROUP)
+        context.load_dh_params(str(_GROUP))
         # Session tickets do not help a mail server, and some senders fail to resume with one.
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
