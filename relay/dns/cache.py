@@ -18,7 +18,7 @@ import dns.resolver
 
 from relay.dns.exchange import Nameserver, exchange
 from relay.dns.resolver import RELAY, Asker, DnsAnswer, RdType
-from relay.dns.shares import Count, ShareLimits, Shares, Ticket
+from relay.dns.shares import Count, ShareLimits, DnsShares, Ticket
 from relay.dns.silence import SilentZones
 from relay.dns.wire import question, read
 from relay.errors import DnsUnavailable, Misconfigured
@@ -89,7 +89,7 @@ class CachingResolver:
         self._bytes = 0
         self._asking: dict[Key, asyncio.Task[DnsAnswer | None]] = {}
         self._queued: dict[Key, dict[Ticket, None]] = {}
-        self._shares = Shares(shares, count=count)
+        self._shares = DnsShares(shares, count=count)
         self._silence = SilentZones(monotonic)
         self._probes: dict[str, asyncio.Task[None]] = {}
         self._answered_at = float("-inf")

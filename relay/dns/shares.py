@@ -81,7 +81,7 @@ class _Mail:
     admitted: Counter[Rank] = field(default_factory=Counter)  # in the peer's queue or in progress
 
 
-class Shares:
+class DnsShares:
     """The slots of one resolver and the queue for them. Use it on one event loop."""
 
     def __init__(self, limits: ShareLimits | None = None, *, count: Count = lambda _: None) -> None:

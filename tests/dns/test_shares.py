@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from relay.auth.authenticate import peer_share
 from relay.dns.resolver import Asker, Rank
-from relay.dns.shares import ShareLimits, Shares
+from relay.dns.shares import ShareLimits, DnsShares
 
 
 def taken(tickets):
@@ -17,14 +17,14 @@ def taken(tickets):
 
 
 async def test_a_free_slot_is_granted_at_once():
-    shares = Shares()
+    shares = DnsShares()
 
     assert shares.enter(Asker("a", 1)).granted.result()
     assert (1, 0) == (shares.held, shares.waiting)
 
 
 async def test_a_message_holds_no_more_than_its_share_and_the_author_goes_first():
-    shares = Shares(ShareLimits(mail=4))
+    shares = DnsShares(ShareLimits(mail=4))
     late = [shares.enter(Asker("a", 1, Rank.ARC)) for _ in range(10)]
     other = [shares.enter(Asker("a", 1, Rank.OTHER)) for _ in range(10)]
     author = [shares.enter(Asker("a", 1, Rank.AUTHOR)) for _ in range(3)]
@@ -36,7 +36,7 @@ async def test_a_message_holds_no_more_than_its_share_and_the_author_goes_first(
 
 
 async def test_a_peer_holds_no_more_than_its_share():
-    shares = Shares(ShareLimits(total=100, peer=20))
+    shares = DnsShares(ShareLimits(total=100, peer=20))
     many = [shares.enter(Asker("a", number)) for number in range(100)]
     one = shares.enter(Asker("b", 1000))
 
@@ -45,7 +45,7 @@ async def test_a_peer_holds_no_more_than_its_share():
 
 
 async def test_the_reserve_is_for_peers_that_hold_hardly_any():
-    shares = Shares(ShareLimits(total=40, peer=40))
+    shares = DnsShares(ShareLimits(total=40, peer=40))
     many = [shares.enter(Asker(str(number % 5), number)) for number in range(200)]
     new = [shares.enter(Asker("new", 1000)) for _ in range(5)]
 
@@ -54,7 +54,7 @@ async def test_the_reserve_is_for_peers_that_hold_hardly_any():
 
 
 async def test_free_slots_go_to_the_waiting_peers_in_turn():
-    shares = Shares(ShareLimits(total=20, peer=20))
+    shares = DnsShares(ShareLimits(total=20, peer=20))
     first = [shares.enter(Asker("a", number)) for number in range(50)]
     second = [shares.enter(Asker("b", 100 + number)) for number in range(50)]
     assert (15, 3) == (len(taken(first)), len(taken(second)))
@@ -66,7 +66,7 @@ async def test_free_slots_go_to_the_waiting_peers_in_turn():
 
 
 async def test_arc_questions_hold_a_quarter_at_most():
-    shares = Shares(ShareLimits(total=40, peer=40))
+    shares = DnsShares(ShareLimits(total=40, peer=40))
     tickets = [shares.enter(Asker(str(number), number, Rank.ARC)) for number in range(50)]
 
     assert 10 == len(taken(tickets))
@@ -74,7 +74,7 @@ async def test_arc_questions_hold_a_quarter_at_most():
 
 
 async def test_a_caller_that_leaves_is_not_served_and_frees_its_place():
-    shares = Shares(ShareLimits(total=4, peer=4, mail=2))
+    shares = DnsShares(ShareLimits(total=4, peer=4, mail=2))
     first, second, third = (shares.enter(Asker("a", 1)) for _ in range(3))
     shares.leave(third)
     fourth = shares.enter(Asker("a", 1))
@@ -88,7 +88,7 @@ async def test_a_caller_that_leaves_is_not_served_and_frees_its_place():
 
 async def test_the_queue_is_bounded_and_a_newcomer_still_gets_in():
     counted = Counter()
-    shares = Shares(ShareLimits(total=8, peer=8, waiting=40), count=lambda bound: counted.update([bound]))
+    shares = DnsShares(ShareLimits(total=8, peer=8, waiting=40), count=lambda bound: counted.update([bound]))
     many = [shares.enter(Asker(str(number % 10), number)) for number in range(1000)]
 
     assert shares.waiting <= 40 + 3 * 10
@@ -104,7 +104,7 @@ ASKERS = st.builds(Asker, st.sampled_from("abc"), st.sampled_from([None, 1, 2, 3
 @given(st.lists(st.tuples(st.sampled_from(["enter", "end", "leave", "join"]), ASKERS, st.integers(0, 50))), st.data())
 async def test_no_order_of_events_loses_a_slot_or_passes_a_bound(events, data):
     limits = ShareLimits(total=8, peer=5, mail=4, waiting=30)
-    shares, waiting, holding = Shares(limits), [], []
+    shares, waiting, holding = DnsShares(limits), [], []
     for event, asker, place in events:
         if event == "enter":
             ticket = shares.enter(asker)

@@ -49,7 +49,7 @@ _HASHES: Final[Mapping[str, HashAlgorithm]] = {"1": SHA1(), "2": SHA256()}  # no
 
 
 class SnsApi(Protocol):
-    """Whoever posts, as they are asked in return."""
+    """Asks SNS for the proof of what it posted."""
 
     async def certificate(self, url: str) -> Certificate:
         """The certificate at *url*, which was checked. Raises SnsUnreachable."""
@@ -116,7 +116,7 @@ def check_message(message: SnsMessage, *, topic_arn: str, now: datetime) -> None
 
 
 def verify_message(message: SnsMessage, certificate: Certificate, *, now: datetime) -> None:
-    """Raise UnprovenEvent unless whoever holds the key of *certificate* signed *message*."""
+    """Raise UnprovenEvent unless *message* is signed by the key of *certificate*."""
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise UnprovenEvent("the certificate's time is not now")
     key = certificate.public_key()
