@@ -126,9 +126,7 @@ class Daemon:
         self.master = make_master(settings)
         self._health = StoreHealth(self.store, self.master, settings)
         self._resolver = make_resolver(settings, metrics=self._metrics)
-        self._peer_policy = make_peer_policy(
-            settings, resolver=self._resolver, clock=self._clock, metrics=self._metrics
-        )
+        self._peer_policy = make_peer_policy(settings, self._resolver, clock=self._clock, metrics=self._metrics)
         self._receive_context = make_receive_context(
             settings,
             store=self.store,

@@ -75,7 +75,7 @@ def make_certificates(settings: Settings) -> Certificates | None:
     return Certificates(settings.tls_cert_file, settings.tls_key_file) if settings.tls_cert_file else None
 
 
-def make_peer_policy(settings: Settings, *, resolver: Resolver, clock: Clock, metrics: Metrics) -> PeerPolicy:
+def make_peer_policy(settings: Settings, resolver: Resolver, *, clock: Clock, metrics: Metrics) -> PeerPolicy:
     """The block lists and the greylist of the settings."""
     return PeerPolicy(
         resolver,

@@ -28,7 +28,7 @@ def backup(program: Program, file: Path, *, force: bool, as_json: bool) -> None:
     from relay.data_dir_lock import shared_lock
     from relay.database import require_store
     from relay.errors import Refused
-    from store.upkeep.backup import back_up, dump_command
+    from store.upkeep.backup import back_up, dump_command, remember_backup
 
     settings = program.settings
     database = _database(settings)
@@ -37,6 +37,7 @@ def backup(program: Program, file: Path, *, force: bool, as_json: bool) -> None:
     require_store(settings)
     with shared_lock(settings.data_dir):
         made = back_up(database, file, overwrite=force)
+        remember_backup(database, now=program.now())
     show(
         {"file": str(made.file.absolute()), "bytes": made.size, "revision": made.revision, **made.rows}, as_json=as_json
     )

@@ -7,8 +7,9 @@ meanwhile do not restart it.
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from tempfile import mkstemp
@@ -20,6 +21,7 @@ from store.database.connect import PASSWORDS
 from store.database.migrate import UNFINISHED
 from store.database.sqlite_file import connect, move_into_place, pending_logs, remove, require_intact
 from store.errors import FileExists, InvalidValue, Unavailable
+from store.facts import LAST_BACKUP
 
 _COUNTED: Final = ("users", "agents", "messages")
 _HAS_TABLE: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?"
@@ -52,6 +54,16 @@ def back_up(database: Path, target: Path, *, overwrite: bool = False) -> Backup:
         found = inspect_copy(unfinished)
         move_into_place(unfinished, target)
     return Backup(file=target, size=target.stat().st_size, revision=found.revision, rows=found.rows)
+
+
+def remember_backup(database: Path, *, now: datetime) -> None:
+    """Write into the store at *database* that it was backed up *now*, for the daemon's metrics.
+
+    A store of an older revision has no place for it, and a locked one goes without.
+    """
+    at = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    with suppress(sqlite3.Error), closing(connect(database)) as connection, connection:
+        connection.execute("INSERT OR REPLACE INTO store_facts VALUES (?, '', ?)", (LAST_BACKUP, at))
 
 
 def inspect_copy(file: Path) -> Backup:

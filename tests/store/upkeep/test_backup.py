@@ -12,7 +12,8 @@ from sqlalchemy import text
 from store.database import migrate
 from store.database.connect import database_file, open_engine, open_store
 from store.errors import FileExists, InvalidValue, Unavailable
-from store.upkeep.backup import back_up, dump_command, restore_command
+from store.figures import read_figures
+from store.upkeep.backup import back_up, dump_command, remember_backup, restore_command
 from store.upkeep.restore import restore
 from tests.store.owned import dump
 
@@ -211,3 +212,15 @@ def test_how_postgresql_is_backed_up_is_told_without_the_password():
 )
 def test_only_a_sqlite_store_has_a_file(url, file):
     assert file == database_file(url)
+
+
+def test_the_store_remembers_its_last_backup(whole, database, clock):
+    remember_backup(database, now=clock.now())
+    clock.advance(days=1)
+    remember_backup(database, now=clock.now())
+
+    assert clock.now() == whole.run(lambda tx: read_figures(tx, now=clock.now())).last_backup_at
+
+
+def test_a_store_that_cannot_remember_a_backup_is_left_as_it_is(tmp_path, clock):
+    remember_backup(tmp_path / "empty.db", now=clock.now())
