@@ -31,6 +31,7 @@ from store.schema.inbound import (
     user_sessions,
     users,
 )
+from store.schema.digests import received_digests
 from store.schema.outbound import (
     feedback,
     known_recipients,
@@ -48,7 +49,7 @@ BATCH: Final = 1000  # messages per batch
 CHUNKS: Final = 100  # chunks of a long content per statement
 
 # Deleted by message_id, dependent tables first; and by user_id.
-_BESIDE_MESSAGES: Final = (send_attempts, feedback, notifications, outbound_attachments, outbound)
+_BESIDE_MESSAGES: Final = (received_digests, send_attempts, feedback, notifications, outbound_attachments, outbound)
 _OF_USER: Final = (
     *(usage_events, usage_days, user_sessions, idempotency_keys, api_keys),
     *(suppressions, notifications, used_links),

@@ -68,6 +68,7 @@ def test_a_verdict_is_printed_for_eyes_too(judge, empty, tmp_path):
 
 
 def test_judging_keeps_nothing(judge, empty):
+    empty.ok("init")
     judge(*FROM_ANA)
 
     assert [] == empty.json("message", "list")["items"]

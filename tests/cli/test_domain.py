@@ -10,6 +10,7 @@ PROOF = f"_mailseal.{DOMAIN}"
 @pytest.fixture
 def added(empty):
     """The claim of a domain, and the program that made it."""
+    empty.ok("init")
     empty.ok("user", "create", OWNER)
     empty.added = empty.json("domain", "add", DOMAIN, "--user", OWNER)
     return empty

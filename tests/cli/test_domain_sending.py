@@ -76,4 +76,4 @@ def test_a_domain_of_somebody_else_is_not_there(cli):
 def test_a_provider_that_is_not_there_ends_it_with_its_words(cli):
     result = cli.run(*COMMAND, "--json", **ses())
 
-    assert (1, "", True) == (result.exit_code, result.stdout, result.stderr.startswith("mailseal: SES: "))
+    assert (75, "", True) == (result.exit_code, result.stdout, result.stderr.startswith("mailseal: SES: "))

@@ -45,7 +45,7 @@ def test_a_key_can_be_for_one_agent_and_for_little(cli):
 def test_a_key_may_do_everything_unless_told_otherwise(cli):
     made = cli.json("key", "create", "--user", OWNER)
 
-    assert (None, ["read", "send", "admin"]) == (made["agent"], made["scopes"])
+    assert (None, ["read", "work", "send", "admin"]) == (made["agent"], made["scopes"])
 
 
 def test_a_scope_that_is_none_makes_no_key(cli):

@@ -14,7 +14,9 @@ def archive(cli, mail, tmp_path):
 
 @pytest.fixture
 def elsewhere(tmp_path):
-    return Cli(tmp_path / "elsewhere")
+    relay = Cli(tmp_path / "elsewhere")
+    relay.ok("init")
+    return relay
 
 
 def test_an_account_is_taken_in_by_another_relay(archive, elsewhere):

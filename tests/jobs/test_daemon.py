@@ -60,7 +60,7 @@ async def test_a_running_daemon_sends_a_letter_as_it_is_asked_for(tmp_path, sqli
 
     home.close()
     server.close()
-    assert ("mailseal@mx.here.example", [user.email]) == (mail_from, recipients)
+    assert ("<>", [user.email]) == (mail_from, recipients)
     assert b"/login/" in content
 
 

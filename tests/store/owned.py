@@ -16,6 +16,7 @@ from store.mail.bodies import CHUNK_BYTES, keep_body, keep_chunk
 from store.mail.deliveries import claim_due, enqueue, settle_retry
 from store.mail.messages import create_inbound_message
 from store.mail.queue import lease_messages
+from store.mail.received_digests import keep_digest
 from store.outbound.outbound import create_outbound_message, create_pending_outbound_message
 from store.outbound.sending import claim_approved, settle_failed, settle_sent
 from store.records.domains import RecordState
@@ -66,6 +67,7 @@ def _sign_in_and_ask(tx, places, user, poll, hook):
 def _receive(tx, places, user, poll, hook):
     own = f"Subject: to {user.email}\r\n\r\n".encode()
     first = places.message(tx, poll, SHARED, email_message_id=f"1@{poll}")
+    keep_digest(tx, sha256(own).digest(), first.id, now=places.clock.now())
     places.message(tx, poll, own, parent_ids=(first.email_message_id,))
     places.message(tx, hook, SHARED)
     keep_long(tx, hook, own, now=places.clock.now())
@@ -97,6 +99,7 @@ def _write(tx, places, user, poll, _hook):
     tx.execute(insert(suppressions), known | {"user_id": user.id, "reason": "bounced", "created_at": now})
     tx.execute(insert(feedback), told | {"event_id": "1", "kind": "bounced", "recipient": known["address"], "at": now})
     letter = {"id": hashed("letter", user.email), "user_id": user.id, "kind": "review", "revision": 1, **told}
+    letter |= {"nonce_hash": hashed("nonce", user.email), "link_hash": hashed("letter link", user.email)}
     tx.execute(insert(notifications), letter | {"status": "pending", "due_at": now, "created_at": now})
     tx.execute(insert(used_links), {"hash": hashed("link", user.email), "user_id": user.id, "expires_at": now})
     for settle in (settle_sent, settle_failed):

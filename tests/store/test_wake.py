@@ -5,6 +5,7 @@ import pytest
 
 from store.database import pg_listener as listen
 from store.database.connect import open_store
+from store.database.pg_limits import KEEPALIVE
 from store.database.pg_listener import PgListener, listener_for
 from store.database.sqlite_watcher import SqliteWatcher
 from store.directory.agents import delete_agent, update_agent_mode
@@ -205,7 +206,7 @@ async def test_a_commit_in_another_process_wakes_who_waits_here_and_again_after_
 
 def test_a_listener_that_is_cut_off_hears_again_before_long():
     assert listen._RECONNECT_SECONDS <= 2
-    assert listen._KEEPALIVE["keepalives_idle"] + 3 * listen._KEEPALIVE["keepalives_interval"] <= 15
+    assert KEEPALIVE["keepalives_idle"] + 3 * KEEPALIVE["keepalives_interval"] <= 15
 
 
 def test_each_database_is_listened_to_in_its_own_way(store):

@@ -172,7 +172,7 @@ def make(store, user, clock):
 
 
 def test_a_key_may_do_everything_for_every_agent_unless_something_is_said(key):
-    assert (None, ("read", "send", "admin")) == (key.agent, key.scopes)
+    assert (None, ("read", "work", "send", "admin")) == (key.agent, key.scopes)
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,9 @@ SECRET = {
     ("idempotency_keys", "request_hash"),
     ("used_links", "hash"),
     ("outbound_attachments", "content"),
+    ("notifications", "nonce_hash"),
+    ("notifications", "link_hash"),
+    ("received_digests", "digest"),
 }
 
 

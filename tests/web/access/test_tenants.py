@@ -37,7 +37,7 @@ NOWHERE = {
 }
 OWN = {  # one's own, nothing named
     *("me", "list_keys", "list_domains", "list_agents", "list_reviews", "deliveries", "suppressions"),
-    *("usage", "export"),
+    *("usage", "export", "list_sessions", "end_sessions"),
 }
 MAKING = {"make_key", "claim_domain", "make_agent", "replay_all_dead", "erase"}  # each looked at by itself below
 OPEN = {"healthz", "readyz", "metrics", "description", "reference"}
