@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, delete, func, select,
 from store.directory.domains import forget_if_unused
 from store.errors import UserNotFound
 from store.mail.body_gc import forget_bodies, forget_chunks
+from store.schema.digests import received_digests
 from store.schema.inbound import (
     agent_secrets,
     agents,
@@ -31,7 +32,6 @@ from store.schema.inbound import (
     user_sessions,
     users,
 )
-from store.schema.digests import received_digests
 from store.schema.outbound import (
     feedback,
     known_recipients,
