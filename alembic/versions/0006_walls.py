@@ -61,7 +61,7 @@ def make_received_digests() -> None:
     """Mails of the last 24 hours, to store one that comes again once (RFC 1047)."""
     op.create_table(
         "received_digests",
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("message_id", sa.Text(), nullable=False),
         sa.Column("received_at", TIME, nullable=False),
         sa.ForeignKeyConstraint(

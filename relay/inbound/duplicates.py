@@ -23,7 +23,7 @@ log = structlog.get_logger("relay.inbound")
 class Copies:
     """Where earlier copies of one mail are looked for: digests for each recipient, in RCPT order."""
 
-    digests: Sequence[tuple[bytes, ...]]  # the first is that of this mail; a copy under any of them counts
+    digests: Sequence[tuple[str, ...]]  # the first is that of this mail; a copy under any of them counts
     since: datetime
 
     def first_ids(self, tx: Tx) -> Sequence[str | None]:
@@ -70,5 +70,5 @@ def log_repeated(messages: Iterable[NewMessage], ids: Iterable[str]) -> int:
     return len(repeated)
 
 
-def _any(group: tuple[bytes, ...], found: Mapping[bytes, str]) -> str | None:
+def _any(group: tuple[str, ...], found: Mapping[str, str]) -> str | None:
     return next((found[digest] for digest in group if digest in found), None)

@@ -37,7 +37,7 @@ _FORGET_OLD: Final = (
 )
 
 
-def mail_digest(mail_from: str, recipient: str, content_sha256: bytes, *, verified: bool) -> bytes:
+def mail_digest(mail_from: str, recipient: str, content_sha256: bytes, *, verified: bool) -> str:
     """The digest of one mail to one *recipient*; *content_sha256* is of the bytes as the sender sent them.
 
     A verified mail has another digest than an unverified one: a stranger who sends a copy first must not keep the true
@@ -45,12 +45,12 @@ def mail_digest(mail_from: str, recipient: str, content_sha256: bytes, *, verifi
     """
     parts = (mail_from.encode(), recipient.encode(), b"verified" if verified else b"")
     head = b"".join(len(part).to_bytes(4) + part for part in parts)
-    return sha256(head + content_sha256).digest()
+    return sha256(head + content_sha256).hexdigest()
 
 
-def find_received(tx: Tx, digests: Sequence[bytes], *, since: datetime) -> Mapping[bytes, str]:
+def find_received(tx: Tx, digests: Sequence[str], *, since: datetime) -> Mapping[str, str]:
     """The message ids of those *digests* that were received after *since*."""
-    found: dict[bytes, str] = {}
+    found: dict[str, str] = {}
     for digest in digests:
         if (new := tx.notes.get((_FIND, digest))) is not None:
             found[digest] = new
@@ -58,13 +58,13 @@ def find_received(tx: Tx, digests: Sequence[bytes], *, since: datetime) -> Mappi
         rows = tx.execute_before_deferred(_FIND, {"digests": list(digests[at : at + _MOST_AT_ONCE])})
         for row in rows:
             if row.received_at > since:
-                found[bytes(row.digest)] = row.message_id
+                found[row.digest] = row.message_id
             else:
                 tx.execute(_FORGET_EXPIRED, {"gone": row.digest, "before": since})
     return found
 
 
-def keep_digest(tx: Tx, digest: bytes, message_id: str, *, now: datetime) -> None:
+def keep_digest(tx: Tx, digest: str, message_id: str, *, now: datetime) -> None:
     """Remember that *digest* was stored as the message *message_id*, in the transaction that stores it."""
     tx.defer(_INSERT, {"digest": digest, "message_id": message_id, "received_at": now})
     tx.notes[(_FIND, digest)] = message_id

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, LargeBinary, Table
+from sqlalchemy import Column, ForeignKey, Table, Text
 
 from store.schema.base import metadata
 from store.types import UtcDateTime
@@ -11,7 +11,7 @@ from store.types import UtcDateTime
 received_digests: Final = Table(
     "received_digests",
     metadata,
-    Column("digest", LargeBinary, primary_key=True),  # SHA-256 of reverse-path, recipient, verified, content
+    Column("digest", Text, primary_key=True),  # hex SHA-256 of reverse-path, recipient, verified, content
     Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("received_at", UtcDateTime, nullable=False, index=True),
 )

@@ -77,7 +77,7 @@ def test_what_is_there_instead_of_the_proof_is_told(published):
 def test_dns_that_does_not_answer_changes_nothing(added):
     result = added.run("domain", "verify", DOMAIN, "--user", OWNER)
 
-    assert (1, f"mailseal: no nameserver answered for {PROOF}\n") == (result.exit_code, result.stderr)
+    assert (75, f"mailseal: no nameserver answered for {PROOF}\n") == (result.exit_code, result.stderr)
     assert added.added == added.json("domain", "show", DOMAIN, "--user", OWNER)
 
 

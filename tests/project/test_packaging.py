@@ -45,7 +45,12 @@ def test_a_wrong_value_in_a_file_like_the_example_is_named(tmp_path):
 def test_the_wheel_shares_files_that_exist():
     shared = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
 
-    assert {"systemd/mailseal.service", "packaging/mailseal.example.toml", "packaging/constraints.txt"} == set(shared)
+    assert {
+        "systemd/mailseal.service",
+        "systemd/mailseal.socket",
+        "packaging/mailseal.example.toml",
+        "packaging/constraints.txt",
+    } == set(shared)
     assert [] == [name for name in shared if not (ROOT / name).is_file()]
     assert all(target == f"share/mailseal/{Path(name).name}" for name, target in shared.items())
 

@@ -195,7 +195,7 @@ QUESTIONS = {
     "expired messages": lambda tx, now: delete_expired_messages(tx, now=now + KEPT_FOR, limit=10),
     "old keys": lambda tx, now: delete_old_idempotency_keys(tx, now=now, limit=10),
     "old digests": lambda tx, now: delete_old_digests(tx, now=now, limit=10),
-    "a mail again": lambda tx, now: find_received(tx, [b"x" * 32], since=now),
+    "a mail again": lambda tx, now: find_received(tx, ["x" * 64], since=now),
     "old attempts": lambda tx, now: delete_old_attempts(tx, now=now, limit=10),
     "old deliveries": lambda tx, now: delete_old_deliveries(tx, now=now, limit=10),
     "old usage events": lambda tx, now: delete_old_usage_events(tx, now=now, limit=10),
