@@ -346,22 +346,20 @@ def expired_messages(agent, count, *, at):
     def unit(tx):
         contents = [b"%d" % number for number in range(count)]
         names = [sha256(content).hexdigest() for content in contents]
-        tx.execute(
-            insert(bodies),
-            [
-                {"sha256": name, "size": len(content), "content": content, "created_at": at}
-                for name, content in zip(names, contents, strict=True)
-            ],
-        )
+        kept = [
+            {"sha256": name, "size": len(content), "content": content, "created_at": at}
+            for name, content in zip(names, contents, strict=True)
+        ]
+        for first in range(0, count, 2000):
+            tx.execute(insert(bodies), kept[first : first + 2000])
         row = {"agent": agent, "direction": "inbound", "status": "unread", "recipient": agent, "raw_size": 5}
         times = {"received_at": at, "expires_at": at + KEPT_FOR, "visible_at": at}
-        tx.execute(
-            insert(messages),
-            [
-                row | times | {"id": f"msg_{number}", "seq": number + 1, "raw_sha256": name}
-                for number, name in enumerate(names)
-            ],
-        )
+        rows = [
+            row | times | {"id": f"msg_{number}", "seq": number + 1, "raw_sha256": name}
+            for number, name in enumerate(names)
+        ]
+        for first in range(0, count, 2000):  # a statement has to be answered within seconds
+            tx.execute(insert(messages), rows[first : first + 2000])
         tx.execute(update(agents).where(agents.c.address == agent).values(last_seq=count))
 
     return unit
