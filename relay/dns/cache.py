@@ -18,7 +18,7 @@ import dns.resolver
 
 from relay.dns.exchange import Nameserver, exchange
 from relay.dns.resolver import RELAY, Asker, DnsAnswer, RdType
-from relay.dns.shares import Count, ShareLimits, DnsShares, Ticket
+from relay.dns.shares import Count, DnsShares, ShareLimits, Ticket
 from relay.dns.silence import SilentZones
 from relay.dns.wire import question, read
 from relay.errors import DnsUnavailable, Misconfigured

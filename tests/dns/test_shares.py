@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from relay.auth.authenticate import peer_share
 from relay.dns.resolver import Asker, Rank
-from relay.dns.shares import ShareLimits, DnsShares
+from relay.dns.shares import DnsShares, ShareLimits
 
 
 def taken(tickets):
