@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
 
-from relay.auth.arc_set import Chain, Seal, newest_sealer, read_chain
+from relay.auth.arc_set import MAX_SETS, SEAL, Chain, Seal, newest_sealer, read_chain
 from relay.auth.body_hash import BodyDigest, BodyForm
 from relay.auth.canonical import relaxed_field
 from relay.auth.dkim import Keys, check
@@ -33,14 +33,14 @@ def find_chain(headers: Headers) -> Chain | ArcResult:
     """The chain to validate, or the final result if it is missing or malformed."""
     if not any(field.name.startswith("arc-") for field in headers.fields):
         return NO_CHAIN
+    seals = len(headers.all(SEAL))
+    if MAX_EVALUATED < seals <= MAX_SETS:
+        detail = f"a chain of {seals} sets; more than {MAX_EVALUATED} are not evaluated"
+        return ArcResult(result="policy", sealer=newest_sealer(headers), detail=detail)
     try:
-        chain = read_chain(headers)
+        return read_chain(headers) or NO_CHAIN
     except BadTags as error:
         return ArcResult(result="fail", sealer=newest_sealer(headers), detail=f"the chain is broken: {error}")
-    if chain is not None and len(chain.sets) > MAX_EVALUATED:
-        detail = f"a chain of {len(chain.sets)} sets; more than {MAX_EVALUATED} are not evaluated"
-        return ArcResult(result="policy", sealer=chain.sets[-1].seal.domain, detail=detail)
-    return chain or NO_CHAIN
 
 
 def validate(

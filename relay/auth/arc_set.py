@@ -63,6 +63,8 @@ def read_chain(headers: Headers) -> Chain | None:
     Raises BadTags if the chain is malformed.
     """
     fields = [field for field in headers.fields if field.name.startswith("arc-")]
+    if sum(field.name == SEAL for field in fields) > MAX_SETS:
+        raise BadTags("the chain has more than 50 sets")
     messages = _by_instance(field for field in fields if field.name == MESSAGE)
     seals = _by_instance(field for field in fields if field.name == SEAL)
     results = _by_instance(field for field in fields if field.name == RESULTS)
@@ -70,7 +72,7 @@ def read_chain(headers: Headers) -> Chain | None:
         return None
     count = len(seals)
     wanted = set(range(1, count + 1))
-    if count > MAX_SETS or not set(messages) == set(seals) == set(results) == wanted:
+    if not set(messages) == set(seals) == set(results) == wanted:
         raise BadTags("the sets are not complete")
     sets = [
         ArcSet(results=results[place], message=messages[place], seal=_read_seal(seals[place]))

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -128,14 +127,8 @@ def _make_ready(unfinished: Path, require_own: Callable[[Store], None], *, hold_
     return held
 
 
-def _free_name(database: Path, suffix: str) -> Path:
-    """A name beside *database* that no file has: two restores may fall into one second."""
-    names = (sibling(database, suffix if number == 1 else f"{suffix}-{number}") for number in count(1))
-    return next(name for name in names if not name.exists())
-
-
 def _put_in_place(unfinished: Path, database: Path, now: datetime) -> Path | None:
-    name = _free_name(database, f".before-restore-{now:%Y%m%dT%H%M%SZ}")
+    name = sibling(database, f".before-restore-{now:%Y%m%dT%H%M%SZ}")
     if not database.exists():
         move_logs_aside(database, name)
         move_into_place(unfinished, database)
