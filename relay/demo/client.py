@@ -51,13 +51,21 @@ class Hook:
 
 
 def send(mail: DemoMail, recipients: list[str], smtp: tuple[str, int]) -> list[str]:
-    """Send by SMTP; returns the message ids of the reply. Raises SMTPResponseException."""
+    """Send by SMTP; returns the message ids of the replies. Raises SMTPResponseException.
+
+    A bounce has one recipient, so it is sent once for each.
+    """
+    groups = [recipients] if mail.mail_from else [[each] for each in recipients]
     with smtplib.SMTP(*smtp, local_hostname="sender.customer.example") as client:
         client.ehlo_or_helo_if_needed()
-        _require(client.mail(mail.mail_from))
-        for recipient in recipients:
-            _require(client.rcpt(recipient))
-        _, reply = _require(client.data(mail.content))
+        return [message_id for group in groups for message_id in _transaction(client, mail, group)]
+
+
+def _transaction(client: smtplib.SMTP, mail: DemoMail, recipients: list[str]) -> list[str]:
+    _require(client.mail(mail.mail_from))
+    for recipient in recipients:
+        _require(client.rcpt(recipient))
+    _, reply = _require(client.data(mail.content))
     return [word for word in reply.decode().split() if word.startswith("msg_")]
 
 
