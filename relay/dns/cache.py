@@ -25,6 +25,8 @@ from relay.errors import DnsUnavailable, Misconfigured
 
 _ABSENT: Final = DnsAnswer(records=(), exists=False, ttl=0)
 _TRIES: Final = 2
+PATIENCE: Final = 1.0  # seconds a query has for certain; then it gives its slot to a peer that has hardly any
+_LOOK_SECONDS: Final = 0.25  # between two looks for such a query
 _ENTRY_BYTES: Final = 600  # of an entry without its records: key, answer, places in the tables
 _RECORD_BYTES: Final = 64
 
@@ -88,6 +90,7 @@ class CachingResolver:
         self._kept: OrderedDict[Key, _Entry] = OrderedDict()
         self._bytes = 0
         self._asking: dict[Key, asyncio.Task[DnsAnswer | None]] = {}
+        self._begun: dict[Key, tuple[float, Asker]] = {}  # of the queries in progress
         self._queued: dict[Key, dict[Ticket, None]] = {}
         self._shares = QuerySlots(shares, count=count)
         self._silence = SilentZones(monotonic)
@@ -187,6 +190,10 @@ class CachingResolver:
         if shared:
             self._queued.setdefault(key, {})[ticket] = None
         try:
+            while self._shares.is_newcomer(asker) and not ticket.granted.done():
+                await asyncio.wait({ticket.granted}, timeout=_LOOK_SECONDS)
+                if not ticket.granted.done():
+                    self._make_room()
             return await asyncio.shield(ticket.granted)
         except asyncio.CancelledError:
             self._shares.leave(ticket)
@@ -198,13 +205,26 @@ class CachingResolver:
                 if not tickets:
                     del self._queued[key]
 
+    def _make_room(self) -> None:
+        """End the query that has waited longest, of the least rank, if it has had its time."""
+        latest = self._monotonic() - PATIENCE
+        old = [(-asker.rank, began, key) for key, (began, asker) in self._begun.items() if began <= latest]
+        if old:
+            _, began, key = min(old)
+            self._count("dns_slow_query")
+            del self._begun[key]
+            self._asking[key].cancel()
+            self._note_silence(key[0], began)
+
     def _begin(self, key: Key, asker: Asker) -> asyncio.Task[DnsAnswer | None]:
         """Start the query for *key* in the slot of *asker*; all who wait for a slot for it join."""
         task = asyncio.create_task(self._ask_and_keep(key))
         self._asking[key] = task
+        self._begun[key] = (self._monotonic(), asker)
 
         def end(_: object) -> None:
             self._asking.pop(key, None)
+            self._begun.pop(key, None)
             self._shares.give_back(asker)
 
         task.add_done_callback(end)

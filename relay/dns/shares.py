@@ -107,6 +107,11 @@ class QuerySlots:
         """Tickets that wait for a slot."""
         return self._waiting
 
+    def is_newcomer(self, asker: Asker) -> bool:
+        """Whether the peer of *asker* holds hardly any slots, and its question is not one of rank ARC."""
+        peer = self._peers.get(asker.peer)
+        return asker.rank is not Rank.ARC and (peer is None or peer.held < NEWCOMER)
+
     def enter(self, asker: Asker) -> Ticket | None:
         """Queue for a slot, which may be granted at once; None if too many questions wait."""
         peer = self._peers.setdefault(asker.peer, _Peer())

@@ -1,6 +1,8 @@
 """Mails that name many domains whose nameservers never answer, beside a good mail of another sender."""
 
 import asyncio
+import socket
+import threading
 import time
 from functools import cache
 
@@ -36,6 +38,36 @@ def attack(number: int, *, silent: str, sets: int) -> bytes:
     return head + b"From: x@f%d.%s\r\n\r\nHi.\r\n" % (number, silent.encode())
 
 
+class ThreadedZone(SilentZone):
+    """A nameserver outside the event loop, which would read one datagram in each of its rounds."""
+
+    async def start(self):
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    @property
+    def address(self):
+        return self._socket.getsockname()
+
+    def _serve(self):
+        while True:
+            wire, peer = self._socket.recvfrom(4096)
+            if not wire:
+                return
+            reply = self.answer(wire, datagram=True)
+            if reply is not None:
+                self._socket.sendto(reply, peer)
+
+    async def stop(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            while self._thread.is_alive():  # a full buffer may drop one
+                last.sendto(b"", self.address)
+                await asyncio.to_thread(self._thread.join, 0.2)
+        self._socket.close()
+
+
 class World:
     def __init__(self, server):
         self.resolver = CachingResolver([server.address])
@@ -69,7 +101,7 @@ def good_zone(number):
 async def test_a_good_mail_beside_silent_domains_is_verified_without_delay(connections, peers, sets):
     if connections < peers > 1:
         pytest.skip("one connection has one peer")
-    server = SilentZone(
+    server = ThreadedZone(
         {key: text for number in range(40) for key, text in good_zone(number).items()}, silent=["evil.test"]
     )
     await server.start()
@@ -81,7 +113,7 @@ async def test_a_good_mail_beside_silent_domains_is_verified_without_delay(conne
         while True:
             mail = attack(next(sent), silent="evil.test", sets=sets)
             await world.judge(mail, envelope(f"x@e{next(sent)}.evil.test", ip=f"198.51.100.{place % peers}"))
-            await asyncio.sleep(1)  # 50 mails a second of 50 connections, where two a second were enough
+            await asyncio.sleep(5)  # ten mails a second of 50 connections, where two a second were enough
 
     for number in range(25):
         good_mail(number)

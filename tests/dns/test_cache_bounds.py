@@ -117,3 +117,28 @@ async def test_the_queries_in_progress_are_bounded(peers):
     results = await asyncio.gather(*asking, return_exceptions=True)
     assert all(isinstance(result, DnsUnavailable) for result in results)
     transport.close()
+
+
+async def test_a_query_that_had_its_second_gives_its_slot_to_a_newcomer():
+    silent, counted = Silent(), []
+    transport, address = await listening(silent)
+    limits = ShareLimits(total=8, peer=8)
+    resolver = CachingResolver([address], seconds=60, shares=limits, count=counted.append)
+    first = [
+        asyncio.create_task(resolver.lookup(f"a{number}.test", "A", asker=Asker(str(number)))) for number in range(8)
+    ]
+    await asyncio.sleep(0.05)
+    assert 8 == len(resolver._asking)
+
+    other = asyncio.create_task(resolver.lookup("b.test", "A", asker=Asker("new")))
+    async with asyncio.timeout(30):  # half of what the others wait for their nameserver
+        done, _ = await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        assert isinstance(done.pop().exception(), DnsUnavailable)
+        while ("b.test", "A") not in resolver._asking:  # noqa: ASYNC110 (nothing tells of it)
+            await asyncio.sleep(0.01)
+
+    assert 7 == len([key for key in resolver._asking if key[0].startswith("a")])
+    assert "dns_slow_query" in counted
+    await resolver.close()
+    await asyncio.gather(*first, other, return_exceptions=True)
+    transport.close()

@@ -3,7 +3,6 @@
 import asyncio
 import time
 
-import dns.message
 import pytest
 
 from relay.demo.zone_server import ZoneServer
@@ -21,11 +20,18 @@ class SilentZone(ZoneServer):
         self.unanswered = []
 
     def answer(self, wire, *, datagram):
-        name = dns.message.from_wire(wire).question[0].name.to_text(omit_final_dot=True).lower()
-        if any(name == zone or name.endswith("." + zone) for zone in self.silent):
-            self.unanswered.append(name)
+        # By bytes, as a message costs a millisecond to parse and a silent nameserver costs its asker nothing.
+        question = wire.lower()
+        if any(zone in question for zone in self._wire):
+            self.unanswered.append(wire)
             return None
         return super().answer(wire, datagram=datagram)
+
+    @property
+    def _wire(self):
+        return [
+            b"".join(bytes([len(label)]) + label.encode() for label in zone.split(".")) + b"\0" for zone in self.silent
+        ]
 
 
 @pytest.fixture
