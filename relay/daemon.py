@@ -32,10 +32,12 @@ from relay.jobs.letters import LetterRound
 from relay.jobs.retention import Cleaning
 from relay.jobs.schedule import Scheduler
 from relay.jobs.sending import Sending
+from relay.listening import show_address
 from relay.log import set_level
 from relay.loop_watch import make_loop_watch
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope
+from relay.master_files import read_master
 from relay.metrics import Metrics, program_version
 from relay.outbound.couriers.registry import make_event_sources
 from relay.reload import merge_settings
@@ -51,7 +53,6 @@ from relay.web.http.server import WebServer
 from relay.wiring import (
     make_certificates,
     make_dns_identity,
-    make_master,
     make_peer_policy,
     make_receive_context,
     make_resolver,
@@ -123,7 +124,7 @@ class Daemon:
         self._loop_watch = make_loop_watch()
         certificates = make_certificates(settings)
         self.store = store or open_database(settings, now=self._clock.now(), may_migrate=may_migrate)
-        self.master = make_master(settings)
+        self.master = read_master(settings)
         self._health = StoreHealth(self.store, self.master, settings)
         self._resolver = make_resolver(settings, metrics=self._metrics)
         self._peer_policy = make_peer_policy(settings, self._resolver, clock=self._clock, metrics=self._metrics)
@@ -372,4 +373,4 @@ def _store_name(store: Store) -> str:
 
 
 def _shown(addresses: Sequence[tuple[str, int]]) -> list[str]:
-    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses]
+    return [show_address(host, port) for host, port in addresses]

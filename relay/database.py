@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from relay.errors import Misconfigured
-from relay.master_files import finish_rotation
-from relay.settings import Settings, has_own_secret_file, make_master_secret, master_secret
+from relay.master_files import finish_rotation, read_master
+from relay.settings import Settings, has_own_secret_file, make_master_secret
 from relay.signing.master_check import adopt_master, has_check, is_master_of, needs_master
-from relay.signing.secrets import MasterKey, master_key
+from relay.signing.secrets import master_key
 from store.database import migrate
 from store.database.connect import database_file, open_store, place_of
 from store.database.sqlite_file import move_logs_aside
@@ -75,7 +75,7 @@ def require_own_key(store: Store, settings: Settings, *, now: datetime) -> None:
     Writes the check value where it is missing; completes a rotation that was interrupted. Raises Misconfigured.
     """
     with store.snapshot() as tx:
-        is_own, is_known = is_master_of(tx, master := _master(settings)), has_check(tx)
+        is_own, is_known = is_master_of(tx, master := read_master(settings)), has_check(tx)
     if not is_own and has_own_secret_file(settings):
         is_own = _finish_rotation(store, settings)
     elif is_own and not is_known:
@@ -95,10 +95,6 @@ def _finish_rotation(store: Store, settings: Settings) -> bool:
             return has_check(tx) and is_master_of(tx, master_key(material))
 
     return finish_rotation(Path(settings.secret_place), is_own=is_own)
-
-
-def _master(settings: Settings) -> MasterKey:
-    return master_key(master_secret(settings))
 
 
 def _belongs_to_a_key(store: Store) -> bool:

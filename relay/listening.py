@@ -1,4 +1,4 @@
-"""The error for an address that cannot be listened on: one that time mends, or a wrong setting."""
+"""Listen addresses: how they are written, and the error for one that cannot be bound."""
 
 import errno
 import socket
@@ -10,10 +10,14 @@ from relay.errors import ListenAddressBusy, Misconfigured, RelayError
 _PASSES: Final = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 
 
+def show_address(host: str, port: int) -> str:
+    """*host* and *port* as a URL has them: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def cannot_listen(host: str, port: int, error: OSError) -> RelayError:
     """The error to raise when *host* and *port* cannot be bound because of *error*."""
-    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    words = f"cannot listen on {shown}: {error.strerror or error}"
+    words = f"cannot listen on {show_address(host, port)}: {error.strerror or error}"
     if isinstance(error, socket.gaierror):
         return (ListenAddressBusy if error.errno == socket.EAI_AGAIN else Misconfigured)(words)
     return (ListenAddressBusy if error.errno in _PASSES else Misconfigured)(words)

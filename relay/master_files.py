@@ -1,4 +1,4 @@
-"""The files of the master key in the data directory while it is replaced.
+"""Read the master key, and replace its file in the data directory.
 
 The new key waits beside the old one, as ``secret.key.new``, until the store is encrypted under it; then it gets the
 name, and the old key is kept as ``secret.key.before-TIME``. After an interruption exactly one of both opens the store.
@@ -9,7 +9,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from relay.settings import make_secret_file, read_secret
+from relay.settings import Settings, make_secret_file, master_secret, read_secret
+from relay.signing.secrets import MasterKey, master_key
+from store.database.sqlite_file import sync
+
+
+def read_master(settings: Settings) -> MasterKey:
+    """The master key of the settings, which decrypts stored secrets. Raises Misconfigured."""
+    return master_key(master_secret(settings))
 
 
 def pending_file(file: Path) -> Path:
@@ -33,7 +40,7 @@ def put_pending_in_place(file: Path) -> Path:
     if file.exists() and not kept.exists():
         os.link(file, kept)
     pending_file(file).replace(file)
-    _sync(file.parent)
+    sync(file.parent)
     return kept
 
 
@@ -43,11 +50,3 @@ def finish_rotation(file: Path, *, is_own: Callable[[bytes], bool]) -> bool:
         return False
     put_pending_in_place(file)
     return True
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,13 +6,13 @@ each try is logged with its cause and told to systemd. What a person must change
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Final, TypeVar
 
 import structlog
 
 from relay.errors import Deferred
 from relay.systemd import notify_systemd
+from relay.tasks import rest
 from store.errors import Unavailable
 
 T = TypeVar("T")
@@ -35,9 +35,7 @@ async def start_patiently(
             return await start()
         except (Unavailable, Deferred) as error:
             _tell(error, seconds)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await stop.wait()
+        await rest(stop, seconds)
         seconds = min(seconds * 2, MOST_SECONDS)
     return None
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from relay.errors import Misconfigured
-from relay.master_files import make_pending, put_pending_in_place
-from relay.settings import Settings, has_own_secret_file, master_secret, read_secret
+from relay.master_files import make_pending, put_pending_in_place, read_master
+from relay.settings import Settings, has_own_secret_file, read_secret
 from relay.signing.agent_secret import reseal
 from relay.signing.master_check import is_master_of
 from relay.signing.secrets import NONCE_BYTES, MasterKey, master_key
@@ -38,7 +38,7 @@ def rotate_master(
     Misconfigured: the settings take the key from another place, and no *new_file* is given; or a file cannot be
     written. An interrupted rotation is completed by the next opening of the store, or by the same command again.
     """
-    old = master_key(master_secret(settings))
+    old = read_master(settings)
     own = has_own_secret_file(settings)
     if new_file is None and not own:
         raise Misconfigured(f"the master key is in {settings.secret_place}: give the new one with --new-key-file FILE")

@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from relay.backoff import RETRY_SECONDS
 from relay.errors import BadAddress, Misconfigured
+from relay.listening import show_address
 from relay.mail.address import parse_mailbox
 from store.database.connect import sqlite_url
 from store.names import normalise_domain
@@ -199,7 +200,7 @@ class Settings(BaseModel):
         if self.public_url:
             return self.public_url.rstrip("/")
         host, port = self.http_listen[0]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"http://{show_address(host, port)}"
 
     @property
     def spool_dir(self) -> Path:

@@ -1,7 +1,8 @@
-"""A set of asyncio tasks with one owner: spawn work, then drain it at a stop."""
+"""A set of asyncio tasks with one owner, drained at a stop, and a wait that a stop ends."""
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from relay.errors import Stopping
@@ -52,3 +53,10 @@ class TaskSet:
         for task in late:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def rest(stop: asyncio.Event, seconds: float) -> None:
+    """Return after *seconds*, or as soon as *stop* is set."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()

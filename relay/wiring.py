@@ -24,8 +24,8 @@ from relay.outbound.context import SendContext, uncounted
 from relay.outbound.couriers.registry import COURIERS, Couriers, find_courier, make_courier, make_identity_check
 from relay.outbound.couriers.senders import Senders
 from relay.outbound.policy import Caps
-from relay.settings import Settings, master_secret
-from relay.signing.secrets import MasterKey, master_key
+from relay.settings import Settings
+from relay.signing.secrets import MasterKey
 from relay.smtp.tls import Certificates
 from relay.spool import Spool
 from store.engine import Store
@@ -36,7 +36,7 @@ class SenderAuthenticator:
 
     def __init__(self, resolver: Resolver, metrics: Metrics | None = None) -> None:
         self._resolver = resolver
-        self._metrics = metrics or Metrics()
+        self._metrics = metrics
         self._keys = KeyCache()
 
     async def __call__(self, envelope: Envelope, headers: Headers, spool: Spool, *, now: datetime) -> Verdict:
@@ -52,7 +52,8 @@ class SenderAuthenticator:
             body_size=spool.size - start,
             describes=True,
         )
-        self._metrics.count_verdict(verdict.dmarc.result, verified=verdict.verified)
+        if self._metrics is not None:
+            self._metrics.count_verdict(verdict.dmarc.result, verified=verdict.verified)
         return verdict
 
 
@@ -84,11 +85,6 @@ def make_peer_policy(settings: Settings, resolver: Resolver, *, clock: Clock, me
         clock=clock,
         count=metrics.count_bound,
     )
-
-
-def make_master(settings: Settings) -> MasterKey:
-    """The master key, which decrypts stored secrets. Raises Misconfigured."""
-    return master_key(master_secret(settings))
 
 
 def make_routes(settings: Settings) -> Routes:

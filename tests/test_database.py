@@ -8,8 +8,8 @@ import pytest
 from relay.daemon import Daemon
 from relay.database import make_database, open_database
 from relay.errors import Misconfigured
+from relay.master_files import read_master
 from relay.settings import load
-from relay.wiring import make_master
 from store.errors import Unavailable
 from store.facts import MASTER_CHECK, forget_fact, read_fact
 from store.upkeep.backup import back_up
@@ -30,7 +30,7 @@ def settings(tmp_path):
     """Settings of a store that holds secrets."""
     made = settings_of(tmp_path / "data")
     store = make_database(made, now=NOW)
-    places = Places(FakeClock(), make_master(made))
+    places = Places(FakeClock(), read_master(made))
     store.run(places.poll_agent)
     store.engine.dispose()
     return made
@@ -69,7 +69,7 @@ def test_a_store_of_an_earlier_release_gets_the_check_value_of_the_key_that_open
 
     store = open_database(settings, now=NOW)
 
-    assert store.run(lambda tx: read_fact(tx, MASTER_CHECK)).value == make_master(settings).check
+    assert store.run(lambda tx: read_fact(tx, MASTER_CHECK)).value == read_master(settings).check
     store.engine.dispose()
 
 

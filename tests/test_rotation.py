@@ -11,9 +11,9 @@ from relay.clock import SystemClock
 from relay.database import make_database, open_database
 from relay.directory.agents import read_secrets
 from relay.errors import Misconfigured
+from relay.master_files import read_master
 from relay.rotation import rotate_master
 from relay.settings import load
-from relay.wiring import make_master
 from tests.places import Places
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,7 +46,7 @@ def settings_of(folder, **more):
 def settings(tmp_path):
     made = settings_of(tmp_path / "data")
     store = make_database(made, now=SystemClock().now())
-    store.run(Places(SystemClock(), make_master(made)).poll_agent)
+    store.run(Places(SystemClock(), read_master(made)).poll_agent)
     store.engine.dispose()
     return made
 
@@ -55,7 +55,7 @@ def opened_secret(settings):
     """The secret of the agent, as a command would show it now."""
     now = SystemClock().now()
     store = open_database(settings, now=now)
-    master = make_master(settings)
+    master = read_master(settings)
     try:
         return store.run(lambda tx: read_secrets(tx, AGENT, master=master, now=now))[0]["secret"]
     finally:

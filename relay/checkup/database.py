@@ -8,9 +8,9 @@ from typing import Final
 from relay.clock import Clock
 from relay.errors import Misconfigured
 from relay.finding import Finding, failing, ok, skipped, warning
-from relay.settings import Settings, master_secret
+from relay.master_files import read_master
+from relay.settings import Settings
 from relay.signing.master_check import is_master_of
-from relay.signing.secrets import master_key
 from store.database import migrate
 from store.database.connect import database_file, open_store
 from store.directory.agents import probe
@@ -92,7 +92,7 @@ def _revision(store: Store) -> Finding:
 def _own_key(store: Store, settings: Settings) -> Finding:
     """Whether the master key of the settings is the one that the store was made with."""
     try:
-        master = master_key(master_secret(settings))
+        master = read_master(settings)
         with store.snapshot() as tx:
             is_own = is_master_of(tx, master)
     except Misconfigured as error:

@@ -50,11 +50,10 @@ class Program:
     @cached_property
     def master(self) -> "MasterKey":
         """The key that decrypts stored secrets, once the store is open: it is the store's own. Raises Misconfigured."""
-        from relay.settings import master_secret
-        from relay.signing.secrets import master_key
+        from relay.master_files import read_master
 
         _ = self.store
-        return master_key(master_secret(self.settings))
+        return read_master(self.settings)
 
     def open_store(self, *, may_migrate: bool | None = None) -> "Store":
         """The store, closed when the command ends. Raises Misconfigured, Unavailable, DaemonRuns while it is moved."""

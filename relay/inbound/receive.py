@@ -23,12 +23,7 @@ from relay.inbound.duplicates import copies_of, log_repeated
 from relay.inbound.header_bounds import read_headers
 from relay.inbound.keep import keep
 from relay.inbound.limits import InboundLimits
-from relay.inbound.returned import (
-    find_returned,
-    log_revoked,
-    receive_returned,
-    without_relay,
-)
+from relay.inbound.returned import Returned, find_returned, log_revoked, receive_returned, without_relay
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers
 from relay.mail.routes import Routes
@@ -85,10 +80,26 @@ async def receive(
     now = ctx.clock.now()
     headers = await read_headers(spool, limits=ctx.limits, hostname=ctx.routes.hostname)
     returned = await find_returned(envelope, spool, key=ctx.master.links, now=now)
+    letters: Sequence[str] = ()
     if any(recipient.is_relay for recipient in recipients):
         letters = await receive_returned(envelope, recipients, returned, store=ctx.store, now=now)
-        others, agents = without_relay(envelope, recipients)
-        return [*letters, *(await receive(others, spool, agents, ctx=ctx))] if agents else letters
+        envelope, recipients = without_relay(envelope, recipients)
+        returned = Returned()  # its links are revoked by now
+    ids = await _store(envelope, spool, recipients, headers, returned, ctx=ctx) if recipients else ()
+    return [*letters, *ids]
+
+
+async def _store(
+    envelope: Envelope,
+    spool: Spool,
+    recipients: Sequence[Recipient],
+    headers: Headers,
+    returned: Returned,
+    *,
+    ctx: ReceiveContext,
+) -> Sequence[str]:
+    """Authenticate and seal the mail, and store it for *recipients*, which are all agents."""
+    now = ctx.clock.now()
     verdict = await ctx.judge(envelope, headers, spool, now=now)
     _require_trust(verdict, recipients)
     ids = [new_message_id() for _ in recipients]

@@ -5,7 +5,6 @@ mail is revoked in the transaction that stores the mail. A mail to the relay's o
 marks the letter that it returns as bounced, for the operator to see. See docs/contract.md §2.
 """
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from relay.mail.envelope import Envelope
 from relay.mail.link_tokens import find_link_tokens, may_hold_link_tokens
 from relay.signing.link import ReviewLink, SignInLink, nonce_hash, read_link
 from relay.spool import Spool
+from relay.threads import by_size
 from store.directory.reserved import is_relays_local
 from store.directory.used_links import revoke_link
 from store.engine import Store
@@ -58,10 +58,7 @@ class Revoked:
 
 async def find_returned(envelope: Envelope, spool: Spool, *, key: bytes, now: datetime) -> Returned:
     """Find the relay's links in a mail. Raises UndecodableMail for more look-alikes than can be checked."""
-    if spool.size <= _AT_ONCE:
-        tokens = _tokens(spool)
-    else:
-        tokens = await asyncio.to_thread(_tokens, spool)
+    tokens = await by_size(spool.size, lambda: _tokens(spool), above=_AT_ONCE)
     links = tuple(link for token in sorted(tokens) if (link := _valid(token, key=key, now=now)) is not None)
     nonces = tuple(nonce_hash(rcpt.tag) for rcpt in envelope.rcpt_to if rcpt.tag and is_relays_local(rcpt.local))
     if not links and not nonces:

@@ -16,8 +16,9 @@ from typing import Final, TypeVar
 import structlog
 
 from relay.clock import Clock
-from relay.jobs.schedule import Rest, rest
+from relay.jobs.schedule import Rest
 from relay.metrics import RemovedKind
+from relay.tasks import rest
 from store.database.checkpoint import checkpoint
 from store.directory.sessions import delete_expired_user_sessions
 from store.directory.used_links import delete_used_links

@@ -8,7 +8,6 @@ is logged, and the next comes at its usual time.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -16,7 +15,7 @@ from typing import Final
 import structlog
 
 from relay.clock import Clock
-from relay.tasks import TaskSet
+from relay.tasks import TaskSet, rest
 from store.errors import StoreError
 
 FIRST_SECONDS: Final = 5.0  # the longest wait before a first round, so that short-lived daemons run jobs too
@@ -28,13 +27,6 @@ Round = Callable[[asyncio.Event], Awaitable[None]]
 """One round of a job. Its argument is an event that is set when the daemon stops; a long round checks it."""
 Rest = Callable[[asyncio.Event, float], Awaitable[None]]
 """Wait for a number of seconds, or until the event is set."""
-
-
-async def rest(stop: asyncio.Event, seconds: float) -> None:
-    """Return after *seconds*, or as soon as *stop* is set."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
 
 
 def seconds_left(every: timedelta, passed: timedelta, *, jitter: float) -> float:

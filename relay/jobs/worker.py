@@ -13,9 +13,8 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 
-from relay.jobs.schedule import rest
 from relay.outbound.context import SendContext
-from relay.tasks import TaskSet
+from relay.tasks import TaskSet, rest
 from store.directory.sending_pause import read_pause
 from store.errors import StoreError
 from store.transaction import Tx

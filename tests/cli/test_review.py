@@ -3,9 +3,9 @@
 import json
 
 from relay.clock import SystemClock
+from relay.master_files import read_master
 from relay.settings import load
 from relay.signing.link import read_review_token
-from relay.wiring import make_master
 from store.records.outbound import Draft
 from tests.cli.conftest import BOT, OWNER
 from tests.cli.outgoing import hold, write
@@ -42,7 +42,7 @@ def test_a_draft_is_shown_whole_with_the_link_of_its_owner(cli):
     assert {"NEW DOMAIN"} == {mark for marks in shown["marks"].values() for mark in marks}
     settings = load(cli.settings)
     token = shown["review_url"].removeprefix(f"{settings.base_url}/review/")
-    link = read_review_token(token, key=make_master(settings).links, now=SystemClock().now())
+    link = read_review_token(token, key=read_master(settings).links, now=SystemClock().now())
     (owner,) = cli.json("user", "list")["items"]
     assert (message_id, 1, owner["user_id"]) == (link.message_id, link.revision, link.user_id)
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 from structlog.testing import capture_logs
 
-from relay.jobs.schedule import FIRST_SECONDS, JITTER, Scheduler, rest, seconds_left
+from relay.jobs.schedule import FIRST_SECONDS, JITTER, Scheduler, seconds_left
+from relay.tasks import rest
 from store.errors import Unavailable
 
 HOUR = 3600.0

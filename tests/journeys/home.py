@@ -10,10 +10,10 @@ from relay.clock import Clock, SystemClock
 from relay.daemon import Daemon
 from relay.directory.agents import read_secrets
 from relay.directory.keys import create_key
+from relay.master_files import read_master
 from relay.settings import Settings, load
 from relay.signing.check import RequestCheck, check_request
 from relay.signing.secrets import parse_whsec
-from relay.wiring import make_master
 from store.database.connect import open_store
 from store.engine import Store
 from store.mail.deliveries import list_deliveries
@@ -91,7 +91,7 @@ class Home:
     def agent(self, address: str = BOT, *, webhook: str | None = None, **more) -> None:
         """An agent with a webhook, or one that polls, on a verified domain; and a key of its owner."""
         settings = self.settings
-        places = Places(self.clock, make_master(settings), settings.webhook_allow_cidrs)
+        places = Places(self.clock, read_master(settings), settings.webhook_allow_cidrs)
 
         def unit(tx):
             user = places.user(tx)
@@ -106,7 +106,7 @@ class Home:
 
     def secret(self, agent: str = HOOK) -> str:
         """The agent's signing secret as its owner sees it."""
-        master, now = make_master(self.settings), self.clock.now()
+        master, now = read_master(self.settings), self.clock.now()
         return self.store.run(lambda tx: read_secrets(tx, agent, master=master, now=now))[0]["secret"]
 
     def checked(self, posted: Posted, agent: str = HOOK) -> RequestCheck:

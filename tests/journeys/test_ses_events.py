@@ -3,8 +3,8 @@
 import aiohttp
 import pytest
 
+from relay.master_files import read_master
 from relay.outbound.feedback.event_source import events_secret
-from relay.wiring import make_master
 from tests.journeys.home import Home
 from tests.outbound.feedback.topic import ARN, posted
 
@@ -33,6 +33,6 @@ async def test_the_place_that_sns_posts_to_is_where_the_settings_say(tmp_path, s
     home = Home(tmp_path / "data", sqlite_file_url, NOBODY, {f"MAILSEAL_{name}": each for name, each in more.items()})
     another_topic_s = posted(TopicArn=ARN.replace("mails", "others"))
 
-    found = await answered(home, secret or events_secret(make_master(home.settings), "ses"), another_topic_s)
+    found = await answered(home, secret or events_secret(read_master(home.settings), "ses"), another_topic_s)
 
     assert told == found

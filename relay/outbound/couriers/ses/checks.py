@@ -9,10 +9,10 @@ from typing import Final
 
 from relay.errors import CourierBusy, Misconfigured
 from relay.finding import Finding, failing, ok, skipped, warning
+from relay.master_files import read_master
 from relay.outbound.couriers.ses.account import SesAccount, read_account
 from relay.outbound.feedback.event_source import events_secret
-from relay.settings import Settings, master_secret
-from relay.signing.secrets import master_key
+from relay.settings import Settings
 
 _NAME: Final = "SES"
 _EVENTS: Final = "SES events"
@@ -66,6 +66,6 @@ def _derived_secret(settings: Settings) -> str | None:
     if not settings.has_master_secret:
         return None
     try:
-        return events_secret(master_key(master_secret(settings)), "ses")
+        return events_secret(read_master(settings), "ses")
     except Misconfigured:
         return None
