@@ -3,15 +3,15 @@
 Pure: the time is a parameter.
 """
 
-from collections import OrderedDict
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
+
+from relay.token_buckets import TokenBuckets
 
 PeerKey = tuple[int, int]  # bits of the prefix, and those bits as a number
 
 WIDE_FACTOR: Final = 3  # what a /48 may have, in shares of a /64
 _MAX_KNOWN: Final = 20_000  # networks whose rate is remembered; a forgotten one begins with a full minute
-_MINUTE: Final = 60.0
 
 
 def peer_keys(ip: IPv4Address | IPv6Address) -> tuple[PeerKey, ...]:
@@ -39,23 +39,15 @@ class PeerRate:
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute  # 0 sets no limit
-        self._buckets: OrderedDict[PeerKey, tuple[float, float]] = OrderedDict()  # tokens, and when they were counted
+        self._buckets: TokenBuckets[PeerKey] = TokenBuckets(most=_MAX_KNOWN)
 
     def take(self, ip: IPv4Address | IPv6Address, now: float) -> bool:
         """Count one of *ip* at *now* (seconds); False when one of its networks has had too many."""
         if not self._per_minute:
             return True
-        left = [(key, self._tokens(key, now)) for key in peer_keys(ip)]
-        if any(tokens < 1 for _, tokens in left):
+        sizes = {key: share(key, self._per_minute) for key in peer_keys(ip)}
+        if any(self._buckets.level(key, now, size=size) < 1 for key, size in sizes.items()):
             return False
-        for key, tokens in left:
-            self._buckets[key] = (tokens - 1, now)
-            self._buckets.move_to_end(key)
-        while len(self._buckets) > _MAX_KNOWN:
-            self._buckets.popitem(last=False)
+        for key, size in sizes.items():
+            self._buckets.take(key, now, size=size)
         return True
-
-    def _tokens(self, key: PeerKey, now: float) -> float:
-        most = share(key, self._per_minute)
-        tokens, at = self._buckets.get(key, (most, now))
-        return min(most, tokens + (now - at) * most / _MINUTE)
