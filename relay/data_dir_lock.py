@@ -19,7 +19,7 @@ _PRESENCE_FILE: Final = "mailseal.present"
 
 @contextmanager
 def shared_lock(data_dir: Path) -> Iterator[None]:
-    """Use the data directory beside other processes: by a daemon, or by a command.
+    """Share the data directory with other processes: by a daemon, or by a command.
 
     Creates the directory if it is missing. Raises DaemonRuns: a command holds it exclusively. Raises Misconfigured: it
     cannot be locked.

@@ -1,7 +1,7 @@
 """Open the store that the settings name, and only that one; make it where the operator asks for a new one.
 
 A store that was there and is not is never taken for a new one, and a store is never used with a master key that is not
-its own: such a relay would look healthy, and refuse or put off all mail.
+its own: such a relay would look healthy, and refuse or defer all mail.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def make_database(settings: Settings, *, now: datetime, is_new: bool = False) ->
     """The store of the settings, made where there is none, with its master key.
 
     Does nothing to a store that exists, except that it brings it to the newest revision. *is_new* makes an empty store
-    beside a master key whose own store is gone. Raises the same errors as open_database.
+    for a master key whose own store is gone. Raises the same errors as open_database.
     """
     with _explained():
         _make_directory(settings)
@@ -120,8 +120,8 @@ def _is_there(file: Path) -> bool:
 
 def _require_nothing_lost(file: Path, settings: Settings) -> None:
     """Raise Misconfigured where the missing or empty *file* held a store once: its master key or its logs are there."""
-    beside = [settings.data_dir / "secret.key", file.with_name(file.name + "-wal")]
-    found = next((path for path in beside if path.exists()), file if file.exists() else None)
+    traces = [settings.data_dir / "secret.key", file.with_name(file.name + "-wal")]
+    found = next((path for path in traces if path.exists()), file if file.exists() else None)
     if found is None:
         return
     is_empty = "is empty" if file.exists() else "is gone"

@@ -1,7 +1,7 @@
 """Read the master key, and replace its file in the data directory.
 
-The new key waits beside the old one, as ``secret.key.new``, until the store is encrypted under it; then it gets the
-name, and the old key is kept as ``secret.key.before-TIME``. After an interruption exactly one of both opens the store.
+The new key waits as ``secret.key.new`` until the store is encrypted under it; then it gets the name, and
+the old key is kept as ``secret.key.before-TIME``. After an interruption exactly one of both opens the store.
 """
 
 import os

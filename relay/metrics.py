@@ -107,7 +107,7 @@ class Metrics:
     """The metrics of one process."""
 
     def __init__(self) -> None:
-        # A series beside each counter that no alert reads.
+        # The extra series of each counter, which no alert reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):

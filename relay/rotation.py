@@ -52,7 +52,7 @@ def rotate_master(
         kept = put_pending_in_place(file) if new_file is None else None
         on_step("done")
     except OSError as error:
-        raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot write beside {file}: {error.strerror}") from error
+        raise Misconfigured(f"MAILSEAL_DATA_DIR: cannot write to the folder of {file}: {error.strerror}") from error
     return count, kept
 
 

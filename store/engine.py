@@ -2,7 +2,7 @@
 
 A *unit* is a synchronous function ``unit(tx) -> value`` made of the queries in this package.
 ``await store.write(unit)`` runs it in one transaction with all other units waiting at that moment,
-so that one fsync serves all of them; ``await store.read(unit)`` runs it on a reader, beside the writer.
+so that one fsync serves all of them; ``await store.read(unit)`` runs it on a reader, in parallel to the writer.
 
 A unit may run more than once. A group first runs without savepoints. If one unit fails, the group is rolled
 back and run again with a savepoint per unit, so that a failure affects only its own unit. A unit that loses a

@@ -1,4 +1,4 @@
-"""Tell what DNS says of a message's sender beside the verdict: can its domain be written to, what is the peer's name.
+"""Tell in the verdict what DNS says of a sender: can its domain be written to, and what is the peer's name.
 
 Nothing here changes `verified`. The findings are sentences in the detail of the SPF result: that the domain of
 MAIL FROM does not exist or accepts no mail (a null MX, RFC 7505), so an answer cannot arrive; and whether the name

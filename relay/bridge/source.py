@@ -1,6 +1,6 @@
 """A relay's event stream over HTTP: one connection, read until it ends.
 
-The second module that uses the HTTP client, beside relay/delivery/post.py: that one posts to addresses chosen by other
+The second module that uses the HTTP client. The first, relay/delivery/post.py, posts to addresses chosen by other
 users, this one reads for hours from the one address that its own user named.
 """
 

@@ -15,7 +15,7 @@ class SendingRecords:
     dkim_note: str  # for people
 
 
-# Mail that leaves by the hosts that also receive it, signed by a program beside this relay.
+# Mail that leaves by the hosts that also receive it, signed by another program on the host.
 OWN_HOSTS: Final = SendingRecords(
     spf="mx",
     dkim_type="TXT",

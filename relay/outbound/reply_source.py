@@ -21,7 +21,7 @@ from store.transaction import Tx
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplySource:
-    """A message, with what its row says beside its bytes."""
+    """A message, its bytes and what its row says."""
 
     original: Original
     conversation_id: str | None

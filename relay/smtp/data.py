@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Final
 
 _EOD: Final = b"\r\n.\r\n"
-# A bare line end beside a dot: what another server may read as the end of the mail.
+# A bare line end next to a dot: what another server may read as the end of the mail.
 _FAKE_END: Final = re.compile(rb"(?<!\r)\n\.|\.\n|\r\.|\.\r[^\n]")
 
 
@@ -78,7 +78,7 @@ class DotReceiver:
         self._virtual = 2  # octets of _held that the client did not send
         self._tail = b""  # the last octets before _held
         self.done = False
-        self.smuggles = False  # a bare line end beside a dot was seen: end the session after the reply
+        self.smuggles = False  # a bare line end next to a dot was seen: end the session after the reply
         self.rest = b""  # octets after the end: the client's next commands
 
     @property

@@ -2,7 +2,7 @@
 
 Senders on port 25 are opportunistic: one that finds no common cipher sends the mail in clear. So every cipher that
 encrypts and authenticates the server is accepted, also the older ones of TLS 1.2, and an RSA certificate can be used
-beside an ECDSA one.
+together with an ECDSA one.
 """
 
 import ssl

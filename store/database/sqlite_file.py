@@ -29,13 +29,13 @@ def sibling(file: Path, rest: str) -> Path:
 
 
 def remove(file: Path) -> None:
-    """Delete *file* and the log and index files that SQLite keeps beside it."""
+    """Delete *file* and the log and index files that SQLite keeps for it."""
     for rest in ("", *_SIBLINGS):
         sibling(file, rest).unlink(missing_ok=True)
 
 
 def move_logs_aside(file: Path, aside: Path) -> None:
-    """Move the logs of *file* beside *aside*, so that no other content meets them.
+    """Move the logs of *file* to the name of *aside*, so that no other content meets them.
 
     The logs are kept: they may hold changes of the old file. The shared-memory index is deleted.
     """
@@ -46,7 +46,7 @@ def move_logs_aside(file: Path, aside: Path) -> None:
 
 
 def require_intact(file: Path) -> None:
-    """Check the integrity of a SQLite database; leaves no log beside *file*.
+    """Check the integrity of a SQLite database; leaves no log of *file*.
 
     Raises InvalidValue: damaged, a broken foreign key, or not a SQLite database.
     """

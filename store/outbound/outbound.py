@@ -1,4 +1,4 @@
-"""Outbound messages: create, read, rewrite and scrub. A row in ``messages`` for lists, the content beside it.
+"""Outbound messages: create, read, rewrite and scrub. A row in ``messages`` for lists, the content apart from it.
 
 The content is kept until the message is sent, rejected or expired, and removed then.
 """
@@ -56,7 +56,7 @@ _SCRUB: Final = (
 _WIRE: Final = select(messages.c.raw_sha256).where(messages.c.id == bindparam("message"))
 _DROP_WIRE: Final = update(messages).where(messages.c.id == bindparam("message")).values(raw_sha256=None)
 _INSERT: Final = insert(messages)
-_INSERT_BESIDE: Final = insert(outbound)
+_INSERT_CONTENT: Final = insert(outbound)
 
 
 def create_outbound_message(tx: Tx, new: NewOutbound) -> OutboundMessage:
@@ -223,7 +223,7 @@ def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: 
         "hold_expires_at": hold_expires_at,
     }
     tx.execute(_INSERT, row)
-    beside = {
+    content_row = {
         "message_id": new.id,
         "kind": new.kind,
         "headers": [list(header) for header in new.headers],
@@ -231,12 +231,12 @@ def _keep(tx: Tx, new: NewOutbound, *, status: OutboundStatus, hold_expires_at: 
         "answered": asdict(new.answered) if new.answered else None,
         "hold_reason": (new.hold_reason or "owner") if status == "pending_approval" else None,
     }
-    tx.execute(_INSERT_BESIDE, beside | _content(new.draft))
+    tx.execute(_INSERT_CONTENT, content_row | _content(new.draft))
     _keep_files(tx, new.id, new.draft)
     if status == "queued":
         tx.wake(SENDING)
     else:
-        details = {"hold_reason": beside["hold_reason"]}
+        details = {"hold_reason": content_row["hold_reason"]}
         enqueue_outbound_event(tx, new.agent, "email.pending_approval", new.id, now=new.created_at, details=details)
     return get_outbound_message(tx, new.id)
 

@@ -1,4 +1,4 @@
-"""Map outbound rows to records, from ``messages`` and the tables beside it."""
+"""Map outbound rows to records, from ``messages`` and the tables that belong to it."""
 
 from dataclasses import fields
 from typing import Any, Final

@@ -334,7 +334,7 @@ deliveries: Final = Table(
     Column("settled_at", UtcDateTime),
     Column("last_status", Integer),
     Column("last_error", Text),
-    Column("details", Json),  # what the event says beside the message: a bounce's words, who decided
+    Column("details", Json),  # what the event says besides the message: a bounce's words, who decided
     CheckConstraint("status IN ('pending', 'delivered', 'dead')", name="status"),
     CheckConstraint("attempts >= 0", name="attempts"),
     CheckConstraint("claims >= 0", name="claims"),

@@ -26,7 +26,7 @@ WAITING: Final = text("status = 'pending'")
 # SQLite counts rows by itself only in a column called INTEGER PRIMARY KEY.
 _Counter: Final = BigInteger().with_variant(Integer(), "sqlite")
 
-# The content of an outbound message, beside its row in messages. It is removed when the message is settled.
+# The content of an outbound message, apart from its row in messages. It is removed when the message is settled.
 outbound: Final = Table(
     "outbound",
     metadata,

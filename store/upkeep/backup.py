@@ -125,7 +125,7 @@ def _copy(database: Path, unfinished: Path) -> None:
 
 @contextmanager
 def _under_another_name(target: Path) -> Iterator[Path]:
-    """A temporary file beside *target*, readable by its owner only.
+    """A temporary file in the folder of *target*, readable by its owner only.
 
     Deleted at the end unless it was moved into place.
     """

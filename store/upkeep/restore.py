@@ -1,4 +1,4 @@
-"""Replace a SQLite store by a backup file; the old store is kept beside it.
+"""Replace a SQLite store by a backup file; the old store is kept in the same folder.
 
 All steps that can fail work on a copy under another name; then one rename replaces the store, so a crash at
 any moment leaves the old store or the new one.

@@ -59,20 +59,22 @@ def walk(command, *path):
     """Each command with the words that call it."""
     yield list(path)
     if isinstance(command, click.Group):
-        context = click.Context(command)
+        context = click.Context(command, **main.context_settings)
         for name in command.list_commands(context):
             yield from walk(command.get_command(context, name), *path, name)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_a_command_in_the_list_is_its_own(name):
-    command = main.get_command(click.Context(main), name)
+    command = main.get_command(click.Context(main, **main.context_settings), name)
 
     assert (name, COMMANDS[name].help) == (command.name, command.help.partition("\n")[0])
 
 
 def test_the_list_shows_each_command_in_order():
-    shown = main.get_help(click.Context(main, info_name="mailseal")).partition("Commands:\n")[2]
+    shown = main.get_help(click.Context(main, info_name="mailseal", **main.context_settings)).partition("Commands:\n")[
+        2
+    ]
 
     assert list(COMMANDS) == [line.split()[0] for line in shown.splitlines() if line[2:3] != " "]
 

@@ -21,7 +21,7 @@ PAPERS: Final = (
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "store/README.md")),
     *sorted((ROOT / "tests").rglob("README.md")),
 )
-CONTEXT: Final = click.Context(main)
+CONTEXT: Final = click.Context(main, **main.context_settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def faults_of_command(line: str) -> list[str]:
 
 
 def _faults_of_words(command: click.Command, words: list[str], line: str) -> list[str]:
-    parser = command.make_parser(click.Context(command))
+    parser = command.make_parser(click.Context(command, parent=CONTEXT))  # click keeps the help option it makes first
     try:
         _, left, _ = parser.parse_args(list(words))
     except click.UsageError as error:

@@ -20,7 +20,7 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!
 _MAX_QUOTED: Final = 60
 _PIECE: Final = re.compile(r" *[^ ]+")
 _SECTION: Final = 50  # characters of one section of a parameter (RFC 2231 §3)
-_PARAMETER_SAFE: Final = "!#$&+-.^_`{|}~"  # RFC 2231 attribute-char beside letters and digits
+_PARAMETER_SAFE: Final = "!#$&+-.^_`{|}~"  # RFC 2231 attribute-char except letters and digits
 
 
 def unstructured(name: str, value: str) -> bytes:
@@ -75,7 +75,7 @@ def _mailbox(display: str, address: str, first: int) -> Iterator[str]:
 
 
 def _lines(pieces: Sequence[str], joint: str = "") -> bytes:
-    """One field, a piece a line; a first piece that is only a name takes the second beside it."""
+    """One field, a piece a line; a first piece that is only a name takes the second on the same line."""
     text = f"{joint}\r\n ".join(pieces)
     if pieces[0].endswith(":"):
         text = text.replace("\r\n ", " ", 1)

@@ -1,6 +1,6 @@
 """The registry of couriers: one row for each value of MAILSEAL_OUTBOUND.
 
-To add a courier, write its row beside it (as `ses/row.py`) and name the row in `COURIERS`; a setting of its own goes
+To add a courier, write its row (as `ses/row.py`) and name the row in `COURIERS`; a setting of its own goes
 into `relay/settings.py`.
 """
 

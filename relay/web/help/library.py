@@ -46,7 +46,7 @@ def library() -> Library:
 
 
 def _folder() -> Path:
-    """The folder of the documents: inside the package of a wheel, beside it in a checkout."""
+    """The folder of the documents: inside the package of a wheel, next to the package in a checkout."""
     packed = _PACKAGE / "_docs"
     return packed if packed.is_dir() else _PACKAGE.parent / "docs"
 
