@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from structlog.testing import capture_logs
 
+from store.directory.agents import delete_agent
 from store.mail.messages import list_newest
 from store.mail.received_digests import delete_old_digests
-from tests.inbound.way_in import MAIL
+from tests.inbound.way_in import MAIL, OWNER
 
 BOT, OTHER = "bot@agents.example", "other@agents.example"
 
@@ -67,6 +68,16 @@ async def test_after_24_hours_it_is_a_new_mail(way_in, clock):
 
     assert first != second
     assert [second] == list(await way_in.receive(MAIL, to=[BOT]))
+
+
+async def test_a_mail_that_was_deleted_with_its_agent_is_stored_for_the_next_agent_of_the_address(way_in):
+    await way_in.agent(BOT)
+    await way_in.receive(MAIL, to=[BOT])
+    await way_in.store.write(lambda tx: delete_agent(tx, way_in.places.user(tx, OWNER).id, BOT))
+    await way_in.agent(BOT)
+    (second,) = await way_in.receive(MAIL, to=[BOT])
+
+    assert [second] == [each.id for each in await messages(way_in)]
 
 
 async def test_copies_that_arrive_at_once_are_stored_once(way_in):
