@@ -18,6 +18,7 @@ DATA_KEYS = {
     "message_id", "agent", "recipient", "tag", "conversation_id", "from", "reply_to", "to", "cc", "envelope", "subject", "date",
     "email_message_id", "in_reply_to", "references", "text", "html", "reply_text", "truncated", "attachments", "headers", "automated",
     "authentication", "auth_headers", "raw_size", "raw_sha256", "raw_url", "raw", "received_at",
+    "automated_reason", "reply_to_foreign", "preview", "links", "codes", "hidden_text", "calendar", "report", "list", "parse",
 }  # fmt: skip
 
 
@@ -80,6 +81,13 @@ def test_what_the_mail_does_not_say_is_null_or_empty():
         name: data[name] for name in ("from", "date", "email_message_id", "in_reply_to", "html")
     }
     assert ("", "", [], [], []) == (data["subject"], data["text"], data["to"], data["references"], data["attachments"])
+
+
+def test_how_a_mail_was_read_is_told():
+    data = told(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHi.\r\n")
+
+    expected = {"charset": "us-ascii", "defects": ["a multipart has no end"], "attachments_truncated": False}
+    assert expected == data["parse"]
 
 
 def test_headers_are_told_in_their_order_with_repetitions():

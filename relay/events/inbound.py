@@ -12,7 +12,18 @@ from relay.clock import rfc3339
 from relay.mail.headers import split_headers
 from relay.mail.mailbox import Mailbox
 from relay.mail.parse import parse
-from relay.mail.parsed_mail import Attachment, ParsedMail
+from relay.mail.parsed_mail import (
+    Attachment,
+    Calendar,
+    Code,
+    HiddenText,
+    InnerAttachment,
+    InnerMail,
+    MailingList,
+    MailLink,
+    ParsedMail,
+    Report,
+)
 from relay.mail.reply_text import reply_text
 from relay.mail.summary import Summary, summarise
 from relay.signing.secrets import Secret
@@ -55,6 +66,7 @@ def message_data(message: Message, raw: bytes, *, base_url: str) -> dict[str, An
         **_identity(message),
         **_header_part(summary),
         **_content_part(parsed, links),
+        **_findings(parsed),
         **_proof(message),
         "raw_size": message.raw_size,
         "raw_sha256": message.raw_sha256,
@@ -122,6 +134,66 @@ def _content_part(parsed: ParsedMail, links: "_Links") -> dict[str, Any]:
     }
 
 
+def _findings(parsed: ParsedMail) -> dict[str, Any]:
+    """What is read out of the content, for programs."""
+    codes: tuple[Code, ...] = ()
+    mailing_list: MailingList | None = None
+    return {
+        "automated_reason": None,
+        "reply_to_foreign": False,
+        "preview": "",
+        "links": [_link(each) for each in parsed.links],
+        "codes": [{"code": each.code, "context": each.context} for each in codes],
+        "hidden_text": [_hidden(each) for each in parsed.hidden],
+        "calendar": _calendar(parsed.calendar) if parsed.calendar else None,
+        "report": _report(parsed.report) if parsed.report else None,
+        "list": _mailing_list(mailing_list) if mailing_list else None,
+        "parse": {
+            "charset": parsed.charset_used,
+            "defects": list(parsed.defects),
+            "attachments_truncated": parsed.attachments_truncated,
+        },
+    }
+
+
+def _link(link: MailLink) -> dict[str, Any]:
+    return {"url": link.url, "text": link.text, "host": link.host, "misleading": link.misleading}
+
+
+def _hidden(hidden: HiddenText) -> dict[str, str]:
+    return {"reason": hidden.reason, "text": hidden.text}
+
+
+def _calendar(calendar: Calendar) -> dict[str, Any]:
+    return {
+        "method": calendar.method,
+        "uid": calendar.uid,
+        "sequence": calendar.sequence,
+        "summary": calendar.summary,
+        "start": calendar.start,
+        "end": calendar.end,
+        "location": calendar.location,
+        "organizer": _mailbox(calendar.organizer) if calendar.organizer else None,
+        "attendees": _mailboxes(calendar.attendees),
+    }
+
+
+def _report(report: Report) -> dict[str, Any]:
+    return {
+        "kind": report.kind,
+        "message_id": report.message_id,
+        "email_message_id": report.email_message_id,
+        "recipients": [
+            {"address": each.address, "action": each.action, "status": each.status, "diagnostic": each.diagnostic}
+            for each in report.recipients
+        ],
+    }
+
+
+def _mailing_list(each: MailingList) -> dict[str, Any]:
+    return {"id": each.id, "unsubscribe": list(each.unsubscribe), "one_click": each.one_click}
+
+
 def _proof(message: Message) -> dict[str, Any]:
     return {
         "verified": message.verified,
@@ -140,7 +212,27 @@ def _attachment(attachment: Attachment, links: "_Links") -> dict[str, Any]:
         "sha256": attachment.sha256,
         "content_id": attachment.content_id,
         "inline": attachment.inline,
+        "message": _inner_mail(attachment.message) if attachment.message else None,
         "url": f"{links.message}/attachments/{attachment.index}",
+    }
+
+
+def _inner_mail(mail: InnerMail) -> dict[str, Any]:
+    return {
+        "from": _mailbox(mail.from_) if mail.from_ else None,
+        "subject": mail.subject,
+        "date": rfc3339(mail.date) if mail.date else None,
+        "text": mail.text,
+        "attachments": [_inner_attachment(each) for each in mail.attachments],
+    }
+
+
+def _inner_attachment(attachment: InnerAttachment) -> dict[str, Any]:
+    return {
+        "filename": attachment.filename,
+        "content_type": attachment.content_type,
+        "size": attachment.size,
+        "message": _inner_mail(attachment.message) if attachment.message else None,
     }
 
 

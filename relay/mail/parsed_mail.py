@@ -1,6 +1,86 @@
-"""The parsed message as an agent gets it: text, HTML, attachments, headers."""
+"""The parsed message as an agent gets it: text, HTML, attachments, headers.
+
+Also what is read out of the content: links, codes, hidden text, an invitation, a report, mails in the mail.
+"""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from relay.mail.mailbox import Mailbox
+
+HiddenReason = Literal["display", "size", "colour", "offscreen", "attribute", "zero_width"]
+ReportKind = Literal["bounce", "delay", "delivered", "complaint", "read"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailLink:
+    """A target of the HTML."""
+
+    url: str
+    text: str  # the words that are linked, one line
+    host: str  # of the URL, lower-case
+    misleading: bool  # the words name another host than the URL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiddenText:
+    """Words of the HTML that a mail program does not show."""
+
+    reason: HiddenReason
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """A sign-in or confirmation code in the text."""
+
+    code: str
+    context: str  # the line that holds it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """The first event of an iCalendar object (RFC 5545). Times are as written where they have no zone."""
+
+    method: str | None  # REQUEST, REPLY, CANCEL and so on, upper-case
+    uid: str | None
+    sequence: int
+    summary: str
+    start: str | None  # RFC 3339; a date alone for a whole day; without offset for a floating time
+    end: str | None
+    location: str
+    organizer: Mailbox | None
+    attendees: tuple[Mailbox, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRecipient:
+    """What a report says of one recipient (RFC 3464 §2.3)."""
+
+    address: str
+    action: str
+    status: str
+    diagnostic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A bounce, delay or delivery notice, complaint or read receipt about an outbound message."""
+
+    kind: ReportKind
+    message_id: str | None  # of the outbound message of this relay, once it is matched
+    email_message_id: str | None  # with angle brackets, of the message the report is about
+    recipients: tuple[ReportRecipient, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailingList:
+    """The list a message came through (RFC 2919, RFC 2369, RFC 8058)."""
+
+    id: str | None  # without angle brackets
+    unsubscribe: tuple[str, ...]  # https: and mailto: URLs
+    one_click: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +93,29 @@ class Attachment:
     size: int  # decoded bytes
     sha256: str  # of the decoded bytes, hex
     content_id: str | None  # without angle brackets
-    inline: bool
+    inline: bool  # the HTML refers to it
+    message: "InnerMail | None" = None  # the part is a mail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InnerAttachment:
+    """An attachment of a mail in the mail; its bytes are in the bytes of that mail."""
+
+    filename: str | None
+    content_type: str
+    size: int  # decoded bytes
+    message: "InnerMail | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InnerMail:
+    """A mail that is a part of the message, such as a forwarded one."""
+
+    from_: Mailbox | None
+    subject: str
+    date: datetime | None  # aware, UTC
+    text: str
+    attachments: tuple[InnerAttachment, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +139,7 @@ class ParsedMail:
     attachments_truncated: bool  # the message has more attachments than are listed
     headers: tuple[tuple[str, str], ...]  # names as written, values decoded and unfolded, topmost first
     defects: tuple[str, ...]  # one sentence for each problem the parser found
+    links: tuple[MailLink, ...] = ()  # of the HTML, at most 100
+    hidden: tuple[HiddenText, ...] = ()  # of the HTML, at most 20 of 500 characters
+    calendar: Calendar | None = None
+    report: Report | None = None

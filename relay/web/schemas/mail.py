@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from relay.web.schemas.common import Shape
+from relay.web.schemas.content import Mailbox
 from relay.web.schemas.fields import (
     AgentAddress,
     Automated,
@@ -23,7 +24,6 @@ from relay.web.schemas.fields import (
     VerifiedDomain,
     WhyNot,
 )
-from relay.web.schemas.messages import Mailbox
 
 EventName = Annotated[str, Field(description="Event type.", examples=["email.received"])]
 DeliveryStatus = Annotated[

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from relay.auth.verdict import Result
+from relay.web.schemas.content import AttachmentDocument, Findings, Mailbox, MailId
 from relay.web.schemas.fields import (
-    SHA256,
     AgentAddress,
     Automated,
     ConversationId,
@@ -26,14 +26,6 @@ Detail = Annotated[str, Field(description="One sentence for people.", examples=[
 Aligned = Annotated[bool, Field(description="Whether the domain is aligned with the From domain, for every result.")]
 Word = Annotated[Result, Field(description="Result as in RFC 8601.", examples=["pass"])]
 ReadStatus = Annotated[Literal["unread", "read"], Field(description="Whether the agent has read the message.")]
-MailId = Annotated[str | None, Field(description="Message-ID with angle brackets.", examples=["<1021@sender.example>"])]
-
-
-class Mailbox(BaseModel):
-    """A display name and an address, as in the message."""
-
-    name: str = Field(description="Decoded; empty if absent.", examples=["Ana"])
-    address: str = Field(description="As written; not necessarily valid.", examples=["ana@sender.example"])
 
 
 class SpfVerdict(BaseModel):
@@ -100,19 +92,6 @@ class EnvelopeDocument(BaseModel):
     tls: str | None = Field(description="TLS version of the connection; null without TLS.", examples=["TLSv1.3"])
 
 
-class AttachmentDocument(BaseModel):
-    """One attachment, without its bytes."""
-
-    index: int = Field(description="Number of the attachment, used in its URL.", examples=[0])
-    filename: str | None = Field(description="Safe to write and to show; null if absent.", examples=["order.pdf"])
-    content_type: str = Field(description="Media type declared by the sender.", examples=["application/pdf"])
-    size: int = Field(description="Decoded size in bytes.", examples=[1234])
-    sha256: str = Field(description="Of the decoded bytes, hexadecimal.", examples=[SHA256])
-    content_id: str | None = Field(description="Content-ID without angle brackets, as in `cid:` URLs.")
-    inline: bool = Field(description="Whether it is shown within the text.")
-    url: str = Field(description="URL of the bytes.", examples=[f"{_LINK}/attachments/0"])
-
-
 class _Seen(BaseModel):
     """Fields common to list items and complete messages."""
 
@@ -151,7 +130,7 @@ class MessagePage(BaseModel):
     next_cursor: NextCursor
 
 
-class MessageData(_Seen):
+class MessageData(_Seen, Findings):
     """A complete message: the `data` of `email.received`."""
 
     from_: Mailbox | None = Field(alias="from", description="The From address.")

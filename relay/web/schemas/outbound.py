@@ -11,6 +11,7 @@ from relay.outbound.compose.body_part import ANY_TYPE
 from relay.outbound.compose.custom_headers import MAX_HEADERS
 from relay.outbound.compose.recipients import with_name
 from relay.web.schemas.common import Shape
+from relay.web.schemas.content import Mailbox, MailId
 from relay.web.schemas.fields import (
     ID_BODY,
     AgentAddress,
@@ -22,7 +23,6 @@ from relay.web.schemas.fields import (
     Time,
     WhyNot,
 )
-from relay.web.schemas.messages import Mailbox, MailId
 from store.outbound.edit import UNCHANGED, PendingApprovalEdit
 from store.outbound.outbound import MAX_RECIPIENTS
 from store.records.feedback import FeedbackKind

@@ -29,10 +29,11 @@ MESSAGE = {
     *("message_id", "agent", "recipient", "tag", "conversation_id", "from", "reply_to", "to", "cc", "envelope"),
     *("subject", "date", "email_message_id", "in_reply_to", "references", "text", "html", "reply_text", "truncated"),
     *("attachments", "headers", "automated", "authentication", "auth_headers", "raw_size", "raw_sha256", "raw_url"),
-    *("raw", "received_at"),
+    *("raw", "received_at", "automated_reason", "reply_to_foreign", "preview", "links", "codes", "hidden_text"),
+    *("calendar", "report", "list", "parse"),
 }
 ENVELOPE = {"mail_from", "rcpt_to", "remote_ip", "helo", "tls"}
-ATTACHMENT = {"index", "filename", "content_type", "size", "sha256", "content_id", "inline", "url"}
+ATTACHMENT = {"index", "filename", "content_type", "size", "sha256", "content_id", "inline", "message", "url"}
 VERDICT = {"verified", "verified_domain", "header_from", "spf", "dkim", "dmarc", "arc"}
 
 
