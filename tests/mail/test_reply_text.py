@@ -38,7 +38,7 @@ def test_what_a_mail_program_quotes_below_an_answer_goes(attribution):
         "-----Original Message-----\nFrom: Bob\nwhatever",
         "-------- Ursprüngliche Nachricht --------\nVon: Bob\nwas auch",
         "From: Bob <bob@example.com>\nSent: Monday, 1 January 2026 10:00\nTo: Ana\nSubject: x\n\nCan we meet?",
-        "*From:* Bob\n*Date:* Monday\n*To:* Ana\n\nCan we meet?",
+        "*From:* Bob <bob@example.com>\n*Date:* Monday\n*To:* Ana\n\nCan we meet?",
         "________________________________\nFrom: Bob\nSent: Monday\nTo: Ana\n\nCan we meet?",
         "Von: Bob\nGesendet: Montag\nAn: Ana\nBetreff: x\n\nGeht es?",
         "De : Bob\nEnvoyé : lundi\nÀ : Ana\nObjet : x\n\nAlors ?",
@@ -55,7 +55,7 @@ def test_history_that_is_not_marked_line_by_line_goes_too(history):
     [
         ("On Mon, 1 Jan 2026, Bob wrote:\n> Can we meet?\n\nYes.\n", "Yes."),
         ("> Can we meet?\nYes.\n> Where?\nHere.", "Yes.\nHere."),
-        ("Hello\n\n-- \nAna", "Hello\n\n-- \nAna"),
+        ("Hello\n\n-- \nAna", "Hello"),
         ("please see what Bob wrote:\n\nmeet me", "please see what Bob wrote:\n\nmeet me"),
         ("On Monday you wrote:\n\nsend it. I did.", "On Monday you wrote:\n\nsend it. I did."),
         ("From: here\nto there", "From: here\nto there"),

@@ -144,7 +144,11 @@ class MessageData(_Seen, Findings):
     )
     text: str = Field(description="Plain text; extracted from the HTML if there is no plain part.", examples=["Hi!"])
     html: str | None = Field(description="HTML as sent; untrusted, do not render it.", examples=["<p>Hi!</p>"])
-    reply_text: str = Field(description="The text without quoted history.", examples=["Hi!"])
+    reply_text: str = Field(
+        description='The text without quoted history, adverts of mail programs and a signature below "-- "; '
+        "forwarded mail stays whole.",
+        examples=["Hi!"],
+    )
     truncated: bool = Field(description="Whether text or HTML was cut at 256 KiB.")
     attachments: list[AttachmentDocument] = Field(description="In message order.")
     headers: list[list[str]] = Field(

@@ -1,0 +1,68 @@
+"""Lines that divide the new text from the history: "-----Original Message-----", "reply above this line"."""
+
+import re
+from typing import Final
+
+from relay.mail.reply.attribution import WROTE
+from relay.mail.reply.lines import DATE, NAMES_MESSAGE, TIME
+
+_RULE: Final = re.compile(r"[_\-=\u2014\u2013\u2015\u2500]{10,500}")
+SIGNS: Final = "-_=*#~\u2014\u2013\u2015\u2500+ "
+_FRAMED: Final = re.compile(
+    rf"[{re.escape(SIGNS)}]{{2,90}}([^{re.escape(SIGNS)}].{{0,300}}?)[{re.escape(SIGNS)}]{{0,90}}"
+)
+_ORIGINAL: Final = re.compile(
+    r"original|ursprünglich|ursprung|d['\u2019]origine|origine|originelle|oorspronkelijk|oprindelig|opprinnelig"
+    r"|alkuperäi"
+    r"|oryginaln|původní|pôvodn|исходн|оригинал|початков|вихідн|eredeti|αρχικ|orijinal|özgün|inițial|asli|gốc"
+    r"|元の|原始|原邮件|原郵件|원본|מקורית|הקודמת|الأصلية|ต้นฉบับ|मूल|izvorn|изворн|originaal|pradin|sākotn"
+    r"|upphafleg",
+    re.IGNORECASE,
+)
+_ABOVE: Final = re.compile(
+    r"(?:reply|respond|respon[ds]e|write|type|answer|enter|comment)[^.]{0,40} above this line"
+    r"|above this line to (?:reply|respond|add)"
+    r"|(?:oberhalb|über) dieser (?:linie|zeile)|au[- ]dessus de cette ligne|(?:encima|arriba) de esta l[ií]nea"
+    r"|(?:sopra|al di sopra di) quest[ao] (?:riga|linea)|acima d(?:esta|essa|e esta) linha|boven deze (?:regel|lijn)"
+    r"|ovanför (?:den här|denna) (?:raden|linjen)|over denne (?:linje|linjen)|powyżej te(?:j|go) (?:linii|wiersza)"
+    r"|(?:выше|над) этой (?:линии|линией|строки|строкой|черты)|nad t(?:outo|ímto) (?:řádkem|linií|čárou)"
+    r"|bu satırın üst"
+    r"|tämän rivin yläpuolel|この(?:行|線)(?:より|の)上|在此(?:行|线|線)(?:以|之)?上|이 (?:줄|선) 위|e sor fölé"
+    r"|deasupra acestei linii"
+    r"|πάνω από αυτή τη γραμμή|מעל (?:ה)?שורה (?:ה)?זו|فوق هذا (?:السطر|الخط)|di atas baris ini|phía trên dòng này",
+    re.IGNORECASE,
+)
+_LONGEST_REQUEST: Final = 120
+
+
+def is_rule(line: str) -> bool:
+    """Whether a bare *line* is a horizontal rule, as mail programs draw above the history."""
+    return _RULE.fullmatch(line) is not None
+
+
+def divided_words(line: str) -> str:
+    """The words between the dashes of a bare *line* such as "----- Original Message -----"; empty if it is none."""
+    found = _FRAMED.fullmatch(line)
+    return found[1] if found else ""
+
+
+def begins_original(line: str, words: str) -> bool:
+    """Whether a divider announces the history: its *words* are "Original Message" or "On …, Ana wrote"."""
+    closed = line[-2:].strip(SIGNS) == ""
+    if WROTE.search(words) or ("@" in words and (DATE.search(words) or TIME.search(words))):
+        return closed
+    if not _ORIGINAL.search(words) or len(words.split()) > 6:
+        return False
+    return (bool(NAMES_MESSAGE.search(words)) and (closed or len(words) < 40)) or (line.startswith("-" * 8) and closed)
+
+
+def names_original(line: str) -> bool:
+    """Whether a bare *line* is "Original Message" without dashes, as BlackBerry writes it."""
+    return len(line.split()) <= 4 and _ORIGINAL.search(line) is not None and NAMES_MESSAGE.search(line) is not None
+
+
+def asks_to_reply_above(line: str) -> bool:
+    """Whether a bare *line* is the delimiter of a ticket system: "##- Please type your reply above this line -##"."""
+    if line.startswith("##-") and line.endswith("-##"):
+        return True
+    return len(line) <= _LONGEST_REQUEST and _ABOVE.search(line) is not None

@@ -1,0 +1,35 @@
+"""A line of a mail as the readers of a reply compare it: trimmed, bounded, without direction marks."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+LONGEST: Final = 500  # characters of a line that are examined
+# Direction marks and zero-width characters surround names and addresses in Arabic and Hebrew mail.
+_MARKS: Final = dict.fromkeys(
+    [0x061C, 0xFEFF, 0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A)]
+)
+DATE: Final = re.compile(r"\d{4}|\d{1,2}[./-]\d{1,2}[./-]\d{2}|\d{1,2}月\d")
+TIME: Final = re.compile(r"\d{1,2} ?[:.h時时点시٫] ?\d\d|\d{1,2} ?(?:[ap]\.?m\b|uhr\b|時|时|点|시)", re.IGNORECASE)
+
+# "Message" in the dividers of mail programs.
+NAMES_MESSAGE: Final = re.compile(
+    r"messa|mess\.|nachricht|mail|mensa|bericht|meddel|melding|viesti|wiadomo|zpráv|správ|сообщ|письм|лист"
+    r"|повідом|üzenet"
+    r"|levél|μήνυμα|ileti|mesaj|pesan|thư|tin nhắn|termin|appointment|besked|brev|邮件|郵件|消息|訊息|メッセージ"
+    r"|メール"
+    r"|메시지|메일|הודעה|رسالة|الرسالة|ข้อความ|संदेश|porok|poruk|поруч|sõnum|laišk|ziņoj|skilabo|skeyti"
+    r"|сообщение|писмо",
+    re.IGNORECASE,
+)
+
+
+def bare(line: str) -> str:
+    """*line* without outer blanks and direction marks, at most LONGEST characters."""
+    line = line.strip()[:LONGEST]
+    return line if line.isascii() else line.translate(_MARKS).replace("\xa0", " ").strip()
+
+
+def following(lines: Sequence[str], number: int, *, within: int = 4) -> int | None:
+    """Number of the first non-blank line at or after *number*, among *within* lines."""
+    return next((at for at in range(number, min(number + within, len(lines))) if lines[at].strip()), None)
