@@ -101,9 +101,7 @@ def _header_defects(headers: Headers) -> list[str]:
 
 
 def _leaf_defects(found: Sequence[Leaf], others: int) -> list[str]:
-    defects: list[str] = []
-    if any(leaf.damaged for leaf in found):
-        defects.append("a base64 part holds invalid bytes, which were skipped")
+    defects = list(dict.fromkeys(defect for leaf in found if (defect := leaf.defect)))
     if others > MAX_ATTACHMENTS:
         defects.append(f"only the first {MAX_ATTACHMENTS} of {others} attachments are listed")
     return defects

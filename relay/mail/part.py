@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Final
 
 from relay.mail.decode import clean_line
-from relay.mail.parameters import parse_parameters, safe_filename
-from relay.mail.transfer import decode_pieces, is_base64
+from relay.mail.parameters import first_word, parse_parameters, safe_filename
+from relay.mail.transfer import decode_pieces, transfer_defect
 from relay.mail.tree import Node, Tree
 
 _MAX_CONTENT_ID: Final = 500
@@ -29,7 +29,7 @@ class Leaf:
 
     def pieces(self) -> Iterator[bytes]:
         """The transfer-decoded bytes, in pieces of about one megabyte."""
-        return decode_pieces(self.raw, self.node.start, self.node.end, self._encoding)
+        return decode_pieces(self.raw, self.node.start, self.node.end, self._encoding, text=self._is_text)
 
     def read(self, limit: int | None = None) -> bytes:
         """The transfer-decoded bytes; with *limit*, at most ``limit + 1`` bytes."""
@@ -43,9 +43,13 @@ class Leaf:
         return data[: limit + 1]
 
     @property
-    def damaged(self) -> bool:
-        """Whether base64 content holds invalid bytes, so that data may be lost."""
-        return self._encoding == "base64" and not is_base64(self.raw, self.node.start, self.node.end)
+    def defect(self) -> str | None:
+        """What is wrong with the transfer encoding, so that data may be lost; None if nothing is."""
+        return transfer_defect(self.raw, self.node.start, self.node.end, self._encoding, text=self._is_text)
+
+    @property
+    def _is_text(self) -> bool:
+        return self.content_type.startswith("text/")
 
     @property
     def _encoding(self) -> str:
@@ -80,7 +84,7 @@ class Leaf:
     @cached_property
     def disposition(self) -> str:
         """The Content-Disposition: ``inline``, ``attachment``, another word, or empty."""
-        return self.node.fields.get("content-disposition", "").partition(";")[0].strip().lower()
+        return first_word(self.node.fields.get("content-disposition", ""))
 
     @property
     def inline(self) -> bool:

@@ -7,22 +7,22 @@ bodies are parsed in relay/mail/parse.py.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Final
 
 from relay.mail.automatic import AUTOMATIC_FIELDS, is_automatic
+from relay.mail.dates import parse_date
 from relay.mail.decode import decode_value
 from relay.mail.headers import Field, Headers
 from relay.mail.mailbox import Mailbox, parse_mailboxes
+from relay.mail.parameters import parse_parameters
 
 MAX_IDS: Final = 100
 _MAX_ID_BYTES: Final = 64 * 1024
 _ID: Final = re.compile(rb"<([\x21-\x3b\x3d\x3f-\x7e\x80-\xff]{1,900})>")
-_EARLIEST_YEAR: Final = 1970
 
 _READ: Final = AUTOMATIC_FIELDS | {
-    "subject", "from", "reply-to", "to", "cc", "date", "message-id", "in-reply-to", "references",
+    "subject", "content-type", "from", "reply-to", "to", "cc", "date", "message-id", "in-reply-to", "references",
 }  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def summarise(headers: Headers, *, null_sender: bool = False) -> Summary:
     from_ = parse_mailboxes(values.get("from", b""))
     answered = message_ids(values.get("in-reply-to", b""))
     return Summary(
-        subject=decode_value(values.get("subject", b"")),
+        subject=_subject(values),
         from_=from_[0] if from_ else None,
         reply_to=_mailboxes(values, "reply-to"),
         to=_mailboxes(values, "to"),
@@ -93,18 +93,13 @@ def decode_id(raw: bytes) -> str:
     return text if text.isprintable() else "".join(sign for sign in text if sign.isprintable())
 
 
-def parse_date(raw: bytes) -> datetime | None:
-    """Parse a ``Date`` value to an aware UTC time (RFC 5322 §3.3).
-
-    None if it is invalid or before 1970.
-    """
-    try:
-        moment = parsedate_to_datetime(raw[:128].decode("ascii"))
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    # The parser raises IndexError and TypeError, among others, for text that is not a date.
-    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
-        return None
-    return moment if moment.year >= _EARLIEST_YEAR else None
+def _subject(values: Mapping[str, bytes]) -> str:
+    """The subject; raw 8-bit text is in the charset of the body, if it is not UTF-8."""
+    written = values.get("subject", b"")
+    if written.isascii():
+        return decode_value(written)
+    content_type = values.get("content-type", b"").decode("utf-8", "surrogateescape")
+    return decode_value(written, charset=parse_parameters(content_type).get("charset"))
 
 
 def _mailboxes(values: Mapping[str, bytes], name: str) -> tuple[Mailbox, ...]:

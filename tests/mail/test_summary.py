@@ -1,12 +1,10 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from relay.mail.headers import split_headers
 from relay.mail.mailbox import Mailbox
-from relay.mail.summary import message_ids, parse_date, summarise
+from relay.mail.summary import message_ids, summarise
 from tests.mail.letters import headers, letter
 
 
@@ -95,32 +93,3 @@ def test_the_newest_hundred_references_are_kept():
     ids = message_ids(b" ".join(b"<%d@x>" % number for number in range(500)))
 
     assert (len(ids), ids[0], ids[-1]) == (100, "<400@x>", "<499@x>")
-
-
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        (b"Mon, 23 Nov 2026 16:17:00 +0100", datetime(2026, 11, 23, 15, 17, tzinfo=UTC)),
-        (b"23 Nov 2026 15:17:00 GMT (a comment)", datetime(2026, 11, 23, 15, 17, tzinfo=UTC)),
-        (b"23 Nov 2026 15:17:00 -0000", datetime(2026, 11, 23, 15, 17, tzinfo=UTC)),
-        (b"Mon, 23 Nov 26 15:17 EST", datetime(2026, 11, 23, 20, 17, tzinfo=UTC)),
-        (b"yesterday", None),
-        (b"31 Feb 2026 10:00:00 +0000", None),
-        (b"23 Nov 2026 15:17:00 +9999", None),
-        (b"31 Dec 9999 23:59:59 -1200", None),
-        (b"1 Jan 99999 00:00:00 +0000", None),
-        (b"1 Jan 1950 00:00:00 +0000", None),
-        (b"caf\xe9", None),
-        (b"9" * 5000, None),
-        (b"", None),
-    ],
-)
-def test_a_date_is_utc_or_none(raw, expected):
-    assert expected == parse_date(raw)
-
-
-@given(st.binary(max_size=200))
-def test_no_date_fails(raw):
-    moment = parse_date(raw)
-
-    assert moment is None or moment.tzinfo is UTC

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.mail.transfer import decode_base64, decode_pieces, is_base64
+from relay.mail.coding.base64_body import decode_base64, is_base64
+from relay.mail.transfer import decode_pieces
 
 
 def decode(data, encoding):

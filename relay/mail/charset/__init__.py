@@ -1,0 +1,1 @@
+"""Charsets of mail: labels, codecs, and the order in which codecs are tried."""

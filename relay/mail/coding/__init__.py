@@ -1,0 +1,1 @@
+"""Codings that carry files in lines of text: base64 and uuencode."""
