@@ -150,7 +150,7 @@ async def test_the_event_is_what_the_contract_shows(way_out, sink, clock, receiv
             "calendar": None,
             "report": None,
             "list": None,
-            "parse": {"charset": "utf-8", "defects": [], "attachments_truncated": False},
+            "parse": {"charset": "iso-8859-1", "defects": [], "attachments_truncated": False},
             "verified": True,
             "verified_domain": "example.com",
             "authentication": mail.authentication,
