@@ -1,0 +1,113 @@
+"""Find sign-in and confirmation codes in a mail: "Your code is 483920". Pure.
+
+A code is a number or a short group of letters that a word for such a code names, on its line or above
+it. Order numbers, amounts, dates and offers are none. The cost is linear and bounded: the first
+32 KiB of a text are read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from relay.mail.signin.candidates import alone, in_text, is_year, last
+from relay.mail.signin.names import Name, Surroundings, clean, named_lines, nouns_in
+
+MOST_CODES: Final = 5
+MAX_SCANNED: Final = 32 * 1024  # characters
+_MOST_SUBJECT: Final = 1000  # characters
+_LONGEST_ALONE: Final = 100
+_MOST_CONTEXT: Final = 200  # characters
+_LINES_BELOW: Final = 4  # non-blank lines below a name in which its code may be
+_LINES_ABOVE: Final = 2
+_AFTER_NAME: Final = 90  # characters between a name and a code behind it
+_ADJACENT: Final = 12  # characters between "code" and a code where nothing else is about signing in
+_BEFORE_NAME: Final = 45
+_SENTENCE_ENDS: Final = (". ", "! ", "? ", "\u3002", "\uff01", "\uff1f")
+
+
+@dataclass(frozen=True)
+class Code:
+    """A sign-in code as it is typed, and the words around it."""
+
+    code: str
+    context: str
+
+
+def find_codes(subject: str, text: str) -> tuple[Code, ...]:
+    """At most MOST_CODES sign-in or confirmation codes of a mail, in order of appearance."""
+    subject, text = subject[:_MOST_SUBJECT], text[:MAX_SCANNED]
+    nouns = nouns_in(f"{subject}\n{text}".lower())
+    if not nouns:
+        return ()
+    lines = (subject, *text.split("\n"))
+    around = Surroundings(lines)
+    found: dict[str, Code] = {}
+    for name, line in named_lines(lines, nouns):
+        if (code := _code_of(lines, line, name, around)) is not None:
+            found.setdefault(code.code, code)
+        if len(found) == MOST_CODES:
+            break
+    return tuple(found.values())
+
+
+def _code_of(lines: Sequence[str], line: str, name: Name, around: Surroundings) -> Code | None:
+    code, context = _on_line(line, name), line
+    adjacent = code is not None and _is_adjacent(line, name, code)
+    if code is None and name.line:
+        code, context = _near(lines, line, name)
+    if code is None or not _is_sign_in(name, around, adjacent=adjacent):
+        return None
+    return Code(code, " ".join(context.split())[:_MOST_CONTEXT])
+
+
+def _is_sign_in(name: Name, around: Surroundings, *, adjacent: bool) -> bool:
+    """Whether the mail around *name* makes its code one for signing in or confirming."""
+    if name.kind == "strict":
+        return True
+    if around.other_code(name.line):
+        return False
+    near = around.sign_in_near(name.line)
+    if name.kind == "soft":
+        return near or not around.about("trade")
+    return (near or adjacent) and not around.about("offers") and not around.about("trade")
+
+
+def _is_adjacent(line: str, name: Name, code: str) -> bool:
+    """Whether *code* is right behind its name, as in "Your code is 483920"."""
+    return code in line[name.end : name.end + len(code) + _ADJACENT]
+
+
+def _on_line(line: str, name: Name) -> str | None:
+    """The code behind the name on its line, else the one before it."""
+    if (end := last(line)) and end.start >= name.end and end.start - name.end <= _AFTER_NAME:
+        return end.code
+    before = None
+    for candidate in in_text(line):
+        if candidate.start >= name.end:
+            between = line[name.end : candidate.start]
+            if len(between) > _AFTER_NAME or _ends_sentence(between):
+                break
+            if not is_year(candidate.code) or len(between) <= 8:
+                return candidate.code
+        elif candidate.end <= name.start:
+            between = line[candidate.end : name.start]
+            if len(between) <= _BEFORE_NAME and not _ends_sentence(between) and not is_year(candidate.code):
+                before = candidate.code
+    return before
+
+
+def _ends_sentence(words: str) -> bool:
+    return any(end in words for end in _SENTENCE_ENDS)
+
+
+def _near(lines: Sequence[str], line: str, name: Name) -> tuple[str | None, str]:
+    """The code alone on a line below, else above, and the two lines as its context."""
+    below = (at for at in range(name.line + 1, min(name.line + 16, len(lines))) if lines[at].strip())
+    above = (at for at in range(name.line - 1, max(name.line - 8, 0), -1) if lines[at].strip())
+    for at in (*islice(below, _LINES_BELOW), *islice(above, _LINES_ABOVE)):
+        near = clean(lines[at])
+        code = alone(near) if len(near) <= _LONGEST_ALONE else None
+        if code and not is_year(code):
+            return code, f"{line} {near}" if at > name.line else f"{near} {line}"
+    return None, line
