@@ -6,10 +6,10 @@ it. Order numbers, amounts, dates and offers are none. The cost is linear and bo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from relay.mail.parsed_mail import Code
 from relay.mail.signin.candidates import alone, in_text, is_year, last
 from relay.mail.signin.names import Name, Surroundings, clean, named_lines, nouns_in
 
@@ -24,14 +24,6 @@ _AFTER_NAME: Final = 90  # characters between a name and a code behind it
 _ADJACENT: Final = 12  # characters between "code" and a code where nothing else is about signing in
 _BEFORE_NAME: Final = 45
 _SENTENCE_ENDS: Final = (". ", "! ", "? ", "\u3002", "\uff01", "\uff1f")
-
-
-@dataclass(frozen=True)
-class Code:
-    """A sign-in code as it is typed, and the words around it."""
-
-    code: str
-    context: str
 
 
 def find_codes(subject: str, text: str) -> tuple[Code, ...]:
@@ -58,7 +50,7 @@ def _code_of(lines: Sequence[str], line: str, name: Name, around: Surroundings) 
         code, context = _near(lines, line, name)
     if code is None or not _is_sign_in(name, around, adjacent=adjacent):
         return None
-    return Code(code, " ".join(context.split())[:_MOST_CONTEXT])
+    return Code(code=code, context=" ".join(context.split())[:_MOST_CONTEXT])
 
 
 def _is_sign_in(name: Name, around: Surroundings, *, adjacent: bool) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.mail.codes import MAX_SCANNED, find_codes
+from relay.mail.signin.codes import MAX_SCANNED, find_codes
 from tests.cost import SECOND, cost
 
 

@@ -1,4 +1,4 @@
-from relay.mail.preview import preview
+from relay.mail.reply.preview import preview
 
 
 def test_a_preview_is_the_first_200_characters_on_one_line():
