@@ -8,6 +8,7 @@ PACKAGE := $(VENV)/.package
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
 DOCS := $(VENV)/.docs
+FUZZ_SECONDS ?= 60
 
 .PHONY: help demo test check bench bench-store faults fuzz docs docs-events package constraints clean
 
@@ -36,9 +37,11 @@ bench-store: $(DEV) ## the store at a million messages: five to ten minutes and 
 faults: $(DEV) ## tests with kill -9 under load and with a full disk: some minutes
 	$(PYTEST) tests/faults
 
-fuzz: $(DEV) ## random API requests and random examples of all properties: two minutes
-	$(PYTEST) --hypothesis-profile=anew -p schemathesis.pytest.plugin tests/fuzz
+fuzz: $(DEV) ## random API requests, random examples of all properties, atheris on each parser: 15 minutes
+	$(PYTEST) --hypothesis-profile=anew -p schemathesis.pytest.plugin tests/fuzz/test_api.py
 	$(PYTEST) --hypothesis-profile=anew -m hypothesis -n auto
+	-$(PIP) --only-binary atheris --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz.long_run --seconds $(FUZZ_SECONDS)
 
 docs: $(DOCS) ## the documents as a site in build/site, with every link checked
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

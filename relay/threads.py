@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-HEADER_OFF_LOOP_BYTES: Final = 64 * 1024  # of a header section: its passes take several times as long per byte
+HEADER_OFF_LOOP_BYTES: Final = 16 * 1024  # of a header section: its passes take several times as long per byte
 OFF_LOOP_BYTES: Final = 128 * 1024  # parsing a larger mail would delay the other sessions for milliseconds
 
 

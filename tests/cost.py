@@ -21,8 +21,8 @@ def unit_seconds() -> float:
     return time.thread_time() - start
 
 
-def cost(work: Callable[[], object], *, rounds: int = ROUNDS) -> float:
-    """Units that *work* costs: the least of *rounds* runs, ended early when it is small."""
+def cost(work: Callable[[], object], *, rounds: int = ROUNDS, enough: float = 1) -> float:
+    """Units that *work* costs: the least of *rounds* runs, ended early when it is below *enough*."""
     least = float("inf")
     for _ in range(rounds):
         before = unit_seconds()
@@ -30,7 +30,7 @@ def cost(work: Callable[[], object], *, rounds: int = ROUNDS) -> float:
         work()
         spent = time.thread_time() - start
         least = min(least, spent / max(before, unit_seconds()))
-        if least < 1:
+        if least < enough:
             break
     return least
 

@@ -74,7 +74,7 @@ async def _judge(
 ) -> Verdict:
     author = from_address(headers)
     from_domain = author.domain if author is not None else None
-    size = headers.size
+    size = headers.weight
     signatures, chain = await by_size(
         size, lambda: (read_signatures(headers, from_domain), find_chain(headers)), above=HEADER_OFF_LOOP_BYTES
     )

@@ -13,7 +13,7 @@ from relay.mail.headers import Headers
 from store.names import normalise_domain
 
 MAX_ADDRESS: Final = 320  # characters
-MAX_TOKENS: Final = 512  # words and specials; a quoted string of any length is one token
+MAX_TOKENS: Final = 512  # words, specials and pieces of comments; a quoted string of any length is one token
 
 # All quantifiers are possessive, so no input is read twice. A "broken" token ends the parse.
 _TOKEN: Final = re.compile(
@@ -51,33 +51,22 @@ def _tokens(text: str) -> list[str] | None:
     A run of blanks and comments becomes one blank.
     """
     tokens: list[str] = [_BLANK]
-    position = 0
-    while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None or found.lastgroup == "broken" or len(tokens) > MAX_TOKENS:
+    position = depth = 0
+    for _ in range(MAX_TOKENS):
+        if position == len(text):
+            return None if depth else tokens
+        found = (_IN_COMMENT if depth else _TOKEN).match(text, position)
+        if found is None or found.lastgroup == "broken":
             return None
         position = found.end()
-        if found.lastgroup == "comment":
-            position = _comment_end(text, position)
-            if position < 0:
-                return None
-        if found.lastgroup not in ("comment", "blank"):
+        if depth:
+            depth += {"(": 1, ")": -1}.get(found[0], 0)
+        elif found.lastgroup in ("blank", "comment"):
+            depth = int(found.lastgroup == "comment")
+            tokens += [_BLANK] if tokens[-1] != _BLANK else []
+        else:
             tokens.append(found[0])
-        elif tokens[-1] != _BLANK:
-            tokens.append(_BLANK)
-    return tokens
-
-
-def _comment_end(text: str, position: int) -> int:
-    """End of the comment that opens before *position*; -1 if it is not closed."""
-    depth = 1
-    while depth:
-        found = _IN_COMMENT.match(text, position)
-        if found is None:
-            return -1
-        position = found.end()
-        depth += {"(": 1, ")": -1}.get(found[0], 0)
-    return position
+    return None
 
 
 def _mailbox(tokens: list[str]) -> Address | None:

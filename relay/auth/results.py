@@ -22,6 +22,7 @@ _BLANK: Final = re.compile(r"[ \t\r\n]*+")
 _VERSION: Final = re.compile(r"[0-9]++", re.ASCII)
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _MAX_VALUE: Final = 256
+_MAX_PIECES: Final = 100  # of comments in front of the authserv-id, or after it
 
 
 def authentication_results(verdict: Verdict, *, authserv_id: str, envelope: Envelope) -> bytes:
@@ -70,9 +71,9 @@ def _ends_well(text: str, position: int) -> bool:
 
 
 def _skip(text: str, position: int) -> int | None:
-    """Position after the blanks and comments at *position*; None for an open comment."""
+    """Position after the blanks and comments at *position*; None for an open comment, or too many."""
     depth = 0
-    while True:
+    for _ in range(_MAX_PIECES):
         if depth == 0:
             position = _BLANK.match(text, position).end()  # type: ignore[union-attr]
             if text[position : position + 1] != "(":
@@ -82,6 +83,7 @@ def _skip(text: str, position: int) -> int | None:
             return None
         position = found.end()
         depth += {"(": 1, ")": -1}.get(found[0], 0)
+    return None
 
 
 def _folded(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 from store.names import normalise_domain
 
+MAX_TAGS: Final = 100  # of one list; RFC 6376 and RFC 8617 define fifteen
 BLANKS: Final = " \t\r\n"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*+", re.ASCII)
 _TEXT: Final = re.compile(r"[\t\r\n\x20-\x7e\x80-\U0010ffff]*+")
@@ -25,7 +26,9 @@ def parse_tags(text: str) -> dict[str, str]:
     """
     if not _TEXT.fullmatch(text):
         raise BadTags("control characters in the tag list")
-    parts = text.split(";")
+    parts = text.split(";", MAX_TAGS)
+    if len(parts) > MAX_TAGS:
+        raise BadTags("too many tags")
     if not parts[-1].strip(BLANKS):
         parts.pop()
     tags: dict[str, str] = {}

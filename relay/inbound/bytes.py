@@ -15,7 +15,7 @@ from typing import Final
 from relay.auth.results import authentication_results, claims_to_be
 from relay.auth.verdict import Verdict
 from relay.mail.envelope import Envelope
-from relay.mail.headers import Field, header_end, split_headers
+from relay.mail.headers import FIELD_WEIGHT, Field, count_fields, header_end, split_headers
 from relay.mail.trace import received, return_path
 from relay.spool import Spool
 from relay.threads import HEADER_OFF_LOOP_BYTES, by_size
@@ -51,9 +51,10 @@ async def stored_mail(
     """
     mail_head = spool.head()
     body_from = header_end(mail_head)
+    section = mail_head[:body_from]
     kept = await by_size(
-        body_from,
-        lambda: _without_forgeries(mail_head[:body_from], authserv_id=hostname),
+        body_from + FIELD_WEIGHT * count_fields(section),
+        lambda: _without_forgeries(section, authserv_id=hostname),
         above=HEADER_OFF_LOOP_BYTES,
     )
     head = b"".join(

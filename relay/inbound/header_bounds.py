@@ -1,12 +1,12 @@
 """Read the header section of a received mail, within its bounds, and refuse a mail in a loop.
 
-Bounds are counted before fields are made, and a section above 64 KiB is split in a thread: a hostile header must not
-delay other sessions.
+Bounds are counted before fields are made, and a large section is split in a thread: a hostile header must not delay
+other sessions.
 """
 
 from relay.errors import HeaderTooLarge, MailLoop
 from relay.inbound.limits import InboundLimits
-from relay.mail.headers import Headers, count_fields, header_end, split_headers
+from relay.mail.headers import FIELD_WEIGHT, Headers, count_fields, header_end, split_headers
 from relay.mail.trace import hop_count, own_hop_count
 from relay.spool import Spool
 from relay.threads import HEADER_OFF_LOOP_BYTES, by_size
@@ -21,9 +21,11 @@ async def read_headers(spool: Spool, *, limits: InboundLimits, hostname: str) ->
     section = head[: header_end(head)]
     if len(section) > limits.header_bytes:
         raise HeaderTooLarge(f"the header section has more than {limits.header_bytes} bytes")
-    if count_fields(section) > limits.header_fields:
+    count = count_fields(section)
+    if count > limits.header_fields:
         raise HeaderTooLarge(f"the header section has more than {limits.header_fields} fields")
-    headers = await by_size(len(section), lambda: split_headers(section), above=HEADER_OFF_LOOP_BYTES)
+    weight = len(section) + FIELD_WEIGHT * count
+    headers = await by_size(weight, lambda: split_headers(section), above=HEADER_OFF_LOOP_BYTES)
     if hop_count(headers) > limits.hops or own_hop_count(headers, hostname=hostname) >= limits.own_hops:
         raise MailLoop
     return headers

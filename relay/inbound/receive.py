@@ -105,7 +105,7 @@ async def _store(
     ids = [new_message_id() for _ in recipients]
     stored = await stored_mail(envelope, spool, verdict, hostname=ctx.routes.hostname, message_id=ids[0], at=now)
     mail = await by_size(
-        headers.size,
+        headers.weight,
         lambda: received_mail(
             headers,
             verdict,

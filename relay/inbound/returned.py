@@ -26,7 +26,8 @@ from store.outbound.returned_letters import letter_of_link, letter_of_nonce, lin
 from store.records.mail import Recipient
 from store.transaction import Tx
 
-_AT_ONCE: Final = 64 * 1024  # bytes that are searched on the event loop; larger mails on a thread
+_AT_ONCE: Final = 64 * 1024  # bytes in which tokens are looked for on the event loop; larger mails in a thread
+_SEARCHED_AT_ONCE: Final = 4 * 1024  # the same of the search that decodes, which takes many times as long
 _REPORT_BYTES: Final = 256 * 1024  # of a mail, in which its delivery report is looked for
 _FIELD: Final = re.compile(rb"^(Action|Status|Diagnostic-Code):[ \t]*([^\r\n]{1,300})", re.MULTILINE | re.IGNORECASE)
 _NO_LETTER: Final = "returned"  # in the SMTP reply, where a mail returns a link and no letter
@@ -58,7 +59,7 @@ class Revoked:
 
 async def find_returned(envelope: Envelope, spool: Spool, *, key: bytes, now: datetime) -> Returned:
     """Find the relay's links in a mail. Raises UndecodableMail for more look-alikes than can be checked."""
-    tokens = await by_size(spool.size, lambda: _tokens(spool), above=_AT_ONCE)
+    tokens = await _tokens(spool)
     links = tuple(link for token in sorted(tokens) if (link := _valid(token, key=key, now=now)) is not None)
     nonces = tuple(nonce_hash(rcpt.tag) for rcpt in envelope.rcpt_to if rcpt.tag and is_relays_local(rcpt.local))
     if not links and not nonces:
@@ -66,8 +67,10 @@ async def find_returned(envelope: Envelope, spool: Spool, *, key: bytes, now: da
     return Returned(links=links, nonces=nonces, detail=_report(spool.head(_REPORT_BYTES)))
 
 
-def _tokens(spool: Spool) -> set[str]:
-    return find_link_tokens(spool.chunks()) if may_hold_link_tokens(spool.chunks()) else set()
+async def _tokens(spool: Spool) -> set[str]:
+    if not await by_size(spool.size, lambda: may_hold_link_tokens(spool.chunks()), above=_AT_ONCE):
+        return set()
+    return await by_size(spool.size, lambda: find_link_tokens(spool.chunks()), above=_SEARCHED_AT_ONCE)
 
 
 def revoke_returned(tx: Tx, returned: Returned, *, now: datetime) -> list[Revoked]:

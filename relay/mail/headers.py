@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 END_OF_HEADERS: Final = b"\r\n\r\n"
+FIELD_WEIGHT: Final = 32  # bytes that cost as much as a further field
+_ADDRESSES: Final = frozenset({"from", "reply-to", "to", "cc"})
+_ADDRESS_WEIGHT: Final = 5  # each name and address of a list is decoded
 _FIELD_END: Final = re.compile(rb"\r\n(?![ \t])")  # not before a fold (RFC 5322 §2.2.3)
 # RFC 5322 §3.6.8: printable ASCII without the colon; §4.5 allows blanks before the colon in old mail.
 _NAME: Final = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*")
@@ -39,9 +42,10 @@ class Headers:
     fields: tuple[Field, ...]
 
     @property
-    def size(self) -> int:
-        """Bytes of all fields."""
-        return sum([len(field.raw) for field in self.fields])
+    def weight(self) -> int:
+        """What a pass over the fields costs: their bytes, more for addresses, and FIELD_WEIGHT for each."""
+        sizes = [len(field.raw) * (_ADDRESS_WEIGHT if field.name in _ADDRESSES else 1) for field in self.fields]
+        return sum(sizes) + FIELD_WEIGHT * len(self.fields)
 
     def all(self, name: str) -> Sequence[Field]:
         """All fields named *name* (lower-case), topmost first."""

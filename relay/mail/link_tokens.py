@@ -27,7 +27,8 @@ _BASE64_LINES: Final = re.compile(
 )
 _PADDING: Final = re.compile(rb"=+")
 _NO_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]+")
-_MOST_HELD: Final = 64 * 1024  # of a line without end
+_MOST_HELD: Final = 16 * 1024  # of a line without end
+_PIECE: Final = 16 * 1024  # bytes searched at a time: one call on more would delay the other threads
 _LEFT_OUT: Final = b"\r\n\t >|="
 
 
@@ -68,7 +69,8 @@ def find_link_tokens(chunks: Iterable[bytes]) -> set[str]:
     """
     search = _Search(set())
     for chunk in chunks:
-        search.feed(chunk)
+        for start in range(0, len(chunk), _PIECE):
+            search.feed(chunk[start : start + _PIECE])
     search.end()
     return search.found
 

@@ -45,6 +45,11 @@ def _mailbox(name: bytes, address: bytes) -> Mailbox:
     return Mailbox(decode_value(name), decode_value(address, limit=_MAX_ADDRESS))
 
 
+def _unescaped(quoted: bytes) -> bytes:
+    """*quoted* without the backslash of each quoted pair (RFC 5322 §3.2.4)."""
+    return b"\\".join([part.replace(b"\\", b"") for part in quoted.split(b"\\\\")])
+
+
 class _Reader:
     """Parser state: the words of the current mailbox, and the mailboxes found so far."""
 
@@ -88,7 +93,7 @@ class _Reader:
             self._finish()
 
     def _word(self, quoted: bytes | None, atom: bytes | None) -> None:
-        word = atom if quoted is None else re.sub(rb"\\(.)", rb"\1", quoted)
+        word = atom if quoted is None else _unescaped(quoted)
         if word is None:
             return
         if self._comment_depth:

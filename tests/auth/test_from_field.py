@@ -150,3 +150,10 @@ def test_whatever_is_read_is_printable_and_its_domain_stands_in_the_field(value)
     assert found is None or (found.domain.isascii() and str(found).isprintable())
     # Letters outside ASCII may be mapped to others (UTS 46).
     assert found is None or not value.isascii() or found.domain in value.lower()
+
+
+@pytest.mark.parametrize("piece", ["()", "() ", "(a)", "(\\a)", "a "])
+def test_an_author_of_more_pieces_than_any_honest_one_has_is_none(piece):
+    assert "ana@example.com" == str(author(piece * 20 + "<ana@example.com>"))
+    assert author(piece * 600 + "<ana@example.com>") is None
+    assert author("(" + "(a)" * 600 + ") <ana@example.com>") is None

@@ -191,3 +191,8 @@ def test_ours_is_recognised_as_ours():
 @given(st.binary(max_size=60))
 def test_any_field_has_an_answer(value):
     assert claims_to_be(field(value), "mx.example") in (True, False)
+
+
+def test_comments_in_front_of_a_name_without_end_make_it_ours():
+    assert not claims_to_be(field("(a)" * 20 + "other.example; spf=pass"), "mx.here.example")
+    assert claims_to_be(field("(a)" * 200 + "other.example; spf=pass"), "mx.here.example")

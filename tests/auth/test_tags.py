@@ -102,3 +102,9 @@ def test_the_same_domain_is_nearest():
 )
 def test_a_name_is_within_a_domain_by_whole_labels(name, within):
     assert within == is_within(name, "example.com")
+
+
+def test_a_list_of_more_tags_than_any_honest_one_has_is_refused():
+    assert 100 == len(parse_tags(";".join(f"a{number}=" for number in range(100))))
+    with pytest.raises(BadTags):
+        parse_tags(";".join(f"a{number}=" for number in range(101)))

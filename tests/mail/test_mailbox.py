@@ -55,3 +55,11 @@ def test_no_soup_of_signs_fails_or_leaks_a_control(pieces):
     for mailbox in parse_mailboxes(b"".join(pieces)):
         assert mailbox.name.isprintable()
         assert mailbox.address.isprintable()
+
+
+def test_a_quoted_pair_loses_its_backslash():
+    cases = {rb"a\"b": 'a"b', rb"a\\b": r"a\b", rb"\\\"b": r"\"b", rb"\a\\\b": r"a\b", rb"\\\\": r"\\", rb"\a\b": "ab"}
+
+    found = {quoted: parse_mailboxes(b'"' + quoted + b'" x <a@b.example>')[0].name for quoted in cases}
+
+    assert {quoted: f"{name} x" for quoted, name in cases.items()} == found
