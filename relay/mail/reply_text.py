@@ -25,7 +25,7 @@ def reply_text(text: str, *, forwarded: bool = False) -> str:
         return text.strip()
     head, rest = text[:MAX_SCANNED], text[MAX_SCANNED:]
     unframed = without_pgp_frame(head)
-    scan = Scan(unframed.split("\n"))
+    scan = Scan(unframed)
     scan.run(complete=not rest)
     if not scan.removed:
         return (unframed + rest).strip() or text.strip()

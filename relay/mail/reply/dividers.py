@@ -6,7 +6,7 @@ from typing import Final
 from relay.mail.reply.attribution import WROTE
 from relay.mail.reply.lines import DATE, NAMES_MESSAGE, TIME
 
-_RULE: Final = re.compile(r"[_\-=\u2014\u2013\u2015\u2500]{10,500}")
+_RULE: Final = re.compile(r"[_\-=\u2014\u2013\u2015\u2500]{5,500}")
 SIGNS: Final = "-_=*#~\u2014\u2013\u2015\u2500+ "
 _FRAMED: Final = re.compile(
     rf"[{re.escape(SIGNS)}]{{2,90}}([^{re.escape(SIGNS)}].{{0,300}}?)[{re.escape(SIGNS)}]{{0,90}}"
@@ -30,8 +30,14 @@ _ABOVE: Final = re.compile(
     r"|tämän rivin yläpuolel|この(?:行|線)(?:より|の)上|在此(?:行|线|線)(?:以|之)?上|이 (?:줄|선) 위|e sor fölé"
     r"|deasupra acestei linii"
     r"|πάνω από αυτή τη γραμμή|מעל (?:ה)?שורה (?:ה)?זו|فوق هذا (?:السطر|الخط)|di atas baris ini|phía trên dòng này",
-    re.IGNORECASE,
 )
+# "Line" in those languages: where none is in a line, it asks for nothing.
+_LINE: Final = (
+    "this line", "diese", "ligne", "línea", "linea", "riga", "linha", "deze ", "raden",
+    "linje", "linii", "wiersza", "лини", "строк", "черт", "řádkem", "čárou", "satır",
+    "rivin", "この", "在此", "이 줄", "이 선", "e sor", "γραμμή", "שורה", "السطر", "الخط",
+    "baris", "dòng",
+)  # fmt: skip
 _LONGEST_REQUEST: Final = 120
 
 
@@ -65,4 +71,7 @@ def asks_to_reply_above(line: str) -> bool:
     """Whether a bare *line* is the delimiter of a ticket system: "##- Please type your reply above this line -##"."""
     if line.startswith("##-") and line.endswith("-##"):
         return True
-    return len(line) <= _LONGEST_REQUEST and _ABOVE.search(line) is not None
+    if len(line) > _LONGEST_REQUEST:
+        return False
+    lowered = line.lower()
+    return any(word in lowered for word in _LINE) and _ABOVE.search(lowered) is not None

@@ -13,6 +13,7 @@ from relay.mail.reply.labels import FORM_WORDS, LABELS
 from relay.mail.reply.lines import DATE, TIME, bare
 
 MOST_LINES: Final = 10  # of a block that are examined
+_LONGEST_LABEL: Final = 40  # characters
 _MOST_FOLDS: Final = 3  # lines of folded recipients between two labels
 _LABEL: Final = re.compile(r"[*_]{0,3}([^\W\d_][^:\uff1a<>@\"]{0,31})[:\uff1a][*_]{0,3}(.*)")
 
@@ -33,9 +34,9 @@ def field(line: str) -> _Field | None:
 
 
 def may_begin_block(line: str) -> bool:
-    """Whether a bare *line* has the label of a header, or any label and an address."""
-    first = field(line)
-    return first is not None and (first.kind not in {"", "copy"} or "@" in first.value)
+    """Whether a bare *line* has the label of a header, or any label and an address. Cheap."""
+    label = line.replace("\uff1a", ":", 1).partition(":")[0]
+    return len(label) <= _LONGEST_LABEL and (label.strip("*_ \t").casefold() in LABELS or "@" in line)
 
 
 def begins_block(lines: Sequence[str], number: int, line: str, *, ruled: bool = False) -> bool:

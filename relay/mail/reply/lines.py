@@ -6,9 +6,7 @@ from typing import Final
 
 LONGEST: Final = 500  # characters of a line that are examined
 # Direction marks and zero-width characters surround names and addresses in Arabic and Hebrew mail.
-_MARKS: Final = dict.fromkeys(
-    [0x061C, 0xFEFF, 0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A)]
-)
+_MARKS: Final = re.compile("[\u061c\ufeff\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069]+")
 DATE: Final = re.compile(r"\d{4}|\d{1,2}[./-]\d{1,2}[./-]\d{2}|\d{1,2}月\d")
 TIME: Final = re.compile(r"\d{1,2} ?[:.h時时点시٫] ?\d\d|\d{1,2} ?(?:[ap]\.?m\b|uhr\b|時|时|点|시)", re.IGNORECASE)
 
@@ -27,7 +25,14 @@ NAMES_MESSAGE: Final = re.compile(
 def bare(line: str) -> str:
     """*line* without outer blanks and direction marks, at most LONGEST characters."""
     line = line.strip()[:LONGEST]
-    return line if line.isascii() else line.translate(_MARKS).replace("\xa0", " ").strip()
+    return line if line.isascii() else _MARKS.sub("", line).replace("\xa0", " ").strip()
+
+
+def bare_lines(text: str) -> list[str]:
+    """The bare lines of *text*; as many as it has lines."""
+    if not text.isascii():
+        text = _MARKS.sub("", text).replace("\xa0", " ")
+    return [line.strip()[:LONGEST] for line in text.split("\n")]
 
 
 def following(lines: Sequence[str], number: int, *, within: int = 4) -> int | None:

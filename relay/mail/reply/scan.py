@@ -14,13 +14,14 @@ from relay.mail.reply.dividers import (
 )
 from relay.mail.reply.forward import announces_forward, says_forwarded
 from relay.mail.reply.header_block import begins_block, may_begin_block
-from relay.mail.reply.lines import bare, following
+from relay.mail.reply.lines import bare, bare_lines, following
 from relay.mail.reply.quotes import block_end, is_quoted, opens_unmarked_quote, unquoted
 from relay.mail.reply.signature import DELIMITERS, is_signature
 
 _QUOTE_WITHIN: Final = 4  # lines below an attribution in which its quote begins
 _MOST_BLOCKS: Final = 200  # lines of a text that are examined as the first of a header block
-_BOUNDARIES: Final = (">", "_", "-", "=", "*")
+_BOUNDARIES: Final = ">_-=*"  # what begins a line that may follow an advert
+_LINK_STARTS: Final = "<([hHwWa"
 
 
 class Scan:
@@ -29,10 +30,11 @@ class Scan:
     `ended`: history begins, so all that follows is left out. `whole`: forwarded mail begins, so all that follows stays.
     """
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, text: str) -> None:
         self.kept: list[str] = []
         self.ended = self.whole = self.removed = False
-        self._lines = lines
+        self._lines = text.split("\n")
+        self._bare = bare_lines(text)
         self._number = 0
         self._attributed = False
         self._blocks = 0
@@ -42,14 +44,13 @@ class Scan:
     def run(self, *, complete: bool) -> None:
         """Read all lines. *complete*: no text follows them, so the last of them may be a signature."""
         while self._number < len(self._lines) and not self.ended:
-            self._step(self._lines[self._number])
+            self._step(self._lines[self._number], self._bare[self._number])
         if complete or self.ended:
             self._close_signature()
         if self.ended:
             self._trim()
 
-    def _step(self, raw: str) -> None:
-        line = bare(raw)
+    def _step(self, raw: str, line: str) -> None:
         if not line:
             self._keep_blank()
         elif is_quoted(line, initials=self._attributed):
@@ -57,14 +58,26 @@ class Scan:
         elif raw in DELIMITERS and self._signature is None:
             self._signature = len(self.kept)
             self._keep(raw)
-        elif self._takes_divider(line) or self._takes_attribution(line) or self._takes_block(line):
-            return
-        elif self._is_alone() and asks_to_reply_above(line):
+        elif not self._takes(line):
+            self._keep(raw)
+
+    def _takes(self, line: str) -> bool:
+        """Whether *line* is, or begins, something that is not the new text."""
+        if line[0] in SIGNS and self._takes_divider(line):
+            return True
+        if (":" in line or "\uff1a" in line) and (self._takes_attribution(line) or self._takes_block(line)):
+            return True
+        return self._at_boundary(self._number + 1) and self._takes_last(line)
+
+    def _takes_last(self, line: str) -> bool:
+        """Whether *line*, the last of its paragraph, is the delimiter of a ticket system or an advert."""
+        if (not self.kept or not self.kept[-1].strip(SIGNS)) and asks_to_reply_above(line):
             self._end()
-        elif self._at_boundary(self._number + 1) and is_advert(line):
+        elif is_advert(line):
             self._leave_out(self._number + 1 + self._link_follows())
         else:
-            self._keep(raw)
+            return False
+        return True
 
     def _keep(self, raw: str) -> None:
         self.kept.append(raw)
@@ -83,7 +96,13 @@ class Scan:
         self._gap = self.removed = True
 
     def _end(self) -> None:
+        self._drop_advert_above()
         self.ended = self.removed = True
+
+    def _drop_advert_above(self) -> None:
+        """Take off the advert that is directly above an attribution or a block."""
+        if self.kept and (above := bare(self.kept[-1])) and is_advert(above):
+            self.kept.pop()
 
     def _keep_rest(self) -> None:
         """Forwarded mail begins: everything that follows stays as it is."""
@@ -114,7 +133,7 @@ class Scan:
         return announces_forward(above) or (bool(block) and begins_block(block, 0, bare(block[0])))
 
     def _takes_divider(self, line: str) -> bool:
-        if line[0] not in SIGNS or not (words := divided_words(line)):
+        if not (words := divided_words(line)):
             return False
         original = begins_original(line, words)
         if not original and (says_forwarded(words) or self._block_follows()):
@@ -127,9 +146,9 @@ class Scan:
 
     def _takes_attribution(self, line: str) -> bool:
         if not line.endswith(COLONS):
-            return False
+            return self._takes_running_attribution(line)
         below = following(self._lines, self._number + 1, within=_QUOTE_WITHIN)
-        quoted = below is not None and is_quoted(bare(self._lines[below]), initials=True)
+        quoted = below is not None and is_quoted(self._bare[below], initials=True)
         count = attribution(self.kept[-MOST_LINES:], line, quoted=quoted)
         if not count:
             return False
@@ -139,13 +158,20 @@ class Scan:
         if not quoted or below is None:
             self._end()
             return True
+        self._drop_advert_above()
         self._close_signature()
         self._leave_out(block_end(self._lines, below, initials=True))
         return True
 
-    def _takes_block(self, line: str) -> bool:
-        if ":" not in line and "\uff1a" not in line:
+    def _takes_running_attribution(self, line: str) -> bool:
+        """Whether the quote begins on the line of its attribution, as in the app of Yahoo."""
+        head, blanks, _ = line.partition(":  ")
+        if not blanks or not attribution((), f"{head}:", quoted=False):
             return False
+        self._end()
+        return True
+
+    def _takes_block(self, line: str) -> bool:
         if self._blocks >= _MOST_BLOCKS or not may_begin_block(line):
             return False
         self._blocks += 1
@@ -160,24 +186,21 @@ class Scan:
 
     def _block_follows(self) -> bool:
         below = following(self._lines, self._number + 1)
-        return below is not None and begins_block(self._lines, below, bare(self._lines[below]), ruled=True)
+        return below is not None and begins_block(self._lines, below, self._bare[below], ruled=True)
 
     def _above(self) -> str:
         """The last kept line that is not blank, among the last three."""
         return next((line for line in map(bare, reversed(self.kept[-3:])) if line), "")
 
-    def _is_alone(self) -> bool:
-        return not (self.kept and self.kept[-1].strip()) and self._at_boundary(self._number + 1)
-
     def _at_boundary(self, number: int) -> bool:
         if number >= len(self._lines):
             return True
-        line = self._lines[number].lstrip()
-        return not line or line.startswith(_BOUNDARIES) or LINK_LINE.fullmatch(bare(line)) is not None
+        line = self._bare[number]
+        return not line or line[0] in _BOUNDARIES or (line[0] in _LINK_STARTS and LINK_LINE.fullmatch(line) is not None)
 
     def _link_follows(self) -> int:
         below = self._number + 1
-        return int(below < len(self._lines) and LINK_LINE.fullmatch(bare(self._lines[below])) is not None)
+        return int(below < len(self._lines) and LINK_LINE.fullmatch(self._bare[below]) is not None)
 
     def _close_signature(self) -> None:
         if self._signature is not None and is_signature(self.kept[self._signature :]):

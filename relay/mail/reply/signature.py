@@ -18,6 +18,8 @@ def is_signature(lines: Sequence[str]) -> bool:
         return False
     if lines[0] == "-- ":
         return True
-    if not below or not lines[1].strip() or len(below) > _MOST_LINES_BARE:
+    if not below:
+        return True
+    if not lines[1].strip() or len(below) > _MOST_LINES_BARE:
         return False
     return not any(len(line) > _LONGEST_BARE or "?" in line for line in below)

@@ -87,12 +87,16 @@ def test_history_far_down_is_left_in():
 @pytest.mark.parametrize(
     "unit",
     [">", "> ", " ", "\n", "\n\t", "On ", "On\n", "On a wrote ", "On a wrote:\n", "From:\nTo:\n", "From: a\n", "x", "a:\n",
-     "-", "----\n", "_" * 40 + "\n", "-" * 78 + "Original\n", "On 2026" + " wrote" * 80 + ":\n", ">\n", "写道\uff1a\n", "\x00"],
+     "-", "----\n", "_" * 40 + "\n", "-" * 78 + "Original\n", "On 2026" + " wrote" * 80 + ":\n", ">\n", "写道\uff1a\n", "\x00",
+     "From: a@b.example\n", "From: a@b.example\nTo: c\n\n", "a: b@c.example 10:00\n", "---- a@b.example 10:00 ---\n", "-- \n", "--\na\n\n",
+     "> From: a@b.example\n", "x:\n> a\n", "On 1 Jan 2026 at 10:00 a@b.example\n", "##- reply above this line\n\n", "Sent from my a\n\n",
+     "Sent from " + "a " * 90 + "\n\n", "a " * 40 + "iPhone gesendet\n\n", "https://a ", "get https://a \n\n", "\xad" * 40 + "\n", "\u200b:",
+     "-----BEGIN PGP SIGNED MESSAGE-----\n", "- -----BEGIN PGP SIGNATURE-----\n", "Forwarded message:\n> a\n", "\u2014-", ">>> a 10:00 >>> ", ":  "],
 )  # fmt: skip
 def test_no_text_takes_long(unit):
     text = (unit * 262_144)[:262_144]
 
-    assert cost(lambda: reply_text(text)) < SECOND / 2
+    assert cost(lambda: reply_text(text), rounds=2) < SECOND / 2
 
 
 @given(
