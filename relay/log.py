@@ -11,6 +11,8 @@ from typing import Any, Final, Literal, TextIO
 import orjson
 import structlog
 
+from relay.log_stream import LineLogger, LogStream
+
 _MAX_VALUE: Final = 500  # characters of a value; remote parties write some of them
 _LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -28,7 +30,14 @@ class _Threshold:
     lowest = logging.INFO
 
 
+class _Output:
+    """The stream of this process's log, once it is configured."""
+
+    stream: LogStream | None = None
+
+
 _threshold: Final = _Threshold()
+_output: Final = _Output()
 
 
 def configure(*, form: Literal["console", "json"] | None, level: str, stream: TextIO | None = None) -> None:
@@ -36,8 +45,9 @@ def configure(*, form: Literal["console", "json"] | None, level: str, stream: Te
     stream = stream or sys.stderr
     lowest = set_level(level)
     console = form == "console" or (form is None and stream.isatty())
+    _output.stream = lines = LogStream(stream, on_resume=_tell_lost)
     # Libraries use the logging module; their warnings and errors are printed too.
-    logging.basicConfig(level=max(lowest, logging.WARNING), stream=stream, format="%(name)s: %(message)s")
+    logging.basicConfig(level=max(lowest, logging.WARNING), stream=lines, format="%(name)s: %(message)s")
     for chatty in ("mail.log", "asyncio", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     structlog.configure(
@@ -51,7 +61,7 @@ def configure(*, form: Literal["console", "json"] | None, level: str, stream: Te
             structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(serializer=_serialised),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),  # _dropped decides: the level can change
-        logger_factory=structlog.PrintLoggerFactory(file=stream),
+        logger_factory=lambda *_: LineLogger(lines),
         cache_logger_on_first_use=True,
     )
 
@@ -60,6 +70,16 @@ def set_level(level: str) -> int:
     """Write lines from *level* on, such as ``info``; from the next line, also of loggers that exist already."""
     _threshold.lowest = logging.getLevelNamesMapping()[level.upper()]
     return _threshold.lowest
+
+
+def lost_lines() -> int:
+    """Lines that could not be written since the log was configured."""
+    return _output.stream.lost if _output.stream is not None else 0
+
+
+def _tell_lost(count: int) -> None:
+    log: Any = structlog.get_logger("relay.log")
+    log.warning("log_lines_lost", count=count)
 
 
 def _dropped(_logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -51,6 +51,7 @@ GaugeName = Literal[
     "sending_paused",
     "dns_cache_bytes",
     "loop_lag_seconds",
+    "log_lines_lost",
     "certificate_expiry_timestamp_seconds",
     "last_backup_timestamp_seconds",
 ]
@@ -70,6 +71,7 @@ _GAUGES: Final[Mapping[GaugeName, str]] = {
     "sending_paused": "1 while the operator has paused all sending.",
     "dns_cache_bytes": "Bytes of the DNS cache.",
     "loop_lag_seconds": "Longest delay of the event loop in the last minute.",
+    "log_lines_lost": "Log lines that could not be written since the start.",
     "certificate_expiry_timestamp_seconds": "When the first certificate of the SMTP server ends.",
     "last_backup_timestamp_seconds": "When `mailseal backup` last copied this store.",
 }

@@ -7,6 +7,7 @@ A command's module is imported when the command runs, and a module imports libra
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -98,7 +99,8 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except (RelayError, StoreError) as error:
-            click.echo(f"mailseal: {error}", err=True)
+            with suppress(OSError):  # standard error may be closed: the exit status tells all the same
+                click.echo(f"mailseal: {error}", err=True)
             sys.exit(exit_status(error))
 
 
