@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -24,6 +24,8 @@ from relay.errors import Misconfigured
 from relay.gauges import watch_parts
 from relay.inbound.admit import admit
 from relay.inbound.receive import receive
+from relay.jobs.certificate import EVERY as CERTIFICATE_EVERY
+from relay.jobs.certificate import CertificateWatch
 from relay.jobs.domains import EVERY, DomainWatch
 from relay.jobs.figures import EVERY as FIGURES_EVERY
 from relay.jobs.figures import StoreGauges
@@ -58,7 +60,8 @@ from relay.wiring import (
     make_resolver,
     make_send_context,
 )
-from store.database.connect import database_file
+from store.database.connect import database_file, place_of
+from store.database.error_translation import cannot_use
 from store.database.migrate import read_state
 from store.database.pg_listener import listener_for
 from store.directory.agents import POSTMASTER, ensure_operator_postmaster
@@ -79,12 +82,15 @@ log = structlog.get_logger("relay.daemon")
 
 
 @contextlib.contextmanager
-def _usable() -> Iterator[None]:
-    """Turn a store error during the start into Misconfigured, except that the database does not answer."""
+def _usable(store: Store) -> Iterator[None]:
+    """Turn a store error during the start into Misconfigured, except that the database does not answer.
+
+    Raises Unusable where a person must act first, such as on a file that cannot be written.
+    """
     try:
         yield
-    except Unavailable:
-        raise
+    except Unavailable as error:
+        raise cannot_use(error, place=place_of(store.engine.url)) from error.__cause__
     except StoreError as error:
         raise Misconfigured(str(error)) from error
 
@@ -125,7 +131,7 @@ class Daemon:
         certificates = make_certificates(settings)
         self.store = store or open_database(settings, now=self._clock.now(), may_migrate=may_migrate)
         self.master = read_master(settings)
-        self._health = StoreHealth(self.store, self.master, settings)
+        self._health = StoreHealth(self.store, self.master, settings, clock=self._clock)
         self._resolver = make_resolver(settings, metrics=self._metrics)
         self._peer_policy = make_peer_policy(settings, self._resolver, clock=self._clock, metrics=self._metrics)
         self._receive_context = make_receive_context(
@@ -225,7 +231,7 @@ class Daemon:
         file = database_file(self._settings.database)
         if file is None or file.parent.resolve() != self._settings.data_dir.resolve():
             return  # other processes on this database may be sending
-        with sole_process(self._settings.data_dir) as is_first, _usable():
+        with sole_process(self._settings.data_dir) as is_first, _usable(self.store):
             if is_first:
                 self.store.run(lambda tx: end_leases(tx, now=self._clock.now()))
 
@@ -235,7 +241,7 @@ class Daemon:
         commit_listener = listener_for(self.store)
         commit_listener.start()
         stack.push_async_callback(commit_listener.stop)
-        with _usable():
+        with _usable(self.store):
             self._revision = await self.store.write(self._ensure_system_rows)
 
     def _ensure_system_rows(self, tx: Tx) -> str | None:
@@ -294,8 +300,14 @@ class Daemon:
         scheduler.add("store", every=LOOK_EVERY, run=self._health.look_again)
         gauges = StoreGauges(store=self.store, clock=self._clock, metrics=self._metrics)
         scheduler.add("figures", every=FIGURES_EVERY, run=gauges.look_again)
+        certificate = CertificateWatch(self._certificate_end, clock=self._clock)
+        scheduler.add("certificate", every=CERTIFICATE_EVERY, run=certificate.look_again)
         scheduler.add("domains", every=EVERY, run=self._watch().look_again)
         return scheduler
+
+    def _certificate_end(self) -> datetime | None:
+        certificates = self._smtp.certificates
+        return certificates.ends_at if certificates is not None else None
 
     async def _stop_jobs(self, scheduler: Scheduler, letters: LetterRound, sending: Sending) -> None:
         """Stop jobs, workers and approvals: hand-overs that have begun may end, all others return to where they waited.

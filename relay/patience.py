@@ -13,7 +13,7 @@ import structlog
 from relay.errors import Deferred
 from relay.systemd import notify_systemd
 from relay.tasks import rest
-from store.errors import Unavailable
+from store.errors import Unavailable, words_of
 
 T = TypeVar("T")
 FIRST_SECONDS: Final = 1.0
@@ -41,6 +41,6 @@ async def start_patiently(
 
 
 def _tell(error: Exception, seconds: float) -> None:
-    log.warning("start_waits", cause=str(error), error=type(error).__name__, again_in_seconds=seconds)
+    log.warning("start_waits", cause=words_of(error), error=type(error).__name__, again_in_seconds=seconds)
     extension = int((seconds + _ROOM_SECONDS) * 1_000_000)
-    notify_systemd(f"STATUS=Waiting: {error}; again in {seconds:g} s", f"EXTEND_TIMEOUT_USEC={extension}")
+    notify_systemd(f"STATUS=Waiting: {words_of(error)}; again in {seconds:g} s", f"EXTEND_TIMEOUT_USEC={extension}")

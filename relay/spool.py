@@ -17,6 +17,20 @@ HEAD_LIMIT: Final = 1024 * 1024
 _CHUNK: Final = 64 * 1024
 
 
+def spool_fault(directory: Path) -> str | None:
+    """Why no file can be made in *directory*, which is made if it is missing; None if one can."""
+    try:
+        _make(directory)
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        return f"the spool {directory} cannot be written: {error.strerror}"
+    return None
+
+
+def _make(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 class Spool:
     """Bytes that are written once and read any number of times.
 
@@ -63,7 +77,7 @@ class Spool:
 
     def _move_to_disk(self) -> None:
         if self._directory is not None:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(self._directory)
         file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115 (closed by close)
         assert isinstance(self._file, BytesIO)
         file.write(self._file.getbuffer())

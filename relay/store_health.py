@@ -1,4 +1,4 @@
-"""Whether the store of a running daemon can take mail now: there, its own, writable, and with room."""
+"""Whether the store of a running daemon can take mail now: there, its own, writable, and with room; and its spool."""
 
 import asyncio
 import os
@@ -8,13 +8,16 @@ from typing import Final
 
 import structlog
 
+from relay.clock import Clock
+from relay.clock_watch import ClockWatch
 from relay.settings import Settings
 from relay.signing.master_check import is_master_of
 from relay.signing.secrets import MasterKey
+from relay.spool import spool_fault
 from store.database.connect import database_file
-from store.directory.agents import probe
 from store.engine import Store
-from store.errors import StoreError, Unavailable
+from store.errors import StoreError, Unavailable, words_of
+from store.facts import PROBE, probe, read_fact
 from store.transaction import Tx
 
 LOOK_EVERY: Final = timedelta(seconds=5)
@@ -26,9 +29,12 @@ log = structlog.get_logger("relay.daemon")
 class StoreHealth:
     """Looks at the store on demand, and remembers when it is not the daemon's own any more."""
 
-    def __init__(self, store: Store, master: MasterKey, settings: Settings) -> None:
+    def __init__(self, store: Store, master: MasterKey, settings: Settings, *, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
+        self._clock_watch = ClockWatch()
         self._master = master
+        self._spool = settings.spool_dir
         self._least = settings.min_free_bytes
         file = database_file(settings.database)
         self._places = [settings.data_dir, *([file.parent] if file is not None else [])]
@@ -37,13 +43,14 @@ class StoreHealth:
 
     async def is_good(self) -> bool:
         """Whether mail can be stored now; answers within 2 s. A change is logged, with the cause."""
-        trouble = self._lack_of_room() or await self._refusal()
+        trouble = self._lack_of_room() or spool_fault(self._spool) or await self._refusal()
         if trouble != self._trouble:
             self._tell(trouble)
         return trouble is None
 
     async def look_again(self, _stop: asyncio.Event) -> None:
-        """Look, for what is logged and for require_own."""
+        """Look, for what is logged and for require_own; and at the clock."""
+        self._clock_watch.note(self._clock.now(), asyncio.get_running_loop().time())
         await self.is_good()
 
     def require_own(self) -> None:
@@ -55,11 +62,13 @@ class StoreHealth:
         try:
             self._is_own = await self._store.write(self._probe, within=ANSWER_SECONDS)
         except StoreError as error:
-            return str(error.__cause__ or error)
+            return words_of(error)
         return None if self._is_own else _OTHER
 
     def _probe(self, tx: Tx) -> bool:
-        probe(tx)
+        now, written = self._clock.now(), read_fact(tx, PROBE)
+        self._clock_watch.note_written(written.at if written else None, now)
+        probe(tx, now=now)
         return is_master_of(tx, self._master)
 
     def _lack_of_room(self) -> str | None:

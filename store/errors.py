@@ -177,3 +177,21 @@ class NotCopyable(Conflict):
 
 class CopyDiffers(Conflict):
     """The copy is not equal to its source."""
+
+
+def cause_of(error: BaseException) -> str:
+    """The first line of the driver's own words, for the operator.
+
+    Neither libpq nor SQLite quotes a password in its errors. Parameters of statements are left out.
+    """
+    driven = getattr(error, "orig", None) or error
+    lines = str(driven).strip().splitlines()
+    return lines[0].strip() if lines else type(driven).__name__
+
+
+def words_of(error: BaseException) -> str:
+    """The first line of *error*, and behind it the words of its cause, such as the driver's; for the log only."""
+    own, cause = cause_of(error), error.__cause__
+    if cause is None or (getattr(cause, "strerror", None) or cause_of(cause)) in own:
+        return own
+    return f"{own}: {cause_of(cause)}"

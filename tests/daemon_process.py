@@ -15,6 +15,7 @@ from typing import Any, Self
 from relay.clock import SystemClock
 from relay.database import make_database
 from relay.settings import load
+from tests.forked import Forked
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 90
@@ -44,15 +45,22 @@ class DaemonProcess:
         *,
         config: Path | None = None,
         sockets: Mapping[str, socket.socket] | None = None,
+        is_forked: bool = False,
+        has_rights: bool = True,
     ) -> None:
-        """*sockets* by name are passed as systemd passes them, from descriptor 3 on."""
+        """*sockets* by name are passed as systemd passes them, from descriptor 3 on.
+
+        *is_forked* starts it as tests/forked.py does, which is quicker; *has_rights* is for that.
+        """
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILSEAL_")}
         # Port 0: the daemon says where it listens, and no two tests ever want the same port.
         listen = {"MAILSEAL_SMTP_LISTEN": "127.0.0.1:0", "MAILSEAL_HTTP_LISTEN": "127.0.0.1:0"}
         self._env = kept | listen | {"MAILSEAL_LOG_FORMAT": "json"} | dict(settings)
         self._config = ["--config", str(config)] if config else []
         self._sockets = sockets or {}
-        self._process: subprocess.Popen[str] | None = None
+        self._is_forked = is_forked
+        self._has_rights = has_rights
+        self._process: subprocess.Popen[str] | Forked | None = None
         self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
         self._ended = False  # the present process has closed its log
@@ -81,13 +89,26 @@ class DaemonProcess:
         """Make the store if there is none, start, and return once the daemon listens."""
         if not self.log:
             self.init()
+        since = len(self.log)
+        self.launch()
+        return self.started(since=since)
+
+    def launch(self) -> None:
+        """Run `mailseal serve`, and wait for nothing."""
+        self._ended = False
+        self._process = self._forked() if self._is_forked else self._executed()
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
+
+    def _forked(self) -> Forked:
+        return Forked([*self._config, "serve"], env=self._env, has_rights=self._has_rights)
+
+    def _executed(self) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "relay.cli", *self._config, "serve"]
         numbers = [each.fileno() for each in self._sockets.values()]
         if numbers:
             command = [sys.executable, "-c", _AS_SYSTEMD, ":".join(self._sockets), *map(str, numbers), "--", *command]
-        self._ended = False
-        since = len(self.log)
-        self._process = subprocess.Popen(
+        return subprocess.Popen(
             command,
             cwd=ROOT,
             env=self._env,
@@ -96,8 +117,9 @@ class DaemonProcess:
             text=True,
             pass_fds=numbers,
         )
-        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
-        self._reader.start()
+
+    def started(self, *, since: int = 0) -> Self:
+        """Return once the daemon listens, as a line of the log from *since* on says."""
         started = self.wait_for("daemon_started", since=since, seconds=START_SECONDS)
         self.smtp, self.http = _address(started["smtp"][0]), _address(started["http"][0])
         return self
@@ -146,7 +168,7 @@ class DaemonProcess:
         _, hard = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (soft, hard))
 
-    def _read(self, process: "subprocess.Popen[str]") -> None:
+    def _read(self, process: "subprocess.Popen[str] | Forked") -> None:
         assert process.stderr is not None
         with process.stderr as lines:
             for line in lines:

@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_a_line_that_was_cut_ends_before_the_next_one(pipe):
 
 
 def test_a_full_disk_and_a_closed_stream_lose_lines_and_raise_nothing():
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         log = LogStream(full)
         log.write("a line\n")
     closed = LogStream(memory := io.StringIO())

@@ -13,12 +13,13 @@ from relay.settings import Settings
 from relay.signing.master_check import is_master_of
 from store.database import migrate
 from store.database.connect import database_file, open_store
-from store.directory.agents import probe
 from store.directory.diagnostics import FailingWebhook, database_time, list_failing_webhooks, list_verified_domains
 from store.directory.sending_pause import read_pause
 from store.engine import Store
 from store.errors import StoreError, Unusable
+from store.facts import PROBE, probe, read_fact
 from store.records.mail import Domain
+from store.transaction import Tx
 
 SKEW: Final = timedelta(seconds=30)
 RECENT: Final = timedelta(days=7)
@@ -37,7 +38,7 @@ def opened(settings: Settings) -> Iterator[Store]:
         raise FileNotFoundError(f"there is no {file}")
     if file is not None and file.stat().st_size == 0:
         raise FileNotFoundError(f"{file} is empty")
-    store = open_store(settings.database)
+    store = open_store(settings.database, answer_seconds=settings.database_answer_seconds)
     try:
         yield store
     finally:
@@ -48,7 +49,7 @@ def check_database(settings: Settings, *, clock: Clock) -> list[Finding]:
     """Check the revision, a write and the clock."""
     try:
         with opened(settings) as store:
-            return [_revision(store), _own_key(store, settings), _writable(store), _time(store, clock)]
+            return [_revision(store), _own_key(store, settings), _time(store, clock), _writable(store, clock)]
     except FileNotFoundError as error:
         return [failing("database", str(error), _GONE)]
     except Unusable as error:
@@ -104,9 +105,14 @@ def _own_key(store: Store, settings: Settings) -> Finding:
     return ok("store's master key", f"{settings.secret_place} is the key of this store")
 
 
-def _writable(store: Store) -> Finding:
+def _writable(store: Store, clock: Clock) -> Finding:
+
+    def write(tx: Tx) -> None:
+        written = read_fact(tx, PROBE)
+        probe(tx, now=written.at if written else clock.now())  # the daemon's time stays, for its own look at the clock
+
     try:
-        store.run(probe)
+        store.run(write)
     except StoreError as error:
         remedy = "Check the disk, the file's owner and its locks: until then mail is answered 451."
         return failing("database writable", str(error), remedy)
@@ -116,12 +122,22 @@ def _writable(store: Store) -> Finding:
 def _time(store: Store, clock: Clock) -> Finding:
     theirs = store.run(database_time)
     if theirs is None:
-        return skipped("database's clock", "SQLite uses this machine's clock")
+        return _last_write(store, clock)
     apart = abs(theirs - clock.now())
     seen = f"{apart.total_seconds():.1f} s apart from this machine's clock"
     if apart > SKEW:
         return failing("database's clock", seen, "Let NTP set both: leases, holds and signatures depend on the time.")
     return ok("database's clock", seen)
+
+
+def _last_write(store: Store, clock: Clock) -> Finding:
+    """Whether the store was last written in the future of this machine's clock."""
+    written = store.run(lambda tx: read_fact(tx, PROBE))
+    ahead = written.at - clock.now() if written else timedelta(0)
+    if ahead > SKEW:
+        seen = f"the store was written {ahead.total_seconds():.0f} s ahead of this machine's clock"
+        return failing("database's clock", seen, "Set the clock by NTP: what that time wrote falls due late.")
+    return ok("database's clock", "SQLite uses this machine's clock, and was not written ahead of it")
 
 
 def _webhook(trouble: FailingWebhook) -> Finding:

@@ -7,6 +7,7 @@ from typing import Final
 
 from relay.finding import Finding, failing, ok, skipped, warning
 from relay.settings import Settings
+from relay.spool import spool_fault
 
 LOW_BYTES: Final = 1024**3
 NO_BYTES: Final = 128 * 1024**2
@@ -21,7 +22,7 @@ def check_data_dir(settings: Settings) -> list[Finding]:
     place = settings.data_dir
     if not place.is_dir():
         return [failing("data directory", f"there is no {place}", "Run `mailseal init`, or set MAILSEAL_DATA_DIR.")]
-    return [_mode(place), _secret(settings), _spool(settings.spool_dir), *_room(place)]
+    return [_mode(place), _secret(settings), _spool(settings.spool_dir), *_room(place, settings.min_free_bytes)]
 
 
 def _mode(place: Path) -> Finding:
@@ -48,19 +49,22 @@ def _secret(settings: Settings) -> Finding:
 
 
 def _spool(place: Path) -> Finding:
-    if not place.is_dir():
+    if not place.exists():
         return ok("spool", "empty")
+    if fault := spool_fault(place):
+        remedy = "Make it a folder of the daemon's user: mails over 256 KiB are buffered there, and get 452 meanwhile."
+        return failing("spool", fault, remedy)
     left = sum(1 for _ in os.scandir(place))
     if left:
         return warning("spool", f"{left} files in {place}", "Arriving messages have no name there: remove these.")
     return ok("spool", "empty")
 
 
-def _room(place: Path) -> list[Finding]:
+def _room(place: Path, least: int) -> list[Finding]:
     room = os.statvfs(place)
     free = room.f_bavail * room.f_frsize
     remedy = f"Free space on the file system of {place}: when it is full, mail is answered 451."
-    found = [_judged("disk", free, f"{free // 1024**2} MiB free", LOW_BYTES, NO_BYTES, remedy)]
+    found = [_judged("disk", free, f"{free // 1024**2} MiB free", LOW_BYTES, max(NO_BYTES, least), remedy)]
     if room.f_files == 0:  # a file system that makes inodes on demand
         return [*found, skipped("inodes", "the file system does not count them")]
     files = room.f_favail

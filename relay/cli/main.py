@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 
 from relay.cli.program import Program
 from relay.errors import Deferred, Misconfigured, RelayError
-from store.errors import StoreError, Unavailable, Unusable
+from store.errors import StoreError, Unavailable, Unusable, words_of
 
 _MISCONFIGURED: Final = 78  # EX_CONFIG of sysexits.h: a person must change a setting, a file or a key
 _TEMPORARY: Final = 75  # EX_TEMPFAIL: the same command may succeed later
@@ -100,7 +100,7 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except (RelayError, StoreError) as error:
             with suppress(OSError):  # standard error may be closed: the exit status tells all the same
-                click.echo(f"mailseal: {error}", err=True)
+                click.echo(f"mailseal: {error if isinstance(error, RelayError) else words_of(error)}", err=True)
             sys.exit(exit_status(error))
 
 

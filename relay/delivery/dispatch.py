@@ -15,7 +15,7 @@ from relay.delivery.attempt import DeliveryContext, Endpoint, EventSubject, atte
 from relay.delivery.outcome import EndpointGone
 from relay.errors import RelayError
 from relay.tasks import TaskSet
-from store.errors import StoreError
+from store.errors import StoreError, words_of
 from store.mail.deliveries import claim_due, list_due_agents, release
 from store.records.mail import Claim
 from store.wake import DELIVERIES
@@ -93,7 +93,7 @@ class Dispatcher:
                     await self._work_off(queue, claims)
         except (StoreError, RelayError) as error:
             # The claims fall due again when their lease ends; the sweep starts the queue again.
-            log.warning("delivery_queue_stopped", agent=queue.agent, error=type(error).__name__)
+            log.warning("delivery_queue_stopped", agent=queue.agent, error=words_of(error))
         finally:
             queue.is_running = False
 
@@ -127,7 +127,7 @@ class Dispatcher:
             queue.gone = queue.gone or isinstance(decided, EndpointGone)
         except (StoreError, RelayError) as error:
             # Not recorded, so it is tried again when its lease ends: at least once, never lost.
-            log.warning("delivery_attempt_lost", delivery_id=claim.delivery.id, error=type(error).__name__)
+            log.warning("delivery_attempt_lost", delivery_id=claim.delivery.id, error=words_of(error))
         finally:
             queue.slots.release()
 
@@ -144,7 +144,7 @@ class Dispatcher:
             try:
                 await self._call_due()
             except StoreError as error:
-                log.warning("delivery_sweep_failed", error=type(error).__name__)
+                log.warning("delivery_sweep_failed", error=words_of(error))
                 await asyncio.sleep(SWEEP_SECONDS)
 
     async def _call_due(self) -> None:

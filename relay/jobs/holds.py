@@ -11,7 +11,7 @@ import structlog
 from relay.errors import RelayError
 from relay.outbound.context import SendContext
 from relay.outbound.review import expire
-from store.errors import NotFound, NotPendingApproval, SendingPaused, StoreError, Unavailable
+from store.errors import NotFound, NotPendingApproval, SendingPaused, StoreError, Unavailable, words_of
 from store.outbound.holds import list_expired_pending
 from store.outbound.unconfirmed import sweep_unconfirmed
 from store.records.outbound import ExpiredHold
@@ -60,6 +60,6 @@ class Holds:
             except Unavailable:
                 raise
             except (SendingPaused, RelayError, StoreError) as error:
-                log.warning("hold_send_failed", message_id=hold.message_id, error=str(error))
+                log.warning("hold_send_failed", message_id=hold.message_id, error=words_of(error))
                 return False
         return True

@@ -12,7 +12,7 @@ from relay.directory.sign_in import sign_in_link
 from relay.jobs.worker import LOOK_SECONDS, Worker
 from relay.outbound.context import SendContext
 from relay.outbound.letters.notify import NO_COURIER, notify
-from store.errors import StoreError
+from store.errors import StoreError, words_of
 from store.outbound.letters_queue import claim_due_letters, next_letter_due
 from store.records.people import Letter
 from store.transaction import Tx
@@ -55,7 +55,7 @@ class LetterRound(Worker[Letter]):
                 log.warning("letters_disabled", reason=NO_COURIER)
         except StoreError as error:
             # Not settled: the letter is sent again when its lease ends.
-            log.warning("letter_failed", letter_id=item.id, error=type(error).__name__)
+            log.warning("letter_failed", letter_id=item.id, error=words_of(error))
         except Exception:
             log.exception("letter_failed", letter_id=item.id)
 

@@ -16,7 +16,7 @@ import structlog
 
 from relay.clock import Clock
 from relay.tasks import TaskSet, rest
-from store.errors import StoreError
+from store.errors import StoreError, words_of
 
 FIRST_SECONDS: Final = 5.0  # the longest wait before a first round, so that short-lived daemons run jobs too
 JITTER: Final = 0.1  # of the interval, added
@@ -84,6 +84,6 @@ class Scheduler:
         try:
             await job.run(self._stop)
         except StoreError as error:
-            log.warning("job_failed", job=job.name, error=type(error).__name__)
+            log.warning("job_failed", job=job.name, error=words_of(error))
         except Exception:
             log.exception("job_failed", job=job.name)

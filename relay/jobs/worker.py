@@ -16,7 +16,7 @@ import structlog
 from relay.outbound.context import SendContext
 from relay.tasks import TaskSet, rest
 from store.directory.sending_pause import read_pause
-from store.errors import StoreError
+from store.errors import StoreError, words_of
 from store.transaction import Tx
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class Worker(ABC, Generic[T]):
                 return self._look_seconds  # the end of a task wakes the loop
             claimed = () if self._stop else await self._claim(slots)
         except StoreError as error:
-            log.warning("worker_poll_failed", worker=type(self).__name__.lower(), error=type(error).__name__)
+            log.warning("worker_poll_failed", worker=type(self).__name__.lower(), error=words_of(error))
             return min(AFTER_TROUBLE_SECONDS, self._look_seconds)
         except Exception:  # the loop must survive a bug: without it mail waits for a restart
             log.exception("worker_failed", worker=type(self).__name__.lower())

@@ -19,7 +19,7 @@ from relay.smtp.session import Admit, SmtpSession, StartChunk, StartData, Transa
 from relay.smtp.shell import Shell, TlsFailed
 from relay.smtp.wire import ClientGone, Interrupted, Phase, Wire
 from relay.spool import Spool
-from store.errors import Unavailable
+from store.errors import Unavailable, words_of
 
 # Commands per turn: a client that pipelines thousands must not delay the other sessions.
 _TURN: Final = 16
@@ -252,6 +252,7 @@ class SmtpConnection:
         if reply is None:
             reply = await self._keep(intake.spool)
         else:
+            self._cause = intake.cause
             self._ctx.metrics.count_mail("refused" if reply.code >= 500 else "deferred")
         if not reply.is_error:
             self._kept_at = self._now()
@@ -295,9 +296,9 @@ class SmtpConnection:
         where = {"peer": str(self._ip), "phase": phase.name.lower()}
         reply = reply_to(error)
         if reply.code < 500:
-            self._cause = _plain_words(f"{type(error).__name__}: {error.__cause__ or error}")
+            self._cause = _plain_words(f"{type(error).__name__}: {words_of(error)}")
         if isinstance(error, Unavailable):
-            self._ctx.log.warning("database_failed", **where, error=str(error.__cause__ or error))
+            self._ctx.log.warning("database_failed", **where, error=words_of(error))
         elif not isinstance(error, (Refused, Deferred)):
             self._ctx.log.error("handler_failed", **where, exc_info=error)
         return reply

@@ -6,6 +6,7 @@ from relay.smtp.data import BdatReceiver, DotReceiver
 from relay.smtp.replies import NO_STORAGE, SMUGGLING, Reply
 from relay.smtp.session import FAULT_REPLIES
 from relay.spool import Spool
+from store.errors import words_of
 
 
 class Intake:
@@ -15,7 +16,7 @@ class Intake:
         self.receiver = receiver
         self.spool = spool
         self._reservation = reservation
-        self._full = False
+        self.cause: str | None = None  # why octets were dropped though the mail is valid, for the log
 
     @property
     def refusal(self) -> Reply | None:
@@ -24,7 +25,7 @@ class Intake:
             return SMUGGLING
         if self.receiver.fault:
             return FAULT_REPLIES[self.receiver.fault]
-        return NO_STORAGE if self._full else None
+        return NO_STORAGE if self.cause else None
 
     def feed(self, chunk: bytes) -> None:
         """Add the mail's octets of *chunk*.
@@ -32,15 +33,15 @@ class Intake:
         Once the budget or the disk is full, further octets are dropped.
         """
         clean = self.receiver.feed(chunk)
-        if not clean or self._full:
+        if not clean or self.cause:
             return
         if not self._reservation.cover(self.spool.size + len(clean)):
-            self._full = True
+            self.cause = "the bytes in flight of this peer, or of all, are used up"
             return
         try:
             self.spool.write(clean)
-        except SpoolFull:
-            self._full = True
+        except SpoolFull as error:
+            self.cause = words_of(error)
 
     def close(self) -> None:
         """Drop the octets and end the reservation."""

@@ -29,7 +29,6 @@ _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
     "PRAGMA wal_autocheckpoint=8000",  # pages, 32 MB of log: a page changed often is copied back once, not ten times
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-16384",
@@ -63,14 +62,14 @@ def place_of(url: str | URL) -> str:
 def open_engine(url: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> Engine:
     """An engine for *url*: ``sqlite:///file`` or ``postgresql://…``.
 
-    *answer_seconds* is the limit for each answer of a PostgreSQL server; None for no limit. Raises InvalidValue:
-    another scheme, or not a URL.
+    *answer_seconds* is the limit for each answer of a PostgreSQL server, None for no limit; a SQLite file's lock is
+    waited for as long, at most BUSY_SECONDS. Raises InvalidValue: another scheme, or not a URL.
     """
     parsed = _parsed(url)
     if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
         return _postgresql_engine(parsed, answer_seconds)
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
-        return _sqlite_engine(parsed)
+        return _sqlite_engine(parsed, min(answer_seconds or BUSY_SECONDS, BUSY_SECONDS))
     raise InvalidValue("a database URL starts with sqlite:/// or postgresql://")
 
 
@@ -113,8 +112,8 @@ def _announce(tx: Tx) -> None:
         tx.execute(_NOTIFY, [{"topic": topic} for topic in sorted(tx.topics)])
 
 
-def _sqlite_engine(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS}, **_HIDE_PARAMETERS)
+def _sqlite_engine(url: URL, busy_seconds: float) -> Engine:
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": busy_seconds}, **_HIDE_PARAMETERS)
     # All rows of a group in one statement: the driver releases the GIL once per statement, and reacquiring it
     # from a busy loop would dominate the cost of a row.
     engine.dialect.use_insertmanyvalues_wo_returning = True

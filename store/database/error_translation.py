@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
-from store.errors import InvalidValue, StoreError, Unavailable, Unusable
+from store.errors import InvalidValue, StoreError, Unavailable, Unusable, cause_of
 
 # Serialization failure, deadlock, unique violation (PostgreSQL, appendix A). In the last case a concurrent
 # transaction's row was not visible when the unit read; a second run sees it.
@@ -48,19 +48,9 @@ def translated(error: Exception) -> Exception:
     return error
 
 
-def _because(store_error: StoreError, error: Exception) -> StoreError:
+def _because(store_error: StoreError, error: BaseException) -> StoreError:
     store_error.__cause__ = error
     return store_error
-
-
-def cause_of(error: BaseException) -> str:
-    """The first line of the driver's own words, for the operator.
-
-    Neither libpq nor SQLite quotes a password in its errors. Parameters of statements are left out.
-    """
-    driven = getattr(error, "orig", None) or error
-    lines = str(driven).strip().splitlines()
-    return lines[0].strip() if lines else type(driven).__name__
 
 
 def cannot_open(error: Exception, *, place: str) -> StoreError:
@@ -70,7 +60,16 @@ def cannot_open(error: Exception, *, place: str) -> StoreError:
     return _because(kind(f"{place} cannot be opened: {cause}"), error)
 
 
-def _needs_a_person(error: Exception, cause: str) -> bool:
+def cannot_use(error: Unavailable, *, place: str) -> StoreError:
+    """*error* of a unit at the start, with the driver's words: Unusable where a person must act, else Unavailable."""
+    if error.__cause__ is None:
+        return error
+    cause = cause_of(error.__cause__)
+    kind = Unusable if _needs_a_person(error.__cause__, cause) else Unavailable
+    return _because(kind(f"the database {place} cannot be used: {cause}"), error.__cause__)
+
+
+def _needs_a_person(error: BaseException, cause: str) -> bool:
     driven = getattr(error, "orig", None) or error
     if isinstance(driven, sqlite3.Error):
         return (getattr(driven, "sqlite_errorcode", 0) or 0) & 0xFF in _NO_STORE

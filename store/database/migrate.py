@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.database.connect import place_of
-from store.database.error_translation import cannot_open, cause_of
+from store.database.error_translation import cannot_open
 from store.database.moved import require_not_moved
 from store.database.pg_limits import without_limit
-from store.errors import Unavailable, Unusable
+from store.errors import Unavailable, Unusable, cause_of
 
 _HERE: Final = Path(__file__).resolve().parents[1]
 _VERSION_TABLE: Final = "alembic_version"

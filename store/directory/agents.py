@@ -99,14 +99,6 @@ def ensure_operator_postmaster(tx: Tx, *, secret: AgentSecret, now: datetime) ->
         add_secret(tx, secret)
 
 
-def probe(tx: Tx) -> None:
-    """Write a row without changing it, to test whether the database accepts writes.
-
-    An empty transaction would not notice a full disk.
-    """
-    tx.execute(update(agents).where(agents.c.address == POSTMASTER).values(last_seq=agents.c.last_seq))
-
-
 def get_agent_by_id(tx: Tx, user_id: str, address: str) -> Agent:
     """This user's agent. Raises AgentNotFound, also for another user's agent."""
     return _one(tx, _BY_OWNER, address=normalised(address), owner=user_id)

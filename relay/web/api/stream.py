@@ -23,7 +23,7 @@ from relay.web.access.context import WebContext
 from relay.web.access.dependencies import AgentReader, AnyPrincipal
 from relay.web.access.held_shares import Waits
 from relay.web.access.paths import AGENT
-from store.errors import StoreError
+from store.errors import StoreError, words_of
 from store.mail.events_feed import Follower
 
 router = APIRouter(prefix=AGENT, tags=["events"])
@@ -133,7 +133,7 @@ async def _frames(follower: Follower, place: int, *, ctx: StreamContext) -> Asyn
                 yield HEARTBEAT if event is None else _frame(event)
                 del event
     except (StoreError, RelayError) as error:
-        log.warning("stream_failed", agent=follower.agent, error=type(error).__name__)
+        log.warning("stream_failed", agent=follower.agent, error=words_of(error))
 
 
 def _frame(event: Event) -> bytes:
