@@ -125,10 +125,12 @@ def _standard(raw: bytes) -> datetime | None:
     month = _MONTH_NUMBERS.get(found[2].decode("ascii").lower()) if found else None
     if not found or not month:
         return None
-    day, year, hour, minute, second = (int(found[group] or 0) for group in (1, 3, 4, 5, 6))
-    return _moment(
-        (year, month, day), (hour, minute, second), _offset(int(found[8]), int(found[9]), west=found[7] == b"-")
-    )
+    hours, minutes, second = int(found[8]), int(found[9]), int(found[6] or 0)
+    if hours > _MAX_HOURS or minutes > 59 or second > 59 or found[4] == b"24":
+        return None
+    offset = timedelta(hours=hours, minutes=minutes)
+    moment = datetime(int(found[3]), month, int(found[1]), int(found[4]), int(found[5]), second, tzinfo=UTC)
+    return moment + offset if found[7] == b"-" else moment - offset
 
 
 def _lenient(raw: bytes) -> datetime | None:

@@ -56,7 +56,12 @@ def decode_value(raw: bytes, *, limit: int = MAX_VALUE, charset: str | None = No
         charset: A label for raw 8-bit text that is not UTF-8, such as the charset of the body.
     """
     raw = raw[:limit]
-    text = _read_words(raw, charset) if b"=?" in raw else _plain(raw, charset)
+    if b"=?" in raw:
+        text = _read_words(raw, charset)
+    elif raw.isascii() and b"\x1b" not in raw:
+        text = raw.decode("ascii")
+    else:
+        text = decode_bytes(raw, None, hint=charset)[0]
     return clean_line(text)[:limit].strip()
 
 
@@ -81,10 +86,11 @@ def _read_words(raw: bytes, hint: str | None) -> str:
     """
     out: list[str] = []
     run: list[tuple[bool, bytes]] = []  # whether base64, and the encoded text, of adjacent words of one charset
-    charset, end = b"", 0
+    charset, end = "", 0
     for word in _ENCODED_WORD.finditer(raw):
         gap = raw[end : word.start()]
-        name = word[1].partition(b"*")[0].lower()  # RFC 2231 §5: a language may follow
+        label = word[1].partition(b"*")[0].decode("ascii", "replace")  # RFC 2231 §5: a language may follow
+        name = codec_for(label) or ""
         adjacent = end > 0 and not gap.strip()
         if run and not (adjacent and name == charset):
             out.append(_words_text(run, charset, hint))
@@ -99,24 +105,20 @@ def _read_words(raw: bytes, hint: str | None) -> str:
     return "".join(out)
 
 
-def _words_text(run: list[tuple[bool, bytes]], charset: bytes, hint: str | None) -> str:
-    """The text of adjacent words of one charset."""
-    name = charset.decode("ascii", "replace")
-    text, damage = _octets_text(b"".join(_word_bytes(payload, base64=base64) for base64, payload in run), name, hint)
-    if not damage or len(run) == 1 or not all(base64 for base64, _ in run):
+def _words_text(run: list[tuple[bool, bytes]], codec: str, hint: str | None) -> str:
+    """The text of adjacent words of one codec; an empty *codec* is an unknown charset."""
+    text, used = decode_bytes(_run_bytes(run), codec or None, hint=hint)
+    if not all(base64 for base64, _ in run) or not any(len(payload) % 4 for _, payload in run[:-1]):
         return text
     # A group of base64 may be cut: then the words are pieces of one text.
-    joined, left = _octets_text(decode_base64(b"".join(payload for _, payload in run)), name, hint)
-    return joined if left < damage else text
+    joined, used_joined = decode_bytes(decode_base64(b"".join(payload for _, payload in run)), codec or None, hint=hint)
+    return joined if _damage(joined, used_joined) < _damage(text, used) else text
 
 
-def _word_bytes(payload: bytes, *, base64: bool) -> bytes:
-    return decode_base64(payload) if base64 else a2b_qp(payload, header=True)
+def _run_bytes(run: list[tuple[bool, bytes]]) -> bytes:
+    return b"".join([decode_base64(payload) if base64 else a2b_qp(payload, header=True) for base64, payload in run])
 
 
-def _octets_text(data: bytes, name: str, hint: str | None) -> tuple[str, int]:
-    """The text of encoded words, and how many of its characters are damaged."""
-    codec = codec_for(name)
-    text, used = decode_bytes(data, name if codec else None, hint=hint)
-    foreign = codec == "utf_8" and used not in ("utf-8", "us-ascii")
-    return text, foreign + text.count("\ufffd") + len(_UNPRINTABLE.findall(text))
+def _damage(text: str, used: str) -> int:
+    """How many signs of *text* say that it was read wrong. UTF-8 was meant if windows-1252 had to be used."""
+    return (used == "windows-1252") + text.count("\ufffd") + len(_UNPRINTABLE.findall(text))

@@ -19,17 +19,26 @@ _KNOWN: Final = (
     r"|creation-date|modification-date|read-date|x-[a-z-]{1,40})(?:\*\d{0,3}\*?)?"
 )
 _END: Final = rf"\s*+(?:;|,\s|\(|\Z|{_KNOWN}\s*+=)"
+# Raw ISO-2022-JP, whose bytes may be a quote or a semicolon, and a character that ends in the byte of "\\"
+# (Shift_JIS, GBK, Big5). Bytes of eight bits that are not UTF-8 are surrogate escapes here.
+_RAW: Final = r"\x1b\$[^\x1b]*+|[\udc81-\udcfe]\\(?![\\])"
 _PARAMETER: Final = re.compile(
     rf'(?:;\s*+([^\s=;"]{{1,80}}+)|(?:\A|(?<=[\s,"]))({_KNOWN}))\s*+=\s*+'
     # A quote inside is one that no end follows, with another quote before the next ";".
-    rf'(?:"((?:[^"\\]|\\.?|"(?!{_END})(?=[^";]*+"))*+)"?'
+    rf'(?:"((?:{_RAW}|[^"\\]|\\.?|"(?!{_END})(?=[^";]*+"))*+)"?'
     r"|'([^']*+)'(?=\s*+(?:;|\Z))"
-    rf"|([^\s;]*+(?:\s++(?!{_KNOWN}\s*+=)[^\s;]*+)*+))",
+    rf"|((?:{_RAW}|[^\s;])*+(?:\s++(?!{_KNOWN}\s*+=)[^\s;]*+)*+))",
     re.DOTALL | re.IGNORECASE,
 )
+# The form of the standard without anything to decode.
+_SIMPLE: Final = re.compile(
+    r"""[\w./+-]*+((?:\s*+;\s*+[\w-]++=(?:"(?:[ !#-<>-\[\]-~]|=(?!\?))*+"|[!#-&(-:<>-\[\]-~]++))*+)\s*+;?\s*+""",
+    re.ASCII,
+)
+_SIMPLE_PAIR: Final = re.compile(r"""([\w-]++)=(?:"([^"]*+)"|([^\s;"]++))""")
 _SECTION: Final = re.compile(r"([^*]++)(?:\*(\d{1,3}))?(\*)?")
-_FIRST_WORD: Final = re.compile(r"""[\s"']*([^\s"';,=()]+)(?!\s*=)""")
-_QUOTED_PAIR: Final = re.compile(r"\\([^\w]|_)", re.ASCII)
+_FIRST_WORD: Final = re.compile(r"""[\s"']*([^\s"';,=()]++)(?!\s*=)""")
+_QUOTED_PAIR: Final = re.compile(r"(\x1b\$[^\x1b]*+|[\udc81-\udcfe]\\)|\\([^\w]|_)", re.ASCII)
 _CHARSET_PREFIX: Final = re.compile(r"([\w.:+-]{0,40})'[\w-]{0,20}'", re.ASCII)
 _UNSAFE: Final = re.compile(r'[/\\:*?"<>|\u202a-\u202e\u2066-\u2069]')
 MAX_FILENAME: Final = 200  # characters
@@ -47,6 +56,11 @@ def parse_parameters(value: str, *, charset: str | None = None) -> dict[str, str
         value: The header value, with raw bytes as surrogate escapes.
         charset: A label for raw 8-bit values that are not UTF-8, such as the charset of the body.
     """
+    if "=" not in value:
+        return {}
+    if simple := _SIMPLE.fullmatch(value, 0, _MAX_CHARS):
+        pairs = _SIMPLE_PAIR.findall(simple[1])
+        return {name.lower(): quoted or token for name, quoted, token in reversed(pairs[:_MAX_PARAMETERS])}
     plain: dict[str, str] = {}
     sections: dict[str, dict[int, tuple[str, bool]]] = {}
     for count, match in enumerate(_PARAMETER.finditer(value[:_MAX_CHARS])):
@@ -74,6 +88,8 @@ def first_word(value: str) -> str:
 
     Quotes around the word and a missing ``;`` behind it are accepted.
     """
+    if not value:
+        return ""
     found = _FIRST_WORD.match(value[:_MAX_CHARS])
     return found[1].lower() if found else ""
 
@@ -84,7 +100,7 @@ def _written(match: re.Match[str]) -> str:
     Programs escape a quote and a backslash. A backslash before a letter or digit belongs to a path.
     """
     if match[3] is not None:
-        return _QUOTED_PAIR.sub(r"\1", match[3])
+        return _QUOTED_PAIR.sub(r"\1\2", match[3])
     return (match[4] if match[4] is not None else match[5]).strip()
 
 
@@ -119,12 +135,11 @@ def _join(sections: Mapping[int, tuple[str, bool]], hint: str | None) -> str:
 
 def _extended_text(parts: list[tuple[str, bool]], charset: str | None, hint: str | None) -> str:
     data = b"".join(unquote_to_bytes(_octets(text)) if extended else _octets(text) for text, extended in parts)
-    text = decode_bytes(data, charset, hint=hint)[0]
-    if "\ufffd" in text or (b"%" in data and not all(extended for _, extended in parts)):
+    text, used = decode_bytes(data, charset, hint=hint)
+    if b"%" in data and not all(extended for _, extended in parts) and (used == "windows-1252" or "\ufffd" in text):
         # Programs forget the mark of an extended section; its octets then end a split character.
         whole = b"".join(unquote_to_bytes(_octets(text)) for text, _ in parts)
-        again = decode_bytes(whole, charset, hint=hint)[0]
-        text = again if again.count("\ufffd") < text.count("\ufffd") else text
+        text = decode_bytes(whole, charset, hint=hint)[0]
     return clean_line(decode_value(text.encode("utf-8", "replace"))) if "=?" in text else clean_line(text)
 
 

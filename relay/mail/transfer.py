@@ -14,12 +14,14 @@ from relay.mail.coding.uuencode import decode_uuencoded
 
 _PIECE: Final = 1024 * 1024
 _WORD: Final = re.compile(r"""[\s"']*(?:\([^()]*\)\s*)?([\w.-]+)""")
-_IDENTITY: Final = frozenset({"7bit", "8bit", "binary", ""})
+_COMMON: Final = frozenset({"7bit", "8bit", "binary", "base64", "quoted-printable", ""})
+_UNDERSTOOD: Final = _COMMON | {"uuencode"}
 _UUENCODE: Final = frozenset({"uuencode", "uue"})
 # RFC 2045 §6.7: blanks at the end of a line, also behind a soft line break, were added on the way.
-_LINE_END_BLANKS: Final = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
+# One pass over these removes any run of blanks that a line of 998 characters can hold.
+_LINE_END_BLANKS: Final = (*(b" " * 2**power + b"\r\n" for power in range(9, -1, -1)), b"\t\r\n")
+_MAX_TRIMS: Final = 8  # runs of tabs and blanks, mixed
 _CR_BEHIND_SIGN: Final = re.compile(rb"=(?=\r[^\n])")
-_BAD_ESCAPE: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]{0,80}(?:\r?\n|\Z))")
 
 
 def encoding_name(encoding: str) -> str:
@@ -27,8 +29,11 @@ def encoding_name(encoding: str) -> str:
 
     Typing errors of known names are accepted: ``quoted_printable``, ``base-64``, ``x-uuencode``.
     """
+    encoding = encoding.strip().lower()
+    if encoding in _COMMON:
+        return encoding
     found = _WORD.match(encoding)
-    word = found[1].lower() if found else ""
+    word = found[1] if found else ""
     key = word.replace("-", "").replace("_", "").removeprefix("x")
     if key in ("base64", "b64"):
         return "base64"
@@ -66,32 +71,56 @@ def transfer_defect(mail: bytes, start: int, end: int, encoding: str, *, text: b
         if is_plain(mail, start, end, text=text):
             return "a part declared base64 is no base64: its bytes are given as they are"
         return "a base64 part holds invalid bytes, which were skipped"
-    if name == "quoted-printable":
-        broken = _BAD_ESCAPE.search(mail, start, end)
-        return "a quoted-printable part holds an invalid escape, which is given as it is" if broken else None
-    if name == "uuencode":
-        return None
-    return None if name in _IDENTITY else "a part has an unknown transfer encoding: its bytes are given as they are"
+    return None if name in _UNDERSTOOD else "a part has an unknown transfer encoding: its bytes are given as they are"
 
 
 def _quoted_printable(mail: bytes, start: int, end: int) -> Iterator[bytes]:
+    for piece in _line_pieces(mail, start, end):
+        yield _decode_qp(piece)
+
+
+def _line_pieces(mail: bytes, start: int, end: int) -> Iterator[bytes]:
+    """Pieces that end at a line end, so that no escape and no soft line break is cut; without added blanks."""
     while start < end:
-        # Pieces end at a line end, so that no escape and no soft line break is cut.
         line_end = mail.find(b"\n", min(start + _PIECE, end), end)
         piece_end = line_end + 1 if line_end >= 0 else end
-        yield _decode_qp(mail[start:piece_end])
+        piece = _trimmed(mail[start:piece_end])
+        yield piece if piece_end < end else piece.rstrip(b" \t")
         start = piece_end
 
 
+def _trimmed(piece: bytes) -> bytes:
+    """*piece* without blanks at the ends of its lines. A bounded number of passes in C."""
+    for _ in range(_MAX_TRIMS):
+        if b" \r\n" not in piece and (b"\t" not in piece or b"\t\r\n" not in piece):
+            break
+        for blanks in _LINE_END_BLANKS:
+            piece = piece.replace(blanks, b"\r\n")
+    return piece
+
+
 def _decode_qp(piece: bytes) -> bytes:
-    if b" \r\n" in piece or b"\t\r\n" in piece or b" \n" in piece or b"\t\n" in piece or piece.endswith((b" ", b"\t")):
-        piece = _LINE_END_BLANKS.sub(b"", piece)
-    # The library drops a sign of "==", and everything between "=" CR and the next line end.
+    decoded = a2b_qp(piece)
+    return decoded if _is_exact(piece, decoded) else a2b_qp(_escaped(piece))
+
+
+def _is_exact(piece: bytes, decoded: bytes) -> bool:
+    """Whether *piece* is shorter by all its escapes (two bytes each) and soft line breaks (three).
+
+    Line ends that are gone are soft line breaks; counting single bytes is cheap.
+    """
+    soft = piece.count(b"\n") - decoded.count(b"\n")
+    last = piece.endswith(b"=")
+    return len(piece) - len(decoded) == 2 * (piece.count(b"=") - soft - last) + 3 * soft + last
+
+
+def _escaped(piece: bytes) -> bytes:
+    """*piece* for the library, which drops a sign of ``==`` and all between ``=`` CR and the next line end."""
     if b"==" in piece:
         piece = piece.replace(b"==", b"=3D=").replace(b"==", b"=3D=")
-    if b"=\r" in piece and piece.count(b"=\r") != piece.count(b"=\r\n"):
+    if piece.count(b"=\r") != piece.count(b"=\r\n"):
         piece = _CR_BEHIND_SIGN.sub(b"=3D", piece)
-    return a2b_qp(piece)
+    return piece
 
 
 def _as_is(mail: bytes, start: int, end: int) -> Iterator[bytes]:

@@ -1,3 +1,5 @@
+from base64 import b64encode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,3 +111,47 @@ def test_a_line_is_storable_and_single(text):
 )
 def test_no_bytes_in_no_charset_fail(data, charset):
     assert clean_text(decode_bytes(data, charset)[0]).encode("utf-8") is not None
+
+
+WORDS = [
+    # encoded words as mail programs write them, and what they mean
+    (b"=?utf-8?B?R3L?= =?utf-8?B?DvMOfZQ==?=", "Grüße"),  # cut within a group of base64
+    (b"=?utf-8?B?SGVsbG8?= =?utf-8?B?V29ybGQ=?=", "HelloWorld"),  # only the padding is missing
+    (b"=?utf-8?B?44Kv44K/44Kk44Ok77yJIOefpQ==?= =?utf-8?B?IDIwMjM=?=", "クタイヤ） 知 2023"),
+    (b"=?UTF-8?Q?pasi=C5=BEad=C4?=\r\n =?UTF-8?Q?=97jim=C5=B3!?=", "pasižadėjimų!"),
+    (b"=?utf-8?B?QmVow?= =?utf-8?B?7ZyZGVu?=", "Behörden"),
+    (b"=?UTF-8?Q?Really??=", "Really?"),  # a question mark that is not encoded
+    (b"=?UTF-8?Q?What?_=C3=9Cbel??= =?UTF-8?Q?_x?=", "What? Übel? x"),
+    (b"=?UTF-8?Q?Really?=C3=9Cbel?=", "Really?Übel"),
+    (b"=?utf-8?Q?a?=AB", "aAB"),
+    (b"=? ISO-2022-JP? B? GyRCJTklSBsoQg==?=", "スト"),  # blanks within
+    (b"=?ISO-2022-JP?B?GyRCLSEbKEI=?= =?ISO-2022-JP?B?GyRCfGIbKEI=?=", "①髙"),
+    (b"Some text =?utf-8?Q??= here", "Some text  here"),  # an empty word
+    (b"=??Q?caf=C3=A9?=", "café"),  # no charset
+    (b"=?unknown-8bit?Q?caf=E9?=", "café"),
+    (b"=?us-ascii?Q?caf=C3=A9?=", "café"),
+    (b"=?iso-8859-1?Q?it=92s?=", "it’s"),
+    (b"=?gb2312?B?1tDOxA==?= =?GBK?B?1tDOxA==?=", "中文中文"),
+    (b"=?utf8?Q?=C3?= =?UTF-8?Q?=A9?=", "é"),  # two names of one charset
+    (b"[SPAM]=?utf-8?B?VGVzdA==?=", "[SPAM]Test"),
+    (b'"=?utf-8?Q?Gr=C3=BC=C3=9Fe?="', '"Grüße"'),
+    (b"\x1b$B%F%9%H\x1b(B 1", "テスト 1"),  # raw ISO-2022-JP
+    (b"=?utf-8?B?4oKs", "=?utf-8?B?4oKs"),
+    (b"=?utf-8?Q?=C3=BC?=\xc3\xbc", "üü"),
+]
+
+
+def test_encoded_words_are_read_as_programs_write_them():
+    assert [text for _, text in WORDS] == [decode_value(raw) for raw, _ in WORDS]
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1), st.integers(1, 50), st.booleans()
+)
+def test_encoded_words_cut_anywhere_come_back(text, size, base64):
+    data = text.encode("utf-8")
+    coded = b64encode(data) if base64 else b"".join(b"=%02X" % byte for byte in data)
+    step = size * 4 if base64 else size * 3
+    raw = b" ".join(b"=?utf-8?%c?%b?=" % (b"QB"[base64], coded[at : at + step]) for at in range(0, len(coded), step))
+
+    assert decode_value(raw) == text.removeprefix("\ufeff").strip()

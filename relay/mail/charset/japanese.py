@@ -8,6 +8,7 @@ Python's codecs know only the standards. Windows and telephones write the rows 1
 import re
 from collections.abc import Iterator
 from functools import cache
+from struct import unpack
 from typing import Final
 
 _BAD: Final = "\ufffd"
@@ -20,29 +21,56 @@ _EUC: Final = re.compile(
 )
 _TO_7_BIT: Final = bytes(byte & 0x7F for byte in range(256))
 _TO_8_BIT: Final = bytes(byte | 0x80 if 0x21 <= byte <= 0x5F else byte for byte in range(256))
+# Six signs of JIS X 0208 that Python maps to other characters than Windows and the WHATWG do.
+_SIGNS: Final = dict(zip("\u301c\u2016\u2212\xa2\xa3\xac", "\uff5e\u2225\uff0d\uffe0\uffe1\uffe2", strict=True))
+_SIGN: Final = re.compile("[" + "".join(_SIGNS) + "]")
+# Bytes of eight bits in ISO-2022-JP are kana that forgot their escape (code page 50221).
+_KANA: Final = {byte: chr(byte + 0xFEC0) if 0xA1 <= byte <= 0xDF else _BAD for byte in range(0x80, 0x100)}
 _ROMAN: Final = str.maketrans("\\~", "\u00a5\u203e")  # JIS X 0201, left half
 
 
 def decode_iso_2022_jp(data: bytes) -> str:
-    """Decode ISO-2022-JP as Windows does (code page 50220), with kana of seven or eight bits."""
+    """Decode ISO-2022-JP as Windows does (code page 50220), with kana of seven or eight bits.
+
+    Bytes of eight bits without any escape are another charset: each becomes U+FFFD.
+    """
+    if b"\x1b" not in data and b"\x0e" not in data:
+        return data.decode("ascii", "replace")
     if _OTHER_ESCAPE.search(data):
         return data.decode("iso2022_jp_2", "replace")
     if _PLANES.search(data):
         return data.decode("iso2022_jp_2004", "replace")
-    return "".join(_segments(data))
+    text = _standard(data, "iso2022_jp_ext") if b"\x0e" not in data else None
+    return text if text is not None else "".join(_segments(data))
 
 
 def decode_euc_jp(data: bytes) -> str:
     """Decode EUC-JP with the rows that Windows adds (code page 51932)."""
+    text = _standard(data, "euc_jp")
+    if text is not None:
+        return text
     out: list[str] = []
     for ascii_, pairs, kana, third, bad in _EUC.findall(data):
         if ascii_:
             out.append(ascii_.decode("ascii"))
         elif pairs:
-            out.append(pairs.translate(_TO_7_BIT).decode("utf-16-be").translate(_table()))
+            out.append(_looked_up(pairs.translate(_TO_7_BIT)))
         else:
             out.append(_BAD if bad else (kana or third).decode("euc_jp", "replace"))
     return "".join(out)
+
+
+def _standard(data: bytes, codec: str) -> str | None:
+    """*data* by Python's codec, which is quick; None if it holds what only Windows writes."""
+    try:
+        text = data.decode(codec)
+    except ValueError:
+        return None
+    return _SIGN.sub(lambda sign: _SIGNS[sign[0]], text)
+
+
+def _looked_up(pairs: bytes) -> str:
+    return "".join(map(_table().__getitem__, unpack(f">{len(pairs) // 2}H", pairs)))
 
 
 def _segments(data: bytes) -> Iterator[str]:
@@ -59,7 +87,7 @@ def _segment(part: bytes, set_: bytes) -> str:
         return _double(part) if not set_.endswith(b"D") else _supplement(part)
     if set_ in b"I\x0e":
         return part.translate(_TO_8_BIT).decode("cp932", "replace")
-    text = part.decode("cp932", "replace")  # bytes of eight bits are kana that forgot their escape
+    text = part.decode("ascii") if part.isascii() else part.decode("latin-1").translate(_KANA)
     return text.translate(_ROMAN) if set_ in b"JH" and (b"\\" in part or b"~" in part) else text
 
 
@@ -67,7 +95,7 @@ def _double(part: bytes) -> str:
     out: list[str] = []
     for pairs, control, bad in _PAIRS.findall(part):
         if pairs:
-            out.append(pairs.decode("utf-16-be").translate(_table()))
+            out.append(_looked_up(pairs))
         else:
             out.append(_BAD if bad else control.decode("ascii"))
     return "".join(out)

@@ -14,7 +14,11 @@ _MAX_LABEL: Final = 64
 
 # Only names in this set are passed to Python's codec lookup, which caches each unknown name for ever.
 # Excluded are codecs that are not character sets, and two whose cost is quadratic in the input.
-_KNOWN: Final = (frozenset(aliases) | frozenset(aliases.values())) - {
+# The table of aliases lacks the codecs that have none.
+_KNOWN: Final = (
+    frozenset(aliases) | frozenset(aliases.values())
+    | {"cp720", "cp737", "cp856", "cp874", "koi8_t", "koi8_u", "mac_arabic", "mac_croatian", "mac_farsi", "mac_romanian"}
+) - {
     "base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec", "mbcs", "oem",
     "base64", "base_64", "bz2", "hex", "quopri", "quoted_printable", "quotedprintable", "rot13", "uu", "zip", "zlib",
     "punycode", "idna", "raw_unicode_escape", "unicode_escape", "undefined", "tis260", "tactis",
@@ -135,7 +139,7 @@ def _latin(number: str) -> str | None:
 
 
 def _page(number: str) -> str | None:
-    if number.startswith("28") and len(number) == 5:  # 28591 is ISO-8859-1 in Windows
-        return _latin(number[3:])
+    if 28591 <= int(number) <= 28606:  # ISO-8859-1 to -16 in Windows
+        return _latin(str(int(number) - 28590))
     name = "cp" + number
     return _PAGES.get(number) or (name if name in _KNOWN else None)

@@ -31,6 +31,8 @@ _BIG5_SYMBOLS: Final = {
     bytes.fromhex(code).decode("big5hkscs"): bytes.fromhex(code).decode("cp950")
     for code in ("a145", "a14e", "a1c2", "a1e3", "a1f2", "a1f3", "a241", "a242", "a244", "a246", "a247", "f9fe")
 }
+# A byte 0x80 that is no part of a character of two or four bytes: the euro sign of code page 936.
+_GB_EURO: Final = re.compile(rb"([\x81-\xfe](?:[0-9][\x81-\xfe][0-9]|[\x40-\x7e\x80-\xfe]))|\x80")
 _BIG5_SYMBOL: Final = re.compile("[" + re.escape("".join(_BIG5_SYMBOLS)) + "]")
 
 
@@ -48,7 +50,7 @@ def decode_bytes(data: bytes, charset: str | None, *, html: bool = False, hint: 
     """
     codec = codec_for(charset) if charset else None
     plain = data.isascii()
-    if plain and (codec is None or not _NOT_ASCII.match(codec)) and b"\x1b" not in data:
+    if plain and b"\x1b" not in data and (codec in (None, "utf_8") or not _NOT_ASCII.match(codec or "")):
         return data.decode("ascii"), _ascii_name(codec, charset)
     if marked := _marked(data, codec):
         return marked
@@ -158,12 +160,15 @@ def _decode(data: bytes, codec: str, errors: str) -> str:
         return _OWN[codec](data)
     if codec.startswith("utf_16"):
         return _utf_16(data, codec, errors)
+    if codec == "gb18030" and b"\x80" in data:
+        data = _GB_EURO.sub(lambda found: found[1] or b"\xa2\xe3", data)
     text = data.decode(codec, errors)
     if codec == "big5hkscs":
         return _BIG5_SYMBOL.sub(lambda sign: _BIG5_SYMBOLS[sign[0]], text)
     if codec == "utf_8":
         text = text.removeprefix("\ufeff")
-        return text.translate(_signs("cp1252", "ignore")) if _C1_IN_UTF_8.search(data) else text
+        marked = b"\xc2" in data and _C1_IN_UTF_8.search(data)
+        return text.translate(_signs("cp1252", "ignore")) if marked else text
     if codec.startswith("iso8859") and _C1.search(data):
         return text.translate(_signs(_C1_PAGE.get(codec, "cp1252"), "replace"))
     return text

@@ -5,7 +5,7 @@ other bytes are looked at one by one, and at most 1 000 of them in a piece.
 """
 
 import re
-from binascii import a2b_base64
+from binascii import Error, a2b_base64
 from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, NamedTuple
@@ -49,6 +49,9 @@ def is_plain(mail: bytes, start: int, end: int, *, text: bool) -> bool:
 
 def decode_base64(data: bytes) -> bytes:
     """Decode *data* with all padded blocks in it; bytes outside the alphabet are skipped."""
+    exact = _exact(data)
+    if exact is not None:
+        return exact
     return _Blocks().decode(data.translate(None, _NOT_ALPHABET), last=True)
 
 
@@ -58,13 +61,18 @@ def base64_pieces(mail: bytes, start: int, end: int, *, text: bool) -> Iterator[
     Blocks that are padded each are joined. A footer in plain text is left out. Content of which less
     than 90 % is base64, or which gives no text where *text* is expected, is given as it is.
     """
-    judged = _judge(mail[start : min(end, start + _SAMPLE)], text=text)
+    judged: _Judged | None = None
     blocks, filter_ = _Blocks(), _LineFilter()
     while start < end and not blocks.full:
         line_end = mail.find(b"\n", min(start + _PIECE, end), min(start + 2 * _PIECE, end))
         piece_end = line_end + 1 if line_end >= 0 else min(start + 2 * _PIECE, end)
         piece = mail[start:piece_end]
         start = piece_end
+        exact = _exact(piece.translate(None, b"\r\n")) if judged is None else None
+        if exact is not None:
+            yield exact
+            continue
+        judged = judged or _judge(piece[:_SAMPLE], text=text)
         if judged.reading is _Reading.AS_IS:
             yield piece
             continue
@@ -114,6 +122,16 @@ def _is_text(data: bytes) -> bool:
     except UnicodeDecodeError:
         return len(data) >= 30
     return True
+
+
+def _exact(data: bytes) -> bytes | None:
+    """*data* decoded in one pass; None if it is anything but whole groups of four."""
+    if len(data) % 4:
+        return None
+    try:
+        return a2b_base64(data, strict_mode=True)
+    except Error:
+        return None
 
 
 class _LineFilter:

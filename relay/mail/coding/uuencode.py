@@ -78,7 +78,7 @@ def _line(line: bytes) -> bytes | None:
     size = (line[0] - 32) & 63
     signs = (size + 2) // 3 * 4
     # Blanks at the end, which encode zero bytes, may be cut; a checksum sign may follow.
-    if not signs // 2 <= len(line.rstrip()) - 1 <= signs + 2:
+    if not (signs <= len(line) - 1 <= signs + 2 or signs // 2 <= len(line.rstrip()) - 1 <= signs):
         return None
     try:
         return a2b_uu(line[: signs + 1])
