@@ -21,7 +21,6 @@ _UUENCODE: Final = frozenset({"uuencode", "uue"})
 # One pass over these removes any run of blanks that a line of 998 characters can hold.
 _LINE_END_BLANKS: Final = (*(b" " * 2**power + b"\r\n" for power in range(9, -1, -1)), b"\t\r\n")
 _MAX_TRIMS: Final = 8  # runs of tabs and blanks, mixed
-_CR_BEHIND_SIGN: Final = re.compile(rb"=(?=\r[^\n])")
 
 
 def encoding_name(encoding: str) -> str:
@@ -119,7 +118,7 @@ def _escaped(piece: bytes) -> bytes:
     if b"==" in piece:
         piece = piece.replace(b"==", b"=3D=").replace(b"==", b"=3D=")
     if piece.count(b"=\r") != piece.count(b"=\r\n"):
-        piece = _CR_BEHIND_SIGN.sub(b"=3D", piece)
+        piece = piece.replace(b"=3D\r", b"=3d\r").replace(b"=\r", b"=3D\r").replace(b"=3D\r\n", b"=\r\n")
     return piece
 
 

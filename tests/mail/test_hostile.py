@@ -55,6 +55,21 @@ HOSTILE = {
     "iso-2022-kr": lambda: mail(b"Content-Type: text/plain; charset=iso-2022-kr", body=b"\x1b$)C\x0e!!" * 150_000),
     "soft line breaks": lambda: mail(b"Content-Transfer-Encoding: quoted-printable", body=b"=\r\n" * 5_000_000),
     "padding": lambda: mail(b"Content-Transfer-Encoding: base64", body=b"=" * 5_000_000),
+    "padded blocks": lambda: mail(b"Content-Transfer-Encoding: base64", body=b"QQ==" * 500_000),
+    "odd lines in base64": lambda: mail(b"Content-Transfer-Encoding: base64", body=b"a b!\r\n" * 300_000),
+    "blanks at line ends": lambda: mail(b"Content-Transfer-Encoding: quoted-printable", body=b" \t\r\n" * 500_000),
+    "blanks without a line end": lambda: mail(b"Content-Transfer-Encoding: quoted-printable", body=b" " * 2_000_000),
+    "equal signs": lambda: mail(b"Content-Transfer-Encoding: quoted-printable", body=b"==\r" * 500_000),
+    "uuencoded lines": lambda: mail(b"Content-Transfer-Encoding: x-uuencode", body=b"begin 644 a\r\n" + b"!``\r\n" * 300_000),
+    "begins of uuencode": lambda: mail(b"Content-Transfer-Encoding: x-uuencode", body=b"begin 644 a\r\n" * 70_000),
+    "escapes of ISO-2022-JP": lambda: mail(b"Content-Type: text/plain; charset=iso-2022-jp", body=b"\x1b$B-\x1b(B" * 60_000),
+    "EUC-JP in pieces": lambda: mail(b"Content-Type: text/plain; charset=euc-jp", body=b"\xad\xa1a\x8e\xff" * 100_000),
+    "euro signs in GBK": lambda: mail(b"Content-Type: text/plain; charset=gbk", body=b"\x80\x81" * 200_000),
+    "opened metas": lambda: mail(b"Content-Type: text/html", body=b"\xff" + b"<meta charset" * 30_000),
+    "question marks in words": lambda: mail(b"Subject: =?utf-8?Q?" + b"?=20" * 25_000, b"To: =?a?Q?" + b"?" * 90_000),
+    "quotes in parameters": lambda: mail(b'Content-Type: text/plain; name="' + b'a" ' * 30_000),
+    "names without semicolons": lambda: mail(b"Content-Type: text/plain; name=a" + b" name" * 20_000 + b" name=" * 10_000),
+    "blanks in a date": lambda: mail(b"Date: Mon, " + b" " * 50_000 + b"(" * 50_000),
 }  # fmt: skip
 
 

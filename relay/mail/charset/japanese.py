@@ -16,9 +16,12 @@ _ESCAPE: Final = re.compile(rb"(\x1b\$[@B]|\x1b\$\([@BD]|\x1b\([BHIJ]|[\x0e\x0f]
 _OTHER_ESCAPE: Final = re.compile(rb"\x1b(?:\$A|\$\(C|\.[AF])")  # Chinese, Korean, Latin: ISO-2022-JP-2
 _PLANES: Final = re.compile(rb"\x1b\$\([OPQ]")  # JIS X 0213: ISO-2022-JP-2004
 _PAIRS: Final = re.compile(rb"((?:[\x21-\x7e]{2})+)|([\x00-\x20\x7f])|(.)", re.DOTALL)
+# Runs of double bytes, and of all else: ASCII, kana of half width, JIS X 0212, bytes that are nothing.
 _EUC: Final = re.compile(
-    rb"([\x00-\x7f]+)|((?:[\xa1-\xfe]{2})+)|((?:\x8e[\xa1-\xdf])+)|((?:\x8f[\xa1-\xfe]{2})+)|(.)", re.DOTALL
+    rb"((?:[\xa1-\xfe]{2})++)"
+    rb"|((?:[\x00-\x8d\x90-\xa0\xff]|\x8e[\xa1-\xdf]?|\x8f(?:[\xa1-\xfe]{2})?|[\xa1-\xfe](?![\xa1-\xfe]))++)"
 )
+_MAX_RUNS: Final = 100_000  # in a megabyte; more are no words, and are read without the rows of Windows
 _TO_7_BIT: Final = bytes(byte & 0x7F for byte in range(256))
 _TO_8_BIT: Final = bytes(byte | 0x80 if 0x21 <= byte <= 0x5F else byte for byte in range(256))
 # Six signs of JIS X 0208 that Python maps to other characters than Windows and the WHATWG do.
@@ -49,15 +52,12 @@ def decode_euc_jp(data: bytes) -> str:
     text = _standard(data, "euc_jp")
     if text is not None:
         return text
-    out: list[str] = []
-    for ascii_, pairs, kana, third, bad in _EUC.findall(data):
-        if ascii_:
-            out.append(ascii_.decode("ascii"))
-        elif pairs:
-            out.append(_looked_up(pairs.translate(_TO_7_BIT)))
-        else:
-            out.append(_BAD if bad else (kana or third).decode("euc_jp", "replace"))
-    return "".join(out)
+    runs = _EUC.findall(data)
+    if len(runs) > _MAX_RUNS:
+        return data.decode("euc_jp", "replace")
+    return "".join(
+        _looked_up(pairs.translate(_TO_7_BIT)) if pairs else other.decode("euc_jp", "replace") for pairs, other in runs
+    )
 
 
 def _standard(data: bytes, codec: str) -> str | None:
@@ -93,7 +93,10 @@ def _segment(part: bytes, set_: bytes) -> str:
 
 def _double(part: bytes) -> str:
     out: list[str] = []
-    for pairs, control, bad in _PAIRS.findall(part):
+    runs = _PAIRS.findall(part)
+    if len(runs) > _MAX_RUNS:
+        return _BAD
+    for pairs, control, bad in runs:
         if pairs:
             out.append(_looked_up(pairs))
         else:

@@ -17,7 +17,8 @@ _MAX_LABEL: Final = 64
 # The table of aliases lacks the codecs that have none.
 _KNOWN: Final = (
     frozenset(aliases) | frozenset(aliases.values())
-    | {"cp720", "cp737", "cp856", "cp874", "koi8_t", "koi8_u", "mac_arabic", "mac_croatian", "mac_farsi", "mac_romanian"}
+    | {"cp720", "cp737", "cp856", "cp874", "koi8_t", "koi8_u"}
+    | {"mac_arabic", "mac_croatian", "mac_farsi", "mac_romanian"}
 ) - {
     "base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec", "mbcs", "oem",
     "base64", "base_64", "bz2", "hex", "quopri", "quoted_printable", "quotedprintable", "rot13", "uu", "zip", "zlib",
