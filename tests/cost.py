@@ -21,8 +21,11 @@ def unit_seconds() -> float:
     return time.thread_time() - start
 
 
-def cost(work: Callable[[], object], *, rounds: int = ROUNDS, enough: float = 1) -> float:
-    """Units that *work* costs: the least of *rounds* runs, ended early when it is below *enough*."""
+def cost(work: Callable[[], object], *, rounds: int = ROUNDS, enough: float = SECOND / 4) -> float:
+    """Units that *work* costs: the least of *rounds* runs, ended early by one that costs less than *enough*.
+
+    Two costs that are compared need all rounds: give them a small *enough*.
+    """
     least = float("inf")
     for _ in range(rounds):
         before = unit_seconds()

@@ -16,13 +16,13 @@ from relay.auth.dkim_key import KeyCache
 from relay.auth.dkim_signature import Signature, Unreadable
 from relay.auth.dmarc import conclude, discover
 from relay.auth.dmarc_walk import TreeWalk
-from relay.auth.from_field import from_address
 from relay.auth.sender_domain import PATIENCE, describe_sender, with_findings
 from relay.auth.spf import Sender, check_host
 from relay.auth.verdict import ArcResult, SpfResult, Verdict
 from relay.dns.budget import BudgetedResolver
 from relay.dns.resolver import Asker, Rank, Resolver
 from relay.mail.envelope import Envelope
+from relay.mail.fields.author import from_address
 from relay.mail.headers import Headers
 from relay.threads import HEADER_OFF_LOOP_BYTES, by_size
 

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import orjson
 
 from relay.clock import rfc3339
+from relay.mail.fields.mailbox import Mailbox
 from relay.mail.headers import split_headers
-from relay.mail.mailbox import Mailbox
 from relay.mail.parse import parse
 from relay.mail.parsed_mail import (
     Attachment,
@@ -66,7 +66,7 @@ def message_data(message: Message, raw: bytes, *, base_url: str) -> dict[str, An
         **_identity(message),
         **_header_part(summary),
         **_content_part(parsed, links),
-        **_findings(parsed),
+        **_findings(message, parsed, summary),
         **_proof(message),
         "raw_size": message.raw_size,
         "raw_sha256": message.raw_sha256,
@@ -134,12 +134,11 @@ def _content_part(parsed: ParsedMail, links: "_Links") -> dict[str, Any]:
     }
 
 
-def _findings(parsed: ParsedMail) -> dict[str, Any]:
+def _findings(message: Message, parsed: ParsedMail, summary: Summary) -> dict[str, Any]:
     """What is read out of the content, for programs."""
     codes: tuple[Code, ...] = ()
-    mailing_list: MailingList | None = None
     return {
-        "automated_reason": None,
+        "automated_reason": _automated_reason(message, summary),
         "reply_to_foreign": False,
         "preview": "",
         "links": [_link(each) for each in parsed.links],
@@ -147,13 +146,18 @@ def _findings(parsed: ParsedMail) -> dict[str, Any]:
         "hidden_text": [_hidden(each) for each in parsed.hidden],
         "calendar": _calendar(parsed.calendar) if parsed.calendar else None,
         "report": _report(parsed.report) if parsed.report else None,
-        "list": _mailing_list(mailing_list) if mailing_list else None,
+        "list": _mailing_list(summary.mailing_list) if summary.mailing_list else None,
         "parse": {
             "charset": parsed.charset_used,
             "defects": list(parsed.defects),
             "attachments_truncated": parsed.attachments_truncated,
         },
     }
+
+
+def _automated_reason(message: Message, summary: Summary) -> str | None:
+    by_agent = message.auth_headers.get("Mailseal-Entity-Type") == "agent"
+    return "agent" if by_agent and message.automated else summary.automated_reason
 
 
 def _link(link: MailLink) -> dict[str, Any]:
@@ -191,7 +195,7 @@ def _report(report: Report) -> dict[str, Any]:
 
 
 def _mailing_list(each: MailingList) -> dict[str, Any]:
-    return {"id": each.id, "unsubscribe": list(each.unsubscribe), "one_click": each.one_click}
+    return {"id": each.id, "unsubscribe": each.unsubscribe, "one_click": each.one_click}
 
 
 def _proof(message: Message) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from relay.mail.mailbox import Mailbox
+from relay.mail.fields.mailbox import Mailbox
 
 HiddenReason = Literal["display", "size", "colour", "offscreen", "attribute", "zero_width"]
 ReportKind = Literal["bounce", "delay", "delivered", "complaint", "read"]
@@ -79,8 +79,8 @@ class MailingList:
     """The list a message came through (RFC 2919, RFC 2369, RFC 8058)."""
 
     id: str | None  # without angle brackets
-    unsubscribe: tuple[str, ...]  # https: and mailto: URLs
-    one_click: bool
+    unsubscribe: str | None  # the HTTPS URL if there is one, else another
+    one_click: bool  # a POST to the URL is enough (RFC 8058)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,24 +4,26 @@ Called inside the SMTP transaction for every message, so it must take microsecon
 bodies are parsed in relay/mail/parse.py.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from relay.mail.automatic import AUTOMATIC_FIELDS, is_automatic
 from relay.mail.dates import parse_date
 from relay.mail.decode import decode_value
-from relay.mail.headers import Field, Headers
-from relay.mail.mailbox import Mailbox, parse_mailboxes
+from relay.mail.fields.author import author_of
+from relay.mail.fields.automatic import AUTOMATIC_FIELDS, Reason, automated_reason, is_automated
+from relay.mail.fields.mailbox import Mailbox, parse_mailboxes
+from relay.mail.fields.mailing_list import LIST_FIELDS, mailing_list
+from relay.mail.fields.message_ids import message_ids
+from relay.mail.headers import Headers
 from relay.mail.parameters import parse_parameters
+from relay.mail.parsed_mail import MailingList
 
-MAX_IDS: Final = 100
-_MAX_ID_BYTES: Final = 64 * 1024
-_ID: Final = re.compile(rb"<([\x21-\x3b\x3d\x3f-\x7e\x80-\xff]{1,900})>")
+_JOINED: Final = ("to", "cc")
+_MAX_JOINED: Final = 128 * 1024  # bytes of all fields of one name
 
-_READ: Final = AUTOMATIC_FIELDS | {
+_READ: Final = AUTOMATIC_FIELDS | LIST_FIELDS | {
     "subject", "content-type", "from", "reply-to", "to", "cc", "date", "message-id", "in-reply-to", "references",
 }  # fmt: skip
 
@@ -31,34 +33,34 @@ class Summary:
     """The main header fields. Every string is one line without control characters."""
 
     subject: str  # decoded; empty if absent
-    from_: Mailbox | None  # first mailbox of the topmost From; the verdict holds its DMARC result
+    from_: Mailbox | None  # the author that DMARC is evaluated for, else the first mailbox of the topmost From
     reply_to: tuple[Mailbox, ...]
     to: tuple[Mailbox, ...]
     cc: tuple[Mailbox, ...]
     date: datetime | None  # aware, UTC; as the sender claims
     email_message_id: str | None  # with its angle brackets
     in_reply_to: str | None  # with angle brackets; the first if there are several
-    references: tuple[str, ...]  # with angle brackets, oldest first; the newest 100
+    references: tuple[str, ...]  # with angle brackets, oldest first; the first and the newest 99
     automated: bool  # an automatic message: do not reply automatically
+    automated_reason: Reason | None  # why; a message of a group inbox has a reason and is not automated
+    mailing_list: MailingList | None
 
 
 def summarise(headers: Headers, *, null_sender: bool = False) -> Summary:
-    """Summarise *headers*. If a field is repeated, the topmost counts. Never raises.
+    """Summarise *headers*. Never raises.
+
+    If a field is repeated, the topmost counts, but for To and Cc, whose mailboxes are joined.
 
     Args:
         headers: The fields of the message.
         null_sender: Whether the envelope sender is ``<>``, as in a bounce.
     """
-    top: dict[str, Field] = {}
-    for field in headers.fields:
-        if field.name in _READ and field.name not in top:
-            top[field.name] = field
-    values = {name: field.value for name, field in top.items()}
-    from_ = parse_mailboxes(values.get("from", b""))
+    values = _values(headers)
+    reason = automated_reason(values, null_sender=null_sender)
     answered = message_ids(values.get("in-reply-to", b""))
     return Summary(
         subject=_subject(values),
-        from_=from_[0] if from_ else None,
+        from_=_author(values.get("from", b"")),
         reply_to=_mailboxes(values, "reply-to"),
         to=_mailboxes(values, "to"),
         cc=_mailboxes(values, "cc"),
@@ -66,31 +68,10 @@ def summarise(headers: Headers, *, null_sender: bool = False) -> Summary:
         email_message_id=next(iter(message_ids(values.get("message-id", b""))), None),
         in_reply_to=answered[0] if answered else None,
         references=message_ids(values.get("references", b"")),
-        automated=is_automatic(values, null_sender=null_sender),
+        automated=is_automated(reason, values),
+        automated_reason=reason,
+        mailing_list=mailing_list(values),
     )
-
-
-def message_ids(raw: bytes) -> tuple[str, ...]:
-    """The distinct message ids ``<…>`` in a value, in order; the last 100 of them.
-
-    RFC 5322 §3.6.4. A value of one word with ``@`` but without brackets counts as one id.
-    """
-    raw = raw[-_MAX_ID_BYTES:]
-    found = _ID.findall(raw)
-    if not found:
-        words = raw.split(maxsplit=1)
-        found = words if len(words) == 1 and b"@" in raw and raw.strip(b"<>") == words[0] else []
-    unique = dict.fromkeys(decode_id(word) for word in found)
-    return tuple(f"<{text}>" for text in unique if text)[-MAX_IDS:]
-
-
-def decode_id(raw: bytes) -> str:
-    """The inside of a message id as text.
-
-    Encoded words are not decoded, because ids are compared and not displayed.
-    """
-    text = raw[:900].decode("utf-8", "replace")
-    return text if text.isprintable() else "".join(sign for sign in text if sign.isprintable())
 
 
 def _subject(values: Mapping[str, bytes]) -> str:
@@ -100,6 +81,28 @@ def _subject(values: Mapping[str, bytes]) -> str:
         return decode_value(written)
     content_type = values.get("content-type", b"").decode("utf-8", "surrogateescape")
     return decode_value(written, charset=parse_parameters(content_type).get("charset"))
+
+
+def _values(headers: Headers) -> dict[str, bytes]:
+    """The unfolded values of the fields that are read, by name."""
+    values: dict[str, bytes] = {}
+    for field in headers.fields:
+        if field.name not in _READ:
+            continue
+        if field.name not in values:
+            values[field.name] = field.value
+        elif field.name in _JOINED and len(values[field.name]) < _MAX_JOINED:
+            values[field.name] += b", " + field.value
+    return values
+
+
+def _author(value: bytes) -> Mailbox | None:
+    """The mailbox of the author in the event: the one that DMARC is evaluated for, if there is exactly one."""
+    found = parse_mailboxes(value)
+    if len(found) < 2:  # then the strict reader finds the same address, or none
+        return found[0] if found else None
+    author = author_of(value)
+    return found[0] if author is None else Mailbox(found[-1].name, str(author))
 
 
 def _mailboxes(values: Mapping[str, bytes], name: str) -> tuple[Mailbox, ...]:

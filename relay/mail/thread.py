@@ -10,8 +10,10 @@ from store.mail.conversations import MAX_REFERENCES, bare_id
 def parent_ids(summary: Summary) -> tuple[str, ...]:
     """Message ids to find the conversation by, most likely first, at most 50.
 
-    Without angle brackets. In-Reply-To comes first, then References from newest to oldest.
+    Without angle brackets. In-Reply-To comes first, then References from newest to oldest; of more than 50 the
+    oldest is kept, which is the root of the conversation.
     """
     named = [summary.in_reply_to] if summary.in_reply_to else []
     ids = (bare_id(written) for written in (*named, *reversed(summary.references)))
-    return tuple(dict.fromkeys(each for each in ids if each))[:MAX_REFERENCES]
+    unique = tuple(dict.fromkeys(each for each in ids if each))
+    return unique if len(unique) <= MAX_REFERENCES else (*unique[: MAX_REFERENCES - 1], unique[-1])

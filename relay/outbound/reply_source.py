@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from relay.errors import AutomatedMail, ContentGone
-from relay.mail.mailbox import Mailbox
+from relay.mail.fields.mailbox import Mailbox
 from relay.outbound.compose.answering import MessageText, forward, reply
 from relay.outbound.compose.original import Original, read_original
 from relay.outbound.compose.recipients import settle_draft

@@ -82,7 +82,7 @@ def test_the_quick_look_passes_over_ordinary_mail():
     text = b"Is dinner ready? We lost the game.\r\n" * 2000
 
     assert not may_hold_link_tokens([text, encoded(text)])
-    assert cost(lambda: may_hold_link_tokens([text])) < cost(lambda: find_link_tokens([text]))
+    assert cost(lambda: may_hold_link_tokens([text]), enough=1) < cost(lambda: find_link_tokens([text]), enough=1)
 
 
 def test_a_link_is_found_behind_a_megabyte_of_attachment():
@@ -104,7 +104,7 @@ def test_a_mail_with_more_look_alikes_than_can_be_checked_is_refused():
 def test_hostile_bytes_cost_no_more_than_their_size(piece):
     small, large = (piece * (size // len(piece)) for size in (50_000, 400_000))
 
-    assert cost(lambda: search(large)) < 30 * max(0.5, cost(lambda: search(small)))
+    assert cost(lambda: search(large), enough=1) < 30 * max(0.5, cost(lambda: search(small), enough=1))
 
 
 def search(mail: bytes) -> None:

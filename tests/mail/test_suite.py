@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not SUITE.is_dir(), reason="../shared/suites/mim
 CASES = sorted(path.relative_to(SUITE).with_suffix("").as_posix() for path in SUITE.glob("*/*.eml"))
 
 RAW_8_BIT = "raw 8-bit bytes are read as windows-1252, where the suite has U+FFFD"
-NO_ADDRESS = "a lone word is the address, where the suite has it as the name"
+NO_ADDRESS = "a word in angle brackets without an at sign is no address"
 OPEN_PART = "a last part without an end belongs to the body, where the suite makes empty or broken ones attachments"
 NO_PARTS = "a multipart without parts is text, where the suite has nothing or an attachment"
 PREAMBLE = "what stands before the first boundary is no part (RFC 2046 §5.1.1)"
@@ -26,7 +26,7 @@ DIFFERENT = {
     **{(f"legacy/{number}", "subject"): RAW_8_BIT for number in ("010", "020", "022", "027", "052")},
     ("legacy/052", "text"): RAW_8_BIT,
     ("legacy/033", "text"): "declared UTF-8 and is windows-1252: its letters are read, where the suite has U+FFFD",
-    **{(f"rfc/{number}", field): NO_ADDRESS for number in ("001", "004") for field in ("from", "to")},
+    ("thirdparty/007", "from"): NO_ADDRESS,
     **{(f"malformed/{number}", "attachments"): OPEN_PART for number in ("003", "006", "008", "009", "011", "012", "016")},
     **{(f"malformed/{number}", "text"): OPEN_PART for number in ("009", "011", "016")},
     **{(f"malformed/{number}", "attachments"): NO_PARTS for number in ("001", "002", "004", "007")},
@@ -114,4 +114,4 @@ def test_bare_line_ends_do_no_harm(case):
 def test_what_agrees_does_not_fall():
     checks = [(case, field) for case in CASES for field, _ in expectations(load(case)[1])]
 
-    assert (len(CASES), len(checks) - len(DIFFERENT)) == (107, 405)
+    assert (len(CASES), len(checks) - len(DIFFERENT)) == (107, 408)

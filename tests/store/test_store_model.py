@@ -261,6 +261,6 @@ class Mail(Twin):
 
 
 @pytest.mark.hypothesis
-@pytest.mark.parametrize(("database_url", "examples"), [("sqlite", 40), ("postgresql", 10)], indirect=["database_url"])
+@pytest.mark.parametrize(("database_url", "examples"), [("sqlite", 16), ("postgresql", 5)], indirect=["database_url"])
 def test_mail_is_kept_as_plain_python_would(store, master, examples):
     run_beside_the_simple_one(Mail, store, master, examples=examples, steps=40)

@@ -6,7 +6,7 @@ from typing import Final
 
 from relay.errors import BadAddress
 from relay.mail.address import parse_mailbox
-from relay.mail.mailbox import Mailbox
+from relay.mail.fields.mailbox import Mailbox
 from relay.outbound.compose.original import Original, files_in
 from relay.outbound.compose.quoting import forwarded_below, quoted_below
 from relay.outbound.compose.recipients import settle_recipients, with_name

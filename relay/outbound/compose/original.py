@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from relay.mail.fields.mailbox import Mailbox
 from relay.mail.headers import split_headers
-from relay.mail.mailbox import Mailbox
 from relay.mail.parse import attachments, parse
 from relay.mail.summary import summarise
 from relay.outbound.compose.body_part import attachable_type

@@ -6,7 +6,7 @@ In HTML it is escaped text only: untrusted markup is not sent under an agent's n
 from html import escape
 from typing import Final
 
-from relay.mail.mailbox import Mailbox
+from relay.mail.fields.mailbox import Mailbox
 from relay.outbound.compose.original import Original
 from store.names import as_line
 

@@ -4,6 +4,7 @@ They are no public interface of these libraries, so a new release may remove one
 """
 
 from dis import get_instructions
+from functools import cache
 from importlib.metadata import version
 from types import FunctionType
 from typing import Final
@@ -59,8 +60,12 @@ def check_http_libraries(required: tuple[tuple[type, tuple[str, ...]], ...] = RE
         )
 
 
+@cache
 def _names(kind: type) -> set[str]:
-    """The attributes of a class and those that its methods assign to its instances."""
+    """The attributes of a class and those that its methods assign to its instances.
+
+    Cached, as disassembling the methods takes tens of milliseconds.
+    """
     methods = [value for base in kind.__mro__ for value in vars(base).values() if isinstance(value, FunctionType)]
     return set(dir(kind)).union(
         step.argval for each in methods for step in get_instructions(each) if step.opname == "STORE_ATTR"

@@ -126,8 +126,9 @@ class MailingListDocument(BaseModel):
     """The mailing list the message came through."""
 
     id: str | None = Field(description="List-ID without angle brackets.", examples=["news.sender.example"])
-    unsubscribe: list[str] = Field(
-        description="List-Unsubscribe: `https:` and `mailto:` URLs.", examples=[["https://sender.example/u/1"]]
+    unsubscribe: str | None = Field(
+        description="The URL to leave the list by: https where there is one, else mailto.",
+        examples=["https://sender.example/unsubscribe?u=1"],
     )
     one_click: bool = Field(description="Whether a POST to the https URL unsubscribes (RFC 8058).")
 

@@ -91,6 +91,6 @@ class People(Twin):
 
 
 @pytest.mark.hypothesis
-@pytest.mark.parametrize(("database_url", "examples"), [("sqlite", 25), ("postgresql", 6)], indirect=["database_url"])
+@pytest.mark.parametrize(("database_url", "examples"), [("sqlite", 12), ("postgresql", 4)], indirect=["database_url"])
 def test_who_owns_what_is_what_plain_python_would_say(store, master, examples):
     run_beside_the_simple_one(People, store, master, examples=examples, steps=40)

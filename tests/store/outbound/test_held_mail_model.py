@@ -371,7 +371,7 @@ def shown(record, draft, tries):
 
 
 @pytest.mark.hypothesis
-@pytest.mark.parametrize(("database_url", "examples"), [("sqlite", 50), ("postgresql", 12)], indirect=["database_url"])
+@pytest.mark.parametrize(("database_url", "examples"), [("sqlite", 20), ("postgresql", 6)], indirect=["database_url"])
 def test_held_mail_does_what_plain_python_would(store, master, clock, examples):
     store.run(lambda tx: ensure_shared_domain(tx, DOMAIN, now=clock.now()))
     machine = type("Machine", (HeldMail,), {"store": store, "master": master, "numbers": count()})

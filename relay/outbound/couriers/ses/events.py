@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from relay.mail.mailbox import parse_mailboxes
+from relay.mail.fields.mailbox import parse_mailboxes
 from relay.outbound.feedback.provider_event import ProviderEvent, RecipientFeedback
 from store.names import normalise_or_none
 from store.outbound.feedback import MAX_DETAIL, MAX_EVENT_ID, MAX_RECIPIENT

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.auth.from_field import from_address
+from relay.mail.fields.author import from_address
 from relay.mail.headers import split_headers
 from tests.cost import SECOND, cost
 
@@ -42,6 +42,20 @@ def author(*values: bytes | str):
         ("ana@例え。テスト", "ana@xn--r8jz45g.xn--zckzah"),
         (b"J\xfcrgen <ana@example.com>", "ana@example.com"),
         ("a.b+c=d@my-bank.com", "a.b+c=d@my-bank.com"),
+        ("ana@example.com <bo@example.com>", "bo@example.com"),
+        ("Acme, Inc. <ana@example.com>", "ana@example.com"),
+        ("HowlRound: A Center <ana@example.com>", "ana@example.com"),
+        ("Ana @ Acme <ana@example.com>", "ana@example.com"),
+        ("Ana :) <ana@example.com>", "ana@example.com"),
+        ("DOMAIN\\ana <ana@example.com>", "ana@example.com"),
+        ("Acme; Sales <ana@example.com>", "ana@example.com"),
+        ("Ana <ana@example.com>,", "ana@example.com"),
+        ("<ana@example.com>;", "ana@example.com"),
+        ("ANA@EXAMPLE <ana@example.com>", "ana@example.com"),
+        ("Ana <ana..x@example.com>", '"ana..x"@example.com'),
+        ("Ana <ana.@example.com>", '"ana."@example.com'),
+        ("=?utf-8?Q?Gro=C3=9F,_Ana?= <ana@example.com>", "ana@example.com"),
+        ("Ana, Lima (sales) <ana@example.com> (work)", "ana@example.com"),
     ],
 )
 def test_one_author_is_read(value, address):
@@ -68,7 +82,6 @@ def test_one_author_is_read(value, address):
         "<ana@example.com> bo",
         "<ana@example.com>>",
         "<<ana@example.com>>",
-        "ana@example.com <bo@example.com>",
         "Team: ana@example.com;",
         "undisclosed-recipients:;",
         "<@relay.example:ana@example.com>",
@@ -98,6 +111,24 @@ def test_one_author_is_read(value, address):
         "=?utf-8?b?PGFuYUBleGFtcGxlLmNvbT4=?=",
         "ana\x00@example.com",
         "ana@example.com\x00",
+        "bo@example.com, Ana <ana@example.com>",
+        "Bo (bo@example.com), <ana@example.com>",
+        '"bo@example.com", <ana@example.com>',
+        "=?utf-8?q?bo@example.com,?= <ana@example.com>",
+        "=?utf-8?b?Ym9AZXhhbXBsZS5jb20=?=, <ana@example.com>",
+        "=?utf-8?q?bo=EF=BC=A0example.com?=, <ana@example.com>",
+        "=?x-unknown?q?bo?=, =?utf-8?x?bo?= <ana@example.com>",
+        "Team: <ana@example.com>;",
+        "Team, Ana <bo@example.com> <ana@example.com>",
+        "Ana < bo@example.com > <ana@example.com>",
+        'Ana\\" <bo@example.com>, "x <ana@example.com>',
+        'Ana, "Bo <ana@example.com>',
+        "Ana, (Bo <ana@example.com>",
+        "Ana, Bo <ana@example.com> bo",
+        "Ana, Bo <ana@example.com, bo@example.com>",
+        "Ana, Bo <ana@example.com bo>",
+        "Ana, Bo <ana(x)@example.com>",
+        "Ana, Bo <>",
         "Ana\x01 <ana@example.com>",
         "Ana\n<ana@example.com>",
         "Ana\r<ana@example.com>",
@@ -120,6 +151,22 @@ def test_there_must_be_one_field():
     assert author("ana@example.com", "ana@example.com") is None
     assert from_address(split_headers(b"FROM : ana@example.com\r\nfrom: bo@example.com\r\n\r\n")) is None
     assert "ana@example.com" == str(from_address(split_headers(b"From : ana@example.com\r\n\r\n")))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"From\r\n : <bo@bank.example>",
+        b"From\x0b: <bo@bank.example>",
+        b"\xef\xbc\xa6rom: <bo@bank.example>",
+        b"From\xc2\xa0: <bo@bank.example>",
+        b"F\xe2\x80\x8brom: <bo@bank.example>",
+        b"FROM\x00: <bo@bank.example>",
+    ],
+)
+def test_a_line_that_other_programs_read_as_from_is_a_second_one(line):
+    assert from_address(split_headers(b"From: ana@example.com\r\n" + line + b"\r\n\r\n")) is None
+    assert from_address(split_headers(b"From: ana@example.com\r\nthis line: is from:\r\nno colon\r\n\r\n"))
 
 
 @pytest.mark.parametrize("unit", ['"', "(", ")", "<", "\\", '"\\', "a", "a ", "a.", "@", '""', "()", ",", "=?", "\xfc"])
@@ -150,6 +197,13 @@ def test_whatever_is_read_is_printable_and_its_domain_stands_in_the_field(value)
     assert found is None or (found.domain.isascii() and str(found).isprintable())
     # Letters outside ASCII may be mapped to others (UTS 46).
     assert found is None or not value.isascii() or found.domain in value.lower()
+
+
+@pytest.mark.parametrize("piece", ["()", "() ", "(a)", "(\\a)", "a "])
+def test_an_author_of_more_pieces_than_any_honest_one_has_is_none(piece):
+    assert "ana@example.com" == str(author(piece * 20 + "<ana@example.com>"))
+    assert author(piece * 600 + "<ana@example.com>") is None
+    assert author("(" + "(a)" * 600 + ") <ana@example.com>") is None
 
 
 @pytest.mark.parametrize("piece", ["()", "() ", "(a)", "(\\a)", "a "])
