@@ -13,10 +13,10 @@ from contextlib import suppress
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from relay.auth.from_field import from_address
 from relay.auth.results import claims_to_be
 from relay.errors import UndecodableMail
 from relay.inbound.bytes import _without_forgeries
+from relay.mail.fields.author import from_address
 from relay.mail.headers import Headers, count_fields, header_end, split_headers
 from relay.mail.link_tokens import find_link_tokens, may_hold_link_tokens
 from relay.mail.summary import summarise
