@@ -6,11 +6,14 @@ from typing import Final, NamedTuple
 
 _PREFIXED: Final = r"[A-Z]{1,4}-\d{4,8}"
 _GROUPED: Final = r"[A-Z0-9]{3,5}-[A-Z0-9]{3,5}(?:-[A-Z0-9]{3,5})?"
-_SPLIT: Final = r"\d{3}[ \u2009\u202f]\d{3}|\d{4}[ \u2009\u202f]\d{4}|\d{2} \d{2} \d{2}|\d(?:[ \u2009]{1,3}\d){3,7}"
+_SPLIT: Final = (
+    r"\d{3}[ \u2009\u202f]\d{3}|\d{4}[ \u2009\u202f]\d{4}|\d{2}[ -]\d{2}[ -]\d{2}|\d(?:[ \u2009]{1,3}\d){3,7}"
+)
 _MIXED: Final = r"(?=[A-Z]{0,9}\d)(?=\d{0,9}[A-Z])[A-Z0-9]{5,10}"
 _CODE: Final = rf"{_PREFIXED}|{_GROUPED}|{_SPLIT}|\d{{4,8}}|{_MIXED}"
+_JOINED: Final = r"0-9A-Za-z_\u00c0-\u1fff"  # a letter that is joined to a code makes it a word; not in East Asia
 _IN_TEXT: Final = re.compile(
-    rf"(?<![\w.,/@#+&=%$€£¥₹₽\u2116\u2022-])(?<!\d )(?:{_CODE})(?![\w@/%€£¥₽₺-]|[.,:]\d| ?[%€£¥₽₺]| \d)"
+    rf"(?<![{_JOINED}.,/@#+&=%$€£¥₹₽\u2116\u2022-])(?<!\d )(?:{_CODE})(?![{_JOINED}@/%€£¥₽₺-]|[.,:]\d| ?[%€£¥₽₺]| \d)"
 )
 # A code alone on its line, or last after a colon, may also be letters only or in lower case.
 _LOOSE: Final = (
@@ -31,6 +34,7 @@ _WORDS: Final = frozenset(
     }
 )  # fmt: skip
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
+_OFFER: Final = re.compile(r"[A-Z]{4,}\d{1,4}")
 _BEFORE: Final = re.compile(
     r"(?:\b(?:order|invoice|receipt|ticket|case|ref|reference|account|customer|phone|tel|call|fax|mobile|zip|box"
     r"|suite|flight|version|port|iso|rfc"
@@ -91,6 +95,11 @@ def last(line: str) -> Candidate | None:
 def is_year(code: str) -> bool:
     """Whether *code* may as well be a year."""
     return _YEAR.fullmatch(code) is not None
+
+
+def is_offer(code: str) -> bool:
+    """Whether *code* is a word and a number, as those of offers are: "AUTUMN20"."""
+    return _OFFER.fullmatch(code) is not None
 
 
 def _is_other(line: str, start: int, end: int) -> bool:

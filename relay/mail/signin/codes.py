@@ -10,8 +10,9 @@ from itertools import islice
 from typing import Final
 
 from relay.mail.parsed_mail import Code
-from relay.mail.signin.candidates import alone, in_text, is_year, last
+from relay.mail.signin.candidates import alone, is_offer, is_year
 from relay.mail.signin.names import Name, Surroundings, clean, named_lines, nouns_in
+from relay.mail.signin.place import meant
 
 MOST_CODES: Final = 5
 MAX_SCANNED: Final = 32 * 1024  # characters
@@ -20,10 +21,7 @@ _LONGEST_ALONE: Final = 100
 _MOST_CONTEXT: Final = 200  # characters
 _LINES_BELOW: Final = 4  # non-blank lines below a name in which its code may be
 _LINES_ABOVE: Final = 2
-_AFTER_NAME: Final = 90  # characters between a name and a code behind it
 _ADJACENT: Final = 12  # characters between "code" and a code where nothing else is about signing in
-_BEFORE_NAME: Final = 45
-_SENTENCE_ENDS: Final = (". ", "! ", "? ", "\u3002", "\uff01", "\uff1f")
 
 
 def find_codes(subject: str, text: str) -> tuple[Code, ...]:
@@ -44,11 +42,14 @@ def find_codes(subject: str, text: str) -> tuple[Code, ...]:
 
 
 def _code_of(lines: Sequence[str], line: str, name: Name, around: Surroundings) -> Code | None:
-    code, context = _on_line(line, name), line
-    adjacent = code is not None and _is_adjacent(line, name, code)
+    found, context = meant(line, name), line
+    code = found.code if found else None
     if code is None and name.line:
         code, context = _near(lines, line, name)
-    if code is None or not _is_sign_in(name, around, adjacent=adjacent):
+    if code is None or (name.kind == "plain" and is_offer(code)):
+        return None
+    adjacent = found is not None and 0 <= found.start - name.end <= _ADJACENT
+    if not _is_sign_in(name, around, adjacent=adjacent):
         return None
     return Code(code=code, context=" ".join(context.split())[:_MOST_CONTEXT])
 
@@ -61,36 +62,8 @@ def _is_sign_in(name: Name, around: Surroundings, *, adjacent: bool) -> bool:
         return False
     near = around.sign_in_near(name.line)
     if name.kind == "soft":
-        return near or not around.about("trade")
+        return near or not around.about("trade") or around.subject_names_it()
     return (near or adjacent) and not around.about("offers") and not around.about("trade")
-
-
-def _is_adjacent(line: str, name: Name, code: str) -> bool:
-    """Whether *code* is right behind its name, as in "Your code is 483920"."""
-    return code in line[name.end : name.end + len(code) + _ADJACENT]
-
-
-def _on_line(line: str, name: Name) -> str | None:
-    """The code behind the name on its line, else the one before it."""
-    if (end := last(line)) and end.start >= name.end and end.start - name.end <= _AFTER_NAME:
-        return end.code
-    before = None
-    for candidate in in_text(line):
-        if candidate.start >= name.end:
-            between = line[name.end : candidate.start]
-            if len(between) > _AFTER_NAME or _ends_sentence(between):
-                break
-            if not is_year(candidate.code) or len(between) <= 8:
-                return candidate.code
-        elif candidate.end <= name.start:
-            between = line[candidate.end : name.start]
-            if len(between) <= _BEFORE_NAME and not _ends_sentence(between) and not is_year(candidate.code):
-                before = candidate.code
-    return before
-
-
-def _ends_sentence(words: str) -> bool:
-    return any(end in words for end in _SENTENCE_ENDS)
 
 
 def _near(lines: Sequence[str], line: str, name: Name) -> tuple[str | None, str]:

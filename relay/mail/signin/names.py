@@ -24,9 +24,12 @@ _MOST_CHARACTERS: Final = 1000  # characters of a line that are examined
 _NEARBY: Final = 3  # lines around a plain name in which a word of signing in makes it one
 # "Use 483920 to sign in": a code without its name.
 _USED: Final = re.compile(
-    r"(?:use|enter|type|input)\b[^.!?]{0,20}?(?=\d)|(?=\b[\d-]{4,9} (?:is your|to (?:sign|log|verify|confirm)))",
-    re.IGNORECASE,
+    r"\b(?:use|enter|type|input|type in) (?=[\d-]{4,9} (?:to|as|on|in|at|when)\b)"
+    r"|(?=\b[\d-]{4,9} (?:is your|to (?:sign|log|verify|confirm)))"
 )
+
+
+_PERCENTAGE: Final = re.compile(r"\d ?%(?=[\s.,;!)])")
 
 
 class Name(NamedTuple):
@@ -90,7 +93,8 @@ class Surroundings:
         """Whether the mail is about *kind*: "offers" or "trade"."""
         if kind not in self._about:
             whole = _spaced(self._lines)
-            self._about[kind] = any(word in whole for word in (OFFERS if kind == "offers" else TRADE))
+            words = OFFERS if kind == "offers" else TRADE
+            self._about[kind] = any(word in whole for word in words) or (kind == "offers" and _has_percentage(whole))
         return self._about[kind]
 
     def sign_in_near(self, number: int) -> bool:
@@ -98,10 +102,19 @@ class Surroundings:
         near = _spaced([self._lines[0], *self._lines[max(0, number - _NEARBY) : number + _NEARBY + 1]])
         return any(word in near for word in SIGN_IN)
 
+    def subject_names_it(self) -> bool:
+        """Whether the subject names a code, and nothing that is ordered or booked."""
+        subject = _spaced(self._lines[:1])
+        return SOFT.search(subject) is not None and not any(word in subject for word in TRADE)
+
     def other_code(self, number: int) -> bool:
         """Whether the line at *number* names the code of an offer, an order, a place or a product."""
         line = _spaced([self._lines[number]])
         return OTHER_CODES.search(line) is not None or any(word in line for word in OFFERS)
+
+
+def _has_percentage(whole: str) -> bool:
+    return "%" in whole and _PERCENTAGE.search(whole) is not None
 
 
 def _spaced(lines: Sequence[str]) -> str:

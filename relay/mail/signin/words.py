@@ -9,7 +9,7 @@ from typing import Final
 
 # What a text must contain, in lower case, for the search to begin; found by plain string searches.
 NOUNS: Final = (
-    "cod", "kod", "kood", "otp", "pin", "pass", "parol", "token", "tan:", "verif",
+    "cod", "kod", "kood", "otp", "pin", "pass", "parol", "tan:", "mtan", "-tan", "verif",
     "heslo", "sandi", "clave", "senha", "wachtwoord", "salasana", " to sign in",
     " to log in", " to confirm",
 )  # fmt: skip
@@ -27,8 +27,7 @@ STRICT: Final = re.compile(
     r"(?:verification|verify|one[- ]?time|single[- ]use|log[- ]?[io]n|sign[- ]?[iu][np]|authenticat(?:ion|or)|2fa|mfa"
     r"|two[- ](?:factor|step)(?: authentication| verification)?|identity|e-?mail|device|unlock|recovery"
     r"|password reset"
-    r"|reset|temporary|registration|magic)(?:[- ](?:pass)?(?:code|pin|password|passwort|passphrase|key"
-    r"|token)s?\b| number)"
+    r"|reset|temporary|registration|magic)(?:[- ](?:pass)?(?:code|pin|password|passwort|passphrase|key)s?\b| number)"
     r"|\botps?\b|\bpasscodes?\b|one[- ]time (?:security |access |login |verification )?(?:code|pass)"
     r"|\bcode (?:to|for) (?:sign|log|verif|confirm|authent|complet\w+ your (?:sign|log|regis))"
     r"|\bverification\b(?=[^a-z]{0,4}\d)"
@@ -45,7 +44,8 @@ STRICT: Final = re.compile(
     r"|code (?:temporaire|unique|secret)|code (?:de |d['\u2019]|à |pour )(?:la |votre |vous )?(?:vérif|connexion"
     r"|connecter|validation|identif"
     r"|authentif|usage unique|double authentif)|mot de passe (?:à usage unique|temporaire|unique)"
-    r"|c[oó]d[ií]gos? (?:de |para |único|temporal)(?:un solo uso|su |tu |la )?(?:verificación|verificacion"
+    r"|c[oó]digos? de (?:un solo uso|um único uso|uso único)|c[oó]d[ií]gos? (?:de |para |único"
+    r"|temporal)(?:un solo uso|su |tu |la )?(?:verificación|verificacion"
     r"|inicio|iniciar"
     r"|autenticación|validación|ingreso|ingresar|entrar|inicio de sesión|verificar|verificação|verificacao|login"
     r"|autenticação|uso único|validação|um único uso|sessão|início)|(?:clave|contraseña|senha) (?:temporal|dinámica"
@@ -126,11 +126,16 @@ SOFT: Final = re.compile(
 )
 
 PLAIN: Final = re.compile(
-    r"\bcodes?\b|\bcode\b|\bkod(?:u|em|en|ul|i|e|y|as|ą|s)?\b|\bk[óô]d(?:ja|od|om|u|em|ot|ját)?\b|\bкод(?:а|ом|у"
+    r"(?:^|[^\w\s] {0,3}|\b(?:the|this|that|following|a|an|use|enter|with|by|below|above|new|numeric|digits?"
+    r"|secret|short|special"
+    r"|unique|your(?: \w+)?|our|der|den|dem|dein|deinen|ihr|ihren|diesen|diesem|mit|\w{3,12}e[mnr]|le|ce"
+    r"|votre|ton|un|du|ces"
+    r"|de|deze|je|uw|dit|volgende|een|la|il|din) )codes?\b|\bkod(?:u|unu|unuz|em|en|ul|i|e|y|as|ą|s)?\b"
+    r"|\bk[óô]d(?:ja|od|om|u|em|ot|ját)?\b|\bкод(?:а|ом|у"
     r"|ът|ы)?\b|コード|코드|[码碼](?!头|頭)"
-    r"|\bcod(?:ul|e|ice|igo|i)\b|\bc[óo]digo\b|\bpin\b|\bkoodi\w{0,3}\b|\bkood\b|\bkoden?\b|รหัส|\bmã\b"
+    r"|\bcod(?:ul|ice|igo|i)?\b|\bc[óo]digo\b|\bpin\b|\bkoodi\w{0,3}\b|\bkood\b|\bkoden?\b|รหัส|\bmã\b"
     r"|(?:ال)?رمز|كود|\bکد\b|קוד|κωδικ\w{1,3}"
-    r"|कोड|पिन|\bclave\b|\bsenha\b|\btoken\b|パスワード|番号|번호|密[码碼]",
+    r"|कोड|पिन|\bclave\b|\bsenha\b|パスワード|番号|번호|密[码碼]",
 )
 
 # Parts of words of signing in, in lower case, with one blank between words.
@@ -141,7 +146,7 @@ SIGN_IN: Final = (
     "identity", "new device", "anmeld", "einlogg", "bestätig", "registrier",
     "identität", "connexion", "connecter", "vérifi", "confirmer", "confirmez",
     "identit", "inscri", "iniciar", "inicio de ses", "verific", "confirmar", "confirme",
-    "confirma", "identidad", "acceder", "acceso", "ingresa", "registr", "sessão",
+    "identidad", "acceder", "acceso", "ingresa", "registr", "sessão",
     "entrar", "acess", "acced", "conferm", "inlog", "aanmeld", "bevestig", "logga in",
     "logge in", "logg inn", "log ind", "logg på", "innlogg", "bekräft", "bekræft",
     "bekreft", "kirjau", "vahvist", "zalog", "logow", "potwierd", "weryfik", "přihl",
@@ -158,6 +163,7 @@ SIGN_IN: Final = (
 
 # Parts of words of offers, and of orders and bookings: their codes are others.
 OFFERS: Final = (
+    "sparen ", " spar ", " spare ", "ahorra", "risparmi", "économis", "bespaar", "oszczęd", "сэконом",
     " promo", "discount", "coupon", "voucher", "gift card", "giftcard", "% off",
     "% rabat", "checkout", "referral", " sale", " deal", "gutschein", "rabatt",
     "aktionscode", "vorteils", "réduction", "remise", "parrain", "descuento", "cupón",
@@ -192,10 +198,11 @@ OTHER_CODES: Final = re.compile(
     r"(?:zip|postal|post|area|country|sort|swift|bic|vat|tax|product|item|article|model|error|status|exit|source"
     r"|qr|bar|dress|booking|reservation|tracking"
     r"|order|customer|client|cost|reference|building|colou?r|hex|currency|airport|station|department|branch"
-    r"|project|course|room|store|style|part|batch"
+    r"|project|course|room|store|style|part|batch|job|survey|sample|class|chip|gate|door|ticket"
     r"|promo|voucher|coupon|discount|gift|offer|referral|approval|response|license|licence|hs|ifsc|naics"
     r"|dial(?:ling)?|unlock the)[- ]?codes?\b"
-    r"|codes? (?:of|review|base|snippet|block|sample|freeze|coverage)|barcode|postcode|zipcode|pin ?code"
+    r"|\bin codes?\b|(?:lines|pieces) of code|codes? (?:name|number of|of|review|base|snippet|block|sample"
+    r"|freeze|coverage)|barcode|postcode|zipcode|pin ?code"
     r"|postleitzahl|\bplz\b|postnummer"
     r"|(?:post|kunden|artikel|bestell|buchungs|fehler|länder|farb|quell|waren|sendungs|produkt|raum|tür|strich"
     r"|qr-|bank|steuer)-?(?:code|nummer)"

@@ -1,9 +1,41 @@
 """Sign-in codes: found in sign-in mails, and not invented in newsletters, invoices and receipts."""
 
+from pathlib import Path
+
 import pytest
 
 from relay.mail.signin.codes import MAX_SCANNED, find_codes
 from tests.cost import SECOND, cost
+
+HERE = Path(__file__).parent
+
+
+def mails(name):
+    """Heading and text of each mail of a file."""
+    for block in (HERE / name).read_text("utf-8").split("@@@ ")[1:]:
+        heading, _, text = block.partition("\n")
+        yield heading, text.rstrip("\n")
+
+
+def test_the_codes_of_sign_in_mails_are_found():
+    every = [(*heading.split(" | ", 1), text) for heading, text in mails("signin.txt")]
+    missed = [code for code, subject, text in every if codes(subject, text) != [code]]
+
+    assert len(every) >= 200
+    assert len(missed) <= len(every) * 0.03, missed
+
+
+def test_no_code_is_invented_in_newsletters_invoices_and_receipts():
+    every = list(mails("others.txt"))
+
+    assert len(every) >= 200
+    assert [] == [(subject, found) for subject, text in every if (found := codes(subject, text))]
+
+
+def test_no_code_is_invented_in_replies():
+    text = (HERE.parent / "reply" / "replies.txt").read_text("utf-8")
+
+    assert [] == [reply for reply in text.split("@@@ ") if codes("", reply)]
 
 
 def codes(subject, text):
