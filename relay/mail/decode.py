@@ -36,10 +36,13 @@ def clean_line(text: str) -> str:
 
 
 def clean_text(text: str) -> str:
-    """*text* with LF line ends, without control characters except tab and LF."""
+    """*text* with LF line ends, without control characters except tab and LF.
+
+    CR CR LF is one line end: a CR that was encoded, before the line end of the transfer.
+    """
     text = text.replace("\r\n", "\n")
     if "\r" in text:
-        text = text.replace("\r", "\n")
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.isascii():
         return text.encode("ascii").translate(None, _C0).decode("ascii")
     return _scalar(_UNPRINTABLE.sub("", text))

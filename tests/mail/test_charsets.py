@@ -8,7 +8,7 @@ from relay.mail.charset.labels import codec_for
 from relay.mail.decode import clean_text, decode_bytes, decode_value
 
 LABELS = """
-    utf_8      utf8 UTF-8 "utf-8" 'utf-8' utf-8; unicode-1-1-utf-8 x-unicode20utf8 utf8mb4 cp65001 charset=utf-8 <utf-8> =utf-8
+    utf_8      utf8 UTF-8 "utf-8" 'utf-8' utf-8; unicode-1-1-utf-8 x-unicode20utf8 utf8mb4 cp65001 charset=utf-8 <utf-8> =utf-8 utf-8-strict en_US.UTF-8 x-utf-8
     utf_8      us-ascii ANSI_X3.4-1968 ISO646-US iso-ir-6 646 IBM367 cp20127
     cp1252     iso-8859-1 ISO8859-1 iso8859_1 ISO_8859-1:1987 latin1 l1 Latin-1 cp819 IBM819 windows-1252 win1252 x-cp1252 cp-1252
     cp1252     8859-1 iso-ir-100 csISOLatin1 x-ansi windows-28591 ISO-8859-1-Windows-3.1-Latin-1 1252
@@ -28,7 +28,7 @@ LABELS = """
     koi8_u     koi8-ru KOI8-U cp21866
     mac_roman  macintosh x-mac-roman mac csMacintosh cp10000
     mac_cyrillic x-mac-cyrillic x-mac-ukrainian
-    gb18030    gb2312 GB_2312-80 gbk x-gbk chinese iso-ir-58 euc-cn cp936 windows-936 GB18030 csgb2312 cn-gb ms936
+    gb18030    gb2312 GB_2312-80 gbk x-gbk chinese iso-ir-58 euc-cn cp936 windows-936 GB18030 csgb2312 cn-gb ms936 x-gb2312
     hz         hz-gb-2312 hz
     big5hkscs  big5 Big5-HKSCS x-x-big5 cn-big5 csbig5 cp950 windows-950 big5-eten x-big5
     cp949      euc-kr EUCKR KSC5601 ks_c_5601-1987 ks_c_5601-1989 korean windows-949 cp949 iso-ir-149 x-windows-949 ms949

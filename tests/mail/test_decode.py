@@ -96,6 +96,7 @@ def test_a_codec_python_lists_but_lacks_is_as_good_as_unknown():
 def test_a_text_has_only_lf_and_no_controls_but_tabs():
     assert clean_text("a\r\nb\r\rc\x00\t\x1bd\x9fé") == "a\nb\n\nc\tdé"
     assert clean_text("a\rb\t\x00c") == "a\nb\tc"
+    assert clean_text("a\r\r\nb\r\r\n\r\r\nc") == "a\nb\n\nc"  # as "=0D" CRLF in quoted-printable
 
 
 @given(st.text(alphabet=st.characters()))

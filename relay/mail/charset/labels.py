@@ -44,7 +44,7 @@ _LABELS: Final = {
         "iso8859_8": "hebrew visual logical csisolatinhebrew iso88598e iso88598i csiso88598e csiso88598i",
         "cp874": "tis620 tis6200 tis6202529 thai isoir166 cstis620",
         "koi8_r": "koi koi8 koi8r cskoi8r",
-        "koi8_u": "koi8u koi8ru",
+        "koi8_u": "koi8u koi8ru", "koi8_t": "koi8t",
         "cp949": "euckr cseuckr xeuckr ksc5601 ksc56011987 ksc56011989 ksc56011992 csksc56011987 korean isoir149 "
                  "uhc ksx1001",
         "iso2022_kr": "iso2022kr csiso2022kr",
@@ -83,7 +83,8 @@ _PAGES: Final = {
     "20127": "utf_8", "20866": "koi8_r", "878": "koi8_r", "21866": "koi8_u", "1168": "koi8_u", "20932": "euc_jp",
     "20936": "gb18030", "50220": "iso2022_jp", "50221": "iso2022_jp", "50222": "iso2022_jp", "50225": "iso2022_kr",
     "51932": "euc_jp", "51936": "gb18030", "51949": "cp949", "52936": "hz", "54936": "gb18030", "65000": "utf_7",
-    "65001": "utf_8", "38598": "iso8859_8",
+    "65001": "utf_8", "38598": "iso8859_8", "5346": "cp1250", "5347": "cp1251", "5348": "cp1252", "5349": "cp1253",
+    "5350": "cp1254",
 }  # fmt: skip
 _VENDOR: Final = re.compile(
     r"(?:x?(?:cs)?(?:windows|win|cp|ms|mswin|msdos|dos|ibm|ansi|ccsid|codepage|oem|pc))?0*(\d{3,5})"
@@ -107,7 +108,8 @@ def codec_for(charset: str) -> str | None:
         return None
     found = _LABEL.match(charset.lower())
     written = _YEAR.sub("", found[1].strip()) if found else ""
-    return _codec(written) or _codec(written.partition(" ")[0])
+    # The first word of several; what follows the language of a locale, as in "en_US.UTF-8".
+    return _codec(written) or _codec(written.partition(" ")[0]) or _codec(written.rpartition(".")[2])
 
 
 def clean_label(charset: str) -> str:
@@ -118,8 +120,9 @@ def clean_label(charset: str) -> str:
 def _codec(label: str) -> str | None:
     key = "".join(sign for sign in label if sign.isascii() and sign.isalnum())
     name = label.replace("-", "_").replace(" ", "_")
-    listed = _LABELS.get(key) or (_LABELS.get(key[1:]) if key.startswith("xmac") else None)
-    return listed or _numbered(key) or (name if name in _KNOWN else None)
+    listed = _LABELS.get(key) or _LABELS.get(key.removeprefix("x"))
+    known = name if name in _KNOWN else None
+    return listed or _numbered(key) or known or ("utf_8" if key.startswith("utf8") else None)
 
 
 def _numbered(key: str) -> str | None:
