@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from relay.mail.address import parse_mailbox
+from relay.mail.address import Address
 from relay.mail.envelope import Envelope, Peer
 from relay.spool import Spool
 
@@ -20,13 +20,12 @@ def spool_of(content: bytes) -> Spool:
     return spool
 
 
-def envelope_for(recipients: Sequence[str], *, mail_from: str, ip: IPv4Address | IPv6Address, helo: str) -> Envelope:
-    """The envelope of such a message.
-
-    *mail_from* is empty for the null reverse-path. Raises BadAddress.
-    """
+def envelope_for(
+    recipients: Sequence[Address], *, mail_from: Address | None, ip: IPv4Address | IPv6Address, helo: str
+) -> Envelope:
+    """The envelope of such a message. *mail_from* is None for the null reverse-path."""
     return Envelope(
         peer=Peer(ip=ip, helo=helo, tls=None, protocol="ESMTP"),
-        mail_from=parse_mailbox(mail_from) if mail_from.strip("<> ") else None,
-        rcpt_to=tuple(parse_mailbox(recipient) for recipient in recipients),
+        mail_from=mail_from,
+        rcpt_to=tuple(recipients),
     )

@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
+from relay.cli.arguments import ip_type, recipient_type, sender_type
 from relay.eml_file import envelope_for, spool_of
-from relay.errors import BadAddress
 
 IP = ip_address("192.0.2.1")
 
@@ -29,11 +29,12 @@ def test_every_line_ends_as_smtp_would_have_it(content, mail):
 
 @pytest.mark.parametrize("mail_from", ["", "<>", " <> "])
 def test_nobody_sends_a_bounce(mail_from):
-    assert envelope_for(["bot@agents.example"], mail_from=mail_from, ip=IP, helo="x").mail_from is None
+    assert sender_type(mail_from) is None
 
 
 def test_an_envelope_keeps_the_order_of_its_recipients():
-    envelope = envelope_for(["B+x@Agents.Example", "a@agents.example"], mail_from="ana@example.com", ip=IP, helo="mx")
+    recipients = [recipient_type("B+x@Agents.Example"), recipient_type("a@agents.example")]
+    envelope = envelope_for(recipients, mail_from=sender_type("ana@example.com"), ip=IP, helo="mx")
 
     assert ["B+x@agents.example", "a@agents.example"] == [str(each) for each in envelope.rcpt_to]
     assert ("ana@example.com", IP, "mx", None) == (
@@ -45,8 +46,29 @@ def test_an_envelope_keeps_the_order_of_its_recipients():
 
 
 @pytest.mark.parametrize(
-    ("to", "mail_from"), [("nonsense", ""), ("a@b@c", ""), ("bot@agents.example", "non sense"), ("", "")]
+    ("written", "address"),
+    [
+        ("s@example.com", "s@example.com"),
+        ("<s@example.com>", "s@example.com"),
+        (' "a b"@example.com ', '"a b"@example.com'),
+        ("s@example.com.", "s@example.com"),
+        ("s@[192.0.2.1]", "s@[192.0.2.1]"),
+        ("<@relay.example:s@example.com>", "s@example.com"),
+    ],
 )
-def test_what_is_no_address_makes_no_envelope(to, mail_from):
+def test_addresses_are_taken_as_the_smtp_server_takes_them(written, address):
+    assert address == str(sender_type(written)) == str(recipient_type(written))
+
+
+@pytest.mark.parametrize(
+    "written", ["nonsense", "a@b@c", "non sense", "s@x.example b", "<s@x.example> SIZE=1", "postmaster"]
+)
+def test_what_is_no_address_is_refused(written):
     with pytest.raises(BadAddress):
-        envelope_for([to], mail_from=mail_from, ip=IP, helo="x")
+        sender_type(written)
+    with pytest.raises(BadAddress):
+        recipient_type("")
+
+
+def test_an_ipv4_address_mapped_into_ipv6_is_the_ipv4_address():
+    assert str(ip_type("::ffff:192.0.2.1")) == "192.0.2.1"

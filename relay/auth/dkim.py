@@ -20,6 +20,7 @@ from relay.errors import DnsUnavailable
 from relay.mail.headers import Headers
 
 MAX_SIGNATURES: Final = 5
+CLOCK_DRIFT: Final = 300  # seconds after x= for which a signature counts: clocks differ, and greylisting delays
 MAX_PARSED: Final = 50  # fields of which the five are chosen
 _MAX_RECORDS: Final = 5  # TXT records tried for one selector
 
@@ -93,7 +94,7 @@ def judge(
 
 
 def _evaluate(signature: Signature, headers: Headers, keys: Keys, body: BodyDigest, now: datetime) -> Judgement:
-    if signature.expires is not None and signature.expires < now.timestamp():
+    if signature.expires is not None and signature.expires + CLOCK_DRIFT < now.timestamp():
         return "policy", "the signature has expired", None
     if isinstance(keys, KeyProblem):
         return keys.result, keys.detail, keys.bits

@@ -99,14 +99,14 @@ def read_key(record: str) -> PublicKey | KeyProblem:
 
 
 def _tags(record: str) -> dict[str, str]:
-    tags = parse_tags(record)
+    tags = parse_tags(record, lenient=True)
     if "v" in tags and (tags["v"] != "DKIM1" or next(iter(tags)) != "v"):
         raise BadTags("v=DKIM1 is not its first tag")
     return tags
 
 
 def _load(tags: dict[str, str], material: bytes) -> PublicKey | KeyProblem:
-    kind = tags.get("k", "rsa").lower()
+    kind = (tags.get("k") or "rsa").lower()
     try:
         if kind == "ed25519":
             return _describe(tags, "ed25519", Ed25519PublicKey.from_public_bytes(material), 256)
@@ -125,13 +125,13 @@ def _load(tags: dict[str, str], material: bytes) -> PublicKey | KeyProblem:
 def _describe(
     tags: dict[str, str], kind: Literal["rsa", "ed25519"], key: RSAPublicKey | Ed25519PublicKey, bits: int
 ) -> PublicKey:
-    services = _words(tags.get("s", "*"))
+    services = _words(tags.get("s") or "*")  # an empty tag is one that was left out
     flags = _words(tags.get("t", ""))
     return PublicKey(
         kind=kind,
         key=key,
         bits=bits,
-        hashes=_words(tags["h"]) if "h" in tags else None,
+        hashes=_words(tags["h"]) if tags.get("h") else None,
         email=not services.isdisjoint(("*", "email")),
         strict="s" in flags,
         testing="y" in flags,

@@ -78,7 +78,8 @@ def build_signature(field: Field, tags: Mapping[str, str]) -> Signature:
     """The signature that *tags* describe. The caller checks ``v=``. Raises BadTags."""
     relaxed, body_relaxed = _forms(tags.get("c"))
     signer = domain(tags, "d")
-    if "q" in tags and "dns/txt" not in (method.strip(BLANKS) for method in tags["q"].split(":")):
+    methods = {method.strip(BLANKS).lower() for method in tags.get("q", "dns/txt").split(":")}
+    if methods.isdisjoint(("dns/txt", "dns")):
         raise BadTags("q= names no supported query method")
     return Signature(
         field=field,

@@ -49,18 +49,20 @@ def claims_to_be(field: Field, authserv_id: str) -> bool:
     """Whether the Authentication-Results *field* claims *authserv_id*.
 
     Also true if the field cannot be parsed. Such a field is forged and must be removed from
-    incoming mail (RFC 8601 §5).
+    incoming mail (RFC 8601 §5). A field that begins with a result, as Microsoft 365 writes it, names no server.
     """
     text = field.value.decode("utf-8", "replace")
     start = _skip(text, 0)
     found = None if start is None else (_QUOTED.match(text, start) or _TOKEN.match(text, start))
     if found is None:
         return True
-    behind = _skip(text, found.end())
-    if behind is None or not _ends_well(text, behind):
-        return True
     name = found[0] if found.re is _TOKEN else _ESCAPED.sub(r"\1", found[1])
-    return _folded(name) == _folded(authserv_id)
+    if _folded(name) == _folded(authserv_id):
+        return True
+    behind = _skip(text, found.end())
+    if behind is not None and text[behind : behind + 1] == "=":
+        return False
+    return behind is None or not _ends_well(text, behind)
 
 
 def _ends_well(text: str, position: int) -> bool:

@@ -18,25 +18,29 @@ class BadTags(ValueError):
     """Not a valid tag list, or a tag has no usable value. The message is safe to show."""
 
 
-def parse_tags(text: str) -> dict[str, str]:
+def parse_tags(text: str, *, lenient: bool = False) -> dict[str, str]:
     """The tags of *text*, values without surrounding blanks. Raises BadTags.
 
-    A duplicate name makes the list invalid (RFC 6376 §3.2), and so does an empty tag between
-    two semicolons.
+    A duplicate name makes the list invalid (RFC 6376 §3.2). An empty place between two semicolons is skipped, as it
+    can hide no tag. A *lenient* reader also skips what is no tag, which a signer does not control in a key record.
     """
     if not _TEXT.fullmatch(text):
         raise BadTags("control characters in the tag list")
     parts = text.split(";", MAX_TAGS)
     if len(parts) > MAX_TAGS:
         raise BadTags("too many tags")
-    if not parts[-1].strip(BLANKS):
-        parts.pop()
     tags: dict[str, str] = {}
     for part in parts:
         name, equals, value = part.partition("=")
         name = name.strip(BLANKS)
-        if not equals or name in tags or not _NAME.fullmatch(name):
+        if not part.strip(BLANKS):
+            continue
+        if not equals or not _NAME.fullmatch(name):
+            if lenient:
+                continue
             raise BadTags("not a tag list")
+        if name in tags:
+            raise BadTags("a tag is repeated")
         tags[name] = value.strip(BLANKS)
     return tags
 
@@ -62,7 +66,7 @@ def number(tags: Mapping[str, str], name: str) -> int | None:
 def binary(tags: Mapping[str, str], name: str, *, most: int) -> bytes:
     """The decoded base64 value of a required tag, at most *most* characters long.
 
-    Raises BadTags.
+    Its padding may be missing (RFC 6376 §2.10). Raises BadTags.
     """
     text = required(tags, name)
     if len(text) > 2 * most:
@@ -72,7 +76,7 @@ def binary(tags: Mapping[str, str], name: str, *, most: int) -> bytes:
     if len(text) > most:
         raise BadTags(f"{name}= is too long")
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
     except ValueError as error:  # includes binascii.Error, and the error for non-ASCII text
         raise BadTags(f"{name}= is not base64") from error
 

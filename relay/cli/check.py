@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from relay.cli.arguments import ip_type
+from relay.cli.arguments import ip_type, sender_type
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     from relay.auth.verdict import Verdict
+    from relay.mail.address import Address
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -21,12 +22,18 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("file", type=_FILE)
 @click.option("--ip", type=ip_type, required=True, help="The client's address.")
-@click.option("--mail-from", required=True, help="The envelope sender; empty for a bounce.")
+@click.option("--mail-from", type=sender_type, required=True, help="The envelope sender; empty for a bounce.")
 @click.option("--helo", required=True)
 @json_option
 @pass_program
 def check(
-    program: Program, file: Path, ip: "IPv4Address | IPv6Address", mail_from: str, helo: str, *, as_json: bool
+    program: Program,
+    file: Path,
+    ip: "IPv4Address | IPv6Address",
+    mail_from: "Address | None",
+    helo: str,
+    *,
+    as_json: bool,
 ) -> None:
     """Authenticate the message in FILE by DNS as it is now; store nothing."""
     import asyncio

@@ -5,20 +5,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relay.cli.arguments import ip_type
+from relay.cli.arguments import ip_type, recipient_type, sender_type
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
+    from relay.mail.address import Address
     from relay.mail.envelope import Envelope
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--to", "recipients", multiple=True, required=True, help="An agent's address; may be repeated.")
-@click.option("--mail-from", default="", help="The envelope sender; empty for a bounce.")
+@click.option(
+    "--to", "recipients", type=recipient_type, multiple=True, required=True, help="An agent's address; may be repeated."
+)
+@click.option("--mail-from", type=sender_type, default="", help="The envelope sender; empty for a bounce.")
 @click.option("--ip", type=ip_type, default="127.0.0.1", show_default=True, help="The client's address.")
 @click.option("--helo", default="localhost", show_default=True)
 @json_option
@@ -26,8 +29,8 @@ if TYPE_CHECKING:
 def inject(
     program: Program,
     file: Path,
-    recipients: tuple[str, ...],
-    mail_from: str,
+    recipients: "tuple[Address, ...]",
+    mail_from: "Address | None",
     ip: "IPv4Address | IPv6Address",
     helo: str,
     *,

@@ -1,8 +1,8 @@
 """Compose the stored bytes of a received mail: trace fields, then the mail.
 
 One thing is removed: Authentication-Results fields that claim to be ours, because a reader would
-believe them (RFC 8601 §5). A folded line at the top of the mail is removed for the same reason: it
-would continue our last field. See docs/contract.md §2.
+believe them (RFC 8601 §5). A folded line at the top of the mail would continue our last field, so an empty
+field is put before it. See docs/contract.md §2.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from relay.threads import HEADER_OFF_LOOP_BYTES, by_size
 from store.mail.bodies import CHUNK_BYTES, INLINE_BYTES
 
 _FOLDS: Final = (b" ", b"\t")
+_FIRST: Final = b"X-Mailseal-First:\r\n"  # what a fold at the top of the mail continues, in place of our results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +95,15 @@ def _digests(head: bytes, mail_head: bytes, spool: Spool, body_from: int) -> tup
 
 
 def _without_forgeries(section: bytes, *, authserv_id: str) -> bytes:
-    if not section.startswith(_FOLDS) and b"authentication-results" not in section.lower():
-        return section
+    first = _FIRST if section.startswith(_FOLDS) else b""
+    if b"authentication-results" not in section.lower():
+        return first + section
     fields = split_headers(section).fields
     kept = [field.raw for field in fields if not _is_forged(field, authserv_id)]
     if len(kept) == len(fields):
-        return section
-    return b"".join(kept) + section[sum(len(field.raw) for field in fields) :]
+        return first + section
+    return first + b"".join(kept) + section[sum(len(field.raw) for field in fields) :]
 
 
 def _is_forged(field: Field, authserv_id: str) -> bool:
-    if field.name == "authentication-results":
-        return claims_to_be(field, authserv_id)
-    return field.raw.startswith(_FOLDS)
+    return field.name == "authentication-results" and claims_to_be(field, authserv_id)

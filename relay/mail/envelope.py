@@ -1,9 +1,15 @@
 """The SMTP envelope of a message: client, sender, recipients (RFC 5321 §2.3.1)."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from relay.mail.address import Address
+
+
+def peer_ip(name: str) -> IPv4Address | IPv6Address:
+    """The IP address in a peer name: no scope, and IPv4 for IPv4-mapped IPv6. Raises ValueError."""
+    ip = ip_address(name.partition("%")[0])
+    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

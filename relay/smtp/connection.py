@@ -1,12 +1,12 @@
 """Drive one SMTP connection: read commands, ask the session, do what it says."""
 
 from asyncio import AbstractEventLoop, CancelledError, sleep
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from relay.errors import Deferred, Refused
 from relay.mail.address import Address
-from relay.mail.envelope import Envelope, Peer
+from relay.mail.envelope import Envelope, Peer, peer_ip
 from relay.smtp import replies
 from relay.smtp.context import SmtpContext
 from relay.smtp.data import BdatReceiver, DotReceiver
@@ -325,12 +325,6 @@ class SmtpConnection:
         )
         if not written:
             self._ctx.metrics.count_bound("smtp_log_lines")
-
-
-def peer_ip(name: str) -> IPv4Address | IPv6Address:
-    """The IP address in a peer name: no scope, and IPv4 for IPv4-mapped IPv6."""
-    ip = ip_address(name.partition("%")[0])
-    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
 
 
 def _plain(address: Address | None) -> str:

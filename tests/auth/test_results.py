@@ -136,7 +136,7 @@ def field(value: str | bytes) -> Field:
         "(a (b\\) c)) mx.example (d); dmarc=pass",
         "\r\n\tmx.example\r\n\t; dmarc=pass",
         "mx.example dmarc=pass",
-        "dmarc=pass",
+        "mx.example=pass",
         "",
         ";",
         "(",
@@ -164,6 +164,9 @@ def test_a_field_that_claims_to_be_ours_or_cannot_be_read_is_recognised(value):
         "(mx.example) other.example; dmarc=pass",
         "other.example; mx.example; dmarc=pass",
         "other.example (mx.example); dmarc=pass",
+        "dmarc=pass",
+        "spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=x.example; dkim=pass; dmarc=pass header.from=x.example",
+        "dkim=none (message not signed)\r\n header.d=none;",
     ],
 )
 def test_a_field_of_somebody_else_is_left(value):

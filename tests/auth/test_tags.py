@@ -16,29 +16,35 @@ from relay.auth.tags import BadTags, binary, domain, number, parse_tags, require
         ("a_1=x y", {"a_1": "x y"}),
         ("a=1; A=2", {"a": "1", "A": "2"}),
         ("a=\u00fc", {"a": "\u00fc"}),
+        ("a=1;;b=2", {"a": "1", "b": "2"}),
+        ("; a=1; ;", {"a": "1"}),
     ],
 )
 def test_a_tag_list_is_read(text, tags):
     assert tags == parse_tags(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["a", "=1", "a=1;;b=2", ";a=1", "a=1; a=2", "1a=x", "a b=x", "a-b=x", "a=\x00", "a=\x7f"]
-)
+@pytest.mark.parametrize("text", ["a", "=1", "a=1; a=2", "a=1;; a=2", "1a=x", "a b=x", "a-b=x", "a=\x00", "a=\x7f"])
 def test_what_is_no_tag_list_is_refused(text):
     with pytest.raises(BadTags):
         parse_tags(text)
 
 
+def test_a_lenient_reader_skips_what_is_no_tag_but_no_repeated_one():
+    assert {"v": "1", "p": "A"} == parse_tags("v=1; x-foo=bar; some words; p=A; more", lenient=True)
+    with pytest.raises(BadTags):
+        parse_tags("p=A; p=B", lenient=True)
+
+
 @pytest.mark.parametrize(
     ("value", "wanted"),
-    [("AAAA", bytes(3)), ("AA\t A\r\nA", bytes(3)), ("AA==", bytes(1))],
+    [("AAAA", bytes(3)), ("AA\t A\r\nA", bytes(3)), ("AA==", bytes(1)), ("AA", bytes(1)), ("AAA", bytes(2))],
 )
 def test_base64_may_be_folded(value, wanted):
     assert wanted == binary({"b": value}, "b", most=10)
 
 
-@pytest.mark.parametrize("value", [None, "", "A", "AA", "AA=", "A-_A", "ü", "٣٣٣٣", "A" * 12, " " * 50 + "A"])
+@pytest.mark.parametrize("value", [None, "", "A", "AAAAA", "A-_A", "ü", "٣٣٣٣", "A" * 12, " " * 50 + "A"])
 def test_base64_is_held_to_its_form_and_length(value):
     with pytest.raises(BadTags):
         binary({} if value is None else {"b": value}, "b", most=10)

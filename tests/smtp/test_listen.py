@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from relay.errors import ListenAddressBusy, Misconfigured
-from relay.smtp.connection import peer_ip
+from relay.mail.envelope import peer_ip
 from relay.smtp.listen import bind
 
 
