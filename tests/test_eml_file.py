@@ -6,6 +6,7 @@ import pytest
 
 from relay.cli.arguments import ip_type, recipient_type, sender_type
 from relay.eml_file import envelope_for, spool_of
+from relay.errors import BadAddress
 
 IP = ip_address("192.0.2.1")
 
