@@ -27,6 +27,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.database.error_translation import lost_a_race, translated
+from store.database.pg_limits import allow_idle, share_lock_wait
 from store.errors import Unavailable
 from store.meter import StoreMeter, Unmetered
 from store.transaction import Tx, Unit
@@ -173,7 +174,9 @@ class Store:
         """
         try:
             with self.engine.connect() as connection:
-                yield Tx(connection.execution_options(**self._for_reading, postgresql_readonly=True))
+                reading = connection.execution_options(**self._for_reading, postgresql_readonly=True)
+                allow_idle(reading)
+                yield Tx(reading)
         except (SQLAlchemyError, UnicodeError) as error:
             raise translated(error) from error
 
@@ -275,9 +278,11 @@ class Store:
         try:
             self._require_present()
             with self.engine.begin() as connection:
+                share_lock_wait(connection, len(group))
                 tx = Tx(connection)
                 for ticket in group:
-                    _run_in_savepoint(tx, ticket)
+                    if not ticket.is_withdrawn:
+                        _run_in_savepoint(tx, ticket)
                 self._announce(tx)
         except Exception as error:  # noqa: BLE001 (the commit failed: every unit of the group gets the error)
             for ticket in group:
@@ -307,7 +312,7 @@ class Store:
             with self.engine.connect() as connection:
                 tx = Tx(connection.execution_options(**self._for_reading))
                 for ticket in group:
-                    _run_read(tx, ticket)
+                    _run_read(tx, ticket, of=len(group))
         except Exception as error:  # noqa: BLE001 (no connection: the error goes to every waiting unit)
             for ticket in group:
                 ticket.error = ticket.error or translated(error)
@@ -372,12 +377,15 @@ def _run_in_savepoint(tx: Tx, ticket: _Ticket) -> None:
         tx.topics |= apart.topics
 
 
-def _run_read(tx: Tx, ticket: _Ticket) -> None:
+def _run_read(tx: Tx, ticket: _Ticket, *, of: int) -> None:
+    """Run one unit of a group *of* several; after an error the next ones run in another transaction."""
     try:
         ticket.value = ticket.unit(tx)
     except Exception as error:  # noqa: BLE001 (delivered to the caller)
         ticket.error = translated(error)
         tx.connection.rollback()
+        if isinstance(ticket.error, Unavailable):  # perhaps a lock, for which the next ones would wait as long
+            share_lock_wait(tx.connection, of)
 
 
 def _answer(group: Sequence[_Ticket]) -> None:

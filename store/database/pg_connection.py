@@ -2,6 +2,9 @@
 
 The server ends statements and lock waits that take too long. A server that is frozen, or whose packets are lost,
 ends none: so each wait for its answer has a deadline in this process too, and the connection is closed when it is over.
+
+The other way round, a process that is frozen, or whose machine is gone, holds the locks of its transaction until the
+server ends it: the server does that when a transaction is idle for too long, or its client does not answer TCP.
 """
 
 from collections.abc import Generator
@@ -10,11 +13,21 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from store.database.pg_limits import APPLICATION_NAME, KEEPALIVE
+from store.database.pg_limits import APPLICATION_NAME, KEEPALIVE, LOCK_SHARE
 
 T = TypeVar("T")
 
-_SET: Final = "SELECT set_config('statement_timeout', %(most)s, false), set_config('lock_timeout', %(most)s, false)"
+_SET: Final = (
+    "SELECT set_config('statement_timeout', %(most)s, false), set_config('lock_timeout', %(share)s, false),"
+    " set_config('idle_in_transaction_session_timeout', %(share)s, false)"
+)
+# The server's side of KEEPALIVE; it has no effect on a Unix socket.
+_SET_ALIVE: Final = (
+    f"SELECT set_config('tcp_keepalives_idle', '{KEEPALIVE['keepalives_idle']}', false),"
+    f" set_config('tcp_keepalives_interval', '{KEEPALIVE['keepalives_interval']}', false),"
+    f" set_config('tcp_keepalives_count', '{KEEPALIVE['keepalives_count']}', false),"
+    f" set_config('tcp_user_timeout', '{KEEPALIVE['tcp_user_timeout']}', false)"
+)
 
 
 class TimedConnection(psycopg.Connection[Any]):
@@ -53,11 +66,20 @@ def connect(arguments: dict[str, Any], *, answer_seconds: float | None) -> Timed
     connection = TimedConnection.connect(**given)
     connection.answer_seconds = answer_seconds
     if answer_seconds is not None:
+        connection.execute(_SET_ALIVE)
         set_server_limit(connection, answer_seconds)
     return connection
 
 
 def set_server_limit(connection: "psycopg.Connection[Any]", seconds: float | None) -> None:
-    """Set the server's limit for statements and lock waits of this connection; None for no limit."""
-    connection.execute(_SET, {"most": "0" if seconds is None else f"{int(seconds * 1000)}ms"})
+    """Set the server's limits for this connection; None for no limits.
+
+    A statement may take *seconds*; a wait for a lock, and a transaction's wait for its client, LOCK_SHARE of it.
+    """
+    limits = {"most": _milliseconds(seconds), "share": _milliseconds(seconds and seconds * LOCK_SHARE)}
+    connection.execute(_SET, limits)
     connection.commit()
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "0" if seconds is None else f"{int(seconds * 1000)}ms"

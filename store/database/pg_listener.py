@@ -7,19 +7,22 @@ file for all waiters: see store/database/sqlite_watcher.py.
 import asyncio
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import Final, Protocol
 
 import psycopg
 from sqlalchemy import Engine
 
 from store.database.connect import NOTIFY_CHANNEL
-from store.database.pg_limits import APPLICATION_NAME, KEEPALIVE
+from store.database.pg_connection import connect
+from store.database.pg_limits import ANSWER_SECONDS
 from store.database.sqlite_watcher import SqliteWatcher
 from store.engine import Store
 from store.wake import Notifier
 
 _RECONNECT_SECONDS: Final = 1.0
 _STOP_CHECK_SECONDS: Final = 1.0  # interval at which a stop is noticed
+_ASK_SECONDS: Final = 5.0  # without a notification for so long, the server is asked whether it is there
 
 
 class CommitListener(Protocol):
@@ -71,13 +74,20 @@ class PgListener:
                 self._stopped.wait(_RECONNECT_SECONDS)
 
     def _listen_until_cut(self) -> None:
-        with psycopg.connect(self._dsn, autocommit=True, application_name=APPLICATION_NAME, **KEEPALIVE) as connection:
+        """Raises psycopg.Error: the connection is gone, or the server does not answer."""
+        with connect({"conninfo": self._dsn, "autocommit": True}, answer_seconds=ANSWER_SECONDS) as connection:
             connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
             self._on_loop(self._notifier.wake_all)
+            heard = monotonic()
             while not self._stopped.is_set():
                 topics = [notice.payload for notice in connection.notifies(timeout=_STOP_CHECK_SECONDS, stop_after=1)]
                 if topics:
                     self._on_loop(self._notifier.notify, topics)
+                elif monotonic() - heard < _ASK_SECONDS:
+                    continue
+                else:  # a connection that only listens does not notice that a proxy or firewall has dropped it
+                    connection.execute("SELECT 1")
+                heard = monotonic()
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         assert self._loop is not None
