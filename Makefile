@@ -34,8 +34,9 @@ bench: $(DEV) ## speed and memory beside a naive server: two minutes
 bench-store: $(DEV) ## the store at a million messages: five to ten minutes and 7 GB of disk
 	$(BIN)/python -m tests.bench.store
 
-faults: $(DEV) ## tests with kill -9 under load and with a full disk: some minutes
-	$(PYTEST) tests/faults
+faults: $(DEV) ## 1 000 faults of process, disk and database, with a ledger in build/faults.json: an hour
+	$(PYTEST) -n 0 tests/faults
+	$(BIN)/python -m tests.faults $(FAULTS)
 
 fuzz: $(DEV) ## random API requests, random examples of all properties, atheris on each parser: 15 minutes
 	$(PYTEST) --hypothesis-profile=anew -p schemathesis.pytest.plugin tests/fuzz/test_api.py
