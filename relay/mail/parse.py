@@ -12,9 +12,9 @@ from typing import Final
 from relay.mail.body import MailBody, cut, join_bodies
 from relay.mail.decode import decode_value
 from relay.mail.headers import Headers, split_headers
+from relay.mail.html_text.read_html import read_html
 from relay.mail.parsed_mail import Attachment, ParsedMail, Part
 from relay.mail.part import Leaf, body_leaves, leaves
-from relay.mail.plain import plain_text
 from relay.mail.tree import read_tree
 
 MAX_ATTACHMENTS: Final = 1000
@@ -28,7 +28,7 @@ def parse(raw: bytes, headers: Headers | None = None) -> ParsedMail:
     found = list(leaves(tree))
     plain, html = _bodies(found)
     others = _others(found)
-    text, cut_here = cut(plain_text(html.text)) if plain is None and html else (plain.text if plain else "", False)
+    text, cut_here = cut(read_html(html.text).text) if plain is None and html else (plain.text if plain else "", False)
     shown = [body for body in (plain, html) if body]
     return ParsedMail(
         text=text,

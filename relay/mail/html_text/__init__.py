@@ -1,0 +1,1 @@
+"""HTML of a message as text: words, links, hidden words and references of a page."""
