@@ -28,7 +28,7 @@ from relay.mail.html_text.layout import Layout
 from relay.mail.html_text.open_elements import Element, OpenElements
 from relay.mail.html_text.open_link import Links
 from relay.mail.html_text.references import References
-from relay.mail.html_text.tokens import RAW, START, TEXT, Token, tokens
+from relay.mail.html_text.tokens import RAW, START, TEXT, HtmlToken, tokens
 
 MAX_TAGS: Final = 200_000
 
@@ -71,7 +71,7 @@ class _Reader:
             truncated=truncated,
         )
 
-    def take(self, token: Token) -> None:
+    def take(self, token: HtmlToken) -> None:
         """Read one token."""
         kind = token[0]
         if kind == TEXT:
@@ -254,14 +254,14 @@ class _Reader:
         self._layout.space()
         self._links.words(f" {words} ")
 
-    def _raw(self, token: Token) -> None:
+    def _raw(self, token: HtmlToken) -> None:
         name = token.name
         if name == "style":
             self._references.of_css(token.content)
         elif name in ("textarea", "xmp", "plaintext") and not self._look.unread:
             self._start_raw(name, token)
 
-    def _start_raw(self, name: str, token: Token) -> None:
+    def _start_raw(self, name: str, token: HtmlToken) -> None:
         self._layout.block(1)
         look = self._style.within(self._look, name, token.attributes)
         content = decode_text(token.content) if name == "textarea" else token.content

@@ -15,7 +15,7 @@ END: Final = 2
 RAW: Final = 3  # an element whose content is no markup
 
 
-class Token(NamedTuple):
+class HtmlToken(NamedTuple):
     """One tag or one run of text."""
 
     kind: int  # TEXT, START, END or RAW
@@ -38,7 +38,7 @@ _RAW_ENDS: Final = {
 }
 
 
-def tokens(html: str) -> Iterator[Token]:
+def tokens(html: str) -> Iterator[HtmlToken]:
     """The tags and texts of *html* in order; comments and declarations are left out."""
     return _Splitter(html).run()
 
@@ -50,12 +50,12 @@ class _Splitter:
         self._html = html
         self._missing: set[str] = set()
 
-    def run(self) -> Iterator[Token]:
+    def run(self) -> Iterator[HtmlToken]:
         html, start = self._html, 0
         while True:
             for tag in _TAG.finditer(html, start):
                 if tag.start() > start:
-                    yield Token(TEXT, html[start : tag.start()], "")
+                    yield HtmlToken(TEXT, html[start : tag.start()], "")
                 slash, name, attributes = tag.groups()
                 if name is None:
                     token, start = self._odd(tag.start())
@@ -64,16 +64,16 @@ class _Splitter:
                 if name in _RAW_ENDS and not slash:
                     token, start = self._raw(name, attributes, tag.end())
                     break
-                yield Token(END if slash else START, name, attributes)
+                yield HtmlToken(END if slash else START, name, attributes)
                 start = tag.end()
             else:
                 if start < len(html):
-                    yield Token(TEXT, html[start:], "")
+                    yield HtmlToken(TEXT, html[start:], "")
                 return
             if token:
                 yield token
 
-    def _odd(self, opened: int) -> tuple[Token | None, int]:
+    def _odd(self, opened: int) -> tuple[HtmlToken | None, int]:
         """What starts with the "<" at *opened* and is no plain tag, and the offset behind it."""
         html = self._html
         if html.startswith("<!--", opened):
@@ -90,7 +90,7 @@ class _Splitter:
             return None, len(html)
         if name in _RAW_ENDS and not slash:
             return self._raw(name, attributes, end)
-        return Token(END if slash else START, name, attributes), end
+        return HtmlToken(END if slash else START, name, attributes), end
 
     def _comment_end(self, start: int) -> int:
         if self._html.startswith((">", "->"), start):
@@ -100,15 +100,15 @@ class _Splitter:
             self._missing.add("--")
         return found.end() if found else len(self._html)
 
-    def _raw(self, name: str, attributes: str, start: int) -> tuple[Token | None, int]:
+    def _raw(self, name: str, attributes: str, start: int) -> tuple[HtmlToken | None, int]:
         """The element *name* with its content, and the offset behind its end tag."""
         closing = None if name in self._missing else _RAW_ENDS[name].search(self._html, start)
         if closing:
-            return Token(RAW, name, attributes, self._html[start : closing.start()]), self._tag_end(closing.end())
+            return HtmlToken(RAW, name, attributes, self._html[start : closing.start()]), self._tag_end(closing.end())
         self._missing.add(name)
         if attributes.endswith("/") or name not in _UNREAD:
             return None, start
-        return Token(RAW, name, attributes, self._html[start:]), len(self._html)
+        return HtmlToken(RAW, name, attributes, self._html[start:]), len(self._html)
 
     def _tag_end(self, start: int) -> int:
         """Offset behind the ">" that ends a tag; one behind the text without one."""
