@@ -101,5 +101,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, dict | list):
         import orjson
 
-        return orjson.dumps(value).decode()
+        return harmless(orjson.dumps(value).decode())
     return harmless(str(value))

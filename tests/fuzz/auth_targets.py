@@ -51,9 +51,13 @@ def _judged(mail: bytes, zone: dict[tuple[str, str], list[str]], sizes: list[int
     )
 
 
-def _has_bare_line_end(mail: bytes) -> bool:
-    """Whether the SMTP server refuses the mail for a CR, LF or NUL."""
-    return any(sign in mail.replace(b"\r\n", b"") for sign in (b"\r", b"\n", b"\0"))
+def _oracle_reads(mail: bytes) -> bool:
+    """Whether the other verifier reads the same mail: it changes bare line ends, and stops at a line that is no field."""
+    try:
+        oracle.DKIM(mail)
+    except oracle.MessageFormatError:
+        return False
+    return not any(sign in mail.replace(b"\r\n", b"") for sign in (b"\r", b"\n", b"\0"))
 
 
 # DKIM
@@ -88,7 +92,7 @@ def dkim_signatures(data: bytes) -> None:
     assert {each.result for each in verdict.dkim} <= RESULTS
     passed = any(each.result == "pass" for each in verdict.dkim)
     assert passed or mail != original
-    if passed and not _has_bare_line_end(mail):
+    if passed and _oracle_reads(mail):
         assert any(_oracle_passes(mail, place) for place in range(len(verdict.dkim)))
     assert not verdict.verified or verdict.header_from == "example.com"
 
@@ -269,5 +273,5 @@ def arc(data: bytes) -> None:
     assert not verdict.verified
     assert verdict.arc.result in RESULTS
     assert verdict.arc.result == "pass" or mail != original
-    if verdict.arc.result == "pass" and not _has_bare_line_end(mail):
+    if verdict.arc.result == "pass" and _oracle_reads(mail):
         assert b"pass" == oracle.arc_verify(mail, dnsfunc=_ask_oracle, minkey=1024)[0]
