@@ -90,6 +90,27 @@ def test_how_a_mail_was_read_is_told():
     assert expected == data["parse"]
 
 
+def test_a_reply_tells_its_new_text_and_a_preview():
+    data = told(
+        b"Subject: Re: x\r\n\r\nYes,\r\n\r\nTuesday.\r\n\r\nOn 1 Jan 2026 at 10:00, B <b@b.example> wrote:\r\n> When?\r\n"
+    )
+
+    assert ("Yes,\n\nTuesday.", "Yes, Tuesday.") == (data["reply_text"], data["preview"])
+
+
+def test_a_forward_is_told_whole():
+    body = b"See below.\r\n\r\nFrom: B <b@b.example>\r\nSent: 1 Jan 2026 10:00\r\nTo: A\r\nSubject: x\r\n\r\nHelp.\r\n"
+
+    assert told(b"Subject: FW: x\r\n\r\n" + body)["reply_text"].endswith("Help.")
+    assert told(b"Subject: Re: x\r\n\r\n" + body)["reply_text"] == "See below."
+
+
+def test_a_sign_in_code_is_told_with_its_words():
+    data = told(b"Subject: Sign in\r\n\r\nYour code to sign in is 483920.\r\n")
+
+    assert [{"code": "483920", "context": "Your code to sign in is 483920."}] == data["codes"]
+
+
 def test_headers_are_told_in_their_order_with_repetitions():
     data = told(b"X-A: 1\r\nx-b: 2\r\nX-A: 3\r\n\r\n")
 

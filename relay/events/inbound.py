@@ -24,7 +24,10 @@ from relay.mail.parsed_mail import (
     ParsedMail,
     Report,
 )
+from relay.mail.reply.forward import is_forward
+from relay.mail.reply.preview import preview
 from relay.mail.reply_text import reply_text
+from relay.mail.signin.codes import find_codes
 from relay.mail.summary import Summary, summarise
 from relay.signing.secrets import Secret
 from relay.signing.webhook import sign
@@ -61,12 +64,13 @@ def message_data(message: Message, raw: bytes, *, base_url: str) -> dict[str, An
     headers = split_headers(raw)
     parsed = parse(raw, headers)
     summary = summarise(headers, null_sender=message.mail_from == "")
+    reply = reply_text(parsed.text, forwarded=is_forward(summary.subject))
     links = _Links(base_url, message)
     return {
         **_identity(message),
         **_header_part(summary),
-        **_content_part(parsed, links),
-        **_findings(message, parsed, summary),
+        **_content_part(parsed, reply, links),
+        **_findings(message, parsed, summary, reply),
         **_proof(message),
         "raw_size": message.raw_size,
         "raw_sha256": message.raw_sha256,
@@ -123,26 +127,25 @@ def _header_part(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _content_part(parsed: ParsedMail, links: "_Links") -> dict[str, Any]:
+def _content_part(parsed: ParsedMail, reply: str, links: "_Links") -> dict[str, Any]:
     return {
         "text": parsed.text,
         "html": parsed.html,
-        "reply_text": reply_text(parsed.text),
+        "reply_text": reply,
         "truncated": parsed.truncated,
         "attachments": [_attachment(attachment, links) for attachment in parsed.attachments],
         "headers": [list(header) for header in parsed.headers],
     }
 
 
-def _findings(message: Message, parsed: ParsedMail, summary: Summary) -> dict[str, Any]:
+def _findings(message: Message, parsed: ParsedMail, summary: Summary, reply: str) -> dict[str, Any]:
     """What is read out of the content, for programs."""
-    codes: tuple[Code, ...] = ()
     return {
         "automated_reason": _automated_reason(message, summary),
         "reply_to_foreign": False,
-        "preview": "",
+        "preview": preview(reply),
         "links": [_link(each) for each in parsed.links],
-        "codes": [{"code": each.code, "context": each.context} for each in codes],
+        "codes": [_code(each) for each in find_codes(summary.subject, parsed.text)],
         "hidden_text": [_hidden(each) for each in parsed.hidden],
         "calendar": _calendar(parsed.calendar) if parsed.calendar else None,
         "report": _report(parsed.report) if parsed.report else None,
@@ -158,6 +161,10 @@ def _findings(message: Message, parsed: ParsedMail, summary: Summary) -> dict[st
 def _automated_reason(message: Message, summary: Summary) -> str | None:
     by_agent = message.auth_headers.get("Mailseal-Entity-Type") == "agent"
     return "agent" if by_agent and message.automated else summary.automated_reason
+
+
+def _code(code: Code) -> dict[str, str]:
+    return {"code": code.code, "context": code.context}
 
 
 def _link(link: MailLink) -> dict[str, Any]:
