@@ -3,15 +3,19 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
-from relay.mail.html_text.attributes import read_attributes
+from relay.mail.html_text.attributes import AttributeReader
 from relay.mail.html_text.colours import TRANSPARENT, WHITE, Colour, alike, read_colour
 from relay.mail.html_text.css import Declared, Sheet, merge, read_declarations
 
 _LENGTH: Final = re.compile(r"(-?[0-9]{0,9}\.?[0-9]{1,9})\s*([a-z%]*)")
 _FAR: Final = -900.0  # pixels left of or above the page
-_ATTRIBUTES: Final = re.compile(r"style|class|id\s*=|hidden|color|background|text\s*=|href|size", re.IGNORECASE)
+# Attributes of an element that its appearance depends on.
+_ATTRIBUTES: Final = ("style", "class", "id", "hidden", "color", "bgcolor", "background", "text", "size", "href")
+_NOTHING: Final = (None,) * len(_ATTRIBUTES)
+_KEPT: Final = 2000  # appearances remembered
 _KEEPS_BLANKS: Final = frozenset({"pre", "pre-wrap", "pre-line", "break-spaces"})
 _PREFORMATTED: Final = frozenset({"pre", "listing", "textarea"})
 _NOT_SHOWN: Final = frozenset({"svg", "template"})
@@ -38,29 +42,34 @@ class Appearance:
 class Stylist:
     """The appearance of elements of one page; equal elements in equal places are computed once."""
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: Sheet, attributes: AttributeReader) -> None:
         self._sheet = sheet
-        self._known: dict[tuple[Appearance, str, str], Appearance] = {}
-        self._styled = frozenset(key.partition(".")[0].partition("#")[0] for key in (*sheet.rules, *sheet.unsure))
-        self._all = "" in self._styled or "*" in self._styled
+        self._read = attributes.read
+        self._known: dict[tuple[object, ...], Appearance] = {}
+        styled = {re.split(r"[.#]", key, maxsplit=1)[0] for key in (*sheet.rules, *sheet.unsure)}
+        self._names = _MARKED | styled
+        self._all = bool({"", "*"} & {*sheet.rules, *sheet.unsure})
 
     def styled(self, name: str) -> bool:
         """Whether an element *name* without attributes can differ from its parent."""
-        return name in _MARKED or name in self._styled or "" in self._sheet.rules or "*" in self._sheet.unsure
+        return self._all or name in self._names
 
-    def within(self, parent: Appearance, name: str, attributes: str) -> Appearance:
-        """The appearance of an element *name* with *attributes* as written, in *parent*."""
-        key = (parent, name, attributes)
+    def within(self, parent: Appearance, name: str, text: str) -> Appearance:
+        """The appearance of an element *name* with the attributes *text*, in *parent*."""
+        attributes = self._read(text)
+        used = tuple([attributes.get(each) for each in _ATTRIBUTES])
+        if used == _NOTHING and not self.styled(name):
+            return parent
+        key = (parent, name, "href" in attributes, used[:-1])
         known = self._known.get(key)
         if known is None:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
             known = self._known[key] = self._compute(parent, name, attributes)
         return known
 
-    def _compute(self, parent: Appearance, name: str, text: str) -> Appearance:
-        attributes = read_attributes(text) if _ATTRIBUTES.search(text) else {}
+    def _compute(self, parent: Appearance, name: str, attributes: Mapping[str, str]) -> Appearance:
         values = merge(self._layers(name, attributes))
-        if not values and not attributes and name not in _MARKED:
-            return parent
         unsure = self._unsure(name, attributes)
         look = _look(parent, name, attributes, values, unsure)
         return parent if _same(look, parent) else look
@@ -118,8 +127,11 @@ def _look(
     )
 
 
+_FIELDS: Final = attrgetter(*Appearance.__slots__)
+
+
 def _same(one: Appearance, other: Appearance) -> bool:
-    return all(getattr(one, name) == getattr(other, name) for name in Appearance.__slots__)
+    return bool(_FIELDS(one) == _FIELDS(other))
 
 
 def _hiding(attributes: Mapping[str, str], values: Mapping[str, str]) -> str | None:

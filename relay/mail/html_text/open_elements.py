@@ -1,6 +1,5 @@
 """The stack of open elements: what a start tag or an end tag closes (HTML Living Standard §13.2.4)."""
 
-from collections import Counter
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
@@ -26,12 +25,12 @@ class OpenElements:
     def __init__(self) -> None:
         self._stack: list[Element] = []
         self._names: list[str] = []
-        self._count: Counter[str] = Counter()
+        self._count: dict[str, int] = {}
         self._repairs = _REPAIRS
 
     def holds(self, name: str) -> bool:
         """Whether an element *name* is open."""
-        return self._count[name] > 0
+        return self._count.get(name, 0) > 0
 
     def look(self) -> Appearance | None:
         """The appearance of words in the innermost element; None outside all."""
@@ -45,7 +44,7 @@ class OpenElements:
         """Open *element*."""
         self._stack.append(element)
         self._names.append(element.name)
-        self._count[element.name] += 1
+        self._count[element.name] = self._count.get(element.name, 0) + 1
 
     def full(self) -> bool:
         """Whether the next element takes the place of the last."""
@@ -64,15 +63,20 @@ class OpenElements:
 
     def last(self, names: Collection[str], between: frozenset[str]) -> int:
         """Place of the innermost element of *names*, -1 where one of *between* lies within it."""
-        if not any(self._count[name] for name in names):
-            return -1
-        place = max(self._place(name) for name in names)
+        place = -1
+        for name in names:
+            if self._count.get(name):
+                place = max(place, self._place(name))
+        if place < 0 or place == len(self._names) - 1:
+            return place
         return place if between.isdisjoint(self._names[place + 1 :]) else -1
 
     def closed_by(self, name: str) -> int:
         """Place of the element that the end tag *name* closes; -1 for a stray tag."""
-        if not self._count[name]:
+        if not self._count.get(name):
             return -1
+        if self._names[-1] == name:
+            return len(self._names) - 1
         if name in TABLE_PARTS:
             return self.last((name,), frozenset({"table"}))
         return self.last((name,), SCOPES if name in SPECIAL or name in FORMATTING else SPECIAL)
@@ -88,8 +92,6 @@ class OpenElements:
         return inner
 
     def _place(self, name: str) -> int:
-        if not self._count[name]:
-            return -1
         if self._names[-1] == name:
             return len(self._names) - 1
         return len(self._names) - 1 - self._names[::-1].index(name)

@@ -4,13 +4,12 @@ Not a renderer: follows the rules of HTML for what is text, which element an end
 word is on, and of CSS what can hide words. Pure, never raises, linear in the page; takes at most MAX_TAGS tags.
 """
 
-import re
 from itertools import islice
 from typing import Final
 
 from relay.mail.decode import clean_text
 from relay.mail.html_text.appearance import Appearance, Stylist
-from relay.mail.html_text.attributes import decode_text, read_attributes
+from relay.mail.html_text.attributes import AttributeReader, decode_text
 from relay.mail.html_text.css import read_sheets
 from relay.mail.html_text.elements import (
     CLOSES,
@@ -32,7 +31,6 @@ from relay.mail.html_text.tokens import RAW, START, TEXT, HtmlToken, tokens
 
 MAX_TAGS: Final = 200_000
 
-_REFERS: Final = re.compile(r"cid:|src|background|url\(|\b(?:data|poster)\s*=", re.IGNORECASE)
 _PARAGRAPH_SCOPE: Final = SCOPES | {"button"}
 _BUTTONS: Final = frozenset({"submit", "button", "reset"})
 
@@ -55,7 +53,9 @@ class _Reader:
         self._hidden = HiddenWords()
         self._references = References()
         self._open = OpenElements()
-        self._style = Stylist(read_sheets(html))
+        attributes = AttributeReader()
+        self._read = attributes.read
+        self._style = Stylist(read_sheets(html), attributes)
         self._look = self._page = Appearance()
         self._lists: list[int | None] = []  # of each open list the next number; None without numbers
         self._after_pre = False
@@ -138,8 +138,8 @@ class _Reader:
         if name in CLOSES:
             names, between = CLOSES[name]
             self._pop(self._open.last(names, between), name)
-        if attributes and _REFERS.search(attributes):
-            self._references.of_element(name, read_attributes(attributes))
+        if attributes:
+            self._references.of_element(name, self._read(attributes))
         if name in VOID:
             self._void(name, attributes)
             return
@@ -160,7 +160,7 @@ class _Reader:
     def _begin(self, name: str, attributes: str) -> None:
         """What the start of an element does to the text."""
         if name == "a":
-            self._links.start(read_attributes(attributes))
+            self._links.start(self._read(attributes))
         elif name in {"td", "th"}:
             self._cell()
         elif name == "tr":
@@ -175,7 +175,7 @@ class _Reader:
         elif name in ENDS:
             self._block(name)
             if name == "form":
-                self._links.area(read_attributes(attributes), "")
+                self._links.area(self._read(attributes), "")
             self._after_pre = name in ("pre", "listing")
 
     def _block(self, name: str) -> None:
@@ -189,7 +189,7 @@ class _Reader:
     def _first_number(self, name: str, attributes: str) -> int | None:
         if name != "ol" or self._look.plain_list:
             return None
-        return _number(read_attributes(attributes).get("start", ""), 1)
+        return _number(self._read(attributes).get("start", ""), 1)
 
     def _item(self, attributes: str) -> None:
         if self._look.reason:
@@ -200,7 +200,7 @@ class _Reader:
             self._layout.item("" if plain else "  " * min(len(self._lists) - 1, 8) + "- ")
             return
         if "value" in attributes:
-            number = _number(read_attributes(attributes).get("value", ""), number)
+            number = _number(self._read(attributes).get("value", ""), number)
         self._layout.item(f"{'  ' * min(len(self._lists) - 1, 8)}{number}. ")
         self._lists[-1] = number + 1
 
@@ -218,14 +218,14 @@ class _Reader:
         elif name == "hr":
             self._block(name)
         elif name == "base":
-            self._links.set_base(read_attributes(attributes).get("href", ""))
+            self._links.set_base(self._read(attributes).get("href", ""))
         elif name == "input":
-            found = read_attributes(attributes)
+            found = self._read(attributes)
             if found.get("type", "").lower() in _BUTTONS:
                 self._inserted(found.get("value", ""), self._style.within(self._look, name, attributes))
 
     def _picture(self, name: str, attributes: str) -> None:
-        found = read_attributes(attributes)
+        found = self._read(attributes)
         words = found.get("alt", "")
         look = self._style.within(self._look, name, attributes)
         if name == "area":
@@ -255,16 +255,15 @@ class _Reader:
         self._links.words(f" {words} ")
 
     def _raw(self, token: HtmlToken) -> None:
-        name = token.name
+        _, name, attributes, content = token
         if name == "style":
-            self._references.of_css(token.content)
-        elif name in ("textarea", "xmp", "plaintext") and not self._look.unread:
-            self._start_raw(name, token)
+            self._references.of_css(content)
+        elif name in {"textarea", "xmp", "plaintext"} and not self._look.unread:
+            self._raw_text(name, attributes, decode_text(content) if name == "textarea" else content)
 
-    def _start_raw(self, name: str, token: HtmlToken) -> None:
+    def _raw_text(self, name: str, attributes: str, content: str) -> None:
         self._layout.block(1)
-        look = self._style.within(self._look, name, token.attributes)
-        content = decode_text(token.content) if name == "textarea" else token.content
+        look = self._style.within(self._look, name, attributes)
         if look.reason:
             self._hidden.add(look.reason, content)
         else:

@@ -20,11 +20,11 @@ class References:
     def of_element(self, name: str, attributes: Mapping[str, str]) -> None:
         """References of a start tag."""
         for source in _SOURCES:
-            if value := attributes.get(source):
-                self._add(value)
+            if source in attributes:
+                self._add(attributes[source])
         if name == "link" and (value := attributes.get("href")):
             self._add(value)
-        for candidate in attributes.get("srcset", "").split(",")[:20]:
+        for candidate in attributes["srcset"].split(",")[:20] if "srcset" in attributes else ():
             if words := candidate.split(maxsplit=1):
                 self._add(words[0])
         if style := attributes.get("style"):
@@ -32,7 +32,7 @@ class References:
 
     def of_css(self, css: str) -> None:
         """References of a `style` attribute or a `<style>` element."""
-        if "url(" in css.lower():
+        if "url(" in css or "URL(" in css:
             for url in _URL.findall(css):
                 self._add(url)
 
@@ -42,6 +42,6 @@ class References:
 
     def _add(self, url: str) -> None:
         url = url.strip()
-        if not url or len(url) > _MAX_LENGTH or len(self._found) >= MAX_REFERENCES or url[:5].lower() == "data:":
+        if len(url) < 2 or len(url) > _MAX_LENGTH or len(self._found) >= MAX_REFERENCES or url[:5].lower() == "data:":
             return
         self._found.add(unquote(url[4:]).strip("<> ") if url[:4].lower() == "cid:" else url)

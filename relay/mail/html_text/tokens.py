@@ -7,7 +7,7 @@ closed is its tag alone.
 
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 TEXT: Final = 0
 START: Final = 1
@@ -15,13 +15,8 @@ END: Final = 2
 RAW: Final = 3  # an element whose content is no markup
 
 
-class HtmlToken(NamedTuple):
-    """One tag or one run of text."""
-
-    kind: int  # TEXT, START, END or RAW
-    name: str  # lower-case name of the tag; the text of TEXT
-    attributes: str  # as written
-    content: str = ""  # of RAW
+# Kind; lower-case name of the tag, or the text of TEXT; attributes as written; content of RAW.
+HtmlToken = tuple[int, str, str, str]
 
 
 # Whole tags whose quoted values hold no angle bracket; possessive, so a failure never reads beyond the next "<".
@@ -55,7 +50,7 @@ class _Splitter:
         while True:
             for tag in _TAG.finditer(html, start):
                 if tag.start() > start:
-                    yield HtmlToken(TEXT, html[start : tag.start()], "")
+                    yield (TEXT, html[start : tag.start()], "", "")
                 slash, name, attributes = tag.groups()
                 if name is None:
                     token, start = self._odd(tag.start())
@@ -64,11 +59,11 @@ class _Splitter:
                 if name in _RAW_ENDS and not slash:
                     token, start = self._raw(name, attributes, tag.end())
                     break
-                yield HtmlToken(END if slash else START, name, attributes)
+                yield (END if slash else START), name, attributes, ""
                 start = tag.end()
             else:
                 if start < len(html):
-                    yield HtmlToken(TEXT, html[start:], "")
+                    yield (TEXT, html[start:], "", "")
                 return
             if token:
                 yield token
@@ -90,7 +85,7 @@ class _Splitter:
             return None, len(html)
         if name in _RAW_ENDS and not slash:
             return self._raw(name, attributes, end)
-        return HtmlToken(END if slash else START, name, attributes), end
+        return ((END if slash else START), name, attributes, ""), end
 
     def _comment_end(self, start: int) -> int:
         if self._html.startswith((">", "->"), start):
@@ -104,11 +99,11 @@ class _Splitter:
         """The element *name* with its content, and the offset behind its end tag."""
         closing = None if name in self._missing else _RAW_ENDS[name].search(self._html, start)
         if closing:
-            return HtmlToken(RAW, name, attributes, self._html[start : closing.start()]), self._tag_end(closing.end())
+            return (RAW, name, attributes, self._html[start : closing.start()]), self._tag_end(closing.end())
         self._missing.add(name)
         if attributes.endswith("/") or name not in _UNREAD:
             return None, start
-        return HtmlToken(RAW, name, attributes, self._html[start:]), len(self._html)
+        return (RAW, name, attributes, self._html[start:]), len(self._html)
 
     def _tag_end(self, start: int) -> int:
         """Offset behind the ">" that ends a tag; one behind the text without one."""
