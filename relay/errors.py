@@ -28,6 +28,7 @@
     │   └── StreamRefused      a relay refuses to stream its events
     ├── Deferred           a retry can help
     │   ├── SpoolFull          no space for more mail on this machine
+    │   ├── LeaseTooShort      the lease of a delivery could end before its post
     │   ├── SenderUnproven     a DNS failure: the sender cannot be authenticated now
     │   ├── Greylisted         the first mail of an unknown peer (RFC 6647)
     │   ├── DnsUnavailable     no nameserver answered
@@ -159,6 +160,10 @@ class Deferred(RelayError):
 
 class SpoolFull(Deferred):
     """No space for more mail on this machine."""
+
+
+class LeaseTooShort(Deferred):
+    """The lease of a delivery could end before its post: another worker may make it then."""
 
 
 class SenderUnproven(Deferred):

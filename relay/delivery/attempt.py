@@ -12,6 +12,7 @@ import structlog
 from relay.clock import Clock
 from relay.delivery.outcome import Dead, Delivered, EndpointGone, Outcome, Retry, WebhookAnswer, outcome
 from relay.delivery.post import Poster
+from relay.errors import LeaseTooShort
 from relay.events.inbound import event_headers, message_event
 from relay.events.outbound import outbound_event
 from relay.metrics import AttemptOutcome
@@ -114,7 +115,7 @@ async def read_subjects(claims: Sequence[Claim], *, ctx: DeliveryContext) -> dic
 async def attempt(claim: Claim, subject: EventSubject, endpoint: Endpoint, *, ctx: DeliveryContext) -> Outcome:
     """Post the claimed event once, record the outcome and return it.
 
-    Raises the store's errors.
+    Raises the store's errors. Raises LeaseTooShort: the claim could end before the post does.
     """
     delivery = claim.delivery
     if isinstance(subject, OutboundSubject):
@@ -124,6 +125,9 @@ async def attempt(claim: Claim, subject: EventSubject, endpoint: Endpoint, *, ct
     else:
         body, seal = await _composed_large(subject.message, delivery, ctx=ctx), subject.message.auth_headers
     at = ctx.clock.now()
+    # A large mail may have waited long for its turn, and this process may have been frozen.
+    if (claim.until - at).total_seconds() < ctx.poster.total_seconds:
+        raise LeaseTooShort
     answer = await hand_over(delivery, seal, body, endpoint, at=at, ctx=ctx)
     return await record(claim, answer, at, endpoint, ctx=ctx)
 

@@ -91,7 +91,7 @@ class Poster:
     ) -> None:
         self._clock = clock
         self._allow = allow  # not copied: a reload of the settings changes it
-        self._total_seconds = total_seconds
+        self.total_seconds = total_seconds  # of one post
         self._connect_seconds = connect_seconds
         self._own_lookup = AddressLookup()  # asks nothing until it is used
         self._lookup = lookup or self._own_lookup
@@ -120,7 +120,7 @@ class Poster:
                 session, target = self._route(url)
                 data = body if len(body) <= _LARGE_BODY else BytesIO(body)
                 async with (
-                    asyncio.timeout(self._total_seconds) as budget,
+                    asyncio.timeout(self.total_seconds) as budget,
                     session.post(target, data=data, headers=headers, allow_redirects=False) as response,
                 ):
                     ended = time.monotonic()

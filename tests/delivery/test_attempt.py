@@ -15,6 +15,7 @@ from relay.clock import SystemClock, rfc3339
 from relay.delivery.attempt import attempt, read_endpoint, read_subjects
 from relay.delivery.post import Poster
 from relay.directory.agents import make_secret
+from relay.errors import LeaseTooShort
 from relay.events.inbound import RAW_INLINE_BYTES
 from relay.inbound.receive import ReceiveContext, receive
 from relay.mail.routes import Routes
@@ -492,17 +493,27 @@ async def test_an_outcome_that_cannot_be_written_leaves_the_delivery_as_it_was(w
     assert 1 == len(sink.posted)
 
 
+async def begun(way_out, sink, mail):
+    """The attempt of a worker whose post is under way."""
+    claimed, by = await way_out.claim(), way_out.delivery_context()
+    letters, endpoint = await read_subjects([claimed], ctx=by), await read_endpoint(HOOK, ctx=by)
+    sink.hang("/hook")
+    attempting = asyncio.ensure_future(attempt(claimed, letters[mail.id], endpoint, ctx=by))
+    await sink.got(1)
+    return attempting
+
+
 async def test_a_worker_that_comes_back_late_with_a_failure_leaves_the_next_ones_claim_alone(
     way_out, sink, clock, hook
 ):
     sink.answers("/hook", 500)
     mail = await way_out.mail()
-    late, by = await way_out.claim(), way_out.delivery_context()
-    letters, endpoint = await read_subjects([late], ctx=by), await read_endpoint(HOOK, ctx=by)
+    late = await begun(way_out, sink, mail)
     clock.advance(seconds=25)
     theirs = await way_out.claim()
 
-    await attempt(late, letters[mail.id], endpoint, ctx=by)
+    sink.let_go("/hook")
+    await late
 
     delivery = await way_out.delivery(mail.id)
     assert ("pending", 0, theirs.until) == (delivery.status, delivery.attempts, delivery.due_at)
@@ -510,14 +521,27 @@ async def test_a_worker_that_comes_back_late_with_a_failure_leaves_the_next_ones
 
 async def test_a_worker_that_comes_back_late_with_a_success_has_delivered(way_out, sink, clock, hook):
     mail = await way_out.mail()
-    late, by = await way_out.claim(), way_out.delivery_context()
-    letters, endpoint = await read_subjects([late], ctx=by), await read_endpoint(HOOK, ctx=by)
+    late = await begun(way_out, sink, mail)
     clock.advance(seconds=25)
     await way_out.claim()
 
-    await attempt(late, letters[mail.id], endpoint, ctx=by)
+    sink.let_go("/hook")
+    await late
 
     assert ["delivered"] == await way_out.statuses([mail])
+
+
+async def test_a_worker_that_was_frozen_before_its_post_leaves_it_to_the_next_one(way_out, sink, clock, hook):
+    mail = await way_out.mail()
+    claimed, by = await way_out.claim(), way_out.delivery_context()
+    letters, endpoint = await read_subjects([claimed], ctx=by), await read_endpoint(HOOK, ctx=by)
+    clock.advance(seconds=25)
+
+    with pytest.raises(LeaseTooShort):
+        await attempt(claimed, letters[mail.id], endpoint, ctx=by)
+
+    assert [] == sink.posted
+    assert ["pending"] == await way_out.statuses([mail])
 
 
 async def test_the_endpoint_of_an_agent_that_is_gone_is_an_error(way_out):

@@ -7,12 +7,14 @@ when a promise was broken; the same ``--seed`` does the same faults again.
 import argparse
 import asyncio
 import json
+import math
 import random
 import signal
 import sys
+import time
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -40,9 +42,7 @@ def main() -> int:
             stack.enter_context(private_postgres()) if any(plan.database == POSTGRESQL for plan in lane) else None
             for lane in _lanes(plans)
         ]
-        tell = partial(print, flush=True) if options.verbose else _say_nothing
-        results = asyncio.run(_run_all(_lanes(plans), servers, tell))
-    _write(options.output, options.seed, results)
+        results = asyncio.run(_run_all(_lanes(plans), servers, options))
     print_report(results)
     return 1 if any(result.ledger.faults for result in results) else 0
 
@@ -57,7 +57,8 @@ def make_plans(options: argparse.Namespace) -> list[Plan]:
         number = 0
         while left > 0:
             cycles = min(left, options.part)
-            plans.append(Plan(database, daemons, cycles, options.seed + 10_000 * place + 100 * number, only))
+            seed = options.seed + 10_000 * place + 100 * number
+            plans.append(Plan(database, daemons, cycles, seed, only=only, number=number))
             left, number = left - cycles, number + 1
     return plans
 
@@ -65,29 +66,35 @@ def make_plans(options: argparse.Namespace) -> list[Plan]:
 def _lanes(plans: Sequence[Plan]) -> list[list[Plan]]:
     """The runs with the same number of daemons, one after the other; the lanes run at the same time."""
     lanes: dict[int, list[Plan]] = defaultdict(list)
-    for plan in plans:
+    for plan in sorted(plans, key=lambda plan: plan.number):
         lanes[plan.daemons].append(plan)
     return list(lanes.values())
 
 
 async def _run_all(
-    lanes: Sequence[Sequence[Plan]], servers: Sequence[PrivateServer | None], tell: Callable[[str], None]
+    lanes: Sequence[Sequence[Plan]], servers: Sequence[PrivateServer | None], options: argparse.Namespace
 ) -> list[Result]:
-    async def lane(plans: Sequence[Plan], server: PrivateServer | None) -> list[Result]:
-        results = []
-        for plan in plans:
-            results.append(await run(plan, postgres=server and server.url, server=server, tell=tell))
-            _print_result(results[-1])
-        return results
+    """Carry out all runs, and write the ledger after each; none begins, or goes on, after the time that is given."""
+    tell = partial(print, flush=True) if options.verbose else _say_nothing
+    end = time.monotonic() + 60 * options.minutes
+    results: list[Result] = []
 
-    done = await asyncio.gather(*(lane(plans, server) for plans, server in zip(lanes, servers, strict=True)))
-    return [result for results in done for result in results]
+    async def lane(plans: Sequence[Plan], server: PrivateServer | None) -> None:
+        for plan in plans:
+            if time.monotonic() < end:
+                result = await run(plan, postgres=server and server.url, server=server, tell=tell, end=end)
+                results.append(result)
+                _print_result(result)
+                _write(options.output, options.seed, results)
+
+    await asyncio.gather(*(lane(plans, server) for plans, server in zip(lanes, servers, strict=True)))
+    return results
 
 
 def _print_result(result: Result) -> None:
     plan, ledger = result.plan, result.ledger
     print(
-        f"{plan.database}, {plan.daemons} daemons, seed {plan.seed}: {plan.cycles} cycles in {result.seconds:.0f} s, "
+        f"{plan.database}, {plan.daemons} daemons, seed {plan.seed}: {len(result.cycles)} cycles in {result.seconds:.0f} s, "
         f"{len(ledger.promised)} promises, {len(ledger.posts)} events posted, {len(ledger.leases)} leases, "
         f"{sum(ledger.taken.values())} sent; {ledger.faults} broken",
         flush=True,
@@ -143,6 +150,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", metavar="FAULT", help="the name of a fault; may be given more than once"
     )
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end after so many, with fewer cycles")
     parser.add_argument("--part", type=int, default=100, help="cycles before a new store is taken (default: 100)")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "faults.json", help="the ledger")
     parser.add_argument("--verbose", action="store_true", help="print a line for each cycle")

@@ -95,6 +95,16 @@ async def freeze_daemon(world: World) -> str:
     return f"{seconds:.1f} s"
 
 
+async def freeze_for_long(world: World) -> str:
+    """Longer than a claim of deliveries lasts: other daemons make them meanwhile."""
+    frozen = world.dice.choice(world.daemons)
+    await _some_load(world)
+    frozen.signal(signal.SIGSTOP)
+    await asyncio.sleep(seconds := world.dice.uniform(*LONG_SECONDS))  # this is the fault, not a wait
+    frozen.signal(signal.SIGCONT)
+    return f"{seconds:.1f} s"
+
+
 async def freeze_and_kill(world: World) -> str:
     frozen = world.dice.choice(world.daemons)
     frozen.signal(signal.SIGSTOP)
@@ -229,6 +239,7 @@ FAULTS = (
     ),
     Fault("SIGTERM and start", stop_and_start, weight=2),
     Fault("SIGSTOP, SIGCONT", freeze_daemon, weight=4),
+    Fault("SIGSTOP, SIGCONT, longer than a claim lasts", freeze_for_long, (POSTGRESQL,), weight=2),
     Fault("SIGSTOP, kill -9", freeze_and_kill),
     Fault("full disk", full_disk, _ONE, weight=8),
     Fault("read-only disk", read_only_disk, _ONE, weight=8),

@@ -19,6 +19,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults.pace import Pace
+
 LONGEST_SECONDS = 20.0  # of a reply, and until the first 250 after a fault
 FINDINGS = (
     "lost",
@@ -52,6 +54,7 @@ class Ledger:
     """What one run heard, saw and found. Times are of the monotonic clock."""
 
     began: float = field(default_factory=time.monotonic)
+    pace: Pace = field(default_factory=Pace)
     cycle: int = 0
     entries: list[Entry] = field(default_factory=list)
     promised: dict[str, str] = field(default_factory=dict)  # message id of each 250 and 202: what it was about
@@ -78,10 +81,11 @@ class Ledger:
         """Write down that a promise was broken."""
         self.findings[kind].append(f"cycle {self.cycle}: {what}")
 
-    def waited(self, seconds: float, about: str, *, most: float = LONGEST_SECONDS) -> None:
-        """Note how long a reply took."""
-        if seconds > most:
-            self.find("late", f"{about}: {seconds:.1f} s")
+    def waited(self, began: float, about: str, *, most: float = LONGEST_SECONDS) -> None:
+        """Note how long a reply took since *began*; of a machine that is shared with others, its share counts."""
+        seconds, slower = time.monotonic() - began, self.pace.since(began)
+        if seconds > most * slower:
+            self.find("late", f"{about}: {seconds:.1f} s, at a pace {slower:.1f} times slower than alone")
 
     def records(self, delivered: Iterable[str], acked: Iterable[str], *, at: float) -> None:
         """Remember what the store has recorded as delivered and as read, as read from it at *at*."""

@@ -1,6 +1,7 @@
 """One run: a world, a number of cycles, the end of all work, and the comparison with the ledger."""
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,7 +22,7 @@ from tests.faults.places import BOT, HOOK
 from tests.faults.world import World, postgres_world, sqlite_world
 from tests.postgres_server import PrivateServer
 
-_SETTLE_SECONDS = 60.0
+_SETTLE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Plan:
     cycles: int
     seed: int
     only: tuple[str, ...] = ()  # names of faults, in this order and again; () for all of them
+    number: int = 0  # among the runs with this database and number of daemons
 
     def faults(self) -> Iterator[Fault]:
         """The fault of each cycle: all of them in a random order, round by round."""
@@ -55,7 +57,7 @@ class Result:
 
     plan: Plan
     ledger: Ledger
-    cycles: list[dict[str, Any]]  # fault, group, detail, seconds
+    cycles: list[dict[str, Any]]  # fault, group, detail, seconds, pace
     statuses: dict[str, int]  # messages that agents wrote, by final status
     seconds: float
 
@@ -66,22 +68,27 @@ async def run(
     postgres: str | None = None,
     server: PrivateServer | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    end: float = math.inf,
 ) -> Result:
     """Carry out *plan*; on PostgreSQL in a new database of the server at *postgres*.
 
-    *server* is that server if it may be killed and frozen. Each cycle is told to *tell*.
+    *server* is that server if it may be killed and frozen. Each cycle is told to *tell*; none
+    begins after *end*, of the monotonic clock.
     """
     began, told = time.monotonic(), []
     async with _made(plan, postgres, server) as world:
         for number, fault in enumerate(plan.faults(), start=1):
-            world.ledger.cycle = number
             start = time.monotonic()
+            if start > end:
+                break
+            world.ledger.cycle = number
             detail = await _carried_out(fault, world)
             await world.recover()
             await world.check()
-            seconds = round(time.monotonic() - start, 2)
-            tell(f"{plan.database} {plan.daemons} {number}: {fault.name}: {detail}, {seconds} s")
-            told.append({"fault": fault.name, "group": fault.group or fault.name, "detail": detail, "seconds": seconds})
+            seconds, pace = round(time.monotonic() - start, 2), round(world.ledger.pace.since(start), 1)
+            tell(f"{plan.database} {plan.daemons} {number}: {fault.name}: {detail}, {seconds} s, pace {pace}")
+            told.append({"fault": fault.name, "group": fault.group or fault.name, "detail": detail})
+            told[-1] |= {"seconds": seconds, "pace": pace}
         statuses = await _settle(world)
     return Result(plan, world.ledger, told, dict(Counter(statuses.values())), time.monotonic() - began)
 

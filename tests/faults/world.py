@@ -14,7 +14,7 @@ from store.database.connect import sqlite_url
 from tests.faults.disk import Disk
 from tests.faults.endpoint import Endpoint
 from tests.faults.forked import ForkedDaemon
-from tests.faults.ledger import LONGEST_SECONDS, Ledger
+from tests.faults.ledger import Ledger
 from tests.faults.places import BOT, HOOK, WRITER, Places
 from tests.faults.provider import Provider
 from tests.faults.proxy import Network
@@ -37,6 +37,8 @@ SETTINGS = {
     "MAILSEAL_OUTBOUND_USER_SENDS_PER_HOUR": "0",
     "MAILSEAL_OUTBOUND_USER_NEW_RECIPIENTS_PER_DAY": "0",
 }
+
+_GIVEN_UP_SECONDS = 300.0  # for a daemon to be ready again; a run ends also on a machine that is busy with others
 
 
 @dataclass
@@ -66,17 +68,17 @@ class World:
         began = time.monotonic()
         for daemon in self.daemons:
             await self._accepts(daemon)
-        self.ledger.waited(time.monotonic() - began, "first 250 of all daemons after the fault")
+        self.ledger.waited(began, "all daemons are ready after the fault")
 
     async def _accepts(self, daemon: ForkedDaemon) -> None:
         """Wait until *daemon* is ready, as its own readiness check says."""
-        end = time.monotonic() + 2 * LONGEST_SECONDS
+        end = time.monotonic() + _GIVEN_UP_SECONDS
         while not await _is_ready(daemon.http):
             if not daemon.is_alive:
                 self.ledger.find("bugs", "a daemon ended by itself")
                 await daemon.start()
             if time.monotonic() > end:
-                self.ledger.find("late", f"a daemon was not ready {2 * LONGEST_SECONDS:g} s after the fault")
+                self.ledger.find("late", f"a daemon was not ready {_GIVEN_UP_SECONDS:g} s after the fault")
                 return
             await asyncio.sleep(0.05)
 
@@ -148,10 +150,12 @@ async def _world(home: Home, url: str, dice: Random, *, work: Path, daemons: int
         world = World(places, ledger, dice, facts, traffic, home.data_dir, armed)
         try:
             await asyncio.gather(*(each.start() for each in places.daemons))
+            ledger.pace.start()
             traffic.start()
             yield world
         finally:
             await traffic.stop()
+            await ledger.pace.stop()
             for each in places.daemons:
                 each.kill()
             facts.close()
