@@ -107,6 +107,10 @@ READ = [
     ("windows-1252", "it’s".encode(), "it’s"),
     ("windows-1252", b"CAF\xc9\xbb", "CAFÉ»"),  # valid UTF-8 by accident
     ("gb2312", b"\xc1\xaa\xcd\xa8", "联通"),
+    ("iso-8859-2", b"\xe1\xb1\xb6 \xe1\xb1\xb6", "áąś áąś"),
+    ("windows-874", b"\xc2\xa1 \xc2\xa1 \xc2\xa1", "ยก ยก ยก"),
+    ("windows-874", "สวัสดี 😀".encode(), "สวัสดี 😀"),
+    ("iso-8859-1", "Привет, как дела?".encode(), "Привет, как дела?"),
     ("utf-8", b"\xef\xbb\xbfcaf\xc3\xa9", "café"),  # byte order marks
     ("iso-8859-1", b"\xef\xbb\xbfcaf\xc3\xa9", "café"),
     (None, b"\xff\xfeT\0\xe9\0", "Té"),

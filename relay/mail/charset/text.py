@@ -12,6 +12,8 @@ from relay.mail.charset.labels import clean_label, codec_for
 
 _BAD: Final = "\ufffd"
 _META_BYTES: Final = 4096
+_SCRIPT_SAMPLE: Final = 4096  # characters
+_EASTERN: Final = re.compile("[\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef]")
 _META: Final = re.compile(rb"""<meta[^>]{0,200}?charset\s{0,9}=\s{0,9}["']?\s{0,9}([\w.:-]{1,40})""", re.IGNORECASE)
 _ANNOUNCES_JAPANESE: Final = re.compile(rb"\x1b\$\(?[@BD]")
 _C1: Final = re.compile(rb"[\x80-\x9f]")
@@ -118,7 +120,8 @@ def _is_rather_utf_8(data: bytes, codec: str) -> bool:
     """Whether bytes declared as *codec* are UTF-8 beyond accident.
 
     Text of another charset is well-formed UTF-8 only by accident. A letter of two bytes may be one,
-    several in one text are not. UTF-16 without a zero byte in a text of lines is no UTF-16.
+    several in one text are hardly. Besides, a wrong label still tells the script that was written,
+    except a Western one, which programs use for all. UTF-16 without a zero byte in a text of lines is none.
     """
     if codec in ("utf_16", "utf_16_be", "utf_32"):
         return b"\0" not in data and (b"\n" in data or b" " in data) and _try(data, "utf_8") is not None
@@ -128,8 +131,18 @@ def _is_rather_utf_8(data: bytes, codec: str) -> bool:
     if text is None:
         return False
     if codec in _WIDE:
-        return sum(sign > "\u07ff" for sign in text) >= 2
-    return len(data) - len(text) >= 3 or (codec in _WESTERN and (b"\xc3" in data or b"\xe2\x80" in data))
+        letters = [sign for sign in text[:_SCRIPT_SAMPLE] if sign > "\x7f"]
+        eastern = len(_EASTERN.findall("".join(letters)))
+        return eastern >= 2 and eastern * 2 >= len(letters)
+    if codec in _WESTERN:
+        return len(data) - len(text) >= 3 or b"\xc3" in data or b"\xe2\x80" in data
+    return len(data) - len(text) >= 3 and _is_in_script(text[:_SCRIPT_SAMPLE], codec)
+
+
+def _is_in_script(text: str, codec: str) -> bool:
+    """Whether at least half of the letters of *text* exist in the single-byte *codec*."""
+    letters = "".join(sign for sign in text if "\x7f" < sign < "\u2000" or "\u2e80" < sign < "\U0001f000")
+    return len(letters.encode(codec, "ignore")) * 2 >= len(letters)
 
 
 def _meta(data: bytes) -> str | None:
