@@ -36,7 +36,7 @@ _ID_LINE: Final = re.compile(r"^[> \t]*Message-ID:[ \t]*(<[^<>\s]{1,900}>)", re.
 _DELAY_WORDS: Final = re.compile(r"delay|still trying|not yet been delivered|warning", re.IGNORECASE)
 
 
-class Part(Protocol):
+class ReportPart(Protocol):
     """A leaf of the message."""
 
     @property
@@ -47,7 +47,9 @@ class Part(Protocol):
         """The decoded bytes, at most *limit* and one."""
 
 
-def read_report(parts: Sequence[Part], values: Mapping[str, bytes], text: str, *, is_bounce: bool) -> Report | None:
+def read_report(
+    parts: Sequence[ReportPart], values: Mapping[str, bytes], text: str, *, is_bounce: bool
+) -> Report | None:
     """The report in a message with these leaf *parts*; None for other mail.
 
     *values* are header fields by lower-case name, *text* is the body for people. *is_bounce* says that the header marks
@@ -64,7 +66,7 @@ def read_report(parts: Sequence[Part], values: Mapping[str, bytes], text: str, *
     return _in_words(values, text[:_MAX_TEXT], returned) if is_bounce else None
 
 
-def _blocks(part: Part) -> list[dict[str, str]]:
+def _blocks(part: ReportPart) -> list[dict[str, str]]:
     """The groups of fields of a part for programs, which empty lines separate."""
     content = part.read(_MAX_PART)[:_MAX_PART].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n").lstrip(b"\r\n")
     blocks = (_fields(block) for block in _BLOCKS.split(content, maxsplit=MAX_RECIPIENTS))
@@ -150,7 +152,7 @@ def _report(kind: ReportKind, returned: str | None, recipients: Sequence[ReportR
     return Report(kind=kind, message_id=None, email_message_id=returned, recipients=tuple(recipients[:MAX_RECIPIENTS]))
 
 
-def _returned_id(parts: Sequence[Part], text: str) -> str | None:
+def _returned_id(parts: Sequence[ReportPart], text: str) -> str | None:
     """The Message-ID of the message that the report is about."""
     for part in parts:
         if part.content_type in _RETURNED_PARTS:
