@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest
 DOCS := $(VENV)/.docs
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test check bench bench-store faults fuzz docs docs-events package constraints clean
+.PHONY: help demo test check bench bench-store faults siege fuzz docs docs-events package constraints clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -37,6 +37,9 @@ bench-store: $(DEV) ## the store at a million messages: five to ten minutes and 
 faults: $(DEV) ## 1 000 faults of process, disk and database, with a ledger in build/faults.json: an hour
 	$(PYTEST) -n 0 tests/faults
 	$(BIN)/python -m tests.faults $(FAULTS)
+
+siege: $(DEV) ## 39 attacks on a relay that a witness uses: twelve minutes
+	$(BIN)/python -m tests.siege
 
 fuzz: $(DEV) ## random API requests, random examples of all properties, atheris on each parser: 15 minutes
 	$(PYTEST) --hypothesis-profile=anew -p schemathesis.pytest.plugin tests/fuzz/test_api.py

@@ -261,6 +261,7 @@ class Daemon:
             allow=settings.webhook_allow_cidrs,
             total_seconds=settings.webhook_timeout_seconds,
             lookup=addresses,
+            count=self._metrics.count_bound,
         )
         stack.push_async_callback(poster.close)
         self._delivery_context = DeliveryContext(

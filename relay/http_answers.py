@@ -10,7 +10,7 @@ still exists.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -22,13 +22,21 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 MAX_HEAD: Final = 64 * 1024  # bytes, each: before the final status line, and from it to the end of the fields
 MAX_INTERIM: Final = 20  # interim answers
+_CHUNKED: Final = re.compile(rb"\ntransfer-encoding[ \t]*:", re.IGNORECASE)
 _PIECE: Final = 4096  # bytes given to the parser at once, so that little is parsed behind the end of an answer
 _SWITCHING: Final = 101  # a final answer, though its number is that of an interim one (RFC 9110 §15.2.2)
 _LINE: Final = re.compile(rb"HTTP/1\.[0-9] +([1-5][0-9]{2})(?![0-9])[^\n]*\n")
 _PREFIX: Final = b"HTTP/1."
 _END: Final = re.compile(rb"\n\r?\n")
 
+Count = Callable[[str], None]
+"""Called with the name of a bound that an answer reached."""
+
 _noted: ContextVar["Noted | None"] = ContextVar("noted", default=None)
+
+
+class _HeadTooLong(HttpProcessingError):
+    """The head of an answer has more bytes, or more interim answers before it, than are read."""
 
 
 class Noted:
@@ -57,8 +65,11 @@ def noting() -> Iterator[Noted]:
 class AnswerHandler(ResponseHandler):
     """The client's end of one connection: bounds and notes the head of each answer."""
 
-    def __init__(self, loop: Any) -> None:
+    def __init__(self, loop: Any, count: Count, chunked_bytes: int | None) -> None:
         super().__init__(loop)
+        self._count = count
+        self._chunked_bytes = chunked_bytes  # that are read of a chunked body, with the sizes of its chunks
+        self._left: int | None = None  # of them
         self._head = bytearray()
         self._scanned = 0
         self._spent = 0  # bytes of interim answers
@@ -92,6 +103,7 @@ class AnswerHandler(ResponseHandler):
                 head, rest = bytes(self._head[:end]), bytes(self._head[end:])
                 self._head.clear()
                 self._in_body = True
+                self._left = self._chunked_bytes if _CHUNKED.search(head) else None
                 super().data_received(head)
                 self._pass_on(rest)
 
@@ -101,7 +113,14 @@ class AnswerHandler(ResponseHandler):
             if self._is_complete():
                 self.force_close()
                 return
-            super().data_received(data[start : start + _PIECE])
+            piece = data[start : start + _PIECE]
+            if self._left is not None:
+                self._left -= len(piece)
+                if self._left < 0:  # each chunk costs the same, whether it has one byte or thousands
+                    self._count("webhook_answer_body")
+                    self._break(HttpProcessingError(message="the chunked body of the answer is too long"))
+                    return
+            super().data_received(piece)
 
     def _is_complete(self) -> bool:
         return self._exception is not None or (not self._upgraded and (self._payload is None or self._payload.is_eof()))
@@ -135,7 +154,7 @@ class AnswerHandler(ResponseHandler):
         del self._head[:size]
         self._require(self._spent)
         if self._interim > MAX_INTERIM:
-            raise HttpProcessingError(message="more than 20 interim answers")
+            raise _HeadTooLong(message="more than 20 interim answers")
 
     def _read_status(self) -> int | None:
         """The number in the status line; None as long as the line is not complete."""
@@ -149,9 +168,11 @@ class AnswerHandler(ResponseHandler):
 
     def _require(self, size: int) -> None:
         if size > MAX_HEAD:
-            raise HttpProcessingError(message="the head of the answer is too long")
+            raise _HeadTooLong(message="the head of the answer is too long")
 
     def _break(self, error: HttpProcessingError) -> None:
+        if isinstance(error, _HeadTooLong):
+            self._count("webhook_answer_head")
         if self.transport is not None:
             self.transport.abort()
         self.set_exception(error)
@@ -165,11 +186,21 @@ class _NotedResponse(aiohttp.ClientResponse):
         return await super().start(connection)
 
 
-def bounded_session(connector: aiohttp.TCPConnector | None = None, **options: Any) -> aiohttp.ClientSession:
-    """A session whose answers are bounded, for the running loop; *options* are those of aiohttp.ClientSession."""
+def bounded_session(
+    connector: aiohttp.TCPConnector | None = None,
+    *,
+    count: Count = lambda _: None,
+    chunked_bytes: int | None = None,
+    **options: Any,
+) -> aiohttp.ClientSession:
+    """A session whose answers are bounded, for the running loop; *options* are those of aiohttp.ClientSession.
+
+    *chunked_bytes*: a chunked body with more bytes on the wire is broken off, after its status was noted.
+    """
     check_aiohttp()
     connector = connector or aiohttp.TCPConnector()
-    factory: Any = partial(AnswerHandler, loop=connector._loop)  # noqa: SLF001
+    loop = connector._loop  # noqa: SLF001
+    factory: Any = partial(AnswerHandler, loop=loop, count=count, chunked_bytes=chunked_bytes)
     connector._factory = factory  # noqa: SLF001
     return aiohttp.ClientSession(
         connector=connector,

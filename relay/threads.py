@@ -2,14 +2,28 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Final, TypeVar
 
 T = TypeVar("T")
 
+_THREADS: Final = 2
 HEADER_OFF_LOOP_BYTES: Final = 16 * 1024  # of a header section: its passes take several times as long per byte
 OFF_LOOP_BYTES: Final = 128 * 1024  # parsing a larger mail would delay the other sessions for milliseconds
 
 
 async def by_size(size: int, work: Callable[[], T], *, above: int = OFF_LOOP_BYTES) -> T:
     """The result of *work* on *size* bytes of a mail; in a thread when they are more than *above*."""
-    return work() if size <= above else await asyncio.to_thread(work)
+    return work() if size <= above else await apart(work)
+
+
+async def apart(work: Callable[[], T]) -> T:
+    """The result of *work*, which computes for long, in one of few threads."""
+    return await asyncio.get_running_loop().run_in_executor(_threads(), work)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Few threads: each that computes takes a part of the interpreter's time from the event loop."""
+    return ThreadPoolExecutor(_THREADS, "mailseal-large")

@@ -26,10 +26,12 @@ def serve(program: Program, *, may_migrate: bool) -> None:
 
     from relay import log
     from relay import serve as service
+    from relay.heap import keep_heap_small
 
     settings = program.settings
     log.configure(form=settings.log_format, level=settings.log_level)
     sys.setswitchinterval(_SWITCH_SECONDS)
+    keep_heap_small()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(service.serve(settings, may_migrate=may_migrate or None, load=program.load_settings))
 

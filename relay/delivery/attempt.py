@@ -18,7 +18,7 @@ from relay.events.outbound import outbound_event
 from relay.metrics import AttemptOutcome
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret
-from relay.threads import OFF_LOOP_BYTES
+from relay.threads import OFF_LOOP_BYTES, apart
 from store.directory.agents import get_agent_by_email, list_secrets, switch_webhook_off
 from store.engine import Store
 from store.errors import StoreError, Unavailable
@@ -158,7 +158,7 @@ def composed(subject: InboundSubject, delivery: Delivery, *, base_url: str) -> b
 async def _composed_large(message: Message, delivery: Delivery, *, ctx: DeliveryContext) -> bytes:
     async with ctx.heavy:
         raw = await ctx.store.read(lambda tx: read_body(tx, message.raw_sha256))
-        return await asyncio.to_thread(composed, InboundSubject(message, raw), delivery, base_url=ctx.base_url)
+        return await apart(lambda: composed(InboundSubject(message, raw), delivery, base_url=ctx.base_url))
 
 
 def _composed_outbound(subject: OutboundSubject, delivery: Delivery) -> bytes:

@@ -27,12 +27,13 @@ from relay.delivery.outcome import HEEDS_RETRY_AFTER, WebhookAnswer, parse_retry
 from relay.dns.addresses import AddressLookup
 from relay.egress import Network, Scheme, Target, check_url, may_connect
 from relay.errors import ForbiddenTarget
-from relay.http_answers import bounded_session, noting
+from relay.http_answers import Count, bounded_session, noting
 
 Lookup = Callable[[str], Awaitable[Sequence[str]]]
 """Returns a name's addresses as text. Raises OSError when it has none or DNS does not answer."""
 
 READ_LIMIT: Final = 64 * 1024  # bytes of a response body that are read and dropped, to keep the connection
+CHUNKED_LIMIT: Final = 16 * 1024  # of one in chunks, with their sizes: a chunk may have one byte
 _DRAIN_SECONDS: Final = 2.0
 # Node and uvicorn close an idle connection after 5 s: a POST on a connection near that age is lost.
 _KEEPALIVE_SECONDS: Final = 4.0
@@ -88,8 +89,10 @@ class Poster:
         connect_seconds: float = 10.0,
         lookup: Lookup | None = None,
         tls: ssl.SSLContext | None = None,
+        count: Count = lambda _: None,
     ) -> None:
         self._clock = clock
+        self._count = count  # a bound that an answer reached
         self._allow = allow  # not copied: a reload of the settings changes it
         self.total_seconds = total_seconds  # of one post
         self._connect_seconds = connect_seconds
@@ -125,8 +128,10 @@ class Poster:
                 ):
                     ended = time.monotonic()
                     retry_after = self._retry_after(response)
-                    await _drain(response, budget)
+                    await self._drain(response, budget)
             except Exception as error:  # noqa: BLE001 (each error that a hostile endpoint causes is an answer)
+                if isinstance(error, TimeoutError):
+                    self._count("webhook_time")
                 # After the status line, errors in the rest of the response do not matter.
                 if noted.status is None:
                     return WebhookAnswer(error=describe(error), duration_ms=_milliseconds(started, time.monotonic()))
@@ -164,6 +169,8 @@ class Poster:
         )
         return bounded_session(
             connector,
+            count=self._count,
+            chunked_bytes=CHUNKED_LIMIT,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_DEFAULT_HEADERS,
             skip_auto_headers=("Accept-Encoding",),
@@ -180,6 +187,24 @@ class Poster:
         if response.status not in HEEDS_RETRY_AFTER or "Retry-After" not in response.headers:
             return None
         return parse_retry_after(response.headers["Retry-After"], now=self._clock.now())
+
+    async def _drain(self, response: aiohttp.ClientResponse, budget: asyncio.Timeout) -> None:
+        """Read a short rest of the response, to keep the connection.
+
+        A long or slow rest closes it.
+        """
+        content = response.content
+        if content.is_eof():
+            return
+        budget.reschedule(min(budget.when() or 0.0, asyncio.get_running_loop().time() + _DRAIN_SECONDS))
+        left = READ_LIMIT
+        while left > 0:
+            chunk = await content.readany()
+            if not chunk:
+                return
+            left -= len(chunk)
+        self._count("webhook_answer_body")
+        response.close()
 
 
 def describe(error: BaseException) -> str:
@@ -209,24 +234,6 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (aiohttp.ClientPayloadError, "not http"),
     (OSError, "connection closed"),
 )
-
-
-async def _drain(response: aiohttp.ClientResponse, budget: asyncio.Timeout) -> None:
-    """Read a short rest of the response, to keep the connection.
-
-    A long or slow rest closes it.
-    """
-    content = response.content
-    if content.is_eof():
-        return
-    budget.reschedule(min(budget.when() or 0.0, asyncio.get_running_loop().time() + _DRAIN_SECONDS))
-    left = READ_LIMIT
-    while left > 0:
-        chunk = await content.readany()
-        if not chunk:
-            return
-        left -= len(chunk)
-    response.close()
 
 
 def _as_url(target: Target) -> URL:

@@ -1,6 +1,5 @@
 """Read an agent's messages: list them, fetch one, its bytes, its attachments."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,7 @@ from relay.events.inbound import message_data, message_item
 from relay.inbox.wait import never_left, wait_for
 from relay.mail.parse import attachment
 from relay.mail.parsed_mail import Part
-from relay.threads import by_size
+from relay.threads import apart, by_size
 from store.engine import Store
 from store.errors import MessageNotFound
 from store.mail.bodies import read_chunk
@@ -82,7 +81,7 @@ async def read_attachment(agent: str, message_id: str, index: int, *, store: Sto
     Raises MessageNotFound, also when there is no attachment *index*.
     """
     _, raw = await _with_bytes(agent, message_id, store=store, now=now)
-    part = await asyncio.to_thread(attachment, raw, index)
+    part = await apart(lambda: attachment(raw, index))
     if part is None:
         raise MessageNotFound("no such attachment")
     return part

@@ -16,7 +16,7 @@ from relay.events.inbound import event_headers, message_event
 from relay.inbox.pulses import Pulses
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret
-from relay.threads import OFF_LOOP_BYTES
+from relay.threads import OFF_LOOP_BYTES, apart
 from store.directory.agents import list_secrets
 from store.engine import Store
 from store.errors import MessageNotFound, Unavailable
@@ -196,7 +196,7 @@ async def _composed_event(event: FeedEvent, page: _Page, *, ctx: StreamContext) 
 async def _composed_apart(event: FeedEvent, *, ctx: StreamContext) -> bytes:
     async with ctx.heavy:
         raw = await ctx.store.read(lambda tx: read_body(tx, event.message.raw_sha256))
-        return await asyncio.to_thread(_composed, event, raw, ctx=ctx)
+        return await apart(lambda: _composed(event, raw, ctx=ctx))
 
 
 def _composed(event: FeedEvent, raw: bytes, *, ctx: StreamContext) -> bytes:

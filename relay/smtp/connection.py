@@ -14,7 +14,7 @@ from relay.smtp.intake import Intake
 from relay.smtp.least_rate import LeastRate
 from relay.smtp.lines import Lines
 from relay.smtp.peers import widest
-from relay.smtp.replies import Reply, reply_to
+from relay.smtp.replies import Reply, bound_of, reply_to
 from relay.smtp.session import Admit, SmtpSession, StartChunk, StartData, Transaction
 from relay.smtp.shell import Shell, TlsFailed
 from relay.smtp.wire import ClientGone, Interrupted, Phase, Wire
@@ -22,7 +22,8 @@ from relay.spool import Spool
 from store.errors import Unavailable, words_of
 
 # Commands per turn: a client that pipelines thousands must not delay the other sessions.
-_TURN: Final = 16
+_TURN: Final = 4
+_GROUP: Final = 16  # commands whose replies are sent together
 _CAUSE: Final = 300  # characters of an error in the log
 _LOGGED: Final = 3  # recipients that a log line names
 
@@ -101,8 +102,6 @@ class SmtpConnection:
             await self._greet()
             await self._converse()
         except Interrupted as interruption:
-            if interruption.reply is replies.TOO_SLOW:
-                self._ctx.metrics.count_bound("smtp_data_rate")
             self._reply(interruption.reply, self._session.transaction)
         except CancelledError:
             self._reply(replies.SHUTTING_DOWN, self._session.transaction)
@@ -119,7 +118,6 @@ class SmtpConnection:
         if self._limits.banner_wait_seconds:
             await sleep(self._limits.banner_wait_seconds)
             if self._wire.has_unread:
-                self._ctx.metrics.count_bound("smtp_early_talkers")
                 self._reply(replies.EARLY_TALK, None)
                 return
         self._wire.say(replies.greeting(self._ctx.hostname))
@@ -141,13 +139,15 @@ class SmtpConnection:
 
     async def _next_line(self) -> bytes | Reply:
         self._turn += 1
-        if self._turn % _TURN == 0:
+        if self._turn % _GROUP == 0:
             await self._wire.flush()
-            await sleep(0)
+        if self._turn % _TURN == 0:
+            await self._ctx.turns.next(widest(self._ip))
         while (line := self._lines.next()) is None or self._wire.is_cut:
             if self._ctx.stopping:
                 raise Interrupted(replies.SHUTTING_DOWN)
             self._lines.feed(await self._wire.read(Phase.COMMAND, self._idle_seconds()))
+            await self._ctx.turns.next(widest(self._ip))
         return line
 
     def _idle_seconds(self) -> float:
@@ -157,7 +157,6 @@ class SmtpConnection:
 
     def _refuse_mail(self, size: int) -> Reply | None:
         if not self._ctx.mail_rate.take(self._ip, self._now()):
-            self._ctx.metrics.count_bound("smtp_mail_rate")
             return replies.TOO_MANY_MAILS
         return None if self._ctx.budget.has_room(widest(self._ip), size) else replies.NO_STORAGE
 
@@ -179,6 +178,8 @@ class SmtpConnection:
         final = self._session.answer(reply)
         if final.is_error:
             self._log_refusal(final, transaction, recipient)
+        if bound := bound_of(final):
+            self._ctx.metrics.count_bound(bound)
         if final.closes:
             self._closing = final
         self._wire.say(final)
@@ -267,7 +268,11 @@ class SmtpConnection:
         envelope = Envelope(peer=peer, mail_from=transaction.sender, rcpt_to=tuple(transaction.recipients))
         try:
             with self._wire.during(Phase.KEEPING):
-                return replies.accepted(await self._ctx.receive(envelope, spool, transaction.agents))
+                turn = await self._ctx.mail_turns.begin(widest(self._ip))
+                try:
+                    return replies.accepted(await self._ctx.receive(envelope, spool, transaction.agents))
+                finally:
+                    turn.end()
         except Exception as error:  # noqa: BLE001 (each mail is answered, after a bug too)
             return self._answer_to(error, Phase.KEEPING)
 

@@ -4,7 +4,7 @@ from asyncio import Event
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -18,6 +18,7 @@ from relay.smtp.peers import PeerRate
 from relay.smtp.refusal_log import RefusalLog
 from relay.smtp.tls import Certificates
 from relay.spool import Spool
+from relay.turns import Turns
 from store.records.mail import Recipient
 
 AdmitRecipient = Callable[[Address], Awaitable[Recipient]]
@@ -28,6 +29,9 @@ ReceiveMail = Callable[[Envelope, Spool, Sequence[Recipient]], Awaitable[Sequenc
 
 The third argument is what admitting each recipient returned, in RCPT order.
 """
+
+
+_MAILS_AT_ONCE: Final = 16  # the store commits what waits together: fewer would commit more often
 
 
 class SmtpClient(Protocol):
@@ -56,6 +60,8 @@ class SmtpContext:
     mail_rate: PeerRate
     budget: MemoryBudget
     metrics: Metrics
+    turns: Turns = field(default_factory=Turns)  # of commands
+    mail_turns: Turns = field(default_factory=lambda: Turns(_MAILS_AT_ONCE))  # of mails to judge and store
     log: FilteringBoundLogger
     refusals: RefusalLog | None = None  # from the start of the server on
     stopping: bool = False

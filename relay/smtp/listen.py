@@ -7,7 +7,9 @@ from typing import Final
 
 from relay.listening import cannot_listen
 
-_BACKLOG: Final = 512
+BACKLOG: Final = (
+    4096  # connections the kernel keeps for accept; with too few it drops those of other peers for a second
+)
 
 
 def bind(hosts: Sequence[tuple[str, int]]) -> list[socket.socket]:
@@ -27,6 +29,6 @@ def _bind(host: str, port: int, hosts: Sequence[tuple[str, int]]) -> socket.sock
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         alone = all(other != "0.0.0.0" for other, _ in hosts)  # noqa: S104 (compared, not bound)
         dual = family == socket.AF_INET6 and host == "::" and alone and socket.has_dualstack_ipv6()
-        return socket.create_server(address[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=dual)
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=dual)
     except OSError as error:
         raise cannot_listen(host, port, error) from error

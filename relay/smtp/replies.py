@@ -5,8 +5,9 @@ greeting, a successful answer to EHLO or HELO, and 354. A client never reads an 
 unknown error is answered 451, so that the sender tries again and good mail is not bounced.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from relay.errors import (
@@ -132,6 +133,26 @@ EARLY_TALK: Final = Reply(554, "5.5.0", "Wait for the greeting before the first 
 TOO_MANY_HOPS: Final = Reply(554, "5.4.6", "The mail goes round in circles")
 REFUSED: Final = Reply(554, "5.7.1", "Refused")
 
+# The bound that each reply means, for the counter of bounds.
+_BOUNDS: Final[Mapping[Reply, str]] = MappingProxyType(
+    {
+        TOO_MANY_COMMANDS: "smtp_commands",
+        TOO_MANY_ERRORS: "smtp_errors",
+        TOO_MANY_TRANSACTIONS: "smtp_mails_of_session",
+        TOO_MANY_MAILS: "smtp_mail_rate",
+        TOO_MANY_RECIPIENTS: "smtp_recipients",
+        NULL_PATH_RECIPIENTS: "smtp_null_path_recipients",
+        TIMED_OUT: "smtp_time",
+        TOO_SLOW: "smtp_data_rate",
+        EARLY_TALK: "smtp_early_talkers",
+        LINE_TOO_LONG: "smtp_command_bytes",
+        DATA_LINE_TOO_LONG: "smtp_line_bytes",
+        TOO_LARGE: "smtp_mail_size",
+        CHUNK_TOO_LARGE: "smtp_mail_size",
+        HEADER_TOO_LARGE: "smtp_header",
+        TOO_MANY_HOPS: "smtp_hops",
+    }
+)
 _IDS_A_LINE: Final = 13  # of 36 characters at most
 
 # The first class that matches counts, so subclasses come before their base class. BadSecret and
@@ -160,6 +181,11 @@ def reply_to(error: Exception) -> Reply:
     An error that is not in the table is answered 451 4.3.0.
     """
     return next((reply for kind, reply in _BY_ERROR if isinstance(error, kind)), TRY_LATER)
+
+
+def bound_of(reply: Reply) -> str | None:
+    """The name of the bound that a client has reached when *reply* answers it; None for all other replies."""
+    return _BOUNDS.get(reply) if reply.is_error else None
 
 
 def mail_outcome(error: Exception) -> MailOutcome:

@@ -14,7 +14,7 @@ from relay.smtp.budget import MemoryBudget
 from relay.smtp.connection import SmtpConnection
 from relay.smtp.context import AdmitRecipient, ReceiveMail, SmtpContext
 from relay.smtp.limits import Limits
-from relay.smtp.listen import bind
+from relay.smtp.listen import BACKLOG, bind
 from relay.smtp.peers import PeerRate
 from relay.smtp.refusal_log import RefusalLog
 from relay.smtp.shell import check_shell
@@ -89,7 +89,9 @@ class SmtpServer:
         for listener in [*sockets, *bind(hosts)]:
             listener.setblocking(False)
             self._servers.append(
-                await loop.create_server(lambda: SmtpConnection(self._ctx, loop).protocol, sock=listener, backlog=512)
+                await loop.create_server(
+                    lambda: SmtpConnection(self._ctx, loop).protocol, sock=listener, backlog=BACKLOG
+                )
             )
 
     async def stop(self, grace_seconds: float) -> None:

@@ -36,6 +36,11 @@ def cpu_seconds(root: int) -> float:
     return ticks / _TICK
 
 
+def core_waits(pid: int) -> float:
+    """Seconds that the main thread of a process was ready to run and had no core (proc(5), schedstat)."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def resident(pids: Sequence[int]) -> int:
     """Bytes of memory the processes hold now, the sum of VmRSS; pages they share count for each."""
     return sum(_status(pid, "VmRSS") for pid in pids)

@@ -238,3 +238,34 @@ async def test_a_client_that_speaks_first_is_refused_where_the_server_waits(open
 
     assert (await early.rest()).startswith(answer)
     assert (await polite.reply()).startswith("220 ")
+
+
+@pytest.mark.parametrize(
+    ("name", "limits", "octets"),
+    [
+        ("smtp_commands", {"max_junk": 3}, b"NOOP\r\n" * 4),
+        ("smtp_errors", {"max_errors": 2}, b"WHAT\r\n" * 3),
+        ("smtp_command_bytes", {}, b"EHLO " + b"x" * 3000),
+        ("smtp_mail_size", {}, b"EHLO a.example\r\nMAIL FROM:<> SIZE=99999999999\r\n"),
+        ("smtp_mail_size", {}, b"EHLO a.example\r\nBDAT 99999999999 LAST\r\n"),
+        ("smtp_mails_of_session", {"max_transactions": 1}, b"EHLO a.example\r\n" + b"MAIL FROM:<>\r\nRSET\r\n" * 2),
+        (
+            "smtp_null_path_recipients",
+            {},
+            b"HELO a\r\nMAIL FROM:<>\r\n" + b"RCPT TO:<%d@here.example>\r\n" * 2 % (1, 2),
+        ),
+        (
+            "smtp_recipients",
+            {"max_recipients": 1},
+            b"HELO a\r\nMAIL FROM:<a@b.example>\r\n" + b"RCPT TO:<%d@here.example>\r\n" * 2 % (1, 2),
+        ),
+    ],
+)
+async def test_a_bound_that_a_reply_tells_of_is_counted(open_server, connect, name, limits, octets):
+    metrics = Metrics()
+    client = await connect(await open_server(Limits(**limits), metrics=metrics))
+    await client.reply()
+    client.send(octets)
+    await until(lambda: bound(metrics, name))
+
+    assert 1 == bound(metrics, name)

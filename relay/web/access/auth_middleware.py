@@ -73,7 +73,7 @@ class Authenticator:
         self.ctx = ctx
         self.stream_context = stream_context
         limits, count = ctx.limits, ctx.metrics.count_bound
-        self.rates = RequestRates(limits)
+        self.rates = RequestRates(limits, count)
         bounds = {"key": limits.waits_per_key, "user": limits.waits_per_user, "peer": limits.waits_per_peer}
         self.waits = Shares("http_waits", total=limits.max_waits, bounds=bounds, count=count)
         most = limits.max_bytes_in_flight
@@ -87,8 +87,8 @@ class Authenticator:
             _require_text(scope)
             if scope["path"].startswith(_NEEDS_KEY):
                 await self._identify(scope, answer)
-            most = self.ctx.limits.max_body_bytes
-            await app(scope, bounded(scope, receive, most=most), answer.send)
+            most, count = self.ctx.limits.max_body_bytes, self.ctx.metrics.count_bound
+            await app(scope, bounded(scope, receive, most=most, count=count), answer.send)
         except Exception as error:
             if answer.has_started:
                 raise

@@ -80,7 +80,7 @@ def _own_agent(tx: Tx, principal: Principal, address: str) -> Agent | StoreError
     return agent if principal.key.agent in {None, agent.address} else AgentNotFound()
 
 
-def web_context(request: Request) -> WebContext:
+async def web_context(request: Request) -> WebContext:
     """The context of the application that handles *request*."""
     ctx: WebContext = request.state.ctx
     return ctx

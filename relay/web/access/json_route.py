@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from relay.web.access.dependencies import RequestAuth, check_of
 from relay.web.answers.bodies import may_carry
-from relay.web.answers.json_bounds import parsed_json
+from relay.web.answers.json_bounds import TooManyValues, parsed_json
 from relay.web.answers.problems import claims_json
 from relay.web.http.limits import SMALL_BODY
 
@@ -71,6 +71,10 @@ async def _read(request: Request) -> None:
         raise HTTPException(400) from error
     if body:
         is_json = claims_json(request)
-        value = await parsed_json(body, is_json=is_json)
+        try:
+            value = await parsed_json(body, is_json=is_json)
+        except TooManyValues:
+            request.state.ctx.metrics.count_bound("http_json_values")
+            raise
         if is_json:
             request._json = value  # noqa: SLF001 (Request.json() keeps there what it parsed)

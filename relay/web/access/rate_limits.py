@@ -4,6 +4,7 @@ For invalid keys and sign-ins by client address.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 from relay.web.access.dependencies import Principal
@@ -18,7 +19,9 @@ _MAX_ENTRIES: Final = 10_000  # valid keys that are remembered
 class RequestRates:
     """The rate limits of one process."""
 
-    def __init__(self, limits: ApiLimits) -> None:
+    def __init__(self, limits: ApiLimits, count: Callable[[str], None] = lambda _: None) -> None:
+        """*count* is called with the name of a limit that was reached."""
+        self._count = count
         self._keys = Buckets("key", limits.rate_per_key)
         self._users = Buckets("user", limits.rate_per_user)
         self._failures = Buckets("failed-keys", limits.failed_keys_per_peer)
@@ -36,7 +39,7 @@ class RequestRates:
             self._valid_keys.popitem(last=False)
         bounds = [(self._keys, principal.key.id), (self._users, principal.user.id)]
         bounds = [(buckets, name) for buckets, name in bounds if buckets.quota]
-        _require_quota([buckets.state(name, now) for buckets, name in bounds])
+        self._require_quota([buckets.state(name, now) for buckets, name in bounds])
         return fields([buckets.take(name, now) for buckets, name in bounds])
 
     def check_peer(self, peer: str, key_hash: str, now: float) -> None:
@@ -46,7 +49,7 @@ class RequestRates:
         cannot lock out its owner by guessing.
         """
         if self._failures.quota and key_hash not in self._valid_keys:
-            _require_quota([self._failures.state(peer, now)])
+            self._require_quota([self._failures.state(peer, now)])
 
     def count_failure(self, peer: str, key_hash: str, now: float) -> dict[str, str]:
         """Count an invalid key from *peer*; return the rate limit header fields."""
@@ -60,13 +63,13 @@ class RequestRates:
         """
         if self._sign_ins.quota:
             peer = peer_name(client)
-            _require_quota([self._sign_ins.state(peer, now)])
+            self._require_quota([self._sign_ins.state(peer, now)])
             self._sign_ins.take(peer, now)
 
-
-def _require_quota(states: list[BucketState]) -> None:
-    short = [each for each in states if each.left < 1]
-    if short:
-        first = short[0]
-        words = f"the limit is {first.quota} requests a minute (policy {first.policy!r})"
-        raise RateLimited(words, headers=fields(states), seconds=max(each.seconds for each in short))
+    def _require_quota(self, states: list[BucketState]) -> None:
+        short = [each for each in states if each.left < 1]
+        if short:
+            first = short[0]
+            self._count(f"http_rate_of_{first.policy.replace('-', '_')}")
+            words = f"the limit is {first.quota} requests a minute (policy {first.policy!r})"
+            raise RateLimited(words, headers=fields(states), seconds=max(each.seconds for each in short))

@@ -31,7 +31,7 @@ def takes_bytes(most: int) -> Callable[[Endpoint], Endpoint]:
     return mark
 
 
-def bounded(scope: Scope, receive: Receive, *, most: int) -> Receive:
+def bounded(scope: Scope, receive: Receive, *, most: int, count: Callable[[str], None] = lambda _: None) -> Receive:
     """Wrap *receive*: raise 413 as soon as the body exceeds the limit of its route.
 
     Bodies of GET and HEAD are not limited: they have no meaning (RFC 9110 §9.3.1) and no route reads
@@ -50,6 +50,7 @@ def bounded(scope: Scope, receive: Receive, *, most: int) -> Receive:
             taken += len(message.get("body", b""))
             if taken <= allowed:
                 return message
+        count("http_body_bytes")
         # While reading a body FastAPI passes on HTTPException and turns other exceptions into 400.
         raise HTTPException(413)
 

@@ -19,11 +19,15 @@ _MAX_QUOTES: Final = 4 * (MAX_COMMAS + 2)  # at most two strings to each comma, 
 _PIECE: Final = 65_536  # bytes scanned at a time: other threads run in between
 
 
+class TooManyValues(RequestValidationError):
+    """A body consists of more values than any request needs."""
+
+
 async def parsed_json(body: bytes, *, is_json: bool) -> Any:
     """The value of *body*; None without parsing it unless *is_json*.
 
-    Raises RequestValidationError for a body of too many values or malformed JSON, HTTPException 400 for a body that
-    cannot be decoded.
+    Raises TooManyValues, RequestValidationError for malformed JSON, HTTPException 400 for a body that cannot be
+    decoded.
     """
     work = _parsed if is_json else require_few_values
     return await by_size(len(body), lambda: work(body))
@@ -43,7 +47,7 @@ def _parsed(body: bytes) -> Any:
 
 
 def require_few_values(body: bytes) -> None:
-    """Raise RequestValidationError if *body* has too many values, HTTPException 400 if it is no UTF-8."""
+    """Raise TooManyValues if *body* has too many values, HTTPException 400 if it is no UTF-8."""
     if b"\0" in body:  # UTF-16 or UTF-32, in which commas and quotes cannot be told by their bytes
         raise HTTPException(400)
     if body.count(b",") > MAX_COMMAS and _has_many_commas(body):
@@ -90,5 +94,5 @@ def _require_few_fields(value: Any) -> None:
             waiting += [((*at, place), inner) for place, inner in enumerate(each) if isinstance(inner, dict | list)]
 
 
-def _invalid(at: tuple[str | int, ...], problem: str) -> RequestValidationError:
-    return RequestValidationError([{"type": "too_many", "loc": ("body", *at), "msg": problem, "input": None}])
+def _invalid(at: tuple[str | int, ...], problem: str) -> TooManyValues:
+    return TooManyValues([{"type": "too_many", "loc": ("body", *at), "msg": problem, "input": None}])

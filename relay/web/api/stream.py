@@ -84,7 +84,7 @@ def make_stream_context(ctx: WebContext) -> StreamContext:
     )
 
 
-def request_stream_context(request: Request) -> StreamContext:
+async def request_stream_context(request: Request) -> StreamContext:
     """The StreamContext of the application that handles *request*."""
     stream_context: StreamContext = request.state.stream_context
     return stream_context

@@ -28,6 +28,7 @@ from relay.web.http.pool import ConnectionPhase, ConnectionPool
 _PROGRESS_BYTES: Final = 262_144  # a body that brings this many bytes within the time limit gets the limit again
 _LINGER_SECONDS: Final = 2.0
 _KINDS: Final = {431: HEAD_TOO_LARGE}
+_BOUNDS: Final = {HEAD_TOO_LARGE: "http_head_bytes", REQUEST_TIMEOUT: "http_time"}
 
 
 class _Reader(h11.Connection):
@@ -159,12 +160,15 @@ class HttpConnection(H11Protocol):
         elif self.conn.their_state is h11.SEND_BODY or self._has_partial_head():
             self._reject(REQUEST_TIMEOUT)
         else:
+            self.pool.count(_BOUNDS[REQUEST_TIMEOUT])
             self.transport.abort()  # the client sent no request
 
     def _reject(self, kind: Kind, *, linger: bool = True) -> None:
         """Send a problem document if a response is still possible, then close."""
         self._rejected = True
         self._cancel(self._request_timer)
+        if kind in _BOUNDS:
+            self.pool.count(_BOUNDS[kind])
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             self._write(early_problem(kind, base_url=self.base_url, headers={"Connection": "close"}))
         if self.cycle is not None:

@@ -41,6 +41,8 @@ class TrustedProxies:
 
     def trusts(self, client: Sequence[str | int] | None) -> bool:
         """Whether *client*, the peer of a connection, is a trusted proxy."""
+        if not self._networks:
+            return False
         address = _address(str(client[0])) if client else None
         return address is not None and self._is_proxy(address)
 

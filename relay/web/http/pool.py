@@ -41,7 +41,7 @@ class ConnectionPool:
 
     def __init__(self, limits: ApiLimits, count: Callable[[str], None]) -> None:
         self._limits = limits
-        self._count = count  # a bound that was reached
+        self.count = count  # a bound that was reached
         self._entries: dict[Pooled, _Entry] = {}
         self._peers: dict[str, dict[Pooled, None]] = {}
         self._phases: dict[ConnectionPhase, dict[Pooled, None]] = {
@@ -55,10 +55,10 @@ class ConnectionPool:
         """Add *connection*, dropping another one at a bound; False if there is none to drop."""
         held = self._peers.get(peer, {})
         if not is_proxy and len(held) >= self._limits.max_connections_per_peer:
-            self._count("http_connections_per_peer")
+            self.count("http_connections_per_peer")
             has_place = self._drop_of(held)
         elif self._is_full(holds=bool(held), is_proxy=is_proxy):
-            self._count("http_connections")
+            self.count("http_connections")
             has_place = self._drop_any()
         else:
             has_place = True

@@ -11,11 +11,13 @@ from starlette.types import ASGIApp
 
 from relay.listening import cannot_listen
 from relay.web.http.connection import connection_class
+from relay.web.http.in_turn import InTurn
 from relay.web.http.limits import DEFAULTS, ApiLimits
 from relay.web.http.peers import TrustedProxies
 from relay.web.http.pool import ConnectionPool
 from relay.web.http.required_parts import check_http_libraries
 
+_BACKLOG: Final = 4096  # connections the kernel keeps for accept; with too few it drops those of other peers
 _KEEP_ALIVE_SECONDS: Final = 75
 _STOP_SECONDS: Final = 0.1
 _DATE_SECONDS: Final = 1
@@ -85,7 +87,7 @@ class WebServer:
         count_bound: Callable[[str], None] = lambda _: None,
     ) -> None:
         check_http_libraries()
-        proxied = TrustedProxies(app, limits.trusted_proxies)
+        proxied = TrustedProxies(InTurn(app), limits.trusted_proxies)
         pool = ConnectionPool(limits, count_bound)
         config = uvicorn.Config(
             proxied,
@@ -97,6 +99,7 @@ class WebServer:
             lifespan="off",
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            backlog=_BACKLOG,
         )
         self._server = _Server(config)
         self._on_stop = on_stop
