@@ -4,7 +4,10 @@ import pytest
 
 from relay.mail.headers import split_headers
 from relay.mail.parse import attachment, parse
+from relay.mail.reply.forward import is_forward
+from relay.mail.reply.preview import preview
 from relay.mail.reply_text import reply_text
+from relay.mail.signin.codes import find_codes
 from relay.mail.summary import summarise
 from tests.cost import SECOND, cost
 from tests.mail.letters import mail
@@ -84,9 +87,10 @@ def test_a_hostile_mail_costs_less_than_a_second_of_an_ordinary_machine(name):
 def read(raw):
     """All that is read of a mail for its event."""
     fields = split_headers(raw)
-    summarise(fields)
+    summary = summarise(fields)
     letter = parse(raw, fields)
-    reply_text(letter.text)
+    preview(reply_text(letter.text, forwarded=is_forward(summary.subject)))
+    find_codes(summary.subject, letter.text)
 
 
 def test_parts_beyond_the_bounds_are_said():

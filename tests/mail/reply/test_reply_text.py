@@ -108,3 +108,48 @@ def test_something_is_always_left(lines):
     text = "\n".join(lines)
 
     assert bool(text.strip()) is bool(reply_text(text))
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "",
+                "Two words",
+                "On 3 May 2026 I came.",
+                "From: Berlin",
+                "To: Paris",
+                "Date: 3 May 10:00",
+                "It is 5 > 3",
+                "1. yes",
+                "- no",
+            ]
+        )
+    )
+)
+def test_lines_without_an_address_a_verb_and_a_quote_stay(lines):
+    text = "\n".join(lines)
+
+    assert text.strip() == reply_text(text)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "Yes.",
+                "At ten.",
+                "On Tuesday I can come",
+                "1. yes",
+                "From: Berlin",
+                "See below:",
+                "From my side, all is well",
+            ]
+        ),
+        min_size=1,
+    )
+)
+def test_no_line_above_an_attribution_is_lost(lines):
+    text = "\n".join(lines)
+
+    assert text == reply_text(f"{text}\nOn Mon, 1 Jan 2026 at 10:00, Bob <bob@example.com> wrote:\n> When?\n")
