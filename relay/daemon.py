@@ -20,7 +20,7 @@ from relay.delivery.trial import Trial, try_webhook
 from relay.directory.agents import make_secret
 from relay.dns.addresses import AddressLookup
 from relay.dns.cache import FreshResolver
-from relay.errors import Misconfigured
+from relay.errors import Misconfigured, UnknownRecipient
 from relay.gauges import watch_parts
 from relay.inbound.admit import admit
 from relay.inbound.receive import receive
@@ -66,6 +66,7 @@ from store.database.migrate import read_state
 from store.database.pg_listener import listener_for
 from store.directory.agents import POSTMASTER, ensure_operator_postmaster
 from store.directory.domains import ensure_shared_domain
+from store.directory.hosted import remember_domains
 from store.engine import Store
 from store.errors import StoreError, Unavailable
 from store.outbound.unconfirmed import end_leases
@@ -250,6 +251,7 @@ class Daemon:
         ensure_operator_postmaster(tx, secret=make_secret(POSTMASTER, master=self.master, now=now), now=now)
         if self._settings.shared_domain:
             ensure_shared_domain(tx, self._settings.shared_domain, now=now)
+        remember_domains(tx, now=now)
         return read_state(tx.connection).found
 
     async def _begin_delivery(self, stack: contextlib.AsyncExitStack) -> None:
@@ -359,7 +361,11 @@ class Daemon:
 
     async def _admit(self, address: Address) -> Recipient:
         self._health.require_own()
-        return await admit(address, store=self.store, routes=self._receive_context.routes)
+        try:
+            return await admit(address, store=self.store, routes=self._receive_context.routes)
+        except UnknownRecipient:
+            await self._health.require_domains()
+            raise
 
     async def _receive(self, envelope: Envelope, spool: Spool, recipients: Sequence[Recipient]) -> Sequence[str]:
         loop = asyncio.get_running_loop()

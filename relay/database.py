@@ -18,6 +18,7 @@ from relay.signing.secrets import master_key
 from store.database import migrate
 from store.database.connect import database_file, open_store, place_of
 from store.database.sqlite_file import move_logs_aside
+from store.directory.users import has_users
 from store.engine import Store
 from store.errors import InvalidValue, Unusable
 
@@ -59,7 +60,7 @@ def make_database(settings: Settings, *, now: datetime, is_new: bool = False) ->
             _bring_up_to_date(store, may_migrate=True, may_make=True)
             if not _belongs_to_a_key(store):
                 make_master_secret(settings)
-            require_own_key(store, settings, now=now)
+            require_own_key(store, settings, now=now, may_make=True)
     return store
 
 
@@ -69,7 +70,7 @@ def require_store(settings: Settings) -> None:
         _require_file(settings)
 
 
-def require_own_key(store: Store, settings: Settings, *, now: datetime) -> None:
+def require_own_key(store: Store, settings: Settings, *, now: datetime, may_make: bool = False) -> None:
     """Check that the master key of the settings is the one that *store* was made with.
 
     Writes the check value where it is missing; completes a rotation that was interrupted. Raises Misconfigured.
@@ -79,12 +80,22 @@ def require_own_key(store: Store, settings: Settings, *, now: datetime) -> None:
     if not is_own and has_own_secret_file(settings):
         is_own = _finish_rotation(store, settings)
     elif is_own and not is_known:
+        _require_rows(store, may_make=may_make)
         is_own = store.run(lambda tx: adopt_master(tx, master, now=now))
     if not is_own:
         place = place_of(store.engine.url)
         raise Misconfigured(
             f"{settings.secret_place} is not the master key of the store {place}: put back the key it was made with"
         )
+
+
+def _require_rows(store: Store, *, may_make: bool) -> None:
+    """Raise Misconfigured: the tables are there and all are empty, so this is no store, or one that lost its rows."""
+    with store.snapshot() as tx:
+        if may_make or needs_master(tx) or has_users(tx):
+            return
+    place = place_of(store.engine.url)
+    raise Misconfigured(f"the database {place} has tables and no rows: restore a backup, or {_INIT}")
 
 
 def _finish_rotation(store: Store, settings: Settings) -> bool:

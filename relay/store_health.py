@@ -11,10 +11,11 @@ import structlog
 from relay.clock import Clock
 from relay.clock_watch import ClockWatch
 from relay.settings import Settings
-from relay.signing.master_check import is_master_of
+from relay.signing.master_check import has_check, is_master_of
 from relay.signing.secrets import MasterKey
 from relay.spool import spool_fault
 from store.database.connect import database_file
+from store.directory.hosted import has_lost_domains
 from store.engine import Store
 from store.errors import StoreError, Unavailable, words_of
 from store.facts import PROBE, probe, read_fact
@@ -22,6 +23,7 @@ from store.transaction import Tx
 
 LOOK_EVERY: Final = timedelta(seconds=5)
 ANSWER_SECONDS: Final = 1.5  # a readiness check is answered within 2 s
+_LOST: Final = "the database has no verified domain, and had one: restore the store's rows from a backup"
 _OTHER: Final = "the database holds the store of another master key"
 log = structlog.get_logger("relay.daemon")
 
@@ -38,7 +40,7 @@ class StoreHealth:
         self._least = settings.min_free_bytes
         file = database_file(settings.database)
         self._places = [settings.data_dir, *([file.parent] if file is not None else [])]
-        self._is_own = True
+        self._fault: str | None = None  # why the store is not the own one, at the last look
         self._trouble: str | None = None  # as logged last
 
     async def is_good(self) -> bool:
@@ -54,22 +56,30 @@ class StoreHealth:
         await self.is_good()
 
     def require_own(self) -> None:
-        """Raise Unavailable: at the last look the database held the store of another master key."""
-        if not self._is_own:
-            raise Unavailable(_OTHER)
+        """Raise Unavailable: at the last look the store was another master key's, or had lost its domains."""
+        if self._fault is not None:
+            raise Unavailable(self._fault)
 
     async def _refusal(self) -> str | None:
         try:
-            self._is_own = await self._store.write(self._probe, within=ANSWER_SECONDS)
+            self._fault = await self._store.write(self._probe, within=ANSWER_SECONDS)
         except StoreError as error:
             return words_of(error)
-        return None if self._is_own else _OTHER
+        return self._fault
 
-    def _probe(self, tx: Tx) -> bool:
+    async def require_domains(self) -> None:
+        """Raise Unavailable: the store lost its domains, so that no recipient can be called unknown."""
+        if await self._store.read_on_loop(has_lost_domains):
+            raise Unavailable(_LOST)
+
+    def _probe(self, tx: Tx) -> str | None:
+        """Test a write; why the store is not the daemon's own, or None."""
         now, written = self._clock.now(), read_fact(tx, PROBE)
         self._clock_watch.note_written(written.at if written else None, now)
         probe(tx, now=now)
-        return is_master_of(tx, self._master)
+        if not has_check(tx) or not is_master_of(tx, self._master):
+            return _OTHER
+        return _LOST if has_lost_domains(tx) else None
 
     def _lack_of_room(self) -> str | None:
         for place in self._places:

@@ -10,6 +10,7 @@ from store.schema.facts import store_facts
 from store.transaction import Tx
 
 MASTER_CHECK: Final = "master_check"  # HMAC of a fixed text under the master key (relay/signing/master_check.py)
+HOSTED: Final = "hosted"  # since when a domain is verified here; store/directory/hosted.py
 LAST_BACKUP: Final = "last_backup"  # when `mailseal backup` last copied the store
 PROBE: Final = "probe"  # a value that changes whenever the relay tests whether it can write
 _PROBE: Final = (

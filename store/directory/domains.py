@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, and_, delete, func, insert, or_, select, update
 
+from store.directory.hosted import forget_domains, remember_domains
 from store.errors import DomainHasAgents, DomainNotAvailable, DomainNotFound, InvalidValue
 from store.names import normalise_domain
 from store.records.mail import Domain, Page
@@ -118,6 +119,7 @@ def verify_domain(tx: Tx, user_id: str, name: str, *, now: datetime) -> Domain:
     first_time = func.coalesce(domains.c.verified_at, now)
     if tx.execute(owned.values(user_id=user_id, verified_at=first_time)).rowcount == 0:
         raise DomainNotAvailable(f"{claimed.domain} was verified by another user")
+    remember_domains(tx, now=now)
     return lookup_domain(tx, user_id, name)
 
 
@@ -139,6 +141,7 @@ def delete_domain(tx: Tx, user_id: str, name: str) -> None:
     disowned = update(domains).where(domains.c.name == claimed.domain, domains.c.user_id == user_id)
     tx.execute(disowned.values(user_id=None, verified_at=None))
     forget_if_unused(tx, claimed.domain)
+    forget_domains(tx)
 
 
 def forget_if_unused(tx: Tx, domain: str) -> bool:

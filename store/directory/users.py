@@ -72,6 +72,11 @@ def list_users(tx: Tx) -> list[User]:
     return [_user(row) for row in tx.execute(select(*_COLUMNS).order_by(users.c.created_at, users.c.id))]
 
 
+def has_users(tx: Tx) -> bool:
+    """Whether any user exists."""
+    return tx.execute(select(users.c.id).limit(1)).first() is not None
+
+
 def _create(tx: Tx, subject: str | None, email: str, *, name: str | None, now: datetime) -> User:
     user_id = new_user_id()
     made = User(id=user_id, email=email, name=_shown(name or ""), subject=subject or LOCAL + user_id, created_at=now)

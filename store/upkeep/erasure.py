@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, Table, and_, delete, func, select, union, update
 
 from store.directory.domains import forget_if_unused
+from store.directory.hosted import forget_domains
 from store.errors import UserNotFound
 from store.mail.body_gc import forget_bodies, forget_chunks
 from store.schema.digests import received_digests
@@ -81,6 +82,7 @@ def delete_user_data(tx: Tx, user_id: str) -> dict[str, int]:
     for name in names:
         gone[domains.name] += _give_up(tx, user_id, name)
     _delete(tx, users, users.c.id == user_id, gone)
+    forget_domains(tx)
     return {str(table): count for table, count in gone.items()}  # SQLAlchemy's names are a subclass of str
 
 

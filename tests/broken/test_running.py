@@ -81,7 +81,16 @@ def file_for_spool(relay: Relay) -> Iterator[None]:
     spool.unlink()
 
 
+@contextmanager
+def domains_lost(relay: Relay) -> Iterator[None]:
+    """The rows of the domains are gone, and no program gave them up."""
+    relay.place.execute("UPDATE domains SET verified_at = NULL")
+    yield
+    relay.place.execute("UPDATE domains SET verified_at = created_at")
+
+
 LOSSES = [
+    Loss("domains_lost", domains_lost, "no verified domain, and had one", ("daemon", "503")),
     Loss("store_removed", without_file, "mailseal.db is gone", ("database", "there is no")),
     Loss("store_replaced", another_file, "was replaced by another file", ("database", "is empty")),
     Loss("store_of_another_key", another_key, "another master key", ("store's master key", "not the key")),

@@ -69,6 +69,11 @@ def damage_store(place: Place) -> None:
     place.database.write_bytes(b"no database " * 500)
 
 
+def empty_tables(place: Place) -> None:
+    for table in ("store_facts", "agent_secrets", "domain_claims", "agents", "domains", "users"):
+        place.execute(f"DELETE FROM {table}")
+
+
 def move_store(place: Place) -> None:
     engine = open_engine(place.url())
     mark_moved(engine, to="postgresql://db.example/mail", now=datetime(2026, 11, 23, tzinfo=UTC))
@@ -117,6 +122,7 @@ STARTS = [
     Start("store_missing", lose_store, "the store {data}/mailseal.db is gone", ("database", "there is no")),
     Start("store_empty", empty_store, "the store {data}/mailseal.db is empty", ("database", "is empty")),
     Start("no_store", lose_all, "there is no store at {data}/mailseal.db", ("database", "there is no")),
+    Start("tables_empty", empty_tables, "has tables and no rows: restore a backup"),
     Start("store_damaged", damage_store, "file is not a database", ("database", "file is not a database")),
     Start("store_moved", move_store, "was moved to postgresql://db.example/mail", ("database", "was moved to")),
     Start("store_read_only", lock_store, "{data}/mailseal.db cannot be used: attempt to write a readonly database"),
