@@ -275,6 +275,7 @@ class Daemon:
             retry_seconds=settings.webhook_retry_seconds,
             heavy=asyncio.Semaphore(_HEAVY_MAILS),
             count=self._metrics.count_attempt,
+            count_bound=self._metrics.count_bound,
         )
         dispatcher = Dispatcher(
             self._delivery_context,

@@ -36,6 +36,7 @@ _LABELS: Final[dict[type[Outcome], AttemptOutcome]] = {
     Dead: "dead",
     EndpointGone: "gone",
 }
+LOST: Final = "given up: each attempt ended without a result"
 UNRECORDABLE: Final = "the answer could not be recorded"
 log = structlog.get_logger("relay.delivery")
 
@@ -67,6 +68,10 @@ EventSubject = InboundSubject | OutboundSubject
 """The message that an event reports on."""
 
 
+def uncounted(_bound: str) -> None:
+    """Count no bound."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryContext:
     """Collaborators of delivery, joined once at the start."""
@@ -79,6 +84,7 @@ class DeliveryContext:
     retry_seconds: Sequence[float]
     heavy: asyncio.Semaphore  # bounds the large mails in memory
     count: Callable[[AttemptOutcome, float], None]  # with the seconds since the event
+    count_bound: Callable[[str], None] = uncounted
 
 
 async def read_endpoint(agent: str, *, ctx: DeliveryContext) -> Endpoint:
@@ -198,6 +204,16 @@ async def record(
     ctx.count(_LABELS[type(decided)], (now - delivery.created_at).total_seconds())
     _log_outcome(claim, tried, decided)
     return decided
+
+
+async def give_up(claim: Claim, *, ctx: DeliveryContext) -> None:
+    """End a delivery whose claims were lost again and again: what is posted, or its posting, ends the worker."""
+    now = ctx.clock.now()
+    tried = Attempt(at=now, duration_ms=0, status=None, error=LOST)
+    await ctx.store.write(lambda tx: settle_dead(tx, claim, tried, now=now))
+    ctx.count_bound("delivery_claims")
+    ctx.count("dead", (now - claim.delivery.created_at).total_seconds())
+    _log_outcome(claim, tried, Dead(LOST))
 
 
 def _settle(tx: Tx, claim: Claim, tried: Attempt, decided: Outcome, *, url: str, now: datetime) -> None:

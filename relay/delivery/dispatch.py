@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from relay.delivery.attempt import DeliveryContext, Endpoint, EventSubject, attempt, read_endpoint, read_subjects
+from relay.delivery.attempt import DeliveryContext, Endpoint, EventSubject, attempt, give_up, read_endpoint, read_subjects
 from relay.delivery.outcome import EndpointGone
 from relay.errors import RelayError
 from relay.tasks import TaskSet
@@ -23,6 +23,7 @@ from store.wake import DELIVERIES
 SWEEP_SECONDS: Final = 1.0  # the longest delay of a delivery that another process created
 _LEAST_SWEEP_SECONDS: Final = 0.02
 _LEASE_SLACK_SECONDS: Final = 10.0
+MOST_LOST_CLAIMS: Final = 20  # a delivery that ends its worker each time must not do so for ever
 _BATCH: Final = 4  # one claim query fetches this many times the posts in flight
 
 log = structlog.get_logger("relay.delivery")
@@ -112,6 +113,9 @@ class Dispatcher:
         endpoint = await read_endpoint(queue.agent, ctx=self._ctx)
         subjects = await read_subjects(claims, ctx=self._ctx)
         for claim in claims:
+            if claim.lost >= MOST_LOST_CLAIMS:
+                await give_up(claim, ctx=self._ctx)
+                continue
             await queue.slots.acquire()
             subject = subjects.get(claim.delivery.message_id or "")
             if subject is not None and not self._tasks.is_closed and not queue.gone and not self._is_stale(claim):

@@ -64,7 +64,7 @@ _COUNTED: Final = {
 _DELIVERED: Final = _PENDING.values(status="delivered", settled_at=bindparam("settled"), **_COUNTED)
 _RETRY: Final = _PENDING_CLAIM.values(due_at=bindparam("due"), **_COUNTED)
 _DEAD: Final = _PENDING_CLAIM.values(status="dead", settled_at=bindparam("settled"), **_COUNTED)
-_RELEASED: Final = _PENDING_CLAIM.values(due_at=bindparam("due"))
+_RELEASED: Final = _PENDING_CLAIM.values(due_at=bindparam("due"), claims=deliveries.c.claims - 1)
 
 
 def enqueue(
@@ -149,7 +149,7 @@ def settle_dead(tx: Tx, claim: Claim, attempt: Attempt, *, now: datetime) -> Non
 
 
 def release(tx: Tx, claim: Claim, *, now: datetime) -> None:
-    """Return a claim without an attempt: the delivery is due now."""
+    """Return a claim without an attempt: the delivery is due now, and the claim does not count as lost."""
     tx.execute(_RELEASED, {"delivery": claim.delivery.id, "claim": claim.number, "due": now})
 
 
@@ -223,13 +223,13 @@ def list_deliveries_of_message(tx: Tx, message_id: str) -> list[Delivery]:
 
 
 def replay(tx: Tx, delivery_id: str, *, now: datetime) -> Delivery:
-    """Make a settled delivery due now, attempts reset to 0, under the same event id.
+    """Make a settled delivery due now, attempts and claims reset to 0, under the same event id.
 
     Raises DeliveryNotFound. Raises NotReplayable: it is pending.
     """
     get_delivery(tx, delivery_id)
     settled = update(deliveries).where(deliveries.c.id == delivery_id, deliveries.c.status != "pending")
-    if tx.execute(settled.values(status="pending", attempts=0, due_at=now, settled_at=None)).rowcount == 0:
+    if tx.execute(settled.values(status="pending", attempts=0, claims=0, due_at=now, settled_at=None)).rowcount == 0:
         raise NotReplayable
     delivery = get_delivery(tx, delivery_id)
     tx.wake(DELIVERIES + delivery.agent)

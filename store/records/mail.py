@@ -213,3 +213,8 @@ class Claim:
     delivery: Delivery
     number: int  # fencing token: settling with an older claim has no effect
     until: datetime
+
+    @property
+    def lost(self) -> int:
+        """Earlier claims of which neither an attempt nor a release is recorded: their workers died, mostly."""
+        return self.number - 1 - self.delivery.attempts

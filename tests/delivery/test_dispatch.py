@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import insert
 
 from relay.clock import SystemClock
-from relay.delivery.dispatch import Dispatcher
+from relay.delivery.attempt import LOST
+from relay.delivery.dispatch import MOST_LOST_CLAIMS, Dispatcher
 from relay.signing.secrets import master_key
-from store.mail.deliveries import enqueue, replay
+from store.mail.deliveries import enqueue, release, replay
 from store.schema.inbound import deliveries
 from tests.delivery.way_out import HOOK, LEASE, OTHER, TIMEOUT_SECONDS
 from tests.sink import Reply
@@ -94,6 +95,30 @@ async def test_what_a_dead_worker_had_is_delivered_once_its_lease_is_over(way_ou
 
     assert [mail.id] == [posted.message_id for posted in sink.posted]
     assert "delivered" == (await way_out.delivery(mail.id)).status
+
+
+async def test_a_delivery_that_ends_its_worker_each_time_is_given_up(way_out, sink, clock, hook):
+    mail = await way_out.mail()
+    for _ in range(MOST_LOST_CLAIMS):
+        await way_out.claim()
+        clock.advance(seconds=LEASE.total_seconds())
+    other = await way_out.mail()
+
+    async with way_out.dispatching():
+        await sink.got_about(other.id)
+
+    dead = await way_out.delivery(mail.id)
+    assert ("dead", LOST, [other.id]) == (dead.status, dead.last_error, [posted.message_id for posted in sink.posted])
+
+
+async def test_a_claim_that_was_released_is_not_lost(way_out, sink, clock, hook):
+    mail = await way_out.mail()
+    for _ in range(2 * MOST_LOST_CLAIMS):
+        claim = await way_out.claim()
+        await way_out.store.write(lambda tx, claim=claim: release(tx, claim, now=clock.now()))
+
+    async with way_out.dispatching():
+        await sink.got_about(mail.id)
 
 
 async def test_a_failed_attempt_is_repeated_by_the_table(way_out, sink, clock, hook):

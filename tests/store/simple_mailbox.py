@@ -38,7 +38,7 @@ class Promise:
             self.status = outcome
 
     def replay(self, *, now: datetime) -> None:
-        self.status, self.attempts, self.due_at = "pending", 0, now
+        self.status, self.attempts, self.claims, self.due_at = "pending", 0, 0, now
 
     def shown(self):
         return self.id, self.status, self.attempts, self.last_status, self.last_error

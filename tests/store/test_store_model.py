@@ -234,7 +234,7 @@ class Mail(Twin):
         if how == "untried":
             self.ask(release, claim, now=self.now)
             if promise.status == "pending" and promise.claims == claim.number:
-                promise.due_at = self.now
+                promise.due_at, promise.claims = self.now, promise.claims - 1
             return
         status, error = (204, None) if how == "delivered" else (500, "no" * 150)
         attempt = Attempt(at=self.now, duration_ms=5, status=status, error=error)
