@@ -11,7 +11,15 @@ from typing import Final
 
 import structlog
 
-from relay.delivery.attempt import DeliveryContext, Endpoint, EventSubject, attempt, give_up, read_endpoint, read_subjects
+from relay.delivery.attempt import (
+    DeliveryContext,
+    Endpoint,
+    EventSubject,
+    attempt,
+    give_up,
+    read_endpoint,
+    read_subjects,
+)
 from relay.delivery.outcome import EndpointGone
 from relay.errors import RelayError
 from relay.tasks import TaskSet

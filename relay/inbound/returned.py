@@ -13,12 +13,11 @@ from typing import Final
 
 import structlog
 
-from relay.errors import BadLink, UnknownRecipient
+from relay.errors import UnknownRecipient
+from relay.link_search import find_links
 from relay.mail.envelope import Envelope
-from relay.mail.link_tokens import find_link_tokens, may_hold_link_tokens
-from relay.signing.link import ReviewLink, SignInLink, nonce_hash, read_link
+from relay.signing.link import ReviewLink, SignInLink, nonce_hash
 from relay.spool import Spool
-from relay.threads import by_size
 from store.directory.reserved import is_relays_local
 from store.directory.used_links import revoke_link
 from store.engine import Store
@@ -26,8 +25,6 @@ from store.outbound.returned_letters import letter_of_link, letter_of_nonce, lin
 from store.records.mail import Recipient
 from store.transaction import Tx
 
-_AT_ONCE: Final = 64 * 1024  # bytes in which tokens are looked for on the event loop; larger mails in a thread
-_SEARCHED_AT_ONCE: Final = 4 * 1024  # the same of the search that decodes, which takes many times as long
 _REPORT_BYTES: Final = 256 * 1024  # of a mail, in which its delivery report is looked for
 _FIELD: Final = re.compile(rb"^(Action|Status|Diagnostic-Code):[ \t]*([^\r\n]{1,300})", re.MULTILINE | re.IGNORECASE)
 _NO_LETTER: Final = "returned"  # in the SMTP reply, where a mail returns a link and no letter
@@ -59,18 +56,11 @@ class Revoked:
 
 async def find_returned(envelope: Envelope, spool: Spool, *, key: bytes, now: datetime) -> Returned:
     """Find the relay's links in a mail. Raises UndecodableMail for more look-alikes than can be checked."""
-    tokens = await _tokens(spool)
-    links = tuple(link for token in sorted(tokens) if (link := _valid(token, key=key, now=now)) is not None)
+    links = await find_links(spool.size, spool.chunks, key=key, now=now)
     nonces = tuple(nonce_hash(rcpt.tag) for rcpt in envelope.rcpt_to if rcpt.tag and is_relays_local(rcpt.local))
     if not links and not nonces:
         return Returned()
     return Returned(links=links, nonces=nonces, detail=_report(spool.head(_REPORT_BYTES)))
-
-
-async def _tokens(spool: Spool) -> set[str]:
-    if not await by_size(spool.size, lambda: may_hold_link_tokens(spool.chunks()), above=_AT_ONCE):
-        return set()
-    return await by_size(spool.size, lambda: find_link_tokens(spool.chunks()), above=_SEARCHED_AT_ONCE)
 
 
 def revoke_returned(tx: Tx, returned: Returned, *, now: datetime) -> list[Revoked]:
@@ -130,14 +120,6 @@ def _bounced(tx: Tx, letter: str, detail: str, *, now: datetime) -> Revoked:
     link_hash, user_id = found
     revoke_link(tx, link_hash, user_id, now + _LONGEST_HOLD)
     return Revoked(letter, "by its sender address", None, user_id)
-
-
-def _valid(token: str, *, key: bytes, now: datetime) -> ReviewLink | SignInLink | None:
-    try:
-        link = read_link(token, key=key)
-    except BadLink:
-        return None
-    return link if link.expires_at > now else None
 
 
 def _report(head: bytes) -> str:

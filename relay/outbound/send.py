@@ -9,12 +9,14 @@ import structlog
 
 from relay.backoff import wait
 from relay.errors import Deferred, OutboundOff
+from relay.link_search import find_links
 from relay.metrics import SendOutcome
 from relay.outbound.context import SendContext
 from relay.outbound.couriers.lease_guard import make_lease_check
 from relay.outbound.local_delivery import deliver_locally, outside
 from relay.outbound.sender_checks import require_not_suppressed, require_verified_domain
 from relay.outbound.wire import compose_late, read_wire, require_intact
+from store.directory.used_links import revoke_link
 from store.errors import SendUnconfirmed, Unavailable
 from store.outbound.handover import Handover, OnFailed, carry_out
 from store.outbound.sending import settle_deferred, settle_failed
@@ -71,9 +73,21 @@ async def _prepare(outgoing: Outgoing, *, ctx: SendContext) -> tuple[OutboundMes
     if message.digest is None:
         message, raw = await compose_late(outgoing, raw, ctx=ctx)
     require_intact(raw, message)
+    if len(recipients) < len(message.all_recipients):
+        await _revoke_links(raw, message, ctx=ctx)
     if recipients and ctx.courier is None:
         raise OutboundOff
     return message, raw, recipients
+
+
+async def _revoke_links(raw: bytes, message: OutboundMessage, *, ctx: SendContext) -> None:
+    """Revoke the relay's links in a mail for agents here, as in each inbound mail, before it is stored for them."""
+    now = ctx.clock.now()
+    links = await find_links(len(raw), lambda: (raw,), key=ctx.master.links, now=now)
+    if not links:
+        return
+    await ctx.store.write(lambda tx: [revoke_link(tx, each.hash, each.user_id, each.expires_at) for each in links])
+    log.warning("links_revoked", message_id=message.id, agent=message.agent, links=len(links))
 
 
 async def send_queued(outgoing: Outgoing, *, ctx: SendContext) -> None:

@@ -1,5 +1,6 @@
 """Nobody writes from a domain that they only say is theirs."""
 
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -9,7 +10,9 @@ from relay.outbound import review
 from relay.outbound.local_delivery import deliver_locally
 from relay.outbound.send import send_queued
 from relay.outbound.submit import OutboundRequest, submit
+from relay.signing.link import SignInLink, read_link, sign_in_token
 from store.directory.agents import get_agent_by_email
+from store.directory.used_links import is_link_used
 from store.errors import DomainUnproven
 from store.mail.messages import get_messages_by_agent
 from store.outbound.outbound import create_outbound_message, create_pending_outbound_message, get_outbound_message
@@ -117,3 +120,21 @@ async def test_whoever_has_proved_the_domain_writes(scene):
     )
 
     assert "queued" == message.status
+
+
+@pytest.mark.parametrize(("to", "is_revoked"), [(BOT, True), (OUTSIDE, False)])
+async def test_a_sign_in_link_in_mail_to_an_agent_here_is_revoked_before_the_mail_is_stored(scene, to, is_revoked):
+    now = scene.clock.now()
+    link = SignInLink(user_id=scene.eve.id, nonce="n" * 22, expires_at=now + timedelta(hours=1))
+    text = f"Look: https://mx.here.example/sign-in/{sign_in_token(link, key=scene.send_context.master.links)}"
+    bot = await scene.store.read(lambda tx: get_agent_by_email(tx, BOT))
+    await submit(bot, OutboundRequest(draft=Draft(to=(to,), subject="hi", text=text)), ctx=scene.send_context)
+    (outgoing,) = await scene.store.write(lambda tx: claim_queued(tx, limit=1, lease=LEASE, now=now))
+
+    await send_queued(outgoing, ctx=scene.send_context)
+
+    hashed = read_link(
+        sign_in_token(link, key=scene.send_context.master.links), key=scene.send_context.master.links
+    ).hash
+    assert is_revoked == await scene.store.read(lambda tx: is_link_used(tx, hashed))
+    assert (1 if is_revoked else 0) == len(list(await scene.arrived()))
