@@ -246,6 +246,7 @@ def _create(tx: "Tx", program: Program, user_id: str, address: str, values: dict
         master=program.master,
         allow=program.settings.webhook_allow_cidrs,
         now=program.now(),
+        letters_domain=program.settings.outbound_from_domain,
         **values,
     )
 

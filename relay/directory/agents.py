@@ -46,10 +46,12 @@ def create_agent(
     name: str = "",
     events: Sequence[str] = agents.DEFAULT_EVENTS,
     on_unverified: str = "deliver",
+    letters_domain: str | None = None,
 ) -> Agent:
     """Create an agent of this user; *mode* None means webhook with a URL, poll without.
 
-    On the shared domain its local part must be a slug. Raises InvalidValue, DomainNotFound, AddressTaken.
+    On the shared domain its local part must be a slug. *letters_domain* is that of MAILSEAL_OUTBOUND_FROM_DOMAIN, whose
+    `agents@` sends for agents of all users. Raises InvalidValue, DomainNotFound, AddressTaken.
     """
     check_webhook(webhook_url, allow=allow)
     check_texts(name=name, events=events, on_unverified=on_unverified)
@@ -57,6 +59,10 @@ def create_agent(
     local, _, domain = normal.rpartition("@")
     if domains.is_shared_domain(tx, domain):
         check_slug(local)
+    if domain == letters_domain and local.partition("+")[0] == SHARED_LOCAL:
+        raise InvalidValue(
+            f"{normal} sends for agents of all users and belongs to the relay: choose another local part"
+        )
     return agents.create_agent(
         tx,
         user_id,

@@ -276,3 +276,15 @@ def test_after_a_rotation_the_old_secret_is_valid_for_a_day(store, make, clock, 
     shown = store.run(lambda tx: read_secrets(tx, BOT, master=master, now=later))
 
     assert (fresh.key_id, valid) == (shown[0]["key_id"], len(shown))
+
+
+@pytest.mark.parametrize("address", ["agents@letters.example", "Agents@letters.example", "agents+eu@letters.example"])
+def test_the_address_that_sends_for_all_users_is_no_agent_s(store, places, address):
+    def unit(tx):
+        user = places.user(tx)
+        places.domain(tx, user, "letters.example")
+        places.agent(tx, user, "agents.bot@letters.example", letters_domain="letters.example")
+        places.agent(tx, user, address, letters_domain="letters.example")
+
+    with pytest.raises(InvalidValue, match="belongs to the relay"):
+        store.run(unit)

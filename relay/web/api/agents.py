@@ -74,7 +74,7 @@ async def make_agent(principal: Admin, ctx: InjectedContext, wanted: AgentReques
     now = ctx.clock.now()
     given = wanted.model_dump(exclude_unset=True)
     address = _address(given, ctx)
-    values = {"mode": None, "webhook_url": None} | given
+    values = {"mode": None, "webhook_url": None, "letters_domain": ctx.send_context.routes.letters_domain} | given
     agent = await ctx.store.write(
         lambda tx: agent_directory.create_agent(
             tx, principal.user.id, address, master=ctx.master, allow=ctx.allow, now=now, **values
