@@ -240,6 +240,7 @@ def _inner_mail(mail: InnerMail) -> dict[str, Any]:
 
 def _inner_attachment(attachment: InnerAttachment) -> dict[str, Any]:
     return {
+        "index": attachment.index,
         "filename": attachment.filename,
         "content_type": attachment.content_type,
         "size": attachment.size,

@@ -1,40 +1,99 @@
-"""Decode and join the parts of a message body, cut to 256 KiB of UTF-8."""
+"""Decode the parts of a message body and join them, cut to 256 KiB of UTF-8."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from relay.mail.coding.uuencode import take_uuencoded
 from relay.mail.decode import clean_text, decode_bytes
+from relay.mail.flowed import unflow
 from relay.mail.part import Leaf
+from relay.mail.plain import plain_text
+from relay.mail.unpack.enriched import ENRICHED_TYPES, enriched_text
 
 BODY_LIMIT: Final = 256 * 1024  # bytes of UTF-8, docs/contract.md §5
 _READ_LIMIT: Final = 4 * BODY_LIMIT  # the widest encoding uses four bytes for a character
+# What a text that shows nothing consists of, with the white space.
+_UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f"
+_UUENCODED: Final = b"begin"
 
 
 @dataclass(frozen=True, slots=True)
 class MailBody:
-    """One decoded body: plain text or HTML."""
+    """Decoded text or HTML."""
 
     text: str  # no control characters, LF line ends
     charset: str  # used to decode the first part
     truncated: bool
 
 
-def join_bodies(found: Sequence[Leaf]) -> MailBody | None:
-    """Join the parts of one body, each on a new line; None if there are no parts."""
-    bodies: list[MailBody] = []
-    size = 0
-    for leaf in found:
-        if size > BODY_LIMIT:
-            break
-        bodies.append(_decode(leaf))
-        size += len(bodies[-1].text)
-    if not bodies:
-        return None
-    pieces = [body.text if body.text.endswith("\n") else body.text + "\n" for body in bodies[:-1] if body.text]
-    text, truncated = cut("".join(pieces) + bodies[-1].text)
-    truncated = truncated or len(bodies) < len(found) or any(body.truncated for body in bodies)
-    return MailBody(text, bodies[0].charset, truncated)
+class BodyReader:
+    """Decodes the text of leaves, each once."""
+
+    def __init__(self) -> None:
+        self._decoded: dict[int, MailBody] = {}
+        self._words: dict[int, MailBody] = {}
+        self._files: dict[int, tuple[tuple[str, bytes], ...]] = {}
+
+    def decoded(self, leaf: Leaf) -> MailBody:
+        """The text of *leaf* as the sender wrote it, without uuencoded files."""
+        if id(leaf) not in self._decoded:
+            self._decoded[id(leaf)] = self._decode(leaf)
+        return self._decoded[id(leaf)]
+
+    def words(self, leaf: Leaf) -> MailBody:
+        """The text of *leaf* as a person reads it."""
+        if id(leaf) not in self._words:
+            body = self.decoded(leaf)
+            text, truncated = cut(_words(leaf, body.text))
+            self._words[id(leaf)] = MailBody(text, body.charset, body.truncated or truncated)
+        return self._words[id(leaf)]
+
+    def is_blank(self, leaf: Leaf) -> bool:
+        """Whether the text of *leaf* shows nothing."""
+        text = self.decoded(leaf).text
+        return not text.strip() or not text.strip(_UNSEEN).translate(_WITHOUT_UNSEEN).strip()
+
+    def files(self, leaf: Leaf) -> tuple[tuple[str, bytes], ...]:
+        """The uuencoded files in the text of *leaf*: name and content."""
+        self.decoded(leaf)
+        return self._files.get(id(leaf), ())
+
+    def join(self, found: Sequence[Leaf], *, words: bool) -> MailBody | None:
+        """Join the parts of one body, each on a new line; None if there are no parts."""
+        bodies: list[MailBody] = []
+        size = 0
+        for leaf in found:
+            if size > BODY_LIMIT:
+                break
+            bodies.append(self.words(leaf) if words else self.decoded(leaf))
+            size += len(bodies[-1].text)
+        if not bodies:
+            return None
+        shown = [body.text for body in bodies if body.text.strip()] or [bodies[-1].text]
+        pieces = [text if text.endswith("\n") else text + "\n" for text in shown[:-1]]
+        text, truncated = cut("".join(pieces) + shown[-1])
+        truncated = truncated or len(bodies) < len(found) or any(body.truncated for body in bodies)
+        return MailBody(text, bodies[0].charset, truncated)
+
+    def _decode(self, leaf: Leaf) -> MailBody:
+        content = leaf.read(_READ_LIMIT)
+        if leaf.content_type == "text/plain" and _UUENCODED in content:
+            content = self._without_files(leaf)
+        text, charset = decode_bytes(content[:_READ_LIMIT], leaf.charset, html=leaf.content_type == "text/html")
+        cleaned, truncated = cut(clean_text(text))
+        return MailBody(cleaned, charset, truncated or len(content) > _READ_LIMIT)
+
+    def _without_files(self, leaf: Leaf) -> bytes:
+        # Latin-1 keeps the bytes; the charset is decoded in what is left.
+        text, files = take_uuencoded(leaf.read().decode("latin-1"))
+        self._files[id(leaf)] = tuple(
+            (name.encode("latin-1", "replace").decode("utf-8", "replace"), content) for name, content in files
+        )
+        return text.encode("latin-1")
+
+
+_WITHOUT_UNSEEN: Final = dict.fromkeys(map(ord, _UNSEEN))
 
 
 def cut(text: str) -> tuple[str, bool]:
@@ -47,8 +106,11 @@ def cut(text: str) -> tuple[str, bool]:
     return data[:BODY_LIMIT].decode("utf-8", "ignore"), True
 
 
-def _decode(leaf: Leaf) -> MailBody:
-    content = leaf.read(_READ_LIMIT)
-    text, charset = decode_bytes(content[:_READ_LIMIT], leaf.charset)
-    cleaned, truncated = cut(clean_text(text))
-    return MailBody(cleaned, charset, truncated or len(content) > _READ_LIMIT)
+def _words(leaf: Leaf, text: str) -> str:
+    if leaf.content_type == "text/html":
+        return plain_text(text)
+    if leaf.content_type in ENRICHED_TYPES:
+        return enriched_text(text)
+    if leaf.parameters.get("format", "").lower() == "flowed":
+        return unflow(text, delsp=leaf.parameters.get("delsp", "").lower() == "yes")
+    return text

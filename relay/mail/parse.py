@@ -4,83 +4,153 @@ Do not call this in the SMTP transaction or on the event loop: a large message t
 milliseconds. Never raises, for any input.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from hashlib import sha256
 from itertools import islice
 from typing import Final
 
-from relay.mail.body import MailBody, cut, join_bodies
-from relay.mail.decode import decode_value
-from relay.mail.headers import Headers, split_headers
-from relay.mail.html_text.read_html import read_html
-from relay.mail.parsed_mail import Attachment, ParsedMail, Part
-from relay.mail.part import Leaf, body_leaves, leaves
-from relay.mail.tree import read_tree
+from relay.mail.body import MailBody, cut
+from relay.mail.contents import File, OpenMail
+from relay.mail.decode import clean_text, decode_bytes, decode_value
+from relay.mail.headers import Headers
+from relay.mail.parsed_mail import Attachment, Calendar, InnerAttachment, InnerMail, ParsedMail, Part
+from relay.mail.part import Leaf
+from relay.mail.unpack.calendar import CALENDAR_TYPES, MAX_BYTES, event_text, read_calendar
 
 MAX_ATTACHMENTS: Final = 1000
 MAX_HEADERS: Final = 1000
+_MAX_INNER_TEXT: Final = 256 * 1024  # characters of the texts of all mails in the mail
+_REPORT_TYPES: Final = frozenset(
+    {
+        "message/delivery-status", "message/global-delivery-status", "message/disposition-notification",
+        "message/global-disposition-notification", "message/feedback-report", "message/tracking-status",
+    }
+)  # fmt: skip
 
 
 def parse(raw: bytes, headers: Headers | None = None) -> ParsedMail:
     """Parse *raw*, a complete message with CRLF line ends."""
-    headers = headers or split_headers(raw)
-    tree = read_tree(raw, headers)
-    found = list(leaves(tree))
-    plain, html = _bodies(found)
-    others = _others(found)
-    text, cut_here = cut(read_html(html.text).text) if plain is None and html else (plain.text if plain else "", False)
-    shown = [body for body in (plain, html) if body]
+    mail = OpenMail(raw, headers)
+    reading = _Reading(mail)
+    text, html = reading.text(mail), mail.reader.join(mail.body.html, words=False)
+    attachments = reading.attachments(html.text if html else "")
     return ParsedMail(
-        text=text,
+        text=text.text,
         html=html.text if html else None,
-        charset_used=shown[0].charset if shown else None,
-        truncated=cut_here or any(body.truncated for body in shown),
-        attachments=tuple(_listed(index, leaf) for index, leaf in enumerate(others[:MAX_ATTACHMENTS])),
-        attachments_truncated=len(others) > MAX_ATTACHMENTS,
-        headers=_header_list(headers),
-        defects=(*_header_defects(headers), *tree.defects, *_leaf_defects(found, len(others))),
+        charset_used=text.charset or (html.charset if html else None),
+        truncated=text.truncated or (html is not None and html.truncated),
+        attachments=attachments,
+        attachments_truncated=len(reading.files) > MAX_ATTACHMENTS,
+        headers=_header_list(mail.headers),
+        defects=tuple(dict.fromkeys((*_header_defects(mail.headers), *reading.defects()))),
+        calendar=_calendar(mail),
     )
 
 
 def attachment(raw: bytes, index: int) -> Part | None:
     """The part listed as ``parse(raw).attachments[index]``; None without such a part."""
-    others = _others(list(leaves(read_tree(raw, split_headers(raw)))))[:MAX_ATTACHMENTS]
-    if not 0 <= index < len(others):
+    if not 0 <= index < MAX_ATTACHMENTS:
         return None
-    leaf = others[index]
-    return Part(content=leaf.read(), content_type=leaf.content_type, filename=leaf.filename)
+    return next((_part(file) for file in islice(OpenMail(raw).listed(), index, index + 1)), None)
 
 
 def attachments(raw: bytes) -> Iterator[Part]:
     """The parts listed in ``parse(raw).attachments``, in the same order."""
-    for leaf in _others(list(leaves(read_tree(raw, split_headers(raw)))))[:MAX_ATTACHMENTS]:
-        yield Part(content=leaf.read(), content_type=leaf.content_type, filename=leaf.filename)
+    return (_part(file) for file in islice(OpenMail(raw).listed(), MAX_ATTACHMENTS))
 
 
-def _bodies(found: Sequence[Leaf]) -> tuple[MailBody | None, MailBody | None]:
-    return join_bodies(body_leaves(found, "text/plain")), join_bodies(body_leaves(found, "text/html"))
-
-
-def _others(found: Sequence[Leaf]) -> list[Leaf]:
-    """All leaves that are not part of the body."""
-    body = {id(leaf) for kind in ("text/plain", "text/html") for leaf in body_leaves(found, kind)}
-    return [leaf for leaf in found if id(leaf) not in body]
-
-
-def _listed(index: int, leaf: Leaf) -> Attachment:
-    size, digest = 0, sha256()
-    for piece in leaf.pieces():
-        size += len(piece)
-        digest.update(piece)
-    return Attachment(
-        index=index,
-        filename=leaf.filename,
-        content_type=leaf.content_type,
-        size=size,
-        sha256=digest.hexdigest(),
-        content_id=leaf.content_id,
-        inline=leaf.inline,
+def _part(file: File) -> Part:
+    return Part(
+        content=file.leaf.read(),
+        content_type=file.leaf.content_type,
+        filename=file.filename,
+        unpacked=file.unpacked,
     )
+
+
+class _Reading:
+    """The texts and the list of files of an open message."""
+
+    def __init__(self, mail: OpenMail) -> None:
+        self._mail = mail
+        self.files = list(mail.listed())
+        self._indexes = {id(file.leaf): index for index, file in enumerate(self.files[:MAX_ATTACHMENTS])}
+        self._left = _MAX_INNER_TEXT
+        self._sizes: dict[int, int] = {}  # by id of the leaf
+
+    def text(self, mail: OpenMail) -> MailBody:
+        """The words of *mail*: of its body, else of what is inside its files."""
+        body = mail.reader.join(mail.body.text, words=True)
+        if body is not None and body.text.strip():
+            return body
+        return self._words_of_files(mail) or body or MailBody("", "", truncated=False)
+
+    def _words_of_files(self, mail: OpenMail) -> MailBody | None:
+        """Where the body says nothing: the words of reports, of TNEF, of mails in the mail, of an invitation."""
+        found = [mail.reader.decoded(leaf).text for leaf in mail.leaves if leaf.content_type in _REPORT_TYPES]
+        found = found or [stream.text for stream in mail.tnef if stream.text.strip()]
+        found = found or [self.text(file.mail).text for file in mail.files if file.mail]
+        found = found or [_event_words(leaf) for leaf in _calendars(mail)[:1]]
+        words = "\n\n".join(text.strip("\n") for text in found if text.strip())
+        if not words:
+            return None
+        text, truncated = cut(words)
+        return MailBody(text, "utf-8", truncated)
+
+    def attachments(self, html: str) -> tuple[Attachment, ...]:
+        """The files as they are listed, of a message with the page *html*."""
+        return tuple(self._listed(index, file, html) for index, file in enumerate(self.files[:MAX_ATTACHMENTS]))
+
+    def _listed(self, index: int, file: File, html: str) -> Attachment:
+        size, digest = 0, sha256()
+        for piece in file.leaf.pieces():
+            size += len(piece)
+            digest.update(piece)
+        self._sizes[id(file.leaf)] = size
+        return Attachment(
+            index=index,
+            filename=file.filename,
+            content_type=file.leaf.content_type,
+            size=size,
+            sha256=digest.hexdigest(),
+            content_id=file.leaf.content_id,
+            inline=_is_shown(file.leaf, html),
+            message=self._inner(file.mail) if file.mail else None,
+        )
+
+    def _inner(self, mail: OpenMail) -> InnerMail:
+        summary = mail.summary
+        text = self.text(mail).text[: self._left]
+        self._left -= len(text)
+        return InnerMail(
+            from_=summary.from_,
+            subject=summary.subject,
+            date=summary.date,
+            text=text,
+            attachments=tuple(self._inner_file(file) for file in mail.files[:MAX_ATTACHMENTS]),
+        )
+
+    def _inner_file(self, file: File) -> InnerAttachment:
+        return InnerAttachment(
+            index=self._indexes.get(id(file.leaf)),
+            filename=file.filename,
+            content_type=file.leaf.content_type,
+            size=self._size(file.leaf),
+            message=self._inner(file.mail) if file.mail else None,
+        )
+
+    def _size(self, leaf: Leaf) -> int:
+        if id(leaf) not in self._sizes:
+            self._sizes[id(leaf)] = sum(map(len, leaf.pieces()))
+        return self._sizes[id(leaf)]
+
+    def defects(self) -> list[str]:
+        """What is wrong in the structure and the encodings."""
+        mail = self._mail
+        found = [*mail.defects, *(defect for leaf in mail.leaves if (defect := leaf.defect)), *mail.limits.defects]
+        if len(self.files) > MAX_ATTACHMENTS:
+            found.append(f"only the first {MAX_ATTACHMENTS} of {len(self.files)} attachments are listed")
+        return found
 
 
 def _header_list(headers: Headers) -> tuple[tuple[str, str], ...]:
@@ -100,8 +170,34 @@ def _header_defects(headers: Headers) -> list[str]:
     return defects
 
 
-def _leaf_defects(found: Sequence[Leaf], others: int) -> list[str]:
-    defects = list(dict.fromkeys(defect for leaf in found if (defect := leaf.defect)))
-    if others > MAX_ATTACHMENTS:
-        defects.append(f"only the first {MAX_ATTACHMENTS} of {others} attachments are listed")
-    return defects
+def _is_shown(leaf: Leaf, html: str) -> bool:
+    """Whether *leaf* belongs to the page *html*: the page refers to it, or it is a picture sent with a page.
+
+    References are by Content-ID or Content-Location (RFC 2392, RFC 2557).
+    """
+    if leaf.content_id and f"cid:{leaf.content_id}" in html:
+        return True
+    if leaf.disposition == "attachment":
+        return False
+    return leaf.place.companion or (leaf.disposition == "inline" and leaf.content_type.startswith("image/"))
+
+
+def _calendars(mail: OpenMail) -> list[Leaf]:
+    return [leaf for leaf in mail.leaves if leaf.content_type in CALENDAR_TYPES]
+
+
+def _calendar(mail: OpenMail) -> Calendar | None:
+    for leaf in _calendars(mail)[:3]:
+        if found := read_calendar(_calendar_text(leaf), method=leaf.parameters.get("method")):
+            return found
+    return None
+
+
+def _event_words(leaf: Leaf) -> str:
+    text = _calendar_text(leaf)
+    calendar = read_calendar(text)
+    return event_text(calendar, text) if calendar else text
+
+
+def _calendar_text(leaf: Leaf) -> str:
+    return clean_text(decode_bytes(leaf.read(MAX_BYTES)[:MAX_BYTES], leaf.charset)[0])

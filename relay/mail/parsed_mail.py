@@ -99,8 +99,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InnerAttachment:
-    """An attachment of a mail in the mail; its bytes are in the bytes of that mail."""
+    """An attachment of a mail in the mail."""
 
+    index: int | None  # of the same file in the attachments of the message; None if it is not listed there
     filename: str | None
     content_type: str
     size: int  # decoded bytes
@@ -125,6 +126,7 @@ class Part:
     content: bytes  # transfer-decoded
     content_type: str
     filename: str | None
+    unpacked: bool = False  # the bytes are inside another part that is listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,12 @@
-"""The leaf parts of a MIME message, and which of them form the body.
+"""The leaf parts of a MIME message, in order, with their places in its structure.
 
 RFC 2046 §5.1, RFC 2387.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from typing import Final
 
 from relay.mail.decode import clean_line
@@ -15,17 +16,27 @@ from relay.mail.tree import Node, Tree
 
 _MAX_CONTENT_ID: Final = 500
 _MAX_BRANCHES: Final = 8
+_TEXT_TYPES: Final = ("text/plain", "text/html")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a part is in the structure of its message."""
+
+    first: bool = False  # no part precedes it
+    companion: bool = False  # a part that the root of a multipart/related refers to, such as a picture
+    direct: bool = False  # a branch of an alternative or the root of a related: its name does not make it a file
+    branches: tuple[tuple[int, int], ...] = ()  # for each enclosing multipart/alternative: its id and the branch number
 
 
 @dataclass(frozen=True)  # without slots: cached properties need a dict
 class Leaf:
     """A part without children: a text, a file, or an embedded message."""
 
-    raw: bytes  # the complete message
+    raw: bytes = field(repr=False)  # the complete message, or the content that was unpacked
     node: Node
-    first: bool  # the first leaf of the message
-    companion: bool  # a non-root part of a multipart/related, such as an image of the HTML page
-    branches: tuple[tuple[int, int], ...]  # for each enclosing multipart/alternative: its id and the branch number
+    place: Place = Place()
+    name: str | None = None  # of an unpacked file, which has no header
 
     def pieces(self) -> Iterator[bytes]:
         """The transfer-decoded bytes, in pieces of about one megabyte."""
@@ -61,19 +72,23 @@ class Leaf:
         return self.node.content_type
 
     @cached_property
-    def _type_parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, str]:
+        """The parameters of the Content-Type."""
         return parse_parameters(self.node.fields.get("content-type", ""))
 
     @property
     def charset(self) -> str | None:
         """The declared charset, or None."""
-        return self._type_parameters.get("charset")
+        return self.parameters.get("charset")
 
     @cached_property
     def filename(self) -> str | None:
         """The file name, safe to write and to show; None without one."""
+        if self.name is not None:
+            return safe_filename(self.name)
         disposition = parse_parameters(self.node.fields.get("content-disposition", ""))
-        return safe_filename(disposition.get("filename") or self._type_parameters.get("name") or "")
+        written = disposition.get("filename") or self.parameters.get("name")
+        return safe_filename(written) if written else None
 
     @property
     def content_id(self) -> str | None:
@@ -87,79 +102,105 @@ class Leaf:
         return first_word(self.node.fields.get("content-disposition", ""))
 
     @property
-    def inline(self) -> bool:
-        """Whether the part is shown in the body.
-
-        True for the disposition ``inline``, or for no disposition and a Content-ID that the body can
-        refer to.
-        """
-        return self.disposition == "inline" or (self.disposition == "" and self.content_id is not None)
-
-    def may_be_body(self, content_type: str) -> bool:
-        """Whether the part can belong to the body of that type (RFC 8621 §4.1.4)."""
-        return (
-            self.content_type == content_type
-            and self.disposition != "attachment"
-            and not self.companion
-            and (self.first or self.filename is None)
-        )
+    def content_location(self) -> str:
+        """The Content-Location (RFC 2557 §4.2); empty without one."""
+        written = self.node.fields.get("content-location", "")[:_MAX_CONTENT_ID]
+        return clean_line(written.encode("utf-8", "replace").decode("utf-8")).strip()
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A node still to be visited, with its position in the tree."""
+class _Waiting:
+    """A node still to be visited."""
 
     node: Node
-    companion: bool
-    branches: tuple[tuple[int, int], ...]
+    place: Place
 
 
-def leaves(tree: Tree) -> Iterator[Leaf]:
-    """The leaves of *tree* in message order. An embedded message is one leaf."""
-    waiting = [_Place(tree.root, companion=False, branches=())]
+def leaves(tree: Tree, numbers: Iterator[int] | None = None) -> Iterator[Leaf]:
+    """The leaves of *tree* in message order. An embedded message is one leaf.
+
+    *numbers* gives an id to each multipart/alternative.
+    """
+    numbers = numbers or count()
+    waiting = [_Waiting(tree.root, Place())]
     first = True
     while waiting:
-        place = waiting.pop()
-        if place.node.is_container:
-            waiting.extend(reversed(_children(place)))
+        each = waiting.pop()
+        if each.node.is_container:
+            waiting.extend(reversed(_children(each, numbers)))
         else:
-            yield Leaf(tree.raw, place.node, first, place.companion, place.branches)
+            place = each.place
+            yield Leaf(
+                tree.raw,
+                each.node,
+                Place(first=first, companion=place.companion, direct=place.direct, branches=place.branches),
+            )
             first = False
 
 
-def _children(place: _Place) -> list[_Place]:
-    node = place.node
-    root = _related_root(node) if node.content_type == "multipart/related" else None
-    choice = node.content_type == "multipart/alternative" and len(place.branches) < _MAX_BRANCHES
+def _children(waiting: _Waiting, numbers: Iterator[int]) -> list[_Waiting]:
+    node, place = waiting.node, waiting.place
+    alternative = node.content_type == "multipart/alternative" and len(place.branches) < _MAX_BRANCHES
+    if node.content_type == "multipart/related":
+        return _related(node, place, numbers)
+    number = next(numbers) if alternative else -1
     return [
-        _Place(
+        _Waiting(
             child,
-            companion=place.companion or root not in (None, number),
-            branches=(*place.branches, (id(node), number)) if choice else place.branches,
+            Place(
+                companion=place.companion,
+                direct=alternative,
+                branches=(*place.branches, (number, branch)) if alternative else place.branches,
+            ),
+        )
+        for branch, child in enumerate(node.children)
+    ]
+
+
+def _related(node: Node, place: Place, numbers: Iterator[int]) -> list[_Waiting]:
+    """The children of a multipart/related: its root, and what the root refers to.
+
+    A text without Content-ID and Content-Location, which nothing can refer to, is part of the body. A
+    plain text before a page is the same in words: programs write so that mistake it for an alternative.
+    """
+    root = _related_root(node)
+    choice = {
+        number
+        for number, child in enumerate(node.children[: root + 1])
+        if child.content_type in _TEXT_TYPES and not _can_be_referred_to(child)
+    }
+    misused = len(choice) > 1 and len(place.branches) < _MAX_BRANCHES
+    alternative = next(numbers) if misused else -1
+    return [
+        _Waiting(
+            child,
+            Place(
+                companion=place.companion or (number != root and _can_be_referred_to(child)),
+                direct=number == root,
+                branches=(*place.branches, (alternative, number)) if misused and number in choice else place.branches,
+            ),
         )
         for number, child in enumerate(node.children)
     ]
 
 
+def _can_be_referred_to(child: Node) -> bool:
+    return "content-id" in child.fields or "content-location" in child.fields
+
+
 def _related_root(node: Node) -> int:
-    """Index of the root part of a multipart/related (RFC 2387 §3.2).
+    """Index of the root part of a multipart/related (RFC 2387 §3.1, §3.2).
 
-    The child that the parameter ``start`` names, else the first.
+    The child that the parameter ``start`` names, else the first of the declared ``type``, else the
+    first page or alternative, else the first.
     """
-    start = parse_parameters(node.fields.get("content-type", "")).get("start", "").strip(" <>")
+    parameters = parse_parameters(node.fields.get("content-type", ""))
+    start = parameters.get("start", "").strip(" <>")
     ids = [child.fields.get("content-id", "").strip(" <>") for child in node.children]
-    return ids.index(start) if start and start in ids else 0
-
-
-def body_leaves(found: Sequence[Leaf], content_type: str) -> list[Leaf]:
-    """The leaves that form the body of type *content_type*, in order.
-
-    Only one branch of a multipart/alternative counts: for HTML the last, because the best
-    alternative comes last (RFC 2046 §5.1.4); for plain text the first, because the footer of a
-    mailing list may follow in a later one.
-    """
-    fitting = [leaf for leaf in found if leaf.may_be_body(content_type)]
-    chosen: dict[int, int] = {}
-    for leaf in fitting if content_type == "text/html" else reversed(fitting):
-        chosen.update(leaf.branches)
-    return [leaf for leaf in fitting if all(chosen[choice] == branch for choice, branch in leaf.branches)]
+    if start and start in ids:
+        return ids.index(start)
+    kinds = [child.content_type for child in node.children]
+    for wanted in (parameters.get("type", "").strip().lower(), "text/html", "multipart/alternative"):
+        if wanted in kinds:
+            return kinds.index(wanted)
+    return 0

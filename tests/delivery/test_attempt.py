@@ -173,7 +173,7 @@ async def test_the_event_is_what_the_contract_shows(way_out, sink, clock, receiv
         "message": None,
         "url": f"{url}/attachments/0",
     } == attachment
-    assert "Tschüß\n\nOn Mon, Bo wrote:\n> Hello" == event["data"]["text"].replace("\r\n", "\n").strip()
+    assert "Tschüß\n\nOn Mon, Bo wrote:\n> Hello\nTschüß" == event["data"]["text"].replace("\r\n", "\n").strip()
     assert "Tschüß" == event["data"]["reply_text"].strip()
     assert "<p>Tschüß</p>" == event["data"]["html"].strip()
     assert raw.endswith(letter)

@@ -36,10 +36,16 @@ def even(value):
 def holds(found, expected) -> bool:
     """Whether *found* is *expected*; of a dict only the members named there."""
     if isinstance(expected, dict):
-        return isinstance(found, dict) and all(holds(found.get(name), value) for name, value in expected.items())
+        return isinstance(found, dict) and all(_member(found, name, value) for name, value in expected.items())
     if isinstance(expected, list):
         return isinstance(found, list) and len(found) == len(expected) and all(map(holds, found, expected))
     return even(found) == even(expected)
+
+
+def _member(found: dict, name: str, value) -> bool:
+    if name.endswith("_end"):
+        return (found.get(name.removesuffix("_end")) or "").endswith(value)
+    return holds(found.get(name), value)
 
 
 def wrong(data: dict, expect: dict) -> list[str]:
@@ -98,6 +104,7 @@ def test_the_cases_are_read_as_expected():
         ({"from": {"address": "a@c"}}, False),
         ({"attachments": [{"filename": "f"}]}, True),
         ({"attachments": []}, False),
+        ({"attachments": [{"filename_end": ".pdf"}]}, False),
         ({"attachments_has": [{"size": 2}]}, False),
         ({"attachments_max": 0}, False),
         ({"subject_ws": "a b"}, True),

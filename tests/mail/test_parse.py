@@ -37,8 +37,8 @@ def test_every_leaf_that_is_not_the_body_is_listed():
     ] == [
         ("dot.png", "image/png", 8, "dot@1", True),
         ("résumé.pdf", "application/pdf", 6, None, False),
-        (None, "message/rfc822", 63, None, False),
-        (None, "text/calendar", 30, None, False),
+        ("The mail inside.eml", "message/rfc822", 63, None, False),
+        ("invite.ics", "text/calendar", 30, None, False),
     ]
     assert [part.index for part in read.attachments] == [0, 1, 2, 3]
 
@@ -106,6 +106,7 @@ PLAIN, HTML = b"Content-Type: text/plain\r\n\r\nplain", b"Content-Type: text/htm
 FILE = b"Content-Type: text/plain; name=a.txt\r\nContent-Disposition: attachment\r\n\r\nfile"
 FOOTER = b"\r\nfooter"
 NOTED = b"Content-Type: text/plain; name=b.txt\r\n\r\nnoted"
+BEHIND = "a multipart goes on behind its closing delimiter"
 PICTURE = b"Content-Type: image/png\r\nContent-ID: <p>\r\n\r\nx"
 
 
@@ -117,23 +118,25 @@ PICTURE = b"Content-Type: image/png\r\nContent-ID: <p>\r\n\r\nx"
         (multipart(FILE, PLAIN), "plain", None, ["a.txt"]),
         (multipart(PLAIN, NOTED), "plain", None, ["b.txt"]),
         (multipart(NOTED, PICTURE), "noted", None, [None]),
-        (multipart(PLAIN, HTML), "plain", "<b>html</b>", []),
-        (multipart(HTML, PICTURE, HTML), "html html", "<b>html</b>\n<b>html</b>", [None]),
+        (multipart(PLAIN, HTML), "plain\nhtml", "<b>html</b>", []),
+        (multipart(HTML, PICTURE, HTML), "html\nhtml", "<b>html</b>\n<b>html</b>", [None]),
         (multipart(PLAIN, HTML, kind=b"alternative"), "plain", "<b>html</b>", []),
         (multipart(HTML, PLAIN, kind=b"alternative"), "plain", "<b>html</b>", []),
         (multipart(PLAIN, b"\r\nother", kind=b"alternative"), "plain", None, [None]),
         (multipart(b"Content-Type: text/html\r\n\r\nworse", HTML, kind=b"alternative"), "html", "<b>html</b>", [None]),
-        (multipart(HTML, PICTURE, PLAIN, kind=b"related"), "html", "<b>html</b>", [None, None]),
-        (multipart(PICTURE, HTML, kind=b'related; start="<h>"'), "", None, [None, None]),
+        (multipart(HTML, PICTURE, PLAIN, kind=b"related"), "html\nplain", "<b>html</b>", [None]),
+        (multipart(PLAIN, HTML, PICTURE, kind=b"related"), "plain", "<b>html</b>", [None]),
+        (multipart(PICTURE, HTML, kind=b'related; start="<h>"'), "html", "<b>html</b>", [None]),
         (
             multipart(PICTURE, b"Content-ID: <h>\r\n" + HTML, kind=b'related; start="<h>"'),
             "html",
             "<b>html</b>",
             [None],
         ),
-        (multipart(b"Content-Type: text/enriched\r\n\r\nx"), "", None, [None]),
-        (multipart(b"Content-Type: nonsense\r\n\r\nx"), "", None, [None]),
+        (multipart(b"Content-Type: text/enriched\r\n\r\n<bold>x</bold>"), "x", None, []),
+        (multipart(b"Content-Type: nonsense\r\n\r\nx"), "x", None, []),
         (multipart(b"Subject: inner\r\n\r\nx", kind=b"digest"), "", None, [None]),
+        (multipart(b"\r\nSubject: inner\r\n\r\nx", kind=b"digest"), "x", None, ["inner.eml"]),
         (mail(b"Content-Type: application/pdf; name=a/../b.pdf", body=b"x"), "", None, ["b.pdf"]),
         (mail(b"Content-Type: multipart/mixed", body=b"words\r\n"), "words\n", None, []),
         (mail(b"Content-Type: multipart/mixed; boundary=other", body=b"words\r\n"), "words\n", None, []),
@@ -159,9 +162,9 @@ def test_the_footer_beside_an_alternatives_page_does_not_replace_the_text():
     ("body", "text", "defects"),
     [
         (b"--x\r\n\r\na\r\n--xy\r\n\r\nb\r\n--x--\r\n", "a\n--xy\n\nb", ()),  # a longer boundary is another one
-        (b"--x  \r\n\r\na\r\n--x-- \t\r\nepilogue\r\n--x\r\n\r\nb", "a", ()),
+        (b"--x  \r\n\r\na\r\n--x-- \t\r\nepilogue\r\n--x\r\n\r\nb\r\n--x--", "a\nb", (BEHIND,)),
         (b"preamble\r\n--x\r\n\r\na", "a", ("a multipart has no end",)),
-        (b"--x--\r\n--x\r\n\r\na\r\n--x--", "--x--\n--x\n\na\n--x--", ("a multipart without parts is read as text",)),
+        (b"--x--\r\n--x\r\n\r\na\r\n--x--", "a", (BEHIND,)),
         (b"--x\r\n\r\na\r\n--x--", "a", ()),
     ],
 )

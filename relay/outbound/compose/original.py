@@ -61,7 +61,10 @@ def read_original(raw: bytes) -> Original:
 
 
 def files_in(raw: bytes) -> tuple[OutboundAttachment, ...]:
-    """The attachments of *raw*, ready to be sent again. Costs as much as relay.mail.parse; never raises."""
+    """The attachments of *raw*, ready to be sent again, without those that are inside others.
+
+    Costs as much as relay.mail.parse; never raises.
+    """
     return tuple(
         OutboundAttachment(
             filename=as_line(part.filename or "").strip() or _UNNAMED,
@@ -69,4 +72,5 @@ def files_in(raw: bytes) -> tuple[OutboundAttachment, ...]:
             content=part.content,
         )
         for part in attachments(raw)
+        if not part.unpacked
     )

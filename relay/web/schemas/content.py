@@ -31,6 +31,10 @@ class Mailbox(BaseModel):
 class InnerAttachmentDocument(BaseModel):
     """One attachment of a mail in the mail."""
 
+    index: int | None = Field(
+        description="Number of the same file among the attachments of the message; null if it is not listed there.",
+        examples=[1],
+    )
     filename: _FileName
     content_type: _ContentType
     size: _Size

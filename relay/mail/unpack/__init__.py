@@ -1,0 +1,1 @@
+"""Mails and files inside parts: S/MIME, TNEF, iCalendar, mails in mails, rich text."""
