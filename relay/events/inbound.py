@@ -15,7 +15,6 @@ from relay.mail.parse import parse
 from relay.mail.parsed_mail import (
     Attachment,
     Calendar,
-    Code,
     HiddenText,
     InnerAttachment,
     InnerMail,
@@ -31,6 +30,7 @@ from relay.mail.signin.codes import find_codes
 from relay.mail.summary import Summary, summarise
 from relay.signing.secrets import Secret
 from relay.signing.webhook import sign
+from store.names import normalise_domain
 from store.records.mail import Message
 
 RAW_INLINE_BYTES: Final = 65_536  # the event carries the raw message up to this size
@@ -64,13 +64,13 @@ def message_data(message: Message, raw: bytes, *, base_url: str) -> dict[str, An
     headers = split_headers(raw)
     parsed = parse(raw, headers)
     summary = summarise(headers, null_sender=message.mail_from == "")
-    reply = reply_text(parsed.text, forwarded=is_forward(summary.subject))
     links = _Links(base_url, message)
+    reply = reply_text(parsed.text, forwarded=parsed.text_is_inside or is_forward(summary.subject))
     return {
         **_identity(message),
         **_header_part(summary),
         **_content_part(parsed, reply, links),
-        **_findings(message, parsed, summary, reply),
+        **_findings(message, parsed, reply, summary),
         **_proof(message),
         "raw_size": message.raw_size,
         "raw_sha256": message.raw_sha256,
@@ -138,11 +138,11 @@ def _content_part(parsed: ParsedMail, reply: str, links: "_Links") -> dict[str, 
     }
 
 
-def _findings(message: Message, parsed: ParsedMail, summary: Summary, reply: str) -> dict[str, Any]:
+def _findings(message: Message, parsed: ParsedMail, reply: str, summary: Summary) -> dict[str, Any]:
     """What is read out of the content, for programs."""
     return {
         "automated_reason": _automated_reason(message, summary),
-        "reply_to_foreign": False,
+        "reply_to_foreign": _is_reply_to_foreign(message, summary),
         "preview": preview(reply),
         "links": [_link(each) for each in parsed.links],
         "codes": [_code(each) for each in find_codes(summary.subject, parsed.text)],
@@ -165,6 +165,20 @@ def _automated_reason(message: Message, summary: Summary) -> str | None:
 
 def _code(code: Code) -> dict[str, str]:
     return {"code": code.code, "context": code.context}
+
+
+def _is_reply_to_foreign(message: Message, summary: Summary) -> bool:
+    """Whether Reply-To names a domain other than that of the author, the verified one where it is verified."""
+    author = message.verified_domain or (_domain(summary.from_.address) if summary.from_ else "")
+    return any(_domain(each.address) != author for each in summary.reply_to)
+
+
+def _domain(address: str) -> str:
+    written = address.rpartition("@")[2]
+    try:
+        return normalise_domain(written)
+    except ValueError:
+        return written.lower()
 
 
 def _link(link: MailLink) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def parse(raw: bytes, headers: Headers | None = None) -> ParsedMail:
     attachments = reading.attachments(html.text if html else "")
     return ParsedMail(
         text=text.text,
+        text_is_inside=reading.is_inside,
         html=html.text if html else None,
         charset_used=text.charset or (html.charset if html else None),
         truncated=text.truncated or (html is not None and html.truncated),
@@ -76,6 +77,7 @@ class _Reading:
         self.files = list(mail.listed())
         self._indexes = {id(file.leaf): index for index, file in enumerate(self.files[:MAX_ATTACHMENTS])}
         self._left = _MAX_INNER_TEXT
+        self.is_inside = False  # the text of the message is that of its files
         self._sizes: dict[int, int] = {}  # by id of the leaf
 
     def text(self, mail: OpenMail) -> MailBody:
@@ -83,7 +85,9 @@ class _Reading:
         body = mail.reader.join(mail.body.text, words=True)
         if body is not None and body.text.strip():
             return body
-        return self._words_of_files(mail) or body or MailBody("", "", truncated=False)
+        words = self._words_of_files(mail)
+        self.is_inside = self.is_inside or (mail is self._mail and words is not None)
+        return words or body or MailBody("", "", truncated=False)
 
     def _words_of_files(self, mail: OpenMail) -> MailBody | None:
         """Where the body says nothing: the words of reports, of TNEF, of mails in the mail, of an invitation."""

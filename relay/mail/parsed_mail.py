@@ -141,6 +141,7 @@ class ParsedMail:
     attachments_truncated: bool  # the message has more attachments than are listed
     headers: tuple[tuple[str, str], ...]  # names as written, values decoded and unfolded, topmost first
     defects: tuple[str, ...]  # one sentence for each problem the parser found
+    text_is_inside: bool = False  # the body says nothing: the text is of a mail, report or invitation inside
     links: tuple[MailLink, ...] = ()  # of the HTML, at most 100
     hidden: tuple[HiddenText, ...] = ()  # of the HTML, at most 20 of 500 characters
     calendar: Calendar | None = None

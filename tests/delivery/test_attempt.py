@@ -174,7 +174,7 @@ async def test_the_event_is_what_the_contract_shows(way_out, sink, clock, receiv
         "url": f"{url}/attachments/0",
     } == attachment
     assert "Tschüß\n\nOn Mon, Bo wrote:\n> Hello\nTschüß" == event["data"]["text"].replace("\r\n", "\n").strip()
-    assert "Tschüß" == event["data"]["reply_text"].strip()
+    assert "Tschüß\n\nTschüß" == event["data"]["reply_text"].strip()
     assert "<p>Tschüß</p>" == event["data"]["html"].strip()
     assert raw.endswith(letter)
     assert ["Return-Path", "Received", "Authentication-Results", "DKIM-Signature", "From"] == [

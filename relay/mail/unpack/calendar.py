@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from relay.mail.decode import clean_line
-from relay.mail.mailbox import Mailbox
+from relay.mail.fields.mailbox import Mailbox
 from relay.mail.parsed_mail import Calendar
 from relay.mail.unpack.zones import Zone, read_offset
 
