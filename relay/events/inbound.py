@@ -11,15 +11,14 @@ import orjson
 from relay.clock import rfc3339
 from relay.mail.fields.mailbox import Mailbox
 from relay.mail.headers import split_headers
+from relay.mail.html_text.html_text import Hidden, PageLink
 from relay.mail.parse import parse
 from relay.mail.parsed_mail import (
     Attachment,
     Calendar,
-    HiddenText,
     InnerAttachment,
     InnerMail,
     MailingList,
-    MailLink,
     ParsedMail,
     Report,
 )
@@ -181,11 +180,11 @@ def _domain(address: str) -> str:
         return written.lower()
 
 
-def _link(link: MailLink) -> dict[str, Any]:
+def _link(link: PageLink) -> dict[str, Any]:
     return {"url": link.url, "text": link.text, "host": link.host, "misleading": link.misleading}
 
 
-def _hidden(hidden: HiddenText) -> dict[str, str]:
+def _hidden(hidden: Hidden) -> dict[str, str]:
     return {"reason": hidden.reason, "text": hidden.text}
 
 

@@ -7,8 +7,9 @@ from typing import Final
 from relay.mail.coding.uuencode import take_uuencoded
 from relay.mail.decode import clean_text, decode_bytes
 from relay.mail.flowed import unflow
+from relay.mail.html_text.html_text import HtmlText
+from relay.mail.html_text.read_html import read_html
 from relay.mail.part import Leaf
-from relay.mail.plain import plain_text
 from relay.mail.unpack.enriched import ENRICHED_TYPES, enriched_text
 
 BODY_LIMIT: Final = 256 * 1024  # bytes of UTF-8, docs/contract.md §5
@@ -33,6 +34,7 @@ class BodyReader:
     def __init__(self) -> None:
         self._decoded: dict[int, MailBody] = {}
         self._words: dict[int, MailBody] = {}
+        self._pages: dict[int, HtmlText] = {}
         self._files: dict[int, tuple[tuple[str, bytes], ...]] = {}
 
     def decoded(self, leaf: Leaf) -> MailBody:
@@ -45,9 +47,16 @@ class BodyReader:
         """The text of *leaf* as a person reads it."""
         if id(leaf) not in self._words:
             body = self.decoded(leaf)
-            text, truncated = cut(_words(leaf, body.text))
+            is_page = leaf.content_type == "text/html"
+            text, truncated = cut(self.page(leaf).text if is_page else _words(leaf, body.text))
             self._words[id(leaf)] = MailBody(text, body.charset, body.truncated or truncated)
         return self._words[id(leaf)]
+
+    def page(self, leaf: Leaf) -> HtmlText:
+        """What the HTML of *leaf* says."""
+        if id(leaf) not in self._pages:
+            self._pages[id(leaf)] = read_html(self.decoded(leaf).text)
+        return self._pages[id(leaf)]
 
     def is_blank(self, leaf: Leaf) -> bool:
         """Whether the text of *leaf* shows nothing."""
@@ -107,8 +116,6 @@ def cut(text: str) -> tuple[str, bool]:
 
 
 def _words(leaf: Leaf, text: str) -> str:
-    if leaf.content_type == "text/html":
-        return plain_text(text)
     if leaf.content_type in ENRICHED_TYPES:
         return enriched_text(text)
     if leaf.parameters.get("format", "").lower() == "flowed":

@@ -4,10 +4,10 @@ Do not call this in the SMTP transaction or on the event loop: a large message t
 milliseconds. Never raises, for any input.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 from relay.mail.body import MailBody, cut
 from relay.mail.contents import File, OpenMail
@@ -19,6 +19,9 @@ from relay.mail.unpack.calendar import CALENDAR_TYPES, MAX_BYTES, event_text, re
 
 MAX_ATTACHMENTS: Final = 1000
 MAX_HEADERS: Final = 1000
+MAX_LINKS: Final = 100
+MAX_HIDDEN: Final = 20
+_T = TypeVar("_T")
 _MAX_INNER_TEXT: Final = 256 * 1024  # characters of the texts of all mails in the mail
 _REPORT_TYPES: Final = frozenset(
     {
@@ -33,7 +36,8 @@ def parse(raw: bytes, headers: Headers | None = None) -> ParsedMail:
     mail = OpenMail(raw, headers)
     reading = _Reading(mail)
     text, html = reading.text(mail), mail.reader.join(mail.body.html, words=False)
-    attachments = reading.attachments(html.text if html else "")
+    pages = [mail.reader.page(leaf) for leaf in mail.body.html]
+    attachments = reading.attachments(frozenset[str]().union(*(page.references for page in pages)))
     return ParsedMail(
         text=text.text,
         text_is_inside=reading.is_inside,
@@ -44,6 +48,8 @@ def parse(raw: bytes, headers: Headers | None = None) -> ParsedMail:
         attachments_truncated=len(reading.files) > MAX_ATTACHMENTS,
         headers=_header_list(mail.headers),
         defects=tuple(dict.fromkeys((*_header_defects(mail.headers), *reading.defects()))),
+        links=_first((link for page in pages for link in page.links), MAX_LINKS),
+        hidden=_first((hidden for page in pages for hidden in page.hidden), MAX_HIDDEN),
         calendar=_calendar(mail),
     )
 
@@ -101,11 +107,11 @@ class _Reading:
         text, truncated = cut(words)
         return MailBody(text, "utf-8", truncated)
 
-    def attachments(self, html: str) -> tuple[Attachment, ...]:
-        """The files as they are listed, of a message with the page *html*."""
-        return tuple(self._listed(index, file, html) for index, file in enumerate(self.files[:MAX_ATTACHMENTS]))
+    def attachments(self, references: frozenset[str]) -> tuple[Attachment, ...]:
+        """The files as they are listed, of a message whose pages have *references*."""
+        return tuple(self._listed(index, file, references) for index, file in enumerate(self.files[:MAX_ATTACHMENTS]))
 
-    def _listed(self, index: int, file: File, html: str) -> Attachment:
+    def _listed(self, index: int, file: File, references: frozenset[str]) -> Attachment:
         size, digest = 0, sha256()
         for piece in file.leaf.pieces():
             size += len(piece)
@@ -118,7 +124,7 @@ class _Reading:
             size=size,
             sha256=digest.hexdigest(),
             content_id=file.leaf.content_id,
-            inline=_is_shown(file.leaf, html),
+            inline=_is_shown(file.leaf, references),
             message=self._inner(file.mail) if file.mail else None,
         )
 
@@ -157,6 +163,11 @@ class _Reading:
         return found
 
 
+def _first(found: Iterable[_T], most: int) -> tuple[_T, ...]:
+    """The first *most* different values."""
+    return tuple(islice(dict.fromkeys(found), most))
+
+
 def _header_list(headers: Headers) -> tuple[tuple[str, str], ...]:
     named = (field for field in headers.fields if field.name)
     return tuple(
@@ -174,12 +185,12 @@ def _header_defects(headers: Headers) -> list[str]:
     return defects
 
 
-def _is_shown(leaf: Leaf, html: str) -> bool:
-    """Whether *leaf* belongs to the page *html*: the page refers to it, or it is a picture sent with a page.
+def _is_shown(leaf: Leaf, references: frozenset[str]) -> bool:
+    """Whether *leaf* belongs to a page: the page refers to it, or it is a picture sent with a page.
 
     References are by Content-ID or Content-Location (RFC 2392, RFC 2557).
     """
-    if leaf.content_id and f"cid:{leaf.content_id}" in html:
+    if leaf.content_id in references or (leaf.content_location and leaf.content_location in references):
         return True
     if leaf.disposition == "attachment":
         return False

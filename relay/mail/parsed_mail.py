@@ -8,27 +8,10 @@ from datetime import datetime
 from typing import Literal
 
 from relay.mail.fields.mailbox import Mailbox
+from relay.mail.html_text.html_text import Hidden, PageLink
 
 HiddenReason = Literal["display", "size", "colour", "offscreen", "attribute", "zero_width"]
 ReportKind = Literal["bounce", "delay", "delivered", "complaint", "read"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailLink:
-    """A target of the HTML."""
-
-    url: str
-    text: str  # the words that are linked, one line
-    host: str  # of the URL, lower-case
-    misleading: bool  # the words name another host than the URL
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HiddenText:
-    """Words of the HTML that a mail program does not show."""
-
-    reason: HiddenReason
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +125,7 @@ class ParsedMail:
     headers: tuple[tuple[str, str], ...]  # names as written, values decoded and unfolded, topmost first
     defects: tuple[str, ...]  # one sentence for each problem the parser found
     text_is_inside: bool = False  # the body says nothing: the text is of a mail, report or invitation inside
-    links: tuple[MailLink, ...] = ()  # of the HTML, at most 100
-    hidden: tuple[HiddenText, ...] = ()  # of the HTML, at most 20 of 500 characters
+    links: tuple[PageLink, ...] = ()  # of the HTML, at most 100
+    hidden: tuple[Hidden, ...] = ()  # of the HTML, at most 20 of 500 characters
     calendar: Calendar | None = None
     report: Report | None = None
