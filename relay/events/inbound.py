@@ -16,6 +16,7 @@ from relay.mail.parse import parse
 from relay.mail.parsed_mail import (
     Attachment,
     Calendar,
+    Code,
     InnerAttachment,
     InnerMail,
     MailingList,

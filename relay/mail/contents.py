@@ -29,7 +29,7 @@ _LISTED_HEADER: Final = 64 * 1024  # bytes of a mail in the mail that is not ope
 
 
 @dataclass(slots=True)
-class Limits:
+class OpeningBudget:
     """What may still be opened."""
 
     opened: int = MAX_OPENED
@@ -70,7 +70,7 @@ class OpenMail:
 
     def __init__(self, raw: bytes, headers: Headers | None = None, *, inside: "OpenMail | None" = None) -> None:
         self.headers = headers or split_headers(raw)
-        self.limits: Limits = inside.limits if inside else Limits()
+        self.limits: OpeningBudget = inside.limits if inside else OpeningBudget()
         self.depth: int = inside.depth + 1 if inside else 0
         self.reader = BodyReader()
         self.tnef: list[Tnef] = []
