@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 END_OF_HEADERS: Final = b"\r\n\r\n"
 FIELD_WEIGHT: Final = 32  # bytes that cost as much as a further field
 _ADDRESSES: Final = frozenset({"from", "reply-to", "to", "cc"})
-_ADDRESS_WEIGHT: Final = 5  # each name and address of a list is decoded
+_ADDRESS_WEIGHT: Final = 20  # a list is read by tokens, and each name and address is decoded
 _FIELD_END: Final = re.compile(rb"\r\n(?![ \t])")  # not before a fold (RFC 5322 §2.2.3)
 # RFC 5322 §3.6.8: printable ASCII without the colon; §4.5 allows blanks before the colon in old mail.
 _NAME: Final = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*")

@@ -40,6 +40,9 @@ class TokenKind(Enum):
     LONE = auto()  # a quote or parenthesis without its partner
 
 
+_KINDS: Final[dict[str | None, TokenKind]] = {kind.name: kind for kind in TokenKind}
+
+
 class Token(NamedTuple):
     """One token and its bytes."""
 
@@ -51,7 +54,7 @@ def address_tokens(raw: bytes, *, pieces: int = MAX_PIECES) -> Iterator[Token]:
     """The tokens of *raw*, which together are *raw*. Comments of more than *pieces* pieces in all are none."""
     pattern, position = _TOKEN, 0
     while found := pattern.match(raw, position):
-        kind = TokenKind[str(found.lastgroup)]
+        kind = _KINDS[found.lastgroup]
         end = found.end()
         if kind is TokenKind.COMMENT:
             closed, used = _comment_end(raw, end, pieces)

@@ -19,6 +19,7 @@ from relay.mail.headers import Field, Headers
 from store.names import normalise_domain
 
 MAX_ADDRESS: Final = 320  # characters
+MAX_BYTES: Final = 64 * 1024  # of the field: a long name with an address has one
 MAX_TOKENS: Final = 512  # words, specials and pieces of comments; a quoted string of any length is one token
 
 # All quantifiers are possessive, so no input is read twice. A "broken" token ends the parse.
@@ -58,6 +59,8 @@ def from_address(headers: Headers) -> Address | None:
 
 def author_of(value: bytes) -> Address | None:
     """The single author that the unfolded *value* of a From field names, or None."""
+    if len(value) > MAX_BYTES:
+        return None
     tokens = _tokens(value.decode("utf-8", "surrogateescape"))
     exact = None if tokens is None else _mailbox(tokens)
     return exact or _behind_name(value)

@@ -83,7 +83,8 @@ class _Reader:
         return tuple(self._found[:MAX_MAILBOXES])
 
     def _outside(self, token: Token) -> None:
-        self._complete = self._complete or any(map(_is_address, _words([*self._phrase[-1:], token])))
+        if token.kind is TokenKind.WORD and not self._complete:  # no other token ends an address
+            self._complete = any(map(_is_address, _words([*self._phrase[-1:], token])))
         self._phrase.append(token)
 
     def _sign(self, token: Token, *, closes_later: bool) -> None:

@@ -204,3 +204,8 @@ def test_an_author_of_more_pieces_than_any_honest_one_has_is_none(piece):
     assert "ana@example.com" == str(author(piece * 20 + "<ana@example.com>"))
     assert author(piece * 600 + "<ana@example.com>") is None
     assert author("(" + "(a)" * 600 + ") <ana@example.com>") is None
+
+
+def test_an_author_in_a_field_of_more_than_64_kib_is_none():
+    assert "ana@example.com" == str(author('"' + "a" * 60_000 + '" <ana@example.com>'))
+    assert author('"' + "a" * 66_000 + '" <ana@example.com>') is None
