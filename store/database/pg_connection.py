@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from store.database.pg_limits import APPLICATION_NAME, KEEPALIVE, LOCK_SHARE
+from store.database.pg_limits import APPLICATION_NAME, HAS_TRANSACTION_LIMIT, KEEPALIVE, LOCK_SHARE, TRANSACTION_SHARE
 
 T = TypeVar("T")
 
@@ -21,6 +21,7 @@ _SET: Final = (
     "SELECT set_config('statement_timeout', %(most)s, false), set_config('lock_timeout', %(share)s, false),"
     " set_config('idle_in_transaction_session_timeout', %(share)s, false)"
 )
+_SET_WHOLE: Final = "SELECT set_config('transaction_timeout', %(whole)s, false)"
 # The server's side of KEEPALIVE; it has no effect on a Unix socket.
 _SET_ALIVE: Final = (
     f"SELECT set_config('tcp_keepalives_idle', '{KEEPALIVE['keepalives_idle']}', false),"
@@ -74,10 +75,13 @@ def connect(arguments: dict[str, Any], *, answer_seconds: float | None) -> Timed
 def set_server_limit(connection: "psycopg.Connection[Any]", seconds: float | None) -> None:
     """Set the server's limits for this connection; None for no limits.
 
-    A statement may take *seconds*; a wait for a lock, and a transaction's wait for its client, LOCK_SHARE of it.
+    A statement may take *seconds*; a wait for a lock, and a transaction's wait for its client, LOCK_SHARE of it; a
+    whole transaction, where the server can limit it, TRANSACTION_SHARE.
     """
     limits = {"most": _milliseconds(seconds), "share": _milliseconds(seconds and seconds * LOCK_SHARE)}
     connection.execute(_SET, limits)
+    if connection.info.server_version >= HAS_TRANSACTION_LIMIT:
+        connection.execute(_SET_WHOLE, {"whole": _milliseconds(seconds and seconds * TRANSACTION_SHARE)})
     connection.commit()
 
 

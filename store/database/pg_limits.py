@@ -12,6 +12,10 @@ ANSWER_SECONDS: Final = 10.0  # a refused mail is answered 451 within 20 s: conn
 # The part of it after which a wait for a lock ends, and a transaction whose process is silent loses its locks. Locks
 # are held for milliseconds: one that lasts is of a process that is frozen or was cut off, and there may be several.
 LOCK_SHARE: Final = 0.3
+# How many times ANSWER_SECONDS a transaction may take. PostgreSQL counts no time as idle while it waits for the rest of
+# commands that a client sends in a pipeline; from release 17 on it has a limit for the whole transaction.
+TRANSACTION_SHARE: Final = 2.0
+HAS_TRANSACTION_LIMIT: Final = 17_00_00
 _LEAST_LOCK_WAIT_MS: Final = 20
 # TCP detects a connection whose other end is gone, also while this process only waits.
 KEEPALIVE: Final[dict[str, Any]] = {
@@ -62,5 +66,9 @@ def allow_idle(connection: Connection) -> None:
 
     Does nothing on SQLite.
     """
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+    if connection.dialect.name != "postgresql":
+        return
+    driven: Any = connection.connection.dbapi_connection
+    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+    if driven.info.server_version >= HAS_TRANSACTION_LIMIT:
+        connection.exec_driver_sql("SET LOCAL transaction_timeout = 0")

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from store.database.connect import open_engine, open_store
 from store.database.pg_connection import connect
-from store.database.pg_limits import LOCK_SHARE
+from store.database.pg_limits import HAS_TRANSACTION_LIMIT, LOCK_SHARE
 from store.errors import Unavailable
 from tests.store.gate import in_one_group
 
@@ -41,6 +41,19 @@ def test_a_transaction_whose_process_is_silent_loses_its_locks(engine):
         with pytest.raises(Exception, match=r"connection"):
             silent.exec_driver_sql("SELECT 1")
         silent.invalidate()
+
+
+def test_a_transaction_that_is_cut_off_within_a_pipeline_loses_its_locks(postgres_url, engine):
+    with connect({"conninfo": postgres_url}, answer_seconds=1.0) as silent, engine.begin() as other:
+        if silent.info.server_version < HAS_TRANSACTION_LIMIT:
+            pytest.skip("this release of PostgreSQL has no limit for a whole transaction")
+        silent.execute("UPDATE notes SET at = 1 WHERE name = 'locked'")
+        silent.pgconn.enter_pipeline_mode()
+        silent.pgconn.send_flush_request()  # to the server more commands follow, so its time for idle ones ends
+        silent.pgconn.flush()
+        other.exec_driver_sql("SET LOCAL lock_timeout = 0")
+        assert 1 == other.exec_driver_sql("UPDATE notes SET at = 2 WHERE name = 'locked'").rowcount
+        silent.close()
 
 
 def test_a_snapshot_may_wait_for_its_client(postgres_url, engine):
