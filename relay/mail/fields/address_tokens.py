@@ -18,12 +18,22 @@ _TOKEN: Final = re.compile(
   | (?P<QUOTED>"(?:[^"\\]++|\\.)*+")
   | (?P<COMMENT>\()
   | (?P<SIGN>[,:;<>])
-  | (?P<WORD>[^\s"(),:;<>]++)
+  | (?P<WORD>[^\s"(,:;<>]++)
   | (?P<LONE>.)
     """,
     re.VERBOSE | re.DOTALL,
 )
-_UNQUOTED: Final = re.compile(_TOKEN.pattern.replace(rb'"(?:[^"\\]++|\\.)*+"', rb"(?!)"), re.VERBOSE | re.DOTALL)
+# After a quote or parenthesis without its partner no later one has a meaning.
+_REST: Final = re.compile(
+    rb"""
+    (?P<BLANK>[ \t\r\n]++)
+  | (?P<ENCODED>=\?[^?\s]{1,64}+\?[bBqQ]\?[^?\s]*+\?=)
+  | (?P<SIGN>[,:;<>])
+  | (?P<WORD>[^\s,:;<>]++)
+  | (?P<LONE>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 MAX_PIECES: Final = 20_000
 _IN_COMMENT: Final = re.compile(rb"[^()\\]++|\\.|[()]", re.DOTALL)
 
@@ -37,10 +47,10 @@ class TokenKind(Enum):
     COMMENT = auto()  # with its parentheses
     SIGN = auto()  # one of , : ; < >
     WORD = auto()
-    LONE = auto()  # a quote or parenthesis without its partner
+    LONE = auto()  # a quote or an opening parenthesis without its partner
 
 
-_KINDS: Final[dict[str | None, TokenKind]] = {kind.name: kind for kind in TokenKind}
+_KINDS: Final = {kind.name: kind for kind in TokenKind}
 
 
 class Token(NamedTuple):
@@ -54,14 +64,13 @@ def address_tokens(raw: bytes, *, pieces: int = MAX_PIECES) -> Iterator[Token]:
     """The tokens of *raw*, which together are *raw*. Comments of more than *pieces* pieces in all are none."""
     pattern, position = _TOKEN, 0
     while found := pattern.match(raw, position):
-        kind = _KINDS[found.lastgroup]
-        end = found.end()
+        kind, end = _KINDS[found.lastgroup or ""], found.end()
         if kind is TokenKind.COMMENT:
             closed, used = _comment_end(raw, end, pieces)
-            pieces = pieces - used if closed >= 0 else 0  # after one that stays open no later one can close
+            pieces -= used
             kind, end = (TokenKind.COMMENT, closed) if closed >= 0 else (TokenKind.LONE, end)
-        elif found[0] == b'"':
-            pattern = _UNQUOTED  # this quote is not closed, so there is no other to pair with it
+        if kind is TokenKind.LONE:
+            pattern = _REST
         yield Token(kind, raw[position:end])
         position = end
 
@@ -80,6 +89,6 @@ def _comment_end(raw: bytes, position: int, pieces: int) -> tuple[int, int]:
             return -1, used
         position = found.end()
         depth += {b"(": 1, b")": -1}.get(found[0], 0)
-        if not depth:
+        if not depth and raw[position : position + 1] != b"(":  # comments without a blank between them are one
             return position, used + 1
     return -1, pieces

@@ -18,6 +18,7 @@ from relay.mail.fields.address_tokens import Token, TokenKind, address_tokens
 from relay.mail.headers import Field, Headers
 from store.names import normalise_domain
 
+MAX_BYTES: Final = 65_536  # of the field
 MAX_ADDRESS: Final = 320  # characters
 MAX_BYTES: Final = 64 * 1024  # of the field: a long name with an address has one
 MAX_TOKENS: Final = 512  # words, specials and pieces of comments; a quoted string of any length is one token
@@ -95,9 +96,11 @@ def _behind_name(value: bytes) -> Address | None:
 
 def _is_broken(token: Token) -> bool:
     """Whether parsers disagree on what *token* means: an open quote, a control character, an escape outside quotes."""
-    if token.kind is TokenKind.LONE:
-        return token.raw != b")"  # a smile
-    return _CONTROL.search(token.raw) is not None or (token.kind is TokenKind.WORD and token.raw.endswith(b"\\"))
+    return (
+        token.kind is TokenKind.LONE
+        or _CONTROL.search(token.raw) is not None
+        or (token.kind is TokenKind.WORD and token.raw.endswith(b"\\"))
+    )
 
 
 def _last(tokens: Sequence[Token]) -> int:

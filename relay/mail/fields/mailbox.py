@@ -19,11 +19,17 @@ _MAX_BYTES: Final = 128 * 1024
 _MAX_IN_ANGLE: Final = 100  # tokens
 _MAX_ADDRESS: Final = 1000  # characters; RFC 5321 §4.5.3.1 allows 320
 
-# The usual forms, read without the tokenizer. All quantifiers are possessive.
-_ONE: Final = re.compile(
-    rb'[ \t]*+(?:"([^"\\]*+)"|([^"\\(),:;<>@\[\]]*+))[ \t]*+<([^<>"(),:;\s@]++@[^<>"(),:;\s@]++)>[ \t]*+'
+# A mailbox of a usual list, read without the tokenizer. All quantifiers are possessive.
+_USUAL: Final = re.compile(
+    rb"""
+    [ \t\r\n]*+
+    (?: (?P<name> "(?:[^"\\]++|\\.)*+" | [^"\\(),:;<>@\[\]]*+ ) [ \t]*+ <(?P<angle> [^<>"(),:;\s@]++@[^<>"(),:;\s@]++ )>
+      | (?P<bare> [^<>"(),:;\s@\[\]]++@[^<>"(),:;\s@]++ )
+    )
+    [ \t\r\n]*+ (?:,|\Z)
+    """,
+    re.VERBOSE | re.DOTALL,
 )
-_BARE: Final = re.compile(rb"""[ \t]*+([^<>"(),:;\s@\[\]]++@[^<>"(),:;\s@]++)[ \t]*+""")
 _COMMA, _SEMICOLON, _COLON = (Token(TokenKind.SIGN, sign) for sign in (b",", b";", b":"))
 
 
@@ -42,11 +48,23 @@ def parse_mailboxes(raw: bytes) -> tuple[Mailbox, ...]:
     comma belongs to the name that follows it, unless it has an address of its own. Without angle brackets the last
     word of the form ``x@y`` is the address and the rest is the name.
     """
-    if match := _ONE.fullmatch(raw):
-        return (_mailbox(match[1] if match[1] is not None else match[2], match[3]),)
-    if match := _BARE.fullmatch(raw):
-        return (_mailbox(b"", match[1]),)
-    return _Reader().read(raw[:_MAX_BYTES])
+    usual = _usual_list(raw)
+    return _Reader().read(raw[:_MAX_BYTES]) if usual is None else usual
+
+
+def _usual_list(raw: bytes) -> tuple[Mailbox, ...] | None:
+    """The mailboxes of a list in which each has a usual form; None for any other."""
+    found: list[Mailbox] = []
+    end = len(raw.rstrip(b" \t\r\n"))
+    position = 0
+    while position < end and len(found) < MAX_MAILBOXES:
+        match = _USUAL.match(raw, position)
+        if match is None:
+            return None
+        name = match["name"] or b""
+        found.append(_mailbox(unquoted(name) if name[:1] == b'"' else name, match["angle"] or match["bare"]))
+        position = match.end()
+    return tuple(found)
 
 
 def _mailbox(name: bytes, address: bytes) -> Mailbox:
@@ -69,21 +87,24 @@ class _Reader:
 
     def read(self, raw: bytes) -> tuple[Mailbox, ...]:
         tokens = list(islice(address_tokens(raw), _MAX_TOKENS))
-        last_semicolon = max((place for place, token in enumerate(tokens) if token == _SEMICOLON), default=-1)
+        semicolons = [place for place, token in enumerate(tokens) if token.raw == b";"] if b";" in raw else []
+        last_semicolon = semicolons[-1] if semicolons else -1
         for place, token in enumerate(tokens):
-            if len(self._found) >= MAX_MAILBOXES:
-                break
             if token.kind is TokenKind.SIGN:
                 self._sign(token, closes_later=place < last_semicolon)
+                if len(self._found) >= MAX_MAILBOXES:
+                    break
             elif self._in_angle and self._angle is not None:
                 self._angle.append(token)
+            elif token.kind is TokenKind.WORD:
+                self._word(token)
             else:
-                self._outside(token)
+                self._phrase.append(token)
         self._finish()
         return tuple(self._found[:MAX_MAILBOXES])
 
-    def _outside(self, token: Token) -> None:
-        if token.kind is TokenKind.WORD and not self._complete:  # no other token ends an address
+    def _word(self, token: Token) -> None:
+        if not self._complete:
             self._complete = any(map(_is_address, _words([*self._phrase[-1:], token])))
         self._phrase.append(token)
 
@@ -181,6 +202,7 @@ def _is_address(token: Token) -> bool:
 
 
 def _bare_address(word: bytes) -> bytes:
+    word = word.strip(b")")
     return word[1:-1] if word.startswith(b"[") and word.endswith(b"]") else word
 
 
