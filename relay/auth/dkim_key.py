@@ -99,7 +99,7 @@ def read_key(record: str) -> PublicKey | KeyProblem:
 
 
 def _tags(record: str) -> dict[str, str]:
-    tags = parse_tags(record, lenient=True)
+    tags = parse_tags(record, skip_empty=True, skip_unreadable=True)
     if "v" in tags and (tags["v"] != "DKIM1" or next(iter(tags)) != "v"):
         raise BadTags("v=DKIM1 is not its first tag")
     return tags

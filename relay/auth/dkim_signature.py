@@ -57,7 +57,7 @@ def read_signature(field: Field) -> Signature | Unreadable:
     """Parse the DKIM-Signature *field*. Never raises."""
     tags: dict[str, str] = {}
     try:
-        tags = parse_tags(field.value.decode("utf-8", "replace"))
+        tags = parse_tags(field.value.decode("utf-8", "replace"), skip_empty=True)
         return _read(field, tags)
     except BadTags as error:
         return unreadable(tags, str(error))

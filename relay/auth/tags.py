@@ -18,25 +18,29 @@ class BadTags(ValueError):
     """Not a valid tag list, or a tag has no usable value. The message is safe to show."""
 
 
-def parse_tags(text: str, *, lenient: bool = False) -> dict[str, str]:
+def parse_tags(text: str, *, skip_empty: bool = False, skip_unreadable: bool = False) -> dict[str, str]:
     """The tags of *text*, values without surrounding blanks. Raises BadTags.
 
-    A duplicate name makes the list invalid (RFC 6376 §3.2). An empty place between two semicolons is skipped, as it
-    can hide no tag. A *lenient* reader also skips what is no tag, which a signer does not control in a key record.
+    A duplicate name makes the list invalid (RFC 6376 §3.2). With *skip_empty* a place between two semicolons may be
+    empty, which hides no tag; with *skip_unreadable* the text there may be no tag, as in key records typed by hand.
     """
     if not _TEXT.fullmatch(text):
         raise BadTags("control characters in the tag list")
     parts = text.split(";", MAX_TAGS)
     if len(parts) > MAX_TAGS:
         raise BadTags("too many tags")
+    if not parts[-1].strip(BLANKS):
+        parts.pop()
     tags: dict[str, str] = {}
     for part in parts:
         name, equals, value = part.partition("=")
         name = name.strip(BLANKS)
         if not part.strip(BLANKS):
-            continue
+            if skip_empty:
+                continue
+            raise BadTags("an empty place in the tag list")
         if not equals or not _NAME.fullmatch(name):
-            if lenient:
+            if skip_unreadable:
                 continue
             raise BadTags("not a tag list")
         if name in tags:

@@ -116,7 +116,8 @@ async def test_a_database_that_does_not_answer_is_one_line_a_mail_with_its_words
         assert (await client.say("RCPT TO:<bot@here.example>")).startswith("451 4.3.0 ")
 
     found = {name: logs[0][name] for name in ("event", "log_level", "phase", "error")}
-    assert {"event": "database_failed", "log_level": "warning", "phase": "asking", "error": "disk I/O error"} == found
+    words = "the database cannot answer: disk I/O error"
+    assert {"event": "database_failed", "log_level": "warning", "phase": "asking", "error": words} == found
     assert "exc_info" not in logs[0]
 
 

@@ -18,7 +18,6 @@ from relay.mail.fields.address_tokens import Token, TokenKind, address_tokens
 from relay.mail.headers import Field, Headers
 from store.names import normalise_domain
 
-MAX_BYTES: Final = 65_536  # of the field
 MAX_ADDRESS: Final = 320  # characters
 MAX_BYTES: Final = 64 * 1024  # of the field: a long name with an address has one
 MAX_TOKENS: Final = 512  # words, specials and pieces of comments; a quoted string of any length is one token
