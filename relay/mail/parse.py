@@ -12,9 +12,11 @@ from typing import Final, TypeVar
 from relay.mail.body import MailBody, cut
 from relay.mail.contents import File, OpenMail
 from relay.mail.decode import clean_text, decode_bytes, decode_value
+from relay.mail.fields.automatic import AUTOMATIC_FIELDS, automated_reason
 from relay.mail.headers import Headers
-from relay.mail.parsed_mail import Attachment, Calendar, InnerAttachment, InnerMail, ParsedMail, Part
+from relay.mail.parsed_mail import Attachment, Calendar, InnerAttachment, InnerMail, ParsedMail, Part, Report
 from relay.mail.part import Leaf
+from relay.mail.report import read_report
 from relay.mail.unpack.calendar import CALENDAR_TYPES, MAX_BYTES, event_text, read_calendar
 
 MAX_ATTACHMENTS: Final = 1000
@@ -51,7 +53,15 @@ def parse(raw: bytes, headers: Headers | None = None) -> ParsedMail:
         links=_first((link for page in pages for link in page.links), MAX_LINKS),
         hidden=_first((hidden for page in pages for hidden in page.hidden), MAX_HIDDEN),
         calendar=_calendar(mail),
+        report=_report(mail, text.text),
     )
+
+
+def _report(mail: OpenMail, text: str) -> Report | None:
+    """The report in the message, for a bounce without a part for programs out of its words."""
+    values = {field.name: field.value for field in reversed(mail.headers.fields) if field.name in AUTOMATIC_FIELDS}
+    is_bounce = automated_reason(values, null_sender=False) == "bounce"
+    return read_report(mail.leaves, values, text, is_bounce=is_bounce)
 
 
 def attachment(raw: bytes, index: int) -> Part | None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.mail.parse import parse
 from relay.mail.report import MAX_RECIPIENTS, read_report
 from tests.cost import SECOND, cost
 
@@ -210,3 +211,23 @@ def test_no_report_fails(kind, content, text):
     report = read(Leaf(kind, content), text=text, x_failed_recipients=text)
 
     assert report is None or all(each.address.isprintable() for each in report.recipients)
+
+
+def test_the_report_of_a_whole_message_is_told():
+    raw = b"\r\n".join(
+        [
+            b"From: MAILER-DAEMON@mx.example", b'Content-Type: multipart/report; report-type=delivery-status; boundary="b"', b"",
+            b"--b", b"", b"It failed.", b"--b", b"Content-Type: message/delivery-status", b"",
+            b"Reporting-MTA: dns; mx.example", b"", *POSTFIX.encode().split(b"\n"),
+            b"--b", b"Content-Type: message/rfc822", b"", b"Message-ID: <out@agents.example>", b"", b"hi", b"--b--", b"",
+        ]
+    )  # fmt: skip
+
+    report = parse(raw).report
+
+    assert ("bounce", "<out@agents.example>") == (report.kind, report.email_message_id)
+    assert parse(EXIM.replace("\n", "\r\n").encode()).report is None
+    assert (
+        "bounce"
+        == parse(b"X-Failed-Recipients: gone@x.example\r\n\r\n" + EXIM.replace("\n", "\r\n").encode()).report.kind
+    )
