@@ -15,7 +15,7 @@ _BLANK_LINES = re.compile(r"(?:\n[ \t]*){3,}")
 
 def replies():
     """Name, text and new text of each."""
-    for block in REPLIES.read_text("utf-8").split("@@@ ")[1:]:
+    for block in REPLIES.read_text("utf-8").split("\n@@@ ")[1:]:
         name, _, body = block.partition("\n")
         lines = body.rstrip("\n").split("\n")
         yield (

@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 def mails(name):
     """Heading and text of each mail of a file."""
-    for block in (HERE / name).read_text("utf-8").split("@@@ ")[1:]:
+    for block in (HERE / name).read_text("utf-8").split("\n@@@ ")[1:]:
         heading, _, text = block.partition("\n")
         yield heading, text.rstrip("\n")
 
@@ -35,7 +35,7 @@ def test_no_code_is_invented_in_newsletters_invoices_and_receipts():
 def test_no_code_is_invented_in_replies():
     text = (HERE.parent / "reply" / "replies.txt").read_text("utf-8")
 
-    assert [] == [reply for reply in text.split("@@@ ") if codes("", reply)]
+    assert [] == [reply for reply in text.split("\n@@@ ") if codes("", reply)]
 
 
 def codes(subject, text):
