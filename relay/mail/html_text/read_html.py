@@ -30,6 +30,7 @@ from relay.mail.html_text.references import References
 from relay.mail.html_text.tokens import RAW, START, TEXT, HtmlToken, tokens
 
 MAX_TAGS: Final = 200_000
+_KEPT: Final = 2000  # appearances remembered
 
 _PARAGRAPH_SCOPE: Final = SCOPES | {"button"}
 _BUTTONS: Final = frozenset({"submit", "button", "reset"})
@@ -59,6 +60,7 @@ class _Reader:
         self._look = self._page = Appearance()
         self._lists: list[int | None] = []  # of each open list the next number; None without numbers
         self._after_pre = False
+        self._looks: dict[tuple[Appearance, str, str], Appearance] = {}
 
     def result(self, *, truncated: bool) -> HtmlText:
         """All that was read."""
@@ -138,9 +140,9 @@ class _Reader:
         if name in CLOSES:
             names, between = CLOSES[name]
             self._pop(self._open.last(names, between), name)
-        if attributes:
-            self._references.of_element(name, self._read(attributes))
         if name in VOID:
+            if attributes:
+                self._references.of_element(name, self._read(attributes))
             self._void(name, attributes)
             return
         if attributes.endswith("/") and (name == "svg" or ":" in name or self._look.unread):
@@ -153,9 +155,19 @@ class _Reader:
             self._pop(len(self._open) - 1)
         look = self._look
         if attributes or self._style.styled(name):
-            look = self._style.within(look, name, attributes)
+            key = (look, name, attributes)
+            known = self._looks.get(key)
+            look = known or self._new_look(key)
         self._open.push(Element(name, attributes, look))
         self._look = look
+
+    def _new_look(self, key: tuple[Appearance, str, str]) -> Appearance:
+        look, name, attributes = key
+        self._references.of_element(name, self._read(attributes))
+        if len(self._looks) >= _KEPT:
+            self._looks.clear()
+        found = self._looks[key] = self._style.within(look, name, attributes)
+        return found
 
     def _begin(self, name: str, attributes: str) -> None:
         """What the start of an element does to the text."""
@@ -283,10 +295,14 @@ class _Reader:
 
     def _pop(self, place: int, name: str = "") -> None:
         """Close the open elements from *place* on, because the tag *name* came."""
-        if place < 0 or place >= len(self._open):
+        if place < 0:
             return
         gone = self._open.pop(place)
-        again = self._open.reopened(gone, gone[-1].name) if name and len(gone) > 1 else []
+        if len(gone) == 1:
+            self._finish(gone[0])
+            self._look = self._open.look() or self._page
+            return
+        again = self._open.reopened(gone, gone[-1].name) if name and gone else []
         kept = set(map(id, again))
         for element in gone:
             if id(element) not in kept:
@@ -297,21 +313,21 @@ class _Reader:
 
     def _finish(self, element: Element) -> None:
         """What the end of an element does to the text."""
-        name = element.name
+        name, _, look = element
+        if look.hidden:
+            self._hidden.close()
         if name == "a":
-            self._links.end(element.look.quotes, shown=element.look.reason is None)
+            self._links.end(look.quotes, shown=look.reason is None)
+        elif name == "table":
+            self._layout.end_table()
         elif name in LISTS:
             if self._lists:
                 self._lists.pop()
             self._layout.block(1 if self._lists else 2)
-        elif name == "table":
-            self._layout.end_table()
-        elif name in ENDS and not element.look.reason:
-            self._layout.block(1 if element.look.close else ENDS[name])
         elif name == "tr":
             self._layout.block(1)
-        elif element.look.hidden:
-            self._hidden.close()
+        elif name in ENDS and not look.reason:
+            self._layout.block(1 if look.close else ENDS[name])
 
 
 def _number(text: str, default: int) -> int:
