@@ -57,8 +57,9 @@ class Layout:
             self._spacer = False
             if self._ends:
                 self._ends = 2
-        self._tabs, self._blank = 0, False
-        self._ends = max(self._ends, ends)
+        if not self._tabs:  # else the cell starts with a block
+            self._blank = False
+            self._ends = max(self._ends, ends)
 
     def line_end(self) -> None:
         """End the line, also an empty one."""
@@ -78,14 +79,14 @@ class Layout:
 
     def end_table(self) -> None:
         """End the innermost table."""
-        self.block(1)
+        self._start_line()
         if len(self._rows) > 1:
             self._rows.pop()
             self._cells.pop()
 
     def row(self) -> None:
         """Start a row."""
-        self.block(1)
+        self._start_line()
         self._rows[-1] = self.lines
         self._cells[-1] = 0
 
@@ -101,6 +102,10 @@ class Layout:
         elif written == 1:
             self._ends, self._blank, self._spacer, self._mark = 0, False, False, ""
             self._tabs += 1
+
+    def _start_line(self) -> None:
+        self._tabs = 0
+        self.block(1)
 
     def _new_line(self, quotes: int) -> None:
         if self._out:
