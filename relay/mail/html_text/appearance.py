@@ -71,8 +71,15 @@ class Stylist:
     def _compute(self, parent: Appearance, name: str, attributes: Mapping[str, str]) -> Appearance:
         values = merge(self._layers(name, attributes))
         unsure = self._unsure(name, attributes)
-        look = _look(parent, name, attributes, values, unsure)
-        return parent if _same(look, parent) else look
+        flags = frozenset(attributes.keys() & {"hidden", "size", "href"})
+        close = attributes.get("class", "")[:3].lower() == "mso"
+        # Elements of many classes and few styles: what their rules come to is computed once.
+        key = (parent, name, flags, close, frozenset(unsure), *values.items())
+        known = self._known.get(key)
+        if known is None:
+            look = _look(parent, name, attributes, values, unsure)
+            known = self._known[key] = parent if _same(look, parent) else look
+        return known
 
     def _layers(self, name: str, attributes: Mapping[str, str]) -> Iterable[Declared]:
         yield {"color": (False, value)} if (value := attributes.get("color")) and name == "font" else {}

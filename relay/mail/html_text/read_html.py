@@ -1,7 +1,8 @@
 """Read an HTML page as text, with its links, its hidden words and its references.
 
 Not a renderer: follows the rules of HTML for what is text, which element an end tag closes and which line a
-word is on, and of CSS what can hide words. Pure, never raises, linear in the page; takes at most MAX_TAGS tags.
+word is on, and of CSS what can hide words. Pure, never raises, linear in the page; takes at most MAX_TAGS tags
+and texts.
 """
 
 from itertools import islice
@@ -29,7 +30,8 @@ from relay.mail.html_text.open_link import Links
 from relay.mail.html_text.references import References
 from relay.mail.html_text.tokens import RAW, START, TEXT, HtmlToken, tokens
 
-MAX_TAGS: Final = 200_000
+MAX_TAGS: Final = 80_000  # and runs of text; 256 KiB of ordinary mail hold 10 000
+MAX_LOOKS: Final = 20_000  # tags that are written unlike each other; ordinary mail has some hundred
 _KEPT: Final = 2000  # appearances remembered
 
 _PARAGRAPH_SCOPE: Final = SCOPES | {"button"}
@@ -42,6 +44,8 @@ def read_html(html: str) -> HtmlText:
     given = tokens(html)
     for token in islice(given, MAX_TAGS):
         reader.take(token)
+        if reader.looks > MAX_LOOKS:
+            break
     return reader.result(truncated=next(given, None) is not None)
 
 
@@ -60,6 +64,7 @@ class _Reader:
         self._look = self._page = Appearance()
         self._lists: list[int | None] = []  # of each open list the next number; None without numbers
         self._after_pre = False
+        self.looks = 0  # appearances computed
         self._looks: dict[tuple[Appearance, str, str], Appearance] = {}
 
     def result(self, *, truncated: bool) -> HtmlText:
@@ -163,6 +168,7 @@ class _Reader:
 
     def _new_look(self, key: tuple[Appearance, str, str]) -> Appearance:
         look, name, attributes = key
+        self.looks += 1
         self._references.of_element(name, self._read(attributes))
         if len(self._looks) >= _KEPT:
             self._looks.clear()
