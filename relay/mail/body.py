@@ -49,6 +49,7 @@ class BodyReader:
             body = self.decoded(leaf)
             is_page = leaf.content_type == "text/html"
             text, truncated = cut(self.page(leaf).text if is_page else _words(leaf, body.text))
+            truncated = truncated or (is_page and self.page(leaf).truncated)
             self._words[id(leaf)] = MailBody(text, body.charset, body.truncated or truncated)
         return self._words[id(leaf)]
 
