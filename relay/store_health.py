@@ -42,13 +42,27 @@ class StoreHealth:
         self._places = [settings.data_dir, *([file.parent] if file is not None else [])]
         self._fault: str | None = None  # why the store is not the own one, at the last look
         self._trouble: str | None = None  # as logged last
+        self._looking = asyncio.Lock()
+        self._look_began = float("-inf")  # on the loop's clock
 
     async def is_good(self) -> bool:
-        """Whether mail can be stored now; answers within 2 s. A change is logged, with the cause."""
+        """Whether mail can be stored now; answers within 2 s. A change is logged, with the cause.
+
+        A look is a commit, so requests that wait for the end of one share the next; or share its bad news, as two looks
+        would take longer than 2 s.
+        """
+        loop = asyncio.get_running_loop()
+        arrived, waited = loop.time(), self._looking.locked()
+        async with self._looking:
+            if self._look_began < arrived and not (waited and self._trouble):
+                self._look_began = loop.time()
+                await self._look()
+            return self._trouble is None
+
+    async def _look(self) -> None:
         trouble = self._lack_of_room() or spool_fault(self._spool) or await self._refusal()
         if trouble != self._trouble:
             self._tell(trouble)
-        return trouble is None
 
     async def look_again(self, _stop: asyncio.Event) -> None:
         """Look, for what is logged and for require_own; and at the clock."""
