@@ -26,7 +26,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from store.database.error_translation import lost_a_race, translated
+from store.database.error_translation import lost_a_race, translated, waited_for_a_lock
 from store.database.pg_limits import allow_idle, share_lock_wait
 from store.errors import Unavailable
 from store.meter import StoreMeter, Unmetered
@@ -232,14 +232,14 @@ class Store:
                 group[0].error = translated(error)
                 return
             topics = self._with_savepoints(group)
-            for ticket in group:
-                if ticket.has_lost_a_race:
-                    topics |= self._retry_alone(ticket)
+            topics |= self._retry_losers([ticket for ticket in group if ticket.has_lost_a_race])
         if topics and self._loop is not None:
             self._on_loop(self.notifier.notify, topics)
 
-    def _try_plain(self, group: Sequence[_Ticket]) -> set[str]:
+    def _try_plain(self, group: Sequence[_Ticket], *, lock_share: int = 1) -> set[str]:
         with self._transaction() as connection:
+            if lock_share > 1:
+                share_lock_wait(connection, lock_share)
             tx = Tx(connection)
             for ticket in group:
                 ticket.value = ticket.unit(tx)
@@ -290,13 +290,26 @@ class Store:
             return set()
         return tx.topics
 
-    def _retry_alone(self, ticket: _Ticket) -> set[str]:
+    def _retry_losers(self, losers: Sequence[_Ticket]) -> set[str]:
+        """Retry units that lost a race, each in a transaction of its own.
+
+        After one that waits for a lock in vain the next ones share such a wait: a silent process may hold it.
+        """
+        topics: set[str] = set()
+        lock_share = 1
+        for ticket in losers:
+            topics |= self._retry_alone(ticket, lock_share=lock_share)
+            if isinstance(ticket.error, Unavailable):
+                lock_share = len(losers)
+        return topics
+
+    def _retry_alone(self, ticket: _Ticket, *, lock_share: int) -> set[str]:
         """Retry a unit that lost a race twice, without locks held by others of its group."""
         for tries in range(_TRIES_ALONE):
             # Random delay: with a fixed one two colliding processes would collide again.
             time.sleep(random.uniform(0, _PAUSE_SECONDS * (2**tries - 1)))  # noqa: S311 (not security-relevant)
             try:
-                topics = self._try_plain([ticket])
+                topics = self._try_plain([ticket], lock_share=lock_share)
             except Exception as error:  # noqa: BLE001 (delivered to the caller)
                 ticket.error = translated(error.reason if isinstance(error, _StoppedError) else error)
                 if not lost_a_race(error):
@@ -371,7 +384,8 @@ def _run_in_savepoint(tx: Tx, ticket: _Ticket) -> None:
     except Exception as error:  # noqa: BLE001 (delivered to the caller)
         savepoint.rollback()
         ticket.error = translated(error)
-        ticket.has_lost_a_race = lost_a_race(error)
+        # The holder of the lock may wait for one of this group; a transaction of this unit alone lets both go on.
+        ticket.has_lost_a_race = lost_a_race(error) or waited_for_a_lock(error)
     else:
         savepoint.commit()
         tx.topics |= apart.topics

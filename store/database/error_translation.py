@@ -11,6 +11,8 @@ from store.errors import InvalidValue, StoreError, Unavailable, Unusable, cause_
 # transaction's row was not visible when the unit read; a second run sees it.
 _RACE_LOST: Final = frozenset({"40001", "40P01", "23505"})
 
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+
 # Waiting does not change these: no such file or folder, no right to it, not a SQLite file, or a damaged one.
 _NO_STORE: Final = frozenset(
     {
@@ -28,6 +30,11 @@ _REFUSED_WORDS: Final = ("authentication failed", "no password supplied", "does 
 def lost_a_race(error: Exception) -> bool:
     """Whether a concurrent transaction made the database abort this one; retry it."""
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _RACE_LOST
+
+
+def waited_for_a_lock(error: Exception) -> bool:
+    """Whether PostgreSQL ended a wait for a lock (lock_not_available)."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE
 
 
 def translated(error: Exception) -> Exception:

@@ -8,14 +8,16 @@ domain has no such fact: its recipients are really unknown.
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import exists, literal, select
+from sqlalchemy import exists, literal, or_, select
 
 from store.facts import HOSTED, forget_fact, read_fact, write_fact
 from store.schema.facts import store_facts
 from store.schema.inbound import domains
 from store.transaction import Tx
 
-_VERIFIED: Final = exists().where(domains.c.verified_at.is_not(None))
+# A verified domain has an owner or is shared. Both look-ups go through the index of owners.
+_OWNED: Final = exists().where(domains.c.user_id > "", domains.c.verified_at.is_not(None))
+_VERIFIED: Final = or_(_OWNED, exists().where(domains.c.user_id.is_(None), domains.c.is_shared))
 _HAS_VERIFIED: Final = select(literal(1)).where(_VERIFIED)
 _LOST: Final = select(store_facts.c.at).where(store_facts.c.name == HOSTED, ~_VERIFIED)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Table, and_, delete, func, select, union, update
 
+from store.database.pg_limits import allow_idle
 from store.directory.domains import forget_if_unused
 from store.directory.hosted import forget_domains
 from store.errors import UserNotFound
@@ -68,6 +69,7 @@ def delete_user_data(tx: Tx, user_id: str) -> dict[str, int]:
     A domain of the user on which others have an agent or a claim stays without an owner, until one of them verifies
     it; it is counted too. Raises UserNotFound.
     """
+    allow_idle(tx.connection)  # the rows of a large account take longer than a transaction may
     gone = Counter({table.name: 0 for table in _TABLES})
     addresses = _lock(tx, user_id)
     names = _domain_names(tx, user_id)

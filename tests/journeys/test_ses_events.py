@@ -31,6 +31,8 @@ async def answered(home, secret, body):
 )
 async def test_the_place_that_sns_posts_to_is_where_the_settings_say(tmp_path, sqlite_file_url, more, secret, told):
     home = Home(tmp_path / "data", sqlite_file_url, NOBODY, {f"MAILSEAL_{name}": each for name, each in more.items()})
+    home.agent()
+    home.close()
     another_topic_s = posted(TopicArn=ARN.replace("mails", "others"))
 
     found = await answered(home, secret or events_secret(read_master(home.settings), "ses"), another_topic_s)
