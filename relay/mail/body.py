@@ -1,7 +1,7 @@
 """Decode the parts of a message body and join them, cut to 256 KiB of UTF-8."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from relay.mail.coding.uuencode import take_uuencoded
@@ -13,6 +13,7 @@ from relay.mail.part import Leaf
 from relay.mail.unpack.enriched import ENRICHED_TYPES, enriched_text
 
 BODY_LIMIT: Final = 256 * 1024  # bytes of UTF-8, docs/contract.md §5
+MAX_BODY_PARTS: Final = 1000
 _READ_LIMIT: Final = 4 * BODY_LIMIT  # the widest encoding uses four bytes for a character
 # What a text that shows nothing consists of, with the white space.
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f"
@@ -28,10 +29,19 @@ class MailBody:
     truncated: bool
 
 
+@dataclass(slots=True)
+class HtmlBudget:
+    """What may still be read of pages, in a message and the mails inside it."""
+
+    characters: int = 2 * BODY_LIMIT
+    pages: int = 500
+
+
 class BodyReader:
     """Decodes the text of leaves, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, html: HtmlBudget) -> None:
+        self._html = html
         self._decoded: dict[int, MailBody] = {}
         self._words: dict[int, MailBody] = {}
         self._pages: dict[int, HtmlText] = {}
@@ -50,13 +60,19 @@ class BodyReader:
             is_page = leaf.content_type == "text/html"
             text, truncated = cut(self.page(leaf).text if is_page else _words(leaf, body.text))
             truncated = truncated or (is_page and self.page(leaf).truncated)
+            truncated = truncated or (is_page and self.page(leaf).truncated)
             self._words[id(leaf)] = MailBody(text, body.charset, body.truncated or truncated)
         return self._words[id(leaf)]
 
     def page(self, leaf: Leaf) -> HtmlText:
         """What the HTML of *leaf* says."""
         if id(leaf) not in self._pages:
-            self._pages[id(leaf)] = read_html(self.decoded(leaf).text)
+            html = self.decoded(leaf).text
+            given = html[: max(self._html.characters, 0)] if self._html.pages > 0 else ""
+            self._html.characters -= len(given)
+            self._html.pages -= 1
+            page = read_html(given)
+            self._pages[id(leaf)] = page if len(given) == len(html) else replace(page, truncated=True)
         return self._pages[id(leaf)]
 
     def is_blank(self, leaf: Leaf) -> bool:
@@ -73,7 +89,7 @@ class BodyReader:
         """Join the parts of one body, each on a new line; None if there are no parts."""
         bodies: list[MailBody] = []
         size = 0
-        for leaf in found:
+        for leaf in found[:MAX_BODY_PARTS]:
             if size > BODY_LIMIT:
                 break
             bodies.append(self.words(leaf) if words else self.decoded(leaf))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
-from relay.mail.body import BodyReader
+from relay.mail.body import MAX_BODY_PARTS, BodyReader, HtmlBudget
 from relay.mail.body_choice import BodyChoice
 from relay.mail.headers import Headers, split_headers
 from relay.mail.parameters import MAX_FILENAME, safe_filename
@@ -22,7 +22,8 @@ from relay.mail.unpack.smime import SIGNED_TYPES, signed_content
 from relay.mail.unpack.tnef import TNEF_TYPES, Tnef, read_tnef
 
 MAX_DEPTH: Final = 3  # of mails in mails
-MAX_OPENED: Final = 100  # mails and streams that are opened in a message
+MAX_OPENED: Final = 100  # mails that are opened in a message
+MAX_STREAMS: Final = 8  # TNEF streams and opaque signatures that are opened in a message
 MAIL_TYPES: Final = frozenset({"message/rfc822", "message/global", "message/news"})
 _MAX_SIGNATURES: Final = 3  # one inside the other
 _LISTED_HEADER: Final = 64 * 1024  # bytes of a mail in the mail that is not opened, read for its subject
@@ -33,14 +34,23 @@ class OpeningBudget:
     """What may still be opened."""
 
     opened: int = MAX_OPENED
+    streams: int = MAX_STREAMS
+    html: HtmlBudget = field(default_factory=HtmlBudget)
     defects: list[str] = field(default_factory=list)
 
     def take(self) -> bool:
-        """Whether one more mail or stream may be opened."""
+        """Whether one more mail may be opened."""
         self.opened -= 1
         if self.opened == -1:
-            self.defects.append(f"only the first {MAX_OPENED} mails and streams in the mail were opened")
+            self.defects.append(f"only the first {MAX_OPENED} mails in the mail were opened")
         return self.opened >= 0
+
+    def take_stream(self) -> bool:
+        """Whether one more TNEF stream or signature may be opened."""
+        self.streams -= 1
+        if self.streams == -1:
+            self.defects.append(f"only the first {MAX_STREAMS} TNEF streams and signatures were opened")
+        return self.streams >= 0
 
 
 @dataclass(slots=True)
@@ -72,7 +82,7 @@ class OpenMail:
         self.headers = headers or split_headers(raw)
         self.limits: OpeningBudget = inside.limits if inside else OpeningBudget()
         self.depth: int = inside.depth + 1 if inside else 0
-        self.reader = BodyReader()
+        self.reader = BodyReader(self.limits.html)
         self.tnef: list[Tnef] = []
         tree = read_tree(raw, self.headers)
         self.defects = list(tree.defects)
@@ -102,7 +112,7 @@ class OpenMail:
 
     def _open_signed(self, leaf: Leaf, found: list[Leaf], numbers: Iterator[int], *, left: int) -> None:
         """Put the leaves inside an opaque signature behind *leaf* in *found*."""
-        if leaf.content_type not in SIGNED_TYPES or not left or not self.limits.take():
+        if leaf.content_type not in SIGNED_TYPES or not left or not self.limits.take_stream():
             return
         content = signed_content(leaf.read())
         if content is None:
@@ -123,7 +133,7 @@ class OpenMail:
                 yield self._file(leaf, unpacked=False)
         for leaf in inside:
             yield self._file(leaf, unpacked=True)
-        for leaf in self.body.text:
+        for leaf in self.body.text[:MAX_BODY_PARTS]:
             for name, content in self.reader.files(leaf):
                 yield File(_unpacked(content, name), unpacked=False)
         for leaf in self.body.others:
@@ -138,7 +148,7 @@ class OpenMail:
 
     def _tnef_files(self, leaf: Leaf) -> Iterator[File]:
         named = leaf.content_type == "application/octet-stream" and (leaf.filename or "").lower() == "winmail.dat"
-        if not (named or leaf.content_type in TNEF_TYPES) or not self.limits.take():
+        if not (named or leaf.content_type in TNEF_TYPES) or not self.limits.take_stream():
             return
         stream = read_tnef(leaf.read())
         if stream is None or not stream.whole:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import Final, TypeVar
 
-from relay.mail.body import MailBody, cut
+from relay.mail.body import MAX_BODY_PARTS, MailBody, cut
 from relay.mail.contents import File, OpenMail
 from relay.mail.decode import clean_text, decode_bytes, decode_value
 from relay.mail.fields.automatic import AUTOMATIC_FIELDS, automated_reason
@@ -38,7 +38,7 @@ def parse(raw: bytes, headers: Headers | None = None) -> ParsedMail:
     mail = OpenMail(raw, headers)
     reading = _Reading(mail)
     text, html = reading.text(mail), mail.reader.join(mail.body.html, words=False)
-    pages = [mail.reader.page(leaf) for leaf in mail.body.html]
+    pages = [mail.reader.page(leaf) for leaf in mail.body.html[:MAX_BODY_PARTS]]
     attachments = reading.attachments(frozenset[str]().union(*(page.references for page in pages)))
     return ParsedMail(
         text=text.text,

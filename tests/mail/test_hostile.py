@@ -21,7 +21,36 @@ def nested(depth: int, kind: bytes = b"mixed") -> bytes:
     return b"".join(levels) + b"\r\nhi"
 
 
+RFC822 = b"--x\r\nContent-Type: message/rfc822\r\n\r\n"
+P7M = b"--x\r\nContent-Type: application/pkcs7-mime\r\n\r\n"
+SIGNED = bytes.fromhex("308006092a864886f70d010702a08030800201013100308006092a864886f70d010701a0802480")
+TNEF = b"--x\r\nContent-Type: application/ms-tnef\r\n\r\n\x78\x9f\x3e\x22\1\0"
+ATTENDEES = b"BEGIN:VEVENT\r\n" + b"ATTENDEE;CN=a:mailto:a@b\r\n" * 200_000
+
+
+def property_list() -> bytes:
+    """An attribute of TNEF with 10 000 properties."""
+    value = (10_000).to_bytes(4, "little") + b"\3\0\1\0\0\0\0\0" * 10_000
+    return b"\1\3\x90\6\0" + len(value).to_bytes(4, "little") + value + b"\0\0"
+
+
 HOSTILE = {
+    "10 000 mails in a mail": lambda: mail(MIXED, body=(RFC822 + b"Subject: a\r\n\r\nb\r\n") * 10_000),
+    "pages in mails": lambda: mail(
+        MIXED, body=(RFC822 + b"Content-Type: text/html\r\n\r\n" + b"<p>a</p>" * 6000 + b"\r\n") * 100
+    ),
+    "pieces of signatures": lambda: mail(MIXED, body=(P7M + SIGNED + b"\4\1a" * 30_000 + b"\r\n") * 100),
+    "lengths of signatures": lambda: mail(MIXED, body=P7M + SIGNED + b"\x24\x80" * 1_000_000),
+    "properties of TNEF": lambda: mail(MIXED, body=(TNEF + property_list() + b"\r\n") * 100),
+    "attendees": lambda: mail(b"Content-Type: text/calendar", body=ATTENDEES),
+    "unfinished parameters": lambda: mail(
+        b"Content-Type: text/calendar", body=b"BEGIN:VEVENT\r\nATTENDEE" + b';A="b' * 80_000
+    ),
+    "boundaries used twice": lambda: mail(
+        MIXED, body=b"--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n" * 50_000
+    ),
+    "closing delimiters": lambda: mail(MIXED, body=b"--x--\r\n" * 1_000_000),
+    "marks of rich text": lambda: mail(b"Content-Type: text/enriched", body=b"<param>" * 150_000),
     "quotes in From": lambda: mail(b"From: " + b'"' * 50_000),
     "escaped quotes in From": lambda: mail(b'From: "' + b'\\"' * 50_000 + b"\\"),
     "parentheses in From": lambda: mail(b"From: " + b"(" * 100_000),

@@ -165,7 +165,7 @@ def _moment(line: _Line, zones: dict[str, Zone]) -> datetime | date | None:
     if match[7]:
         return local.replace(tzinfo=UTC)
     name = line.parameters.get("TZID", "")
-    return local.replace(tzinfo=read_offset(zones.get(name), name, local))
+    return local.replace(tzinfo=read_offset(zones.get(name) if name else None, name, local))
 
 
 def _written(moment: datetime | date | None) -> str | None:

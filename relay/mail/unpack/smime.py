@@ -12,7 +12,7 @@ _DATA: Final = bytes.fromhex("2a864886f70d010701")
 _SEQUENCE, _SET, _INTEGER, _OID, _OCTETS = 0x30, 0x31, 0x02, 0x06, 0x04
 _EXPLICIT, _CONSTRUCTED_OCTETS = 0xA0, 0x24
 _MAX_DEPTH: Final = 16
-_MAX_ELEMENTS: Final = 100_000
+_MAX_ELEMENTS: Final = 20_000
 
 
 class _Broken(Exception):

@@ -13,7 +13,8 @@ from typing import Final
 MAX_FILES: Final = 200
 TNEF_TYPES: Final = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 _SIGNATURE: Final = 0x223E9F78
-_MAX_PROPERTIES: Final = 10_000
+_MAX_PROPERTIES: Final = 10_000  # of one attribute
+_MAX_READ: Final = 20_000  # properties of a stream
 _ATTACHMENT, _TITLE, _DATA = 0x00069002, 0x00018010, 0x0006800F
 _ATTACHMENT_PROPERTIES, _BODY, _PROPERTIES, _CODE_PAGE = 0x00069005, 0x0002800C, 0x00069003, 0x00069007
 _TEXT, _HTML, _LONG_NAME, _NAME, _MIME_TYPE, _CONTENT_ID, _OBJECT = (
@@ -90,6 +91,7 @@ class _Reader:
         self._files: list[TnefFile] = []
         self._codec = "cp1252"
         self._text, self._html = "", b""
+        self._left = _MAX_READ
 
     def take(self, tag: int, value: bytes) -> None:
         if tag == _ATTACHMENT:
@@ -133,6 +135,9 @@ class _Reader:
         """The properties named in *wanted*; those read before a damage."""
         try:
             for name, kind, content in _properties(value):
+                self._left -= 1
+                if self._left < 0:
+                    return
                 if name in wanted:
                     yield name, self._value(kind, content)
         except (_Broken, struct.error):
