@@ -19,17 +19,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeVar
+from queue import SimpleQueue
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from store.database.error_translation import lost_a_race, translated, waited_for_a_lock
+from store.database.error_translation import lost_a_race, translated
 from store.database.pg_limits import allow_idle, share_lock_wait
 from store.errors import Unavailable
 from store.meter import StoreMeter, Unmetered
+from store.tickets import Ticket, answer_all, next_group, run_in_savepoint, run_read
 from store.transaction import Tx, Unit
 from store.wake import Notifier
 
@@ -38,7 +38,6 @@ T = TypeVar("T")
 BEGIN_OPTION: Final = (
     "mailseal_begin"  # execution option: the statement that opens a SQLite transaction; None: autocommit
 )
-MAX_GROUP: Final = 64  # units in one transaction; with more, the first would wait longer for the last
 WAIT_SECONDS: Final = 18.0  # of a caller for its unit: a sender whose mail cannot be stored hears 451 within 20 s
 _TRIES_ALONE: Final = 8  # for a unit that lost a race without and with a savepoint
 _PAUSE_SECONDS: Final = 0.005  # upper bound of the second try's delay; doubled for each further try
@@ -63,18 +62,6 @@ class _NotCommittedError(_StoppedError):
     """
 
 
-@dataclass(slots=True)
-class _Ticket:
-    """A queued unit and the future that receives its result."""
-
-    unit: Unit[Any]
-    answer: "asyncio.Future[Any]"
-    value: Any = None
-    error: BaseException | None = None
-    has_lost_a_race: bool = False
-    is_withdrawn: bool = False  # its caller waits no more: it does not run
-
-
 class Store:
     """A database used from an event loop, or directly by a program without one."""
 
@@ -97,8 +84,8 @@ class Store:
         # Makes a reader's transaction one snapshot.
         self._for_reading = {BEGIN_OPTION: "BEGIN"} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._loop_connection: Connection | None = None
-        self._writing: SimpleQueue[_Ticket | None] = SimpleQueue()
-        self._reading: SimpleQueue[_Ticket | None] = SimpleQueue()
+        self._writing: SimpleQueue[Ticket | None] = SimpleQueue()
+        self._reading: SimpleQueue[Ticket | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._run_writer, name="store-writer", daemon=True)]
         self._threads += [
             threading.Thread(target=self._run_reader, name=f"store-reader-{n}", daemon=True) for n in range(readers)
@@ -157,7 +144,7 @@ class Store:
 
         Raises the same errors as write.
         """
-        ticket = _Ticket(unit, None)  # type: ignore[arg-type]
+        ticket = Ticket(unit, None)  # type: ignore[arg-type]
         self._commit_group([ticket])
         if ticket.error is not None:
             raise ticket.error
@@ -194,12 +181,12 @@ class Store:
             with suppress(SQLAlchemyError):
                 connection.close()
 
-    async def _submit(self, line: "SimpleQueue[_Ticket | None]", unit: Unit[T], within: float) -> T:
+    async def _submit(self, line: "SimpleQueue[Ticket | None]", unit: Unit[T], within: float) -> T:
         assert self._loop is not None, "call start() before read() or write()"
         if self._stopped:
             raise Unavailable("the store is closed: this process is stopping")
         answer: asyncio.Future[T] = self._loop.create_future()
-        ticket = _Ticket(unit, answer)
+        ticket = Ticket(unit, answer)
         line.put(ticket)
         # A cancelled caller does not withdraw its unit: the unit still runs, and its result is dropped.
         end = self._loop.call_later(within, self._give_up, ticket, within)
@@ -209,18 +196,18 @@ class Store:
             end.cancel()
 
     def _run_writer(self) -> None:
-        while (group := _next_group(self._writing)) is not None:
+        while (group := next_group(self._writing)) is not None:
             began = time.monotonic()
             self._commit_group(group)
             self.meter.observe_commit(time.monotonic() - began, len(group))
             self._post_results(group)
 
     def _run_reader(self) -> None:
-        while (group := _next_group(self._reading)) is not None:
+        while (group := next_group(self._reading)) is not None:
             self._read_group(group)
             self._post_results(group)
 
-    def _commit_group(self, group: Sequence[_Ticket]) -> None:
+    def _commit_group(self, group: Sequence[Ticket]) -> None:
         try:
             topics = self._try_plain(group)
         except _StoppedError as error:
@@ -236,7 +223,7 @@ class Store:
         if topics and self._loop is not None:
             self._on_loop(self.notifier.notify, topics)
 
-    def _try_plain(self, group: Sequence[_Ticket], *, lock_share: int = 1) -> set[str]:
+    def _try_plain(self, group: Sequence[Ticket], *, lock_share: int = 1) -> set[str]:
         with self._transaction() as connection:
             if lock_share > 1:
                 share_lock_wait(connection, lock_share)
@@ -274,7 +261,7 @@ class Store:
         except Unavailable as error:
             raise _NotCommittedError(error) from error
 
-    def _with_savepoints(self, group: Sequence[_Ticket]) -> set[str]:
+    def _with_savepoints(self, group: Sequence[Ticket]) -> set[str]:
         try:
             self._require_present()
             with self.engine.begin() as connection:
@@ -282,7 +269,7 @@ class Store:
                 tx = Tx(connection)
                 for ticket in group:
                     if not ticket.is_withdrawn:
-                        _run_in_savepoint(tx, ticket)
+                        run_in_savepoint(tx, ticket)
                 self._announce(tx)
         except Exception as error:  # noqa: BLE001 (the commit failed: every unit of the group gets the error)
             for ticket in group:
@@ -290,7 +277,7 @@ class Store:
             return set()
         return tx.topics
 
-    def _retry_losers(self, losers: Sequence[_Ticket]) -> set[str]:
+    def _retry_losers(self, losers: Sequence[Ticket]) -> set[str]:
         """Retry units that lost a race, each in a transaction of its own.
 
         After one that waits for a lock in vain the next ones share such a wait: a silent process may hold it.
@@ -303,7 +290,7 @@ class Store:
                 lock_share = len(losers)
         return topics
 
-    def _retry_alone(self, ticket: _Ticket, *, lock_share: int) -> set[str]:
+    def _retry_alone(self, ticket: Ticket, *, lock_share: int) -> set[str]:
         """Retry a unit that lost a race twice, without locks held by others of its group."""
         for tries in range(_TRIES_ALONE):
             # Random delay: with a fixed one two colliding processes would collide again.
@@ -319,29 +306,29 @@ class Store:
                 return topics
         return set()
 
-    def _read_group(self, group: Sequence[_Ticket]) -> None:
+    def _read_group(self, group: Sequence[Ticket]) -> None:
         try:
             self._require_present()
             with self.engine.connect() as connection:
                 tx = Tx(connection.execution_options(**self._for_reading))
                 for ticket in group:
-                    _run_read(tx, ticket, of=len(group))
+                    run_read(tx, ticket, of=len(group))
         except Exception as error:  # noqa: BLE001 (no connection: the error goes to every waiting unit)
             for ticket in group:
                 ticket.error = ticket.error or translated(error)
 
-    def _give_up(self, ticket: _Ticket, seconds: float) -> None:
+    def _give_up(self, ticket: Ticket, seconds: float) -> None:
         """End the wait of a ticket's caller; a unit that is running goes on, and its result is dropped."""
         if not ticket.answer.done():
             self.meter.count_store_error()
             ticket.is_withdrawn = True
             ticket.answer.set_exception(Unavailable(f"the database gave no answer within {seconds:g} s"))
 
-    def _post_results(self, group: Sequence[_Ticket]) -> None:
+    def _post_results(self, group: Sequence[Ticket]) -> None:
         for ticket in group:
             if isinstance(ticket.error, Unavailable) and not ticket.is_withdrawn:
                 self.meter.count_store_error()
-        self._on_loop(_answer, group)
+        self._on_loop(answer_all, group)
 
     def _on_loop(self, call: Callable[..., None], argument: object) -> None:
         assert self._loop is not None
@@ -349,64 +336,3 @@ class Store:
             self._loop.call_soon_threadsafe(call, argument)
         except RuntimeError:  # the loop is closed: no caller waits any more
             return
-
-
-def _next_group(line: "SimpleQueue[_Ticket | None]") -> list[_Ticket] | None:
-    while (first := line.get()) is not None and first.is_withdrawn:
-        pass
-    if first is None:
-        return None
-    group = [first]
-    while len(group) < MAX_GROUP:
-        try:
-            ticket = line.get_nowait()
-        except Empty:
-            break
-        if ticket is None:
-            line.put(None)
-            break
-        if not ticket.is_withdrawn:
-            group.append(ticket)
-    return group
-
-
-def _run_in_savepoint(tx: Tx, ticket: _Ticket) -> None:
-    """Run one unit in a savepoint: its failure and its wake-ups affect no other unit.
-
-    Raises when the savepoint cannot be rolled back: then the database has undone the whole transaction, as
-    SQLite does on a full disk, and the work of the units before it is gone too.
-    """
-    apart = Tx(tx.connection)
-    savepoint = tx.connection.begin_nested()
-    try:
-        ticket.value = ticket.unit(apart)
-        apart.flush()
-    except Exception as error:  # noqa: BLE001 (delivered to the caller)
-        savepoint.rollback()
-        ticket.error = translated(error)
-        # The holder of the lock may wait for one of this group; a transaction of this unit alone lets both go on.
-        ticket.has_lost_a_race = lost_a_race(error) or waited_for_a_lock(error)
-    else:
-        savepoint.commit()
-        tx.topics |= apart.topics
-
-
-def _run_read(tx: Tx, ticket: _Ticket, *, of: int) -> None:
-    """Run one unit of a group *of* several; after an error the next ones run in another transaction."""
-    try:
-        ticket.value = ticket.unit(tx)
-    except Exception as error:  # noqa: BLE001 (delivered to the caller)
-        ticket.error = translated(error)
-        tx.connection.rollback()
-        if isinstance(ticket.error, Unavailable):  # perhaps a lock, for which the next ones would wait as long
-            share_lock_wait(tx.connection, of)
-
-
-def _answer(group: Sequence[_Ticket]) -> None:
-    for ticket in group:
-        if ticket.answer.done():  # cancelled, or its caller has given up
-            continue
-        if ticket.error is not None:
-            ticket.answer.set_exception(ticket.error)
-        else:
-            ticket.answer.set_result(ticket.value)
