@@ -11,6 +11,9 @@ T = TypeVar("T")
 _THREADS: Final = 2
 HEADER_OFF_LOOP_BYTES: Final = 16 * 1024  # of a header section: its passes take several times as long per byte
 OFF_LOOP_BYTES: Final = 128 * 1024  # parsing a larger mail would delay the other sessions for milliseconds
+READ_OFF_LOOP_BYTES: Final = (
+    8 * 1024
+)  # of a mail that is read whole: dense HTML costs half a millisecond for 1 000 bytes
 
 
 async def by_size(size: int, work: Callable[[], T], *, above: int = OFF_LOOP_BYTES) -> T:

@@ -18,7 +18,7 @@ from relay.events.outbound import outbound_event
 from relay.metrics import AttemptOutcome
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret
-from relay.threads import OFF_LOOP_BYTES, apart
+from relay.threads import OFF_LOOP_BYTES, READ_OFF_LOOP_BYTES, apart, by_size
 from store.directory.agents import get_agent_by_email, list_secrets, switch_webhook_off
 from store.engine import Store
 from store.errors import StoreError, Unavailable
@@ -127,7 +127,12 @@ async def attempt(claim: Claim, subject: EventSubject, endpoint: Endpoint, *, ct
     if isinstance(subject, OutboundSubject):
         body, seal = _composed_outbound(subject, delivery), {}
     elif subject.message.raw_size <= OFF_LOOP_BYTES:
-        body, seal = composed(subject, delivery, base_url=ctx.base_url), subject.message.auth_headers
+        body = await by_size(
+            subject.message.raw_size,
+            lambda: composed(subject, delivery, base_url=ctx.base_url),
+            above=READ_OFF_LOOP_BYTES,
+        )
+        seal = subject.message.auth_headers
     else:
         body, seal = await _composed_large(subject.message, delivery, ctx=ctx), subject.message.auth_headers
     at = ctx.clock.now()

@@ -10,7 +10,7 @@ from relay.events.inbound import message_data, message_item
 from relay.inbox.wait import never_left, wait_for
 from relay.mail.parse import attachment
 from relay.mail.parsed_mail import Part
-from relay.threads import apart, by_size
+from relay.threads import READ_OFF_LOOP_BYTES, apart, by_size
 from store.engine import Store
 from store.errors import MessageNotFound
 from store.mail.bodies import read_chunk
@@ -71,7 +71,7 @@ async def read_message(
     if not peek and message.status == "unread":
         await store.write(lambda tx: mark_read(tx, message.id))
     status = message.status if peek else "read"
-    data = await by_size(len(raw), lambda: message_data(message, raw, base_url=base_url))
+    data = await by_size(len(raw), lambda: message_data(message, raw, base_url=base_url), above=READ_OFF_LOOP_BYTES)
     return {**data, "status": status}
 
 
