@@ -29,8 +29,8 @@ from store.database.error_translation import lost_a_race, translated
 from store.database.pg_limits import allow_idle, share_lock_wait
 from store.errors import Unavailable
 from store.meter import StoreMeter, Unmetered
-from store.tickets import Ticket, answer_all, next_group, run_in_savepoint, run_read
 from store.transaction import Tx, Unit
+from store.waiting_units import WaitingUnit, answer_all, next_group, run_in_savepoint, run_read
 from store.wake import Notifier
 
 T = TypeVar("T")
@@ -84,8 +84,8 @@ class Store:
         # Makes a reader's transaction one snapshot.
         self._for_reading = {BEGIN_OPTION: "BEGIN"} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._loop_connection: Connection | None = None
-        self._writing: SimpleQueue[Ticket | None] = SimpleQueue()
-        self._reading: SimpleQueue[Ticket | None] = SimpleQueue()
+        self._writing: SimpleQueue[WaitingUnit | None] = SimpleQueue()
+        self._reading: SimpleQueue[WaitingUnit | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._run_writer, name="store-writer", daemon=True)]
         self._threads += [
             threading.Thread(target=self._run_reader, name=f"store-reader-{n}", daemon=True) for n in range(readers)
@@ -144,7 +144,7 @@ class Store:
 
         Raises the same errors as write.
         """
-        ticket = Ticket(unit, None)  # type: ignore[arg-type]
+        ticket = WaitingUnit(unit, None)  # type: ignore[arg-type]
         self._commit_group([ticket])
         if ticket.error is not None:
             raise ticket.error
@@ -181,12 +181,12 @@ class Store:
             with suppress(SQLAlchemyError):
                 connection.close()
 
-    async def _submit(self, line: "SimpleQueue[Ticket | None]", unit: Unit[T], within: float) -> T:
+    async def _submit(self, line: "SimpleQueue[WaitingUnit | None]", unit: Unit[T], within: float) -> T:
         assert self._loop is not None, "call start() before read() or write()"
         if self._stopped:
             raise Unavailable("the store is closed: this process is stopping")
         answer: asyncio.Future[T] = self._loop.create_future()
-        ticket = Ticket(unit, answer)
+        ticket = WaitingUnit(unit, answer)
         line.put(ticket)
         # A cancelled caller does not withdraw its unit: the unit still runs, and its result is dropped.
         end = self._loop.call_later(within, self._give_up, ticket, within)
@@ -207,7 +207,7 @@ class Store:
             self._read_group(group)
             self._post_results(group)
 
-    def _commit_group(self, group: Sequence[Ticket]) -> None:
+    def _commit_group(self, group: Sequence[WaitingUnit]) -> None:
         try:
             topics = self._try_plain(group)
         except _StoppedError as error:
@@ -223,7 +223,7 @@ class Store:
         if topics and self._loop is not None:
             self._on_loop(self.notifier.notify, topics)
 
-    def _try_plain(self, group: Sequence[Ticket], *, lock_share: int = 1) -> set[str]:
+    def _try_plain(self, group: Sequence[WaitingUnit], *, lock_share: int = 1) -> set[str]:
         with self._transaction() as connection:
             if lock_share > 1:
                 share_lock_wait(connection, lock_share)
@@ -261,7 +261,7 @@ class Store:
         except Unavailable as error:
             raise _NotCommittedError(error) from error
 
-    def _with_savepoints(self, group: Sequence[Ticket]) -> set[str]:
+    def _with_savepoints(self, group: Sequence[WaitingUnit]) -> set[str]:
         try:
             self._require_present()
             with self.engine.begin() as connection:
@@ -277,7 +277,7 @@ class Store:
             return set()
         return tx.topics
 
-    def _retry_losers(self, losers: Sequence[Ticket]) -> set[str]:
+    def _retry_losers(self, losers: Sequence[WaitingUnit]) -> set[str]:
         """Retry units that lost a race, each in a transaction of its own.
 
         After one that waits for a lock in vain the next ones share such a wait: a silent process may hold it.
@@ -290,7 +290,7 @@ class Store:
                 lock_share = len(losers)
         return topics
 
-    def _retry_alone(self, ticket: Ticket, *, lock_share: int) -> set[str]:
+    def _retry_alone(self, ticket: WaitingUnit, *, lock_share: int) -> set[str]:
         """Retry a unit that lost a race twice, without locks held by others of its group."""
         for tries in range(_TRIES_ALONE):
             # Random delay: with a fixed one two colliding processes would collide again.
@@ -306,7 +306,7 @@ class Store:
                 return topics
         return set()
 
-    def _read_group(self, group: Sequence[Ticket]) -> None:
+    def _read_group(self, group: Sequence[WaitingUnit]) -> None:
         try:
             self._require_present()
             with self.engine.connect() as connection:
@@ -317,14 +317,14 @@ class Store:
             for ticket in group:
                 ticket.error = ticket.error or translated(error)
 
-    def _give_up(self, ticket: Ticket, seconds: float) -> None:
+    def _give_up(self, ticket: WaitingUnit, seconds: float) -> None:
         """End the wait of a ticket's caller; a unit that is running goes on, and its result is dropped."""
         if not ticket.answer.done():
             self.meter.count_store_error()
             ticket.is_withdrawn = True
             ticket.answer.set_exception(Unavailable(f"the database gave no answer within {seconds:g} s"))
 
-    def _post_results(self, group: Sequence[Ticket]) -> None:
+    def _post_results(self, group: Sequence[WaitingUnit]) -> None:
         for ticket in group:
             if isinstance(ticket.error, Unavailable) and not ticket.is_withdrawn:
                 self.meter.count_store_error()

@@ -10,7 +10,7 @@ from store.database.connect import open_store
 from store.directory.users import bootstrap_user, get_user_by_email
 from store.errors import InvalidValue, Unavailable, UserNotFound
 from store.schema.inbound import users
-from store.tickets import MAX_GROUP
+from store.waiting_units import MAX_GROUP
 from tests.store.gate import Commits, Gate, in_one_group, lined_up
 from tests.store.notes import ADD, NOTES, note, noted
 

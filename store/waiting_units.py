@@ -15,7 +15,7 @@ MAX_GROUP: Final = 64  # units in one transaction; with more, the first would wa
 
 
 @dataclass(slots=True)
-class Ticket:
+class WaitingUnit:
     """A queued unit and the future that receives its result."""
 
     unit: Unit[Any]
@@ -26,7 +26,7 @@ class Ticket:
     is_withdrawn: bool = False  # its caller waits no more: it does not run
 
 
-def next_group(line: "SimpleQueue[Ticket | None]") -> list[Ticket] | None:
+def next_group(line: "SimpleQueue[WaitingUnit | None]") -> list[WaitingUnit] | None:
     """Wait for the next unit of *line*, and take those behind it; None at the end of the line."""
     while (first := line.get()) is not None and first.is_withdrawn:
         pass
@@ -46,7 +46,7 @@ def next_group(line: "SimpleQueue[Ticket | None]") -> list[Ticket] | None:
     return group
 
 
-def run_in_savepoint(tx: Tx, ticket: Ticket) -> None:
+def run_in_savepoint(tx: Tx, ticket: WaitingUnit) -> None:
     """Run one unit in a savepoint: its failure and its wake-ups affect no other unit.
 
     Raises when the savepoint cannot be rolled back: then the database has undone the whole transaction, as
@@ -67,7 +67,7 @@ def run_in_savepoint(tx: Tx, ticket: Ticket) -> None:
         tx.topics |= apart.topics
 
 
-def run_read(tx: Tx, ticket: Ticket, *, of: int) -> None:
+def run_read(tx: Tx, ticket: WaitingUnit, *, of: int) -> None:
     """Run one unit of a group *of* several; after an error the next ones run in another transaction."""
     try:
         ticket.value = ticket.unit(tx)
@@ -78,7 +78,7 @@ def run_read(tx: Tx, ticket: Ticket, *, of: int) -> None:
             share_lock_wait(tx.connection, of)
 
 
-def answer_all(group: Sequence[Ticket]) -> None:
+def answer_all(group: Sequence[WaitingUnit]) -> None:
     """Give each caller the value or the error of its unit. Runs on the loop."""
     for ticket in group:
         if ticket.answer.done():  # cancelled, or its caller has given up
