@@ -149,6 +149,7 @@ class Settings(BaseModel):
     smtp_out_password: str | None = Field(default=None, repr=False)
     smtp_out_password_file: Path | None = None
     smtp_out_tls: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_out_return_tag: bool = True
     ses_topic_arn: str | None = Field(default=None, pattern=_TOPIC)
     ses_events_secret: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{16,200}$", repr=False)
     outbound_from_domain: DomainName | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from relay.auth.authenticate import authenticate
 from relay.auth.dkim_key import KeyCache
@@ -23,6 +24,7 @@ from relay.metrics import Metrics, SendOutcome
 from relay.outbound.context import SendContext, uncounted
 from relay.outbound.couriers.registry import COURIERS, Couriers, find_courier, make_courier, make_identity_check
 from relay.outbound.couriers.senders import Senders
+from relay.outbound.feedback.mail_reports import settle_report
 from relay.outbound.policy import Caps
 from relay.settings import Settings
 from relay.signing.secrets import MasterKey
@@ -124,6 +126,7 @@ def make_send_context(
             identity_check=make_identity_check(settings, couriers),
             letters_take_null_path=find_courier(settings, couriers).takes_null_path,
         ),
+        tags_return_path=settings.smtp_out_return_tag and find_courier(settings, couriers).keeps_return_path,
         caps=Caps(
             sends_per_hour=settings.outbound_sends_per_hour,
             replies_per_conversation_hour=settings.outbound_replies_per_conversation_hour,
@@ -165,5 +168,19 @@ def make_receive_context(
         master=master,
         routes=make_routes(settings),
         limits=limits if knows_copies else replace(limits, known_for=timedelta(0)),
+        settle_report=partial(settle_report, ctx=_feedback_context(settings, store=store, clock=clock, master=master)),
         count_repeated=metrics.count_repeated if metrics is not None else uncounted_copies,
+    )
+
+
+def _feedback_context(settings: Settings, *, store: Store, clock: Clock, master: MasterKey) -> SendContext:
+    """The collaborators of applying a report, which hands nothing over."""
+    return SendContext(
+        store=store,
+        clock=clock,
+        master=master,
+        routes=make_routes(settings),
+        base_url=settings.base_url,
+        courier=None,
+        senders=Senders(from_domain=settings.outbound_from_domain),
     )

@@ -180,6 +180,7 @@ class MessageLine(_ExportLine):
     direction: Literal["inbound", "outbound"]
     status: str
     conversation_id: ShortText | None
+    report_of: MessageId | None = None  # earlier releases do not export it
     provider_message_id: ShortText | None
     expires_at: Time
 

@@ -62,7 +62,7 @@ def event_headers(
 def message_data(message: Message, raw: bytes, *, base_url: str) -> dict[str, Any]:
     """The whole document of an inbound message. Parses *raw*, in time linear in its size."""
     headers = split_headers(raw)
-    parsed = parse(raw, headers)
+    parsed = parse(raw, headers, null_sender=message.mail_from == "")
     summary = summarise(headers, null_sender=message.mail_from == "")
     links = _Links(base_url, message)
     reply = reply_text(parsed.text, forwarded=parsed.text_is_inside or is_forward(summary.subject))
@@ -148,7 +148,7 @@ def _findings(message: Message, parsed: ParsedMail, reply: str, summary: Summary
         "codes": [_code(each) for each in find_codes(summary.subject, parsed.text)],
         "hidden_text": [_hidden(each) for each in parsed.hidden],
         "calendar": _calendar(parsed.calendar) if parsed.calendar else None,
-        "report": _report(parsed.report) if parsed.report else None,
+        "report": _report(parsed.report, message.report_of) if parsed.report else None,
         "list": _mailing_list(summary.mailing_list) if summary.mailing_list else None,
         "parse": {
             "charset": parsed.charset_used,
@@ -203,10 +203,10 @@ def _calendar(calendar: Calendar) -> dict[str, Any]:
     }
 
 
-def _report(report: Report) -> dict[str, Any]:
+def _report(report: Report, about: str | None) -> dict[str, Any]:
     return {
         "kind": report.kind,
-        "message_id": report.message_id,
+        "message_id": about,
         "email_message_id": report.email_message_id,
         "recipients": [
             {"address": each.address, "action": each.action, "status": each.status, "diagnostic": each.diagnostic}

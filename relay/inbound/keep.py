@@ -7,6 +7,7 @@ from datetime import datetime
 from relay.errors import Deferred
 from relay.inbound.bytes import StoredMail
 from relay.inbound.duplicates import Copies
+from relay.inbound.reports import Reported, SettleReport, keep_report
 from relay.inbound.returned import Returned, Revoked, revoke_returned
 from store.engine import Store
 from store.errors import AgentNotFound
@@ -22,12 +23,23 @@ class Kept:
 
     ids: Sequence[str]  # in RCPT order: the message's own, or that of the first copy
     revoked: Sequence[Revoked]
+    reported: Sequence[str] = ()  # outbound messages that a report was applied to
 
 
 async def keep(
-    mail: StoredMail, messages: Sequence[NewMessage], copies: Copies, returned: Returned, *, store: Store, now: datetime
+    mail: StoredMail,
+    messages: Sequence[NewMessage],
+    copies: Copies,
+    returned: Returned,
+    reported: Reported,
+    *,
+    settle_report: SettleReport,
+    store: Store,
+    now: datetime,
 ) -> Kept:
     """Store *messages* with the bytes of *mail*, but for recipients that have a copy already.
+
+    A report is applied to the outbound message that it is proven to be about, in the same transaction.
 
     Raises Deferred when a recipient was deleted, and the store's Unavailable.
     """
@@ -39,11 +51,16 @@ async def keep(
         first = copies.first_ids(tx)
         if None in first:
             keep_body(tx, mail.sha256, size=mail.size, content=mail.content, now=now)
+        about = []
         for place, message in enumerate(messages):
             if first[place] is None:
-                create_inbound_message(tx, message)
+                proven, settle = keep_report(tx, message, reported, settle=settle_report, now=now)
+                create_inbound_message(tx, proven)
                 copies.keep(tx, place, message.id, now=now)
-        return Kept([known or message.id for known, message in zip(first, messages, strict=True)], revoked)
+                if settle is not None and proven.report_of is not None:
+                    settle()
+                    about.append(proven.report_of)
+        return Kept([known or message.id for known, message in zip(first, messages, strict=True)], revoked, about)
 
     try:
         return await store.write(unit)

@@ -23,6 +23,7 @@ from relay.inbound.duplicates import copies_of, log_repeated
 from relay.inbound.header_bounds import read_headers
 from relay.inbound.keep import keep
 from relay.inbound.limits import InboundLimits
+from relay.inbound.reports import SettleReport, find_reported, log_reported, settle_nothing
 from relay.inbound.returned import Returned, find_returned, log_revoked, receive_returned, without_relay
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers
@@ -63,6 +64,7 @@ class ReceiveContext:
     master: MasterKey
     routes: Routes
     limits: InboundLimits = field(default_factory=InboundLimits)
+    settle_report: SettleReport = settle_nothing
     count_repeated: Callable[[int], None] = uncounted  # messages that were stored before
 
 
@@ -121,6 +123,9 @@ async def _store(
         received_message(mail, rcpt, recipient, message_id=message_id, master=ctx.master)
         for rcpt, recipient, message_id in zip(envelope.rcpt_to, recipients, ids, strict=True)
     ]
+    messages, reported = await find_reported(
+        messages, headers, spool, null_sender=envelope.mail_from is None, key=ctx.master.links
+    )
     copies = copies_of(
         mail.mail_from,
         envelope.rcpt_to,
@@ -129,8 +134,11 @@ async def _store(
         now=now,
         known_for=ctx.limits.known_for,
     )
-    kept = await keep(stored, messages, copies, returned, store=ctx.store, now=now)
+    kept = await keep(
+        stored, messages, copies, returned, reported, settle_report=ctx.settle_report, store=ctx.store, now=now
+    )
     log_revoked(kept.revoked, envelope)
+    log_reported(kept.reported, reported)
     _log_accepted([message for message in messages if message.id in kept.ids], verdict)
     ctx.count_repeated(log_repeated(messages, kept.ids))
     return kept.ids

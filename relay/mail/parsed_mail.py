@@ -52,7 +52,6 @@ class Report:
     """A bounce, delay or delivery notice, complaint or read receipt about an outbound message."""
 
     kind: ReportKind
-    message_id: str | None  # of the outbound message of this relay, once it is matched
     email_message_id: str | None  # with angle brackets, of the message the report is about
     recipients: tuple[ReportRecipient, ...]
 

@@ -149,7 +149,7 @@ def _in_words(values: Mapping[str, bytes], text: str, returned: str | None) -> R
 
 
 def _report(kind: ReportKind, returned: str | None, recipients: Sequence[ReportRecipient]) -> Report:
-    return Report(kind=kind, message_id=None, email_message_id=returned, recipients=tuple(recipients[:MAX_RECIPIENTS]))
+    return Report(kind=kind, email_message_id=returned, recipients=tuple(recipients[:MAX_RECIPIENTS]))
 
 
 def _returned_id(parts: Sequence[ReportPart], text: str) -> str | None:

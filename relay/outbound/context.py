@@ -35,6 +35,7 @@ class SendContext:
     base_url: str  # of links to people, without a final slash
     courier: Courier | None  # None where no provider is configured
     senders: Senders  # which address a mail leaves from
+    tags_return_path: bool = False  # the reverse-path of mail has a signed tag
     caps: Caps = field(default_factory=Caps)
     max_bytes: int = MAX_WIRE_BYTES
     count: Callable[[SendOutcome], None] = uncounted

@@ -14,6 +14,7 @@ from relay.metrics import SendOutcome
 from relay.outbound.context import SendContext
 from relay.outbound.couriers.lease_guard import make_lease_check
 from relay.outbound.local_delivery import deliver_locally, outside
+from relay.outbound.return_path import return_path
 from relay.outbound.sender_checks import require_not_suppressed, require_verified_domain
 from relay.outbound.wire import compose_late, read_wire, require_intact
 from store.directory.used_links import revoke_link
@@ -42,12 +43,12 @@ async def hand_over(outgoing: Outgoing, *, ctx: SendContext) -> str:
     recipient that has bounced or complained since the message was written.
     """
     try:
-        message, raw, recipients = await _prepare(outgoing, ctx=ctx)
+        mail_from, raw, recipients = await _prepare(outgoing, ctx=ctx)
         provider_message_id = outgoing.attempt
         if recipients and ctx.courier is not None:
             provider_message_id = await ctx.courier.carry(
                 raw,
-                mail_from=message.mail_from,
+                mail_from=mail_from,
                 recipients=recipients,
                 attempt_id=outgoing.attempt,
                 check_lease=make_lease_check(outgoing.until, clock=ctx.clock),
@@ -59,17 +60,18 @@ async def hand_over(outgoing: Outgoing, *, ctx: SendContext) -> str:
     return provider_message_id
 
 
-async def _prepare(outgoing: Outgoing, *, ctx: SendContext) -> tuple[OutboundMessage, bytes, list[str]]:
-    """The message, its bytes and its outside recipients. Raises what forbids it by now, as submit does."""
+async def _prepare(outgoing: Outgoing, *, ctx: SendContext) -> tuple[str, bytes, list[str]]:
+    """The envelope's sender, the bytes and its outside recipients. Raises what forbids it by now, as submit does."""
     message = outgoing.message
 
-    def read(tx: Tx) -> tuple[list[str], bytes]:
+    def read(tx: Tx) -> tuple[str, list[str], bytes]:
         agent = require_verified_domain(tx, message.agent)
         assert agent.user_id is not None, "the operator's own agent writes nothing"
         require_not_suppressed(tx, agent.user_id, message.all_recipients)
-        return outside(tx, message.all_recipients, ctx=ctx), read_wire(tx, message)
+        recipients = outside(tx, message.all_recipients, ctx=ctx)
+        return return_path(tx, outgoing, ctx=ctx), recipients, read_wire(tx, message)
 
-    recipients, raw = await ctx.store.read(read)
+    mail_from, recipients, raw = await ctx.store.read(read)
     if message.digest is None:
         message, raw = await compose_late(outgoing, raw, ctx=ctx)
     require_intact(raw, message)
@@ -77,7 +79,7 @@ async def _prepare(outgoing: Outgoing, *, ctx: SendContext) -> tuple[OutboundMes
         await _revoke_links(raw, message, ctx=ctx)
     if recipients and ctx.courier is None:
         raise OutboundOff
-    return message, raw, recipients
+    return mail_from, raw, recipients
 
 
 async def _revoke_links(raw: bytes, message: OutboundMessage, *, ctx: SendContext) -> None:

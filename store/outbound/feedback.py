@@ -1,14 +1,16 @@
 """Provider feedback on sent messages, each event stored once."""
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.errors import InvalidValue
 from store.names import is_text
 from store.records.feedback import Feedback
+from store.schema.inbound import messages
 from store.schema.outbound import feedback, send_attempts
 from store.transaction import Tx
 
@@ -46,3 +48,23 @@ def find_message_of_attempt(tx: Tx, attempt_id: str) -> str | None:
     """The message id of a send attempt; None for an unknown attempt."""
     found: str | None = tx.execute(select(send_attempts.c.message_id).where(send_attempts.c.id == attempt_id)).scalar()
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAttempt:
+    """A send attempt and its message."""
+
+    id: str
+    message_id: str
+
+
+def find_attempt_since(tx: Tx, agent: str, moment: str, *, since: datetime) -> FoundAttempt | None:
+    """The send attempt of *agent* whose id has the time part *moment*, if it began after *since*.
+
+    None also where two processes made ids of the same nanosecond for this agent. Reads one range of the primary key.
+    """
+    query = select(send_attempts.c.id, send_attempts.c.message_id).join_from(send_attempts, messages)
+    ids = send_attempts.c.id.between(f"snd_{moment}", f"snd_{moment}~")
+    mine = and_(ids, messages.c.agent == agent, send_attempts.c.began_at > since)
+    rows = tx.execute(query.where(mine).limit(2)).all()
+    return FoundAttempt(rows[0].id, rows[0].message_id) if len(rows) == 1 else None

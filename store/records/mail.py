@@ -147,6 +147,7 @@ class Receipt:
     raw_sha256: str
     raw_size: int
     received_at: datetime
+    report_of: str | None = None  # the outbound message that this is proven to report about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -254,6 +254,8 @@ messages: Final = Table(
     Column("hold_expires_at", UtcDateTime),  # when the hold expires
     Column("send_attempt", Text),  # the id of the last attempt: settling an older one changes no row
     Column("send_until", UtcDateTime),  # the end of that attempt's lease
+    # Of an inbound one: the outbound message that it is proven to report about. No key: that one goes first.
+    Column("report_of", Text),
     UniqueConstraint("agent", "seq"),
     CheckConstraint("direction IN ('inbound', 'outbound')", name="direction"),
     CheckConstraint("direction <> 'inbound' OR status IN ('unread', 'read')", name="inbound_status"),

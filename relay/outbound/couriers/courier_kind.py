@@ -53,5 +53,6 @@ class CourierKind:
     check: "Callable[[Settings, Sequence[str]], Awaitable[list[Finding]]]"  # the doctor's, for domains; never sends
     set_up_domain: "Callable[[Settings, str], DomainSetup]"  # Raises OutboundOff, Refused, CourierBusy, Misconfigured
     takes_null_path: bool = False  # whether it sends from the null reverse-path (RFC 5321 §4.5.5)
+    keeps_return_path: bool = False  # bounces come back to the reverse-path that this relay names
     takes_events: bool = False  # whether its provider posts to /NAME/events/SECRET
     event_source: "Callable[[Settings, SendContext], EventSource | None]" = no_events  # None where it is not set up

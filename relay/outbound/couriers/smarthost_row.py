@@ -75,4 +75,5 @@ SMARTHOST: Final = CourierKind(
     check=_check,
     set_up_domain=_set_up_domain,
     takes_null_path=True,
+    keeps_return_path=True,
 )
