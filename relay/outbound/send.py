@@ -69,11 +69,14 @@ async def _prepare(outgoing: Outgoing, *, ctx: SendContext) -> tuple[str, bytes,
         assert agent.user_id is not None, "the operator's own agent writes nothing"
         require_not_suppressed(tx, agent.user_id, message.all_recipients)
         recipients = outside(tx, message.all_recipients, ctx=ctx)
-        return return_path(tx, outgoing, ctx=ctx), recipients, read_wire(tx, message)
+        return return_path(tx, message, outgoing.attempt, ctx=ctx), recipients, read_wire(tx, message)
 
     mail_from, recipients, raw = await ctx.store.read(read)
     if message.digest is None:
-        message, raw = await compose_late(outgoing, raw, ctx=ctx)
+        composed, raw = await compose_late(outgoing, raw, ctx=ctx)
+        message = composed
+        # What the archive of another relay says of the sender does not count.
+        mail_from = await ctx.store.read(lambda tx: return_path(tx, composed, outgoing.attempt, ctx=ctx))
     require_intact(raw, message)
     if len(recipients) < len(message.all_recipients):
         await _revoke_links(raw, message, ctx=ctx)
