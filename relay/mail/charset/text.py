@@ -41,7 +41,7 @@ _BIG5_SYMBOL: Final = re.compile("[" + re.escape("".join(_BIG5_SYMBOLS)) + "]")
 def decode_bytes(data: bytes, charset: str | None, *, html: bool = False, hint: str | None = None) -> tuple[str, str]:
     """Decode *data*; return the text and the charset that was used.
 
-    Undecodable bytes become U+FFFD; a byte order mark is removed; the C1 controls that stand for
+    Undecodable bytes become U+FFFD; a byte order mark is removed; the C1 controls that mean
     signs of windows-1252 become these signs. Other control characters remain in the text.
 
     Args:
