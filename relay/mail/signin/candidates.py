@@ -49,7 +49,8 @@ _BEFORE: Final = re.compile(
 )
 _AFTER: Final = re.compile(
     r"\s?(?:minut|min\b|sec|sek|hour|hrs?\b|stund|heur|horas?\b|ore\b|day|days|tag|jour|días|giorn|people|users"
-    r"|customers|points|euros?\b|eur\b|usd\b|gbp\b"
+    r"|customers|companies|employees|visitors|members|subscribers|followers|downloads|words|pages|items|steps|episodes"
+    r"|points|euros?\b|eur\b|usd\b|gbp\b"
     r"|chf\b|inr\b|kr\b|zł|kč|руб|грн|mb\b|gb\b|kb\b|km\b|kg\b|px\b|分钟|分鐘|分|秒|小时|円|元|원|분|초|年|년|%)",
     re.IGNORECASE,
 )

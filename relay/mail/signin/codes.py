@@ -56,6 +56,8 @@ def _code_of(lines: Sequence[str], line: str, name: Name, around: Surroundings) 
 
 def _is_sign_in(name: Name, around: Surroundings, *, adjacent: bool) -> bool:
     """Whether the mail around *name* makes its code one for signing in or confirming."""
+    if around.about("meetings"):
+        return False
     if name.kind == "strict":
         return True
     if around.other_code(name.line):

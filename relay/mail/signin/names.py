@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from relay.mail.signin.candidates import ascii_digits
 from relay.mail.signin.words import (
+    MEETINGS,
     NOUNS,
     NOUNS_BEYOND_ASCII,
     OFFERS,
@@ -29,6 +30,7 @@ _USED: Final = re.compile(
 )
 
 
+_ABOUT: Final = {"offers": OFFERS, "trade": TRADE, "meetings": MEETINGS}
 _PERCENTAGE: Final = re.compile(r"\d ?%(?=[\s.,;!)])")
 
 
@@ -90,10 +92,10 @@ class Surroundings:
         self._about: dict[str, bool] = {}
 
     def about(self, kind: str) -> bool:
-        """Whether the mail is about *kind*: "offers" or "trade"."""
+        """Whether the mail is about *kind*: "offers", "trade" or "meetings"."""
         if kind not in self._about:
             whole = _spaced(self._lines)
-            words = OFFERS if kind == "offers" else TRADE
+            words = _ABOUT[kind]
             self._about[kind] = any(word in whole for word in words) or (kind == "offers" and _has_percentage(whole))
         return self._about[kind]
 

@@ -9,7 +9,7 @@ from typing import Final
 
 # What a text must contain, in lower case, for the search to begin; found by plain string searches.
 NOUNS: Final = (
-    "cod", "kod", "kood", "otp", "pin", "pass", "parol", "tan:", "mtan", "-tan", "verif",
+    "cod", "kod", "kood", "otp", "pin", "pass", "parol", " tan", "tan:", "mtan", "-tan", "verif",
     "heslo", "sandi", "clave", "senha", "wachtwoord", "salasana", " to sign in",
     " to log in", " to confirm",
 )  # fmt: skip
@@ -29,12 +29,15 @@ STRICT: Final = re.compile(
     r"|password reset"
     r"|reset|temporary|registration|magic)(?:[- ](?:pass)?(?:code|pin|password|passwort|passphrase|key)s?\b| number)"
     r"|\botps?\b|\bpasscodes?\b|one[- ]time (?:security |access |login |verification )?(?:code|pass)"
-    r"|\bcode (?:to|for) (?:sign|log|verif|confirm|authent|complet\w+ your (?:sign|log|regis))"
+    r"|\bcode (?:(?:that )?you (?:\w{2,9} ){1,3})?(?:to|for) (?:sign|log|verif|confirm|authent"
+    r"|complet\w+ your (?:sign|log|regis))"
     r"|\bverification\b(?=[^a-z]{0,4}\d)"
     # German, Dutch and Scandinavian
     r"|(?:bestätigungs|verifizierungs|verifikations|einmal|anmelde|login|log-in|freischalt|registrierungs|prüf"
     r"|authentifizierungs|authentisierungs|zwei-?faktor|2fa|einmalig\w+ |temporär\w+ |e-mail-)[- ]?"
-    r"(?:code|pin|passwort|kennwort|passcode|schlüssel)|\b(?:m|sms-|push)?tan\b|code (?:zur|für die) (?:anmeld"
+    r"(?:code|pin|passwort|kennwort|passcode|schlüssel)|\b(?:m|sms-|push|chip-?)tan\b"
+    r"|\b(?:die|der|ihre|deine|eine) tan\b"
+    r"|\btan(?:-nummer\b|(?= lautet|:? ?\d|: ))|code (?:zur|für die) (?:anmeld"
     r"|bestät|verif)"
     r"|(?:verificatie|inlog|eenmalige? |aanmeld|authenticatie|verifiëring|2fa-|login)[- ]?(?:code|pincode|wachtwoord)"
     r"|(?:verifierings|verifikations|verifiserings|inloggnings|innloggings|engångs|engangs|logind?-?|pålognings"
@@ -63,7 +66,8 @@ STRICT: Final = re.compile(
     r"|belépési|bejelentkezési|hitelesítő|hitelesítési|igazoló)[ -]?(?:kód|jelsz)"
     r"|(?:doğrulama|giriş|tek kullanımlık|tek seferlik|kimlik doğrulama|oturum açma)\w* (?:kod|şifre|parola|pin)"
     # Slavic and Baltic
-    r"|kod\w* (?:weryfik|jednoraz|logowan|do logow|do weryf|autoryzac|uwierzyt)|jednorazow\w+ (?:kod|hasł)"
+    r"|kod\w* (?:weryfik|jednoraz|logowan|do (?:logow|zalog|weryf|potwierdz|autoryz)|autoryzac|uwierzyt)"
+    r"|jednorazow\w+ (?:kod|hasł)"
     r"|has\w+ jednoraz"
     r"|(?:ověřovací|jednorázov\w+|přihlašovací|overovací|jednorazov\w+|prihlasovací|autorizační"
     r"|autentizační)\w* (?:kód|hesl|pin)"
@@ -76,7 +80,7 @@ STRICT: Final = re.compile(
     r"|slapt)"
     r"|(?:apstiprin|verifik|pieteik|vienreiz)\w+ kod"
     # Greek
-    r"|κωδικ\w+ (?:επαλήθευσης|επιβεβαίωσης|σύνδεσης|μίας χρήσης|μιας χρήσης|ταυτοποίησης|μιας φοράς)"
+    r"|κωδικ\w+ (?:επαλήθευσ[ηή]ς|επιβεβαίωσ[ηή]ς|σύνδεσ[ηή]ς|μίας χρήσης|μιας χρήσης|ταυτοποίησης|μιας φοράς)"
     # Vietnamese, Indonesian, Malay
     r"|mã (?:xác minh|xác nhận|xác thực|đăng nhập|otp|dùng một lần|một lần)|mật khẩu (?:dùng )?một lần"
     r"|kode (?:verifikasi|konfirmasi|otp|masuk|login|sekali pakai|autentikasi)|(?:kata )?sandi sekali pakai"
@@ -192,6 +196,9 @@ TRADE: Final = (
     "rendelés", "foglalás", "számla", " comand", "rezervare", "đơn hàng", "hóa đơn",
     "đặt chỗ", "đặt phòng", "đặt vé", "pesanan", "tagihan", "pemesanan", "สั่งซื้อ",
     "ใบเสร็จ", "การจอง", "ऑर्डर", "चालान", "बुकिंग", " guest", " stay ",
+    "payment received", "received your payment", "thank you for your payment",
+    "zahlung erhalten", "zahlungseingang", "paiement reçu", "pago recibido", "pagamento ricevuto",
+    "pagamento recebido", "betaling ontvangen", "płatność otrzym", "оплата получена", "お支払いを確認",
 )  # fmt: skip
 
 OTHER_CODES: Final = re.compile(
@@ -200,7 +207,11 @@ OTHER_CODES: Final = re.compile(
     r"|order|customer|client|cost|reference|building|colou?r|hex|currency|airport|station|department|branch"
     r"|project|course|room|store|style|part|batch|job|survey|sample|class|chip|gate|door|ticket"
     r"|promo|voucher|coupon|discount|gift|offer|referral|approval|response|license|licence|hs|ifsc|naics"
-    r"|dial(?:ling)?|unlock the)[- ]?codes?\b"
+    r"|dial(?:ling)?|unlock the|pick-?up|collection|locker|epp|auth/epp|conference|wi-?fi)[- ]?codes?\b"
+    r"|(?:abhol|afhaal|ophaal|hämt|avhämtnings|hente|afhentnings|nouto)-?(?:kod|code|pin|koodi)|code de retrait"
+    r"|c[óo]digo de (?:recogida|retirada|levantamento)|codice (?:di )?ritiro|kod\w* odbior"
+    r"|(?:výdejní|vyzvednutí)\w* kód"
+    r"|код\w* (?:для )?(?:получени|выдач|отриман)|teslim(?:at)? kod|受取番号|お受取り?コード"
     r"|\bin codes?\b|(?:lines|pieces) of code|codes? (?:name|number of|of|review|base|snippet|block|sample"
     r"|freeze|coverage)|barcode|postcode|zipcode|pin ?code"
     r"|postleitzahl|\bplz\b|postnummer"
@@ -226,3 +237,10 @@ OTHER_CODES: Final = re.compile(
     r"|รหัสไปรษณีย์|รหัสสินค้า|पिन कोड|postinumero|viivakoodi|tuotekoodi|varauskoodi|(?:boknings|bookings"
     r"|artikel|kund|produkt|vare|streck|streg)-?(?:kod|nummer)",
 )
+
+# Parts of words of video and telephone conferences: their passcodes open a conference, no account.
+MEETINGS: Final = (
+    "meeting id", "webinar id", "conference id", "meeting number", "dial-in", "one tap mobile", "join meeting",
+    "join the meeting", "besprechungs-id", "meeting-id", "réunion :", "id de réunion", "id de reunión", "id da reunião",
+    "id riunione", "vergader-id", "идентификатор конференции", "ミーティングid", "会议号", "会议 id", "회의 id",
+)  # fmt: skip
