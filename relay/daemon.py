@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -24,14 +24,7 @@ from relay.errors import Misconfigured, UnknownRecipient
 from relay.gauges import watch_parts
 from relay.inbound.admit import admit
 from relay.inbound.receive import receive
-from relay.jobs.certificate import EVERY as CERTIFICATE_EVERY
-from relay.jobs.certificate import CertificateWatch
-from relay.jobs.domains import EVERY, DomainWatch
-from relay.jobs.figures import EVERY as FIGURES_EVERY
-from relay.jobs.figures import StoreGauges
-from relay.jobs.holds import Holds
 from relay.jobs.letters import LetterRound
-from relay.jobs.retention import Cleaning
 from relay.jobs.schedule import Scheduler
 from relay.jobs.sending import Sending
 from relay.listening import show_address
@@ -43,11 +36,12 @@ from relay.master_files import read_master
 from relay.metrics import Metrics, program_version
 from relay.outbound.couriers.registry import make_event_sources
 from relay.reload import merge_settings
+from relay.scheduling import make_scheduler
 from relay.settings import Settings
 from relay.smtp.replies import mail_outcome
 from relay.smtp.server import SmtpServer
 from relay.spool import Spool
-from relay.store_health import LOOK_EVERY, StoreHealth
+from relay.store_health import StoreHealth
 from relay.systemd import Sockets
 from relay.web.access.context import WebContext
 from relay.web.app import make_app
@@ -115,10 +109,12 @@ class Daemon:
         clock: Clock | None = None,
         store: Store | None = None,
         sockets: Sockets | None = None,
+        is_worker: bool = False,
     ) -> None:
         """Join all parts and open the database, but no socket; *store* is one that open_database returned.
 
         *sockets* that systemd bound, by name (``smtp``, ``http``), are used in place of the addresses of the settings.
+        *is_worker*: a supervisor tells when the daemon starts and stops.
 
         Raises Misconfigured. Raises Unavailable: the database does not answer.
         """
@@ -126,6 +122,7 @@ class Daemon:
         self._clock = clock or SystemClock()
         self._metrics = Metrics()
         self._sockets = sockets or {}
+        self._is_worker = is_worker
         self._revision: str | None = None
         self._allow = list(settings.webhook_allow_cidrs)  # shared by those who use it, and changed by reload()
         self._loop_watch = make_loop_watch()
@@ -195,6 +192,11 @@ class Daemon:
             self._stack = stack.pop_all()
         self._open = True
         addresses = Addresses(smtp=self._smtp.addresses, http=self._web.addresses)
+        if not self._is_worker:
+            self._tell_start(addresses)
+        return addresses
+
+    def _tell_start(self, addresses: Addresses) -> None:
         log.info(
             "daemon_started",
             smtp=_shown(addresses.smtp),
@@ -205,14 +207,15 @@ class Daemon:
             outbound=self._settings.outbound,
             revision=self._revision,
         )
-        return addresses
 
     async def stop(self) -> None:
         """Accept no new mail, let running work end within its grace, close all parts."""
         self._open = False
-        log.info("daemon_stopping")
+        if not self._is_worker:
+            log.info("daemon_stopping")
         await self._stack.aclose()
-        log.info("daemon_stopped")
+        if not self._is_worker:
+            log.info("daemon_stopped")
 
     def reload(self, new: Settings) -> None:
         """Use those of the *new* settings that can change meanwhile, and read the certificates again.
@@ -292,22 +295,14 @@ class Daemon:
         stack.push_async_callback(self._stop_jobs, scheduler, letters, sending)
 
     def _scheduler(self) -> Scheduler:
-        cleaning = Cleaning(store=self.store, clock=self._clock, count=self._metrics.count_removed)
-        every = timedelta(seconds=self._settings.retention_sweep_seconds)
-        scheduler = Scheduler(clock=self._clock)
-        scheduler.add("retention", every=every, run=cleaning.remove_expired)
-        scheduler.add("leftovers", every=timedelta(days=1), run=cleaning.collect_leftovers)
-        holds = Holds(self._send_context)
-        every = timedelta(seconds=self._settings.hitl_sweep_seconds)
-        scheduler.add("holds", every=every, run=holds.expire_due)
-        scheduler.add("unconfirmed", every=every, run=holds.sweep)
-        scheduler.add("store", every=LOOK_EVERY, run=self._health.look_again)
-        gauges = StoreGauges(store=self.store, clock=self._clock, metrics=self._metrics)
-        scheduler.add("figures", every=FIGURES_EVERY, run=gauges.look_again)
-        certificate = CertificateWatch(self._certificate_end, clock=self._clock)
-        scheduler.add("certificate", every=CERTIFICATE_EVERY, run=certificate.look_again)
-        scheduler.add("domains", every=EVERY, run=self._watch().look_again)
-        return scheduler
+        return make_scheduler(
+            self._settings,
+            ctx=self._send_context,
+            metrics=self._metrics,
+            health=self._health,
+            certificate_end=self._certificate_end,
+            resolver=FreshResolver(self._resolver),
+        )
 
     def _certificate_end(self) -> datetime | None:
         certificates = self._smtp.certificates
@@ -324,15 +319,6 @@ class Daemon:
             scheduler.stop(JOBS_GRACE_SECONDS),
             letters.stop(JOBS_GRACE_SECONDS),
             sending.stop(SENDING_GRACE_SECONDS),
-        )
-
-    def _watch(self) -> DomainWatch:
-        return DomainWatch(
-            store=self.store,
-            clock=self._clock,
-            resolver=FreshResolver(self._resolver),
-            master=self.master,
-            place=make_dns_identity(self._settings),
         )
 
     def _ctx(self) -> WebContext:

@@ -40,8 +40,13 @@ _threshold: Final = _Threshold()
 _output: Final = _Output()
 
 
-def configure(*, form: Literal["console", "json"] | None, level: str, stream: TextIO | None = None) -> None:
-    """Configure logging for this process; with *form* None a terminal gets columns, a file gets JSON."""
+def configure(
+    *, form: Literal["console", "json"] | None, level: str, stream: TextIO | None = None, worker: int | None = None
+) -> None:
+    """Configure logging for this process; with *form* None a terminal gets columns, a file gets JSON.
+
+    Each line of a *worker* has its number.
+    """
     stream = stream or sys.stderr
     lowest = set_level(level)
     console = form == "console" or (form is None and stream.isatty())
@@ -54,6 +59,7 @@ def configure(*, form: Literal["console", "json"] | None, level: str, stream: Te
         processors=[
             _dropped,
             structlog.contextvars.merge_contextvars,
+            *([] if worker is None else [_of_worker(worker)]),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -87,6 +93,15 @@ def _dropped(_logger: Any, method: str, event: structlog.typing.EventDict) -> st
     if _LEVELS[method] < _threshold.lowest:
         raise structlog.DropEvent
     return event
+
+
+def _of_worker(number: int) -> structlog.typing.Processor:
+    def add_worker(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        """Add the number of the worker that writes the line."""
+        event["worker"] = number
+        return event
+
+    return add_worker
 
 
 def _bounded(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -34,13 +34,14 @@ async def start_patiently(
         try:
             return await start()
         except (Unavailable, Deferred) as error:
-            _tell(error, seconds)
+            tell_wait(error, seconds)
         await rest(stop, seconds)
         seconds = min(seconds * 2, MOST_SECONDS)
     return None
 
 
-def _tell(error: Exception, seconds: float) -> None:
+def tell_wait(error: Exception, seconds: float) -> None:
+    """Log *error* and tell it to the service manager, with the time until the next try."""
     log.warning("start_waits", cause=words_of(error), error=type(error).__name__, again_in_seconds=seconds)
     extension = int((seconds + _ROOM_SECONDS) * 1_000_000)
     notify_systemd(f"STATUS=Waiting: {words_of(error)}; again in {seconds:g} s", f"EXTEND_TIMEOUT_USEC={extension}")

@@ -19,6 +19,7 @@ from relay.errors import Misconfigured
 from relay.patience import start_patiently
 from relay.settings import Settings
 from relay.systemd import Sockets, inherited_sockets, notify_reloading, notify_systemd
+from relay.workers.role import WorkerRole
 
 _COLLECT_AFTER: Final = 20_000  # new containers
 log = structlog.get_logger("relay.daemon")
@@ -27,20 +28,32 @@ LoadSettings = Callable[[], Settings]
 """Reads the settings again. Raises Misconfigured."""
 
 
-async def serve(settings: Settings, *, may_migrate: bool | None = None, load: LoadSettings | None = None) -> None:
+async def serve(
+    settings: Settings,
+    *,
+    may_migrate: bool | None = None,
+    load: LoadSettings | None = None,
+    role: WorkerRole | None = None,
+) -> None:
     """Run the daemon until SIGTERM or SIGINT, then stop it; waits for what is not there yet. Raises Misconfigured.
 
-    At SIGHUP the settings of *load* are used as far as they can change.
+    At SIGHUP the settings of *load* are used as far as they can change. A worker has a *role*, and stops, too, when its
+    supervisor has died.
     """
     stop, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
-    start = partial(_started, settings, may_migrate=may_migrate, sockets=inherited_sockets())
+    sockets = inherited_sockets() if role is None else role.sockets
+    if role is not None:
+        loop.add_reader(role.channel.fileno(), stop.set)  # it is only ever readable when the supervisor has died
+    start = partial(_started, settings, may_migrate=may_migrate, sockets=sockets, is_worker=role is not None)
     daemon = await start_patiently(start, stop=stop)
     if daemon is None:
         return
+    for each in (one for group in sockets.values() for one in group):
+        each.close()  # the daemon has copies, and closes them when it stops to accept
     _spare_the_collector()
     notify_systemd("READY=1", "STATUS=Serving")
     reloading = asyncio.create_task(_reload_at(hangup, daemon, load or (lambda: settings)))
@@ -50,13 +63,13 @@ async def serve(settings: Settings, *, may_migrate: bool | None = None, load: Lo
     await daemon.stop()
 
 
-async def _started(settings: Settings, *, may_migrate: bool | None, sockets: Sockets) -> Daemon:
+async def _started(settings: Settings, *, may_migrate: bool | None, sockets: Sockets, is_worker: bool) -> Daemon:
     """A daemon that serves. Raises as Daemon and Daemon.start do; then its database is closed."""
     store = await asyncio.to_thread(open_database, settings, now=SystemClock().now(), may_migrate=may_migrate)
     # Duplicates: a start that fails closes its sockets, and the next try needs them.
     copies = {name: [each.dup() for each in group] for name, group in sockets.items()}
     try:
-        daemon = Daemon(settings, store=store, sockets=copies)
+        daemon = Daemon(settings, store=store, sockets=copies, is_worker=is_worker)
         await daemon.start()
     except BaseException:
         store.engine.dispose()

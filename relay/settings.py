@@ -82,6 +82,7 @@ class Settings(BaseModel):
     database_url: str | None = None
     database_answer_seconds: float = Field(default=10, ge=1, le=15)
     min_free_bytes: int = Field(default=67_108_864, ge=0)
+    workers: int | None = Field(default=1, ge=1, le=64)
     secret_key: str | None = Field(default=None, min_length=_MIN_SECRET, repr=False)
     secret_key_file: Path | None = None
     hostname: DomainName = Field(default_factory=lambda: normalise_domain(socket.getfqdn()))

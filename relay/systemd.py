@@ -1,15 +1,16 @@
 """The daemon and systemd: readiness, reload and watchdog by sd_notify(3), sockets by sd_listen_fds(3)."""
 
-import contextlib
 import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from relay.errors import Misconfigured
 
 _FIRST_DESCRIPTOR: Final = 3
+_DESCRIPTOR: Final = "fd:"
 SOCKET_NAMES: Final = ("smtp", "http")  # FileDescriptorName= of the socket units
 
 Sockets = Mapping[str, Sequence[socket.socket]]
@@ -17,12 +18,19 @@ Sockets = Mapping[str, Sequence[socket.socket]]
 
 
 def notify_systemd(*states: str) -> None:
-    """Send *states*, such as ``READY=1``, to the service manager; without one nothing happens."""
+    """Send *states*, such as ``READY=1``, to the service manager; without one nothing happens.
+
+    The manager of a worker is its supervisor, at the other end of a socket that it has inherited (``fd:NUMBER``).
+    """
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:
         return
+    if path.startswith(_DESCRIPTOR):
+        with suppress(OSError), socket.socket(fileno=os.dup(int(path.removeprefix(_DESCRIPTOR)))) as inherited:
+            inherited.send("\n".join(states).encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        return
     address = "\0" + path[1:] if path.startswith("@") else path
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notice, contextlib.suppress(OSError):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notice, suppress(OSError):
         notice.sendto("\n".join(states).encode(), address)
 
 

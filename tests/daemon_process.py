@@ -54,7 +54,7 @@ class DaemonProcess:
         """
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILSEAL_")}
         # Port 0: the daemon says where it listens, and no two tests ever want the same port.
-        listen = {"MAILSEAL_SMTP_LISTEN": "127.0.0.1:0", "MAILSEAL_HTTP_LISTEN": "127.0.0.1:0"}
+        listen = {"MAILSEAL_SMTP_LISTEN": "127.0.0.1:0", "MAILSEAL_HTTP_LISTEN": "127.0.0.1:0", "MAILSEAL_WORKERS": "1"}
         self._env = kept | listen | {"MAILSEAL_LOG_FORMAT": "json"} | dict(settings)
         self._config = ["--config", str(config)] if config else []
         self._sockets = sockets or {}

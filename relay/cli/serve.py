@@ -1,12 +1,16 @@
 """Commands ``serve``, ``demo``, ``init`` and ``migrate``: run the relay, or prepare it to run."""
 
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from relay.cli.output import json_option, show
 from relay.cli.program import Program, pass_program
+
+if TYPE_CHECKING:
+    from relay.settings import Settings
+    from relay.workers.role import WorkerRole
 
 # How long a thread may run while another one waits for the interpreter. With the default of 5 ms the
 # store's threads wait for the event loop at each statement; a much shorter time costs more than it saves.
@@ -28,12 +32,36 @@ def serve(program: Program, *, may_migrate: bool) -> None:
     from relay import serve as service
     from relay.heap import keep_heap_small
 
-    settings = program.settings
+    settings, role = program.settings, None
     log.configure(form=settings.log_format, level=settings.log_level)
     sys.setswitchinterval(_SWITCH_SECONDS)
     keep_heap_small()
+    count = _count_workers(settings)
+    if count > 1:
+        role = _supervise(program, count)
+        settings = role.settings
+        log.configure(form=settings.log_format, level=settings.log_level, worker=role.number)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(service.serve(settings, may_migrate=may_migrate or None, load=program.load_settings))
+        runner.run(service.serve(settings, may_migrate=may_migrate or None, load=program.load_settings, role=role))
+
+
+def _count_workers(settings: "Settings") -> int:
+    """How many processes are to serve."""
+    from relay.workers.cores import usable_cores
+
+    return settings.workers or usable_cores()
+
+
+def _supervise(program: Program, count: int) -> "WorkerRole":
+    """Run the workers, and end this process after them; returns in each worker."""
+    from relay.systemd import inherited_sockets
+    from relay.workers.supervisor import Supervisor
+
+    supervisor = Supervisor(program.settings, count=count, load=program.load_settings, sockets=inherited_sockets())
+    found = supervisor.run()
+    if isinstance(found, int):
+        sys.exit(found)
+    return found
 
 
 @click.command()

@@ -59,7 +59,7 @@ class ForkedDaemon:
     """One daemon at a time on one set of settings."""
 
     def __init__(self, environment: Mapping[str, str], *, log: Path, armed: Path) -> None:
-        listen = {"MAILSEAL_SMTP_LISTEN": "127.0.0.1:0", "MAILSEAL_HTTP_LISTEN": "127.0.0.1:0"}
+        listen = {"MAILSEAL_SMTP_LISTEN": "127.0.0.1:0", "MAILSEAL_HTTP_LISTEN": "127.0.0.1:0", "MAILSEAL_WORKERS": "1"}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILSEAL_")}
         self._environment = kept | listen | {"MAILSEAL_LOG_FORMAT": "json"} | dict(environment)
         self._log = log
