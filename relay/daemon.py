@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -63,6 +63,7 @@ from store.directory.domains import ensure_shared_domain
 from store.directory.hosted import remember_domains
 from store.engine import Store
 from store.errors import StoreError, Unavailable
+from store.mail.deliveries import end_first_claims
 from store.outbound.unconfirmed import end_leases
 from store.records.mail import Agent, Recipient
 from store.transaction import Tx
@@ -231,13 +232,14 @@ class Daemon:
         log.info("settings_reloaded", changed=found.changed, needs_restart=found.waiting)
 
     def _end_old_leases(self) -> None:
-        """End the sending leases that a dead daemon left, where no other process can be sending now."""
+        """End the leases that a dead daemon left on sends and deliveries, where no other process can be at them."""
         file = database_file(self._settings.database)
         if file is None or file.parent.resolve() != self._settings.data_dir.resolve():
             return  # other processes on this database may be sending
         with sole_process(self._settings.data_dir) as is_first, _usable(self.store):
             if is_first:
                 self.store.run(lambda tx: end_leases(tx, now=self._clock.now()))
+                self.store.run(lambda tx: end_first_claims(tx, now=self._clock.now()))
 
     async def _open_store(self, stack: contextlib.AsyncExitStack) -> None:
         self.store.start()
@@ -284,8 +286,10 @@ class Daemon:
             self._delivery_context,
             at_once=settings.webhook_max_in_flight,
             timeout_seconds=settings.webhook_timeout_seconds,
+            memory_bytes=settings.webhook_memory_bytes,
         )
         dispatcher.start()
+        self._receive_context = replace(self._receive_context, straight=dispatcher)
         stack.push_async_callback(dispatcher.stop, DELIVERY_GRACE_SECONDS)
 
     def _begin_jobs(self, stack: contextlib.AsyncExitStack) -> None:

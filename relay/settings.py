@@ -139,6 +139,7 @@ class Settings(BaseModel):
     webhook_retry_seconds: Seconds = tuple(RETRY_SECONDS)
     webhook_timeout_seconds: float = Field(default=15, gt=0)
     webhook_max_in_flight: int = Field(default=8, ge=1)
+    webhook_memory_bytes: int = Field(default=33_554_432, ge=0)
     outbound: str = "none"  # a name of the registry (relay/outbound/couriers/registry.py), which checks it
     outbound_max_bytes: int = Field(default=10_485_760, ge=65_536)
     ses_region: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,40}$")

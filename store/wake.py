@@ -13,6 +13,7 @@ from typing import Final
 
 INBOX: Final = "inbox:"  # + agent address: mail can be listed or leased, or the agent was deleted
 DELIVERIES: Final = "deliveries:"  # + agent address: a webhook delivery may be due
+ENDPOINT: Final = "endpoint:"  # + agent address: its webhook, a secret or its mode was changed
 SENDING: Final = "sending:"  # an outbound message may be due
 LETTERS: Final = "letters:"  # without suffix: a letter may be due
 KEYS: Final = "keys:"  # + API key id: the key was revoked

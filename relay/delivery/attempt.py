@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,6 +15,7 @@ from relay.delivery.post import Poster
 from relay.errors import LeaseTooShort
 from relay.events.inbound import event_headers, message_event
 from relay.events.outbound import outbound_event
+from relay.events.reading import MailReading
 from relay.metrics import AttemptOutcome
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret
@@ -47,6 +48,9 @@ class Endpoint:
 
     url: str
     secrets: tuple[Secret, ...]  # the current one first
+    is_on: bool = True  # False when the agent polls, and after a 410
+    key_id: str = ""  # of the current secret
+    until: datetime | None = None  # when the first of the secrets expires
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class InboundSubject:
     """A received message and its bytes."""
 
     message: Message
-    raw: bytes  # empty for a large mail, whose bytes are read when it is posted
+    raw: bytes | MailReading  # empty for a large mail, whose bytes are read when it is posted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,9 @@ class OutboundSubject:
 
 EventSubject = InboundSubject | OutboundSubject
 """The message that an event reports on."""
+
+Record = Callable[[Claim, WebhookAnswer, datetime, Endpoint], Awaitable[Outcome]]
+"""Decides and records the outcome of an attempt made at that time."""
 
 
 def uncounted(_bound: str) -> None:
@@ -91,9 +98,15 @@ async def read_endpoint(agent: str, *, ctx: DeliveryContext) -> Endpoint:
     """The agent's endpoint as it is now. Raises AgentNotFound, BadSecret."""
 
     def unit(tx: Tx) -> Endpoint:
-        url = get_agent_by_email(tx, agent).webhook_url or ""
+        found = get_agent_by_email(tx, agent)
         kept = list_secrets(tx, agent, now=ctx.clock.now())
-        return Endpoint(url=url, secrets=tuple(open_secret(secret, master=ctx.master) for secret in kept))
+        return Endpoint(
+            url=found.webhook_url or "",
+            secrets=tuple(open_secret(secret, master=ctx.master) for secret in kept),
+            is_on=found.mode == "webhook" and found.webhook_off_at is None,
+            key_id=kept[0].key_id if kept else "",
+            until=min((secret.expires_at for secret in kept if secret.expires_at), default=None),
+        )
 
     return await ctx.store.read(unit)
 
@@ -118,8 +131,10 @@ async def read_subjects(claims: Sequence[Claim], *, ctx: DeliveryContext) -> dic
     return await ctx.store.read(unit)
 
 
-async def attempt(claim: Claim, subject: EventSubject, endpoint: Endpoint, *, ctx: DeliveryContext) -> Outcome:
-    """Post the claimed event once, record the outcome and return it.
+async def attempt(
+    claim: Claim, subject: EventSubject, endpoint: Endpoint, *, ctx: DeliveryContext, recording: Record | None = None
+) -> Outcome:
+    """Post the claimed event once, record the outcome, by *recording* where given, and return it.
 
     Raises the store's errors. Raises LeaseTooShort: the claim could end before the post does.
     """
@@ -140,6 +155,8 @@ async def attempt(claim: Claim, subject: EventSubject, endpoint: Endpoint, *, ct
     if (claim.until - at).total_seconds() < ctx.poster.total_seconds:
         raise LeaseTooShort
     answer = await hand_over(delivery, seal, body, endpoint, at=at, ctx=ctx)
+    if recording is not None:
+        return await recording(claim, answer, at, endpoint)
     return await record(claim, answer, at, endpoint, ctx=ctx)
 
 
@@ -182,20 +199,30 @@ def _composed_outbound(subject: OutboundSubject, delivery: Delivery) -> bytes:
     )
 
 
-async def record(
-    claim: Claim, answer: WebhookAnswer, at: datetime, endpoint: Endpoint, *, ctx: DeliveryContext
-) -> Outcome:
-    """Store and log the outcome of an attempt made *at*, and return it."""
-    now = ctx.clock.now()
-    delivery = claim.delivery
-    decided = outcome(
+def decide(claim: Claim, answer: WebhookAnswer, *, ctx: DeliveryContext) -> Outcome:
+    """What follows from the *answer* to a claimed event."""
+    return outcome(
         answer,
-        delivery.attempts + 1,
+        claim.delivery.attempts + 1,
         ctx.retry_seconds,
-        now=now,
+        now=ctx.clock.now(),
         jitter=random.random(),  # noqa: S311 (spreads load, keeps no secret)
-        since=delivery.created_at,
+        since=claim.delivery.created_at,
     )
+
+
+async def record(
+    claim: Claim,
+    answer: WebhookAnswer,
+    at: datetime,
+    endpoint: Endpoint,
+    *,
+    ctx: DeliveryContext,
+    decided: Outcome | None = None,
+) -> Outcome:
+    """Store and log the outcome of an attempt made *at*, and return it; *decided* is what ``decide`` returned."""
+    now = ctx.clock.now()
+    decided = decided or decide(claim, answer, ctx=ctx)
     tried = Attempt(at=at, duration_ms=answer.duration_ms, status=answer.status, error=answer.error)
     try:
         await ctx.store.write(lambda tx: _settle(tx, claim, tried, decided, url=endpoint.url, now=now))
@@ -203,12 +230,17 @@ async def record(
         raise  # the post counts as not made, and is made again when the claim's lease ends
     except StoreError:
         # A post that the store refuses to record would be made again without end: record it without its details.
-        log.exception("attempt_not_recordable", delivery_id=delivery.id, status=answer.status)
+        log.exception("attempt_not_recordable", delivery_id=claim.delivery.id, status=answer.status)
         tried = Attempt(at=at, duration_ms=answer.duration_ms, status=None, error=UNRECORDABLE)
         await ctx.store.write(lambda tx: _settle(tx, claim, tried, decided, url=endpoint.url, now=now))
-    ctx.count(_LABELS[type(decided)], (now - delivery.created_at).total_seconds())
-    _log_outcome(claim, tried, decided)
+    note_outcome(claim, tried, decided, now=now, ctx=ctx)
     return decided
+
+
+def note_outcome(claim: Claim, tried: Attempt, decided: Outcome, *, now: datetime, ctx: DeliveryContext) -> None:
+    """Count and log an outcome that was recorded."""
+    ctx.count(_LABELS[type(decided)], (now - claim.delivery.created_at).total_seconds())
+    _log_outcome(claim, tried, decided)
 
 
 async def give_up(claim: Claim, *, ctx: DeliveryContext) -> None:
@@ -217,8 +249,7 @@ async def give_up(claim: Claim, *, ctx: DeliveryContext) -> None:
     tried = Attempt(at=now, duration_ms=0, status=None, error=LOST)
     await ctx.store.write(lambda tx: settle_dead(tx, claim, tried, now=now))
     ctx.count_bound("delivery_claims")
-    ctx.count("dead", (now - claim.delivery.created_at).total_seconds())
-    _log_outcome(claim, tried, Dead(LOST))
+    note_outcome(claim, tried, Dead(LOST), now=now, ctx=ctx)
 
 
 def _settle(tx: Tx, claim: Claim, tried: Attempt, decided: Outcome, *, url: str, now: datetime) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import orjson
 
 from relay.clock import rfc3339
+from relay.events.reading import MailReading
 from relay.mail.fields.mailbox import Mailbox
 from relay.mail.headers import split_headers
 from relay.mail.html_text.html_text import Hidden, PageLink
@@ -42,7 +43,7 @@ def event_body(*, event_id: str, event_type: str, at: datetime, data: dict[str, 
 
 
 def message_event(
-    message: Message, raw: bytes, *, event_id: str, event_type: str, at: datetime, base_url: str
+    message: Message, raw: bytes | MailReading, *, event_id: str, event_type: str, at: datetime, base_url: str
 ) -> bytes:
     """The bytes of an event about an inbound message, for webhook and stream. Costs as much as message_data."""
     data = message_data(message, raw, base_url=base_url)
@@ -59,11 +60,12 @@ def event_headers(
     return sign(event_id, at, body, secrets) | seal
 
 
-def message_data(message: Message, raw: bytes, *, base_url: str) -> dict[str, Any]:
+def message_data(message: Message, raw: bytes | MailReading, *, base_url: str) -> dict[str, Any]:
     """The whole document of an inbound message. Parses *raw*, in time linear in its size."""
-    headers = split_headers(raw)
-    parsed = parse(raw, headers, null_sender=message.mail_from == "")
-    summary = summarise(headers, null_sender=message.mail_from == "")
+    reading = raw if isinstance(raw, MailReading) else MailReading(raw)
+    raw, headers = reading.raw, reading.headers or split_headers(reading.raw)
+    summary = reading.summary or summarise(headers, null_sender=message.mail_from == "")
+    parsed = parse(raw, headers, is_bounce=summary.automated_reason == "bounce")
     links = _Links(base_url, message)
     reply = reply_text(parsed.text, forwarded=parsed.text_is_inside or is_forward(summary.subject))
     return {

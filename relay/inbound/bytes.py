@@ -15,7 +15,7 @@ from typing import Final
 from relay.auth.results import authentication_results, claims_to_be
 from relay.auth.verdict import Verdict
 from relay.mail.envelope import Envelope
-from relay.mail.headers import FIELD_WEIGHT, Field, count_fields, header_end, split_headers
+from relay.mail.headers import FIELD_WEIGHT, Field, Headers, count_fields, header_end, split_headers
 from relay.mail.trace import received, return_path
 from relay.spool import Spool
 from relay.threads import HEADER_OFF_LOOP_BYTES, by_size
@@ -36,6 +36,11 @@ class StoredMail:
     sha256: str  # hex, of all bytes
     content_sha256: bytes  # of the mail as its sender sent it, without our fields
     content: bytes | None  # all bytes when they fit into one row, else None
+    trace: Headers | None = None  # our fields, where the mail's header section follows them unchanged
+
+    def headers(self, sent: Headers) -> Headers | None:
+        """The header fields of the stored bytes, of a mail with the fields *sent*; None: split the bytes."""
+        return Headers(self.trace.fields + sent.fields) if self.trace is not None else None
 
     def pieces(self) -> Iterator[bytes]:
         """All bytes in order, in pieces of any size."""
@@ -58,14 +63,14 @@ async def stored_mail(
         lambda: _without_forgeries(section, authserv_id=hostname),
         above=HEADER_OFF_LOOP_BYTES,
     )
-    head = b"".join(
+    ours = b"".join(
         [
             return_path(envelope.mail_from),
             received(envelope, hostname=hostname, message_id=message_id, at=at),
             authentication_results(verdict, authserv_id=hostname, envelope=envelope),
-            kept,
         ]
     )
+    head = ours + kept
     size = len(head) + spool.size - body_from
     if size <= INLINE_BYTES:
         body = b"".join(spool.chunks(body_from))
@@ -78,6 +83,7 @@ async def stored_mail(
             sha256=sha256(content).hexdigest(),
             content_sha256=sha256(mail_head[:body_from] + body).digest(),
             content=content,
+            trace=split_headers(ours) if kept == section else None,
         )
     # Hashing a large mail takes long enough to delay other sessions, so it runs in a thread.
     stored, sent = await asyncio.to_thread(_digests, head, mail_head[:body_from], spool, body_from)

@@ -18,17 +18,19 @@ import structlog
 from relay.auth.verdict import Verdict
 from relay.clock import Clock
 from relay.errors import SenderUnproven, Unauthenticated
-from relay.inbound.bytes import stored_mail
+from relay.events.reading import MailReading
+from relay.inbound.bytes import StoredMail, stored_mail
 from relay.inbound.duplicates import copies_of, log_repeated
 from relay.inbound.header_bounds import read_headers
 from relay.inbound.keep import keep
 from relay.inbound.limits import InboundLimits
 from relay.inbound.reports import SettleReport, find_reported, log_reported, settle_nothing
 from relay.inbound.returned import Returned, find_returned, log_revoked, receive_returned, without_relay
+from relay.inbound.straight import NoStraightDelivery, StraightDelivery
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers
 from relay.mail.routes import Routes
-from relay.received_message import received_mail, received_message
+from relay.received_message import ReceivedMail, received_mail, received_message
 from relay.signing.secrets import MasterKey
 from relay.spool import Spool
 from relay.threads import HEADER_OFF_LOOP_BYTES, by_size
@@ -66,6 +68,7 @@ class ReceiveContext:
     limits: InboundLimits = field(default_factory=InboundLimits)
     settle_report: SettleReport = settle_nothing
     count_repeated: Callable[[int], None] = uncounted  # messages that were stored before
+    straight: StraightDelivery = field(default_factory=NoStraightDelivery)
 
 
 async def receive(
@@ -106,19 +109,7 @@ async def _store(
     _require_trust(verdict, recipients)
     ids = [new_message_id() for _ in recipients]
     stored = await stored_mail(envelope, spool, verdict, hostname=ctx.routes.hostname, message_id=ids[0], at=now)
-    mail = await by_size(
-        headers.weight,
-        lambda: received_mail(
-            headers,
-            verdict,
-            mail_from=str(envelope.mail_from) if envelope.mail_from else "",
-            peer=envelope.peer,
-            sha256=stored.sha256,
-            size=stored.size,
-            at=now,
-        ),
-        above=HEADER_OFF_LOOP_BYTES,
-    )
+    mail = await _read_header(headers, verdict, envelope, stored, at=now)
     messages = [
         received_message(mail, rcpt, recipient, message_id=message_id, master=ctx.master)
         for rcpt, recipient, message_id in zip(envelope.rcpt_to, recipients, ids, strict=True)
@@ -134,14 +125,42 @@ async def _store(
         now=now,
         known_for=ctx.limits.known_for,
     )
+    reading = MailReading(stored.content, stored.headers(headers), mail.summary) if stored.content is not None else None
     kept = await keep(
-        stored, messages, copies, returned, reported, settle_report=ctx.settle_report, store=ctx.store, now=now
+        stored,
+        messages,
+        copies,
+        returned,
+        reported,
+        settle_report=ctx.settle_report,
+        straight=ctx.straight,
+        reading=reading,
+        store=ctx.store,
+        now=now,
     )
     log_revoked(kept.revoked, envelope)
     log_reported(kept.reported, reported)
     _log_accepted([message for message in messages if message.id in kept.ids], verdict)
     ctx.count_repeated(log_repeated(messages, kept.ids))
     return kept.ids
+
+
+async def _read_header(
+    headers: Headers, verdict: Verdict, envelope: Envelope, stored: StoredMail, *, at: datetime
+) -> ReceivedMail:
+    return await by_size(
+        headers.weight,
+        lambda: received_mail(
+            headers,
+            verdict,
+            mail_from=str(envelope.mail_from) if envelope.mail_from else "",
+            peer=envelope.peer,
+            sha256=stored.sha256,
+            size=stored.size,
+            at=at,
+        ),
+        above=HEADER_OFF_LOOP_BYTES,
+    )
 
 
 def _require_trust(verdict: Verdict, recipients: Iterable[Recipient]) -> None:

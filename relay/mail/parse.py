@@ -33,8 +33,13 @@ _REPORT_TYPES: Final = frozenset(
 )  # fmt: skip
 
 
-def parse(raw: bytes, headers: Headers | None = None, *, null_sender: bool = False) -> ParsedMail:
-    """Parse *raw*, a complete message with CRLF line ends; *null_sender*: it came from the null reverse-path."""
+def parse(
+    raw: bytes, headers: Headers | None = None, *, null_sender: bool = False, is_bounce: bool | None = None
+) -> ParsedMail:
+    """Parse *raw*, a complete message with CRLF line ends; *null_sender*: it came from the null reverse-path.
+
+    *is_bounce*: what ``summarise`` says of the header; None when it was not asked.
+    """
     mail = OpenMail(raw, headers)
     reading = _Reading(mail)
     text, html = reading.text(mail), mail.reader.join(mail.body.html, words=False)
@@ -53,14 +58,15 @@ def parse(raw: bytes, headers: Headers | None = None, *, null_sender: bool = Fal
         links=_first((link for page in pages for link in page.links), MAX_LINKS),
         hidden=_first((hidden for page in pages for hidden in page.hidden), MAX_HIDDEN),
         calendar=_calendar(mail),
-        report=_report(mail, text.text, null_sender=null_sender),
+        report=_report(mail, text.text, null_sender=null_sender, is_bounce=is_bounce),
     )
 
 
-def _report(mail: OpenMail, text: str, *, null_sender: bool) -> Report | None:
+def _report(mail: OpenMail, text: str, *, null_sender: bool, is_bounce: bool | None) -> Report | None:
     """The report in the message, for a bounce without a part for programs out of its words."""
     values = {field.name: field.value for field in reversed(mail.headers.fields) if field.name in AUTOMATIC_FIELDS}
-    is_bounce = automated_reason(values, null_sender=null_sender) == "bounce"
+    if is_bounce is None:
+        is_bounce = automated_reason(values, null_sender=null_sender) == "bounce"
     return read_report(mail.leaves, values, text, is_bounce=is_bounce)
 
 

@@ -13,7 +13,7 @@ from store.names import normalise_address
 from store.records.mail import Agent, AgentSecret, Mode, Page, Recipient
 from store.schema.inbound import agent_secrets, agents, domain_claims, domains, messages
 from store.transaction import Tx
-from store.wake import DELIVERIES, INBOX
+from store.wake import DELIVERIES, ENDPOINT, INBOX
 
 ROTATION: Final = timedelta(hours=24)  # validity of a secret after the next one replaced it
 MAX_SECRETS: Final = 3  # valid at once: the current one and those of the last two rotations
@@ -173,6 +173,7 @@ def switch_webhook_off(tx: Tx, address: str, *, now: datetime, url: str | None =
     asked = agents.c.address == address
     still = asked if url is None else and_(asked, agents.c.webhook_url == url)
     tx.execute(update(agents).where(still).values(webhook_off_at=now))
+    tx.wake(ENDPOINT + address)
 
 
 def delete_agent(tx: Tx, user_id: str, address: str) -> None:
@@ -180,6 +181,7 @@ def delete_agent(tx: Tx, user_id: str, address: str) -> None:
     agent = get_agent_by_id(tx, user_id, address)
     tx.execute(delete(agents).where(agents.c.address == agent.address))
     tx.wake(INBOX + agent.address)
+    tx.wake(ENDPOINT + agent.address)
 
 
 def lookup_recipient(tx: Tx, candidates: Sequence[str]) -> Recipient | None:
@@ -200,6 +202,7 @@ def add_secret(tx: Tx, secret: AgentSecret) -> None:
     tx.execute(update(agent_secrets).where(current).values(expires_at=secret.created_at + ROTATION))
     values = {name: getattr(secret, name) for name in ("key_id", "agent", "sealed", "created_at", "expires_at")}
     tx.execute(insert(agent_secrets), values)
+    tx.wake(ENDPOINT + secret.agent)
 
 
 def rotate_secret(tx: Tx, user_id: str, secret: AgentSecret) -> None:
@@ -267,6 +270,7 @@ def _update(tx: Tx, agent: Agent, *, now: datetime, **values: Any) -> Agent:
     if values:
         tx.execute(update(agents).where(agents.c.address == agent.address).values(**values, updated_at=now))
     tx.wake(DELIVERIES + agent.address)
+    tx.wake(ENDPOINT + agent.address)
     return get_agent_by_email(tx, agent.address)
 
 

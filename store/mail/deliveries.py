@@ -10,7 +10,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, case, func, insert, select, update
 
 from store.errors import DeliveryNotFound, NotReplayable
 from store.ids import new_delivery_id, new_event_id
@@ -64,7 +64,11 @@ _COUNTED: Final = {
 _DELIVERED: Final = _PENDING.values(status="delivered", settled_at=bindparam("settled"), **_COUNTED)
 _RETRY: Final = _PENDING_CLAIM.values(due_at=bindparam("due"), **_COUNTED)
 _DEAD: Final = _PENDING_CLAIM.values(status="dead", settled_at=bindparam("settled"), **_COUNTED)
-_RELEASED: Final = _PENDING_CLAIM.values(due_at=bindparam("due"), claims=deliveries.c.claims - 1)
+_UNCOUNTED: Final = case((deliveries.c.claims > 0, deliveries.c.claims - 1), else_=0)  # a first claim has number 0
+_RELEASED: Final = _PENDING_CLAIM.values(due_at=bindparam("due"), claims=_UNCOUNTED)
+_FIRST_CLAIMED: Final = update(deliveries).where(
+    PENDING, deliveries.c.claims == 0, deliveries.c.attempts == 0, deliveries.c.due_at > bindparam("now")
+)
 
 
 def enqueue(
@@ -77,21 +81,48 @@ def enqueue(
     details: dict[str, Any] | None = None,
 ) -> str:
     """Insert a pending delivery of one event to one agent's webhook; returns its id."""
-    delivery_id = new_delivery_id()
-    values = {
-        "id": delivery_id,
+    values = _new_row(agent, event_type, message_id, due_at=now, now=now, details=details)
+    tx.defer(_INSERT, values)
+    tx.wake(DELIVERIES + agent)
+    return str(values["id"])
+
+
+def enqueue_claimed(tx: Tx, *, agent: str, event_type: str, message_id: str, until: datetime, now: datetime) -> Claim:
+    """Insert a pending delivery that this process has claimed until *until*; returns its first claim.
+
+    No worker is woken. When the process dies, the delivery falls due with its lease, or by ``end_first_claims``.
+    """
+    values = _new_row(agent, event_type, message_id, due_at=until, now=now, details=None)
+    tx.defer(_INSERT, values)
+    delivery = Delivery(**values, attempts=0, settled_at=None, last_status=None, last_error=None)
+    return Claim(delivery=delivery, number=0, until=until)
+
+
+def end_first_claims(tx: Tx, *, now: datetime) -> None:
+    """Make due what was inserted claimed and never tried, when no process can be posting it."""
+    tx.execute(_FIRST_CLAIMED.values(due_at=now), {"now": now})
+
+
+def _new_row(
+    agent: str,
+    event_type: str,
+    message_id: str | None,
+    *,
+    due_at: datetime,
+    now: datetime,
+    details: dict[str, Any] | None,
+) -> dict[str, Any]:
+    return {
+        "id": new_delivery_id(),
         "event_id": new_event_id(),
         "event_type": event_type,
         "agent": agent,
         "message_id": message_id,
         "status": "pending",
-        "due_at": now,
+        "due_at": due_at,
         "created_at": now,
         "details": details,
     }
-    tx.defer(_INSERT, values)
-    tx.wake(DELIVERIES + agent)
-    return delivery_id
 
 
 def claim_due(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: datetime) -> list[Claim]:
@@ -150,7 +181,7 @@ def settle_dead(tx: Tx, claim: Claim, attempt: Attempt, *, now: datetime) -> Non
 
 def release(tx: Tx, claim: Claim, *, now: datetime) -> None:
     """Return a claim without an attempt: the delivery is due now, and the claim does not count as lost."""
-    tx.execute(_RELEASED, {"delivery": claim.delivery.id, "claim": claim.number, "due": now})
+    tx.defer(_RELEASED, {"delivery": claim.delivery.id, "claim": claim.number, "due": now})
 
 
 def get_delivery(tx: Tx, delivery_id: str) -> Delivery:

@@ -6,18 +6,40 @@ A later commit has a higher number, so a reader's cursor never passes a row that
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from store.errors import AgentNotFound
-from store.schema.inbound import agents
+from store.schema.inbound import agent_secrets, agents
 from store.transaction import Tx
 
+_KEY: Final = (
+    select(func.max(agent_secrets.c.key_id))
+    .where(agent_secrets.c.agent == agents.c.address, agent_secrets.c.expires_at.is_(None))
+    .scalar_subquery()
+    .label("key_id")
+)
 _MAILBOX: Final = (
-    select(agents.c.last_seq, agents.c.mode, agents.c.events, agents.c.user_id)
+    select(
+        agents.c.last_seq,
+        agents.c.mode,
+        agents.c.events,
+        agents.c.user_id,
+        agents.c.webhook_url,
+        agents.c.webhook_off_at,
+        _KEY,
+    )
     .where(agents.c.address == bindparam("address"))
     .with_for_update(key_share=True)
 )
 _COUNT_UP: Final = update(agents).where(agents.c.address == bindparam("mailbox")).values(last_seq=bindparam("seq"))
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookNow:
+    """An agent's webhook as this transaction sees it, under the agent's row lock."""
+
+    url: str
+    key_id: str  # of the current secret; each rotation changes it
 
 
 @dataclass(slots=True)
@@ -27,6 +49,7 @@ class MailboxPlace:
     user_id: str | None  # None for the operator's own postmaster
     mode: str
     events: list[str]
+    webhook: WebhookNow | None  # None for an agent that polls, and for a webhook that is off
     counted: dict[str, Any]  # the values that the deferred update will write
 
     @property
@@ -42,8 +65,15 @@ def next_place(tx: Tx, address: str) -> MailboxPlace:
         row = tx.execute_before_deferred(_MAILBOX, {"address": address}).first()
         if row is None:
             raise AgentNotFound
-        mailbox = MailboxPlace(row.user_id, row.mode, row.events, {"mailbox": address, "seq": row.last_seq})
+        counted = {"mailbox": address, "seq": row.last_seq}
+        mailbox = MailboxPlace(row.user_id, row.mode, row.events, _webhook(row), counted)
         tx.notes["mailbox", address] = mailbox
         tx.defer(_COUNT_UP, mailbox.counted)
     mailbox.counted["seq"] += 1
     return mailbox
+
+
+def _webhook(row: Any) -> WebhookNow | None:
+    if row.mode != "webhook" or row.webhook_off_at is not None or not row.webhook_url or row.key_id is None:
+        return None
+    return WebhookNow(row.webhook_url, row.key_id)

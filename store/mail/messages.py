@@ -17,10 +17,10 @@ from store.expiry import KEPT_FOR, unexpired
 from store.ids import new_conversation_id
 from store.mail.bodies import read_body
 from store.mail.conversations import lookup_conversation_id, provider_id
-from store.mail.deliveries import enqueue
-from store.mail.mailbox import next_place
+from store.mail.deliveries import enqueue, enqueue_claimed
+from store.mail.mailbox import MailboxPlace, next_place
 from store.mail.usage import record_usage
-from store.records.mail import Message, MessageStatus, NewMessage, Page, Receipt
+from store.records.mail import FirstClaim, Message, MessageStatus, NewMessage, Page, Receipt
 from store.schema.inbound import INBOUND, READ, UNREAD, agents, messages
 from store.transaction import Tx
 from store.wake import INBOX
@@ -33,6 +33,7 @@ _RECEIPT: Final = tuple(field.name for field in fields(Receipt))
 _NAMES: Final = tuple(field.name for field in fields(Message))
 _COLUMNS: Final = [messages.c[name] for name in _NAMES]
 _INSERT: Final = insert(messages)
+_EVENT: Final = "email.received"
 
 
 def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
@@ -40,6 +41,29 @@ def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
 
     The content must be stored already. Raises AgentNotFound when the agent was deleted meanwhile.
     """
+    message, mailbox = _insert_inbound(tx, new)
+    if mailbox.mode == "webhook" and _EVENT in mailbox.events:
+        enqueue(tx, agent=new.agent, event_type=_EVENT, message_id=new.id, now=new.received_at)
+    return message
+
+
+def create_claimed_message(tx: Tx, new: NewMessage, *, until: datetime) -> FirstClaim | None:
+    """The same, but its webhook delivery is inserted as claimed by this process until *until*.
+
+    None when the message has no delivery, or when the agent's webhook is off: its delivery waits unclaimed.
+    """
+    message, mailbox = _insert_inbound(tx, new)
+    if mailbox.mode != "webhook" or _EVENT not in mailbox.events:
+        return None
+    at, webhook = new.received_at, mailbox.webhook
+    if webhook is None:
+        enqueue(tx, agent=new.agent, event_type=_EVENT, message_id=new.id, now=at)
+        return None
+    claim = enqueue_claimed(tx, agent=new.agent, event_type=_EVENT, message_id=new.id, until=until, now=at)
+    return FirstClaim(claim=claim, message=message, url=webhook.url, key_id=webhook.key_id)
+
+
+def _insert_inbound(tx: Tx, new: NewMessage) -> tuple[Message, MailboxPlace]:
     mailbox = next_place(tx, new.agent)
     conversation = lookup_conversation_id(tx, new.agent, new.parent_ids) or new_conversation_id()
     message = as_message(new, seq=mailbox.seq, conversation_id=conversation)
@@ -47,8 +71,6 @@ def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
     provider = provider_id(new.email_message_id or "")
     queue = {"queued": mailbox.mode == "poll", "visible_at": new.received_at, "expires_at": new.received_at + KEPT_FOR}
     tx.defer(_INSERT, values | queue | {"provider_message_id": provider})
-    if mailbox.mode == "webhook" and "email.received" in mailbox.events:
-        enqueue(tx, agent=new.agent, event_type="email.received", message_id=new.id, now=new.received_at)
     if mailbox.user_id is not None:
         record_usage(
             tx,
@@ -60,7 +82,7 @@ def create_inbound_message(tx: Tx, new: NewMessage) -> Message:
             at=new.received_at,
         )
     tx.wake(INBOX + new.agent)
-    return message
+    return message, mailbox
 
 
 def as_message(new: NewMessage, *, seq: int, conversation_id: str) -> Message:

@@ -217,5 +217,21 @@ class Claim:
 
     @property
     def lost(self) -> int:
-        """Earlier claims of which neither an attempt nor a release is recorded: their workers died, mostly."""
+        """Earlier claims of which neither an attempt nor a release is recorded: their workers died, mostly.
+
+        A first claim is not counted: its worker may have died before it began.
+        """
         return self.number - 1 - self.delivery.attempts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstClaim:
+    """A delivery that was inserted claimed, with what its worker would have to read to post it.
+
+    Its claim has number 0, so that each claim of the row ends it, and so that it is not counted.
+    """
+
+    claim: Claim
+    message: Message
+    url: str  # the agent's webhook at the commit
+    key_id: str  # of the agent's current secret at the commit
