@@ -10,7 +10,7 @@ cost is linear. Events carry the complete text as well.
 from typing import Final
 
 from relay.mail.reply.pgp import without_pgp_frame
-from relay.mail.reply.scan import Scan
+from relay.mail.reply.scan import Scan, is_all_new
 
 MAX_SCANNED: Final = 64 * 1024  # characters; history that begins later is not removed
 
@@ -24,6 +24,8 @@ def reply_text(text: str, *, forwarded: bool = False) -> str:
     if forwarded:
         return text.strip()
     head, rest = text[:MAX_SCANNED], text[MAX_SCANNED:]
+    if is_all_new(head):
+        return text.strip()
     unframed = without_pgp_frame(head)
     scan = Scan(unframed)
     scan.run(complete=not rest)

@@ -22,6 +22,23 @@ _QUOTE_WITHIN: Final = 4  # lines below an attribution in which its quote begins
 _MOST_BLOCKS: Final = 200  # lines of a text that are examined as the first of a header block
 _BOUNDARIES: Final = ">_-=*"  # what begins a line that may follow an advert
 _LINK_STARTS: Final = "<([hHwWa"
+_MARKS: Final = frozenset(f">{SIGNS}{_BOUNDARIES}")  # what begins a quote, a divider or a signature
+
+
+def is_all_new(text: str) -> bool:
+    """Whether no line of *text* is anything that Scan may leave out: a quick look, and False where in doubt."""
+    lines = bare_lines(text)
+    return not any(_may_matter(line, below) for line, below in zip(lines, (*lines[1:], ""), strict=True) if line)
+
+
+def _may_matter(line: str, below: str) -> bool:
+    """Whether Scan may take *line*, which is bare and not blank, or what is below it."""
+    if line[0] in _MARKS:
+        return True
+    if (":" in line or "\uff1a" in line) and (line.endswith(COLONS) or ":  " in line or may_begin_block(line)):
+        return True
+    is_last = not below or (below[0] in _LINK_STARTS and LINK_LINE.fullmatch(below) is not None)
+    return is_last and (is_advert(line) or asks_to_reply_above(line))
 
 
 class Scan:

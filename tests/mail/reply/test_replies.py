@@ -3,10 +3,13 @@
 import re
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from relay.mail.reply.adverts import is_advert
+from relay.mail.reply.pgp import without_pgp_frame
+from relay.mail.reply.scan import Scan, is_all_new
 from relay.mail.reply_text import reply_text
 
 REPLIES = Path(__file__).with_name("replies.txt")
@@ -86,3 +89,50 @@ Yes"""
 @pytest.mark.parametrize(("lines", "expected"), [(ADVERTS, True), (ANSWERS, False)])
 def test_adverts_of_mail_programs_are_told_from_answers(lines, expected):
     assert [] == [line for line in lines.split("\n") if is_advert(line) is not expected]
+
+
+def plain_reply_text(text):
+    """The same by the scan alone."""
+    unframed = without_pgp_frame(text)
+    scan = Scan(unframed)
+    scan.run(complete=True)
+    return ("\n".join(scan.kept) if scan.removed else unframed).strip() or text.strip()
+
+
+def test_the_quick_look_at_a_text_changes_no_answer():
+    dice, passed = Random(1870), 0
+    texts = [text for _, text, _ in replies()]
+    lines = [line for text in texts for line in text.split("\n")]
+    lines += REPLIES.with_name("adverts.txt").read_text("utf-8").split("\n")
+    lines += [
+        "",
+        "\u200b",
+        " \xa0",
+        "\u200e> a",
+        "www.example.com",
+        "<https://example.com/a:b>",
+        "a:  b",
+        "--",
+        "-- ",
+        "##- reply above this line -##",
+    ]
+    words = [
+        "Hello Ana,",
+        "that is fine.",
+        "See you at 10:15",
+        "",
+        "  ",
+        "Thanks",
+        "https://example.com/x",
+        "* one",
+        "Note: this",
+    ]
+    texts += [
+        "\n".join(dice.choices(lines, k=dice.randint(1, 4)) + dice.choices(words, k=dice.randint(0, 6)))
+        for _ in range(4000)
+    ]
+    for text in texts:
+        passed += is_all_new(text)
+        assert plain_reply_text(text) == reply_text(text)
+
+    assert 100 < passed < len(texts) - 100
