@@ -38,6 +38,7 @@ RemovedKind = Literal[
     "used_links",
     "letters",
     "digests",
+    "awaited_ids",
 ]
 GaugeName = Literal[
     "smtp_sessions",

@@ -23,6 +23,7 @@ from store.database.checkpoint import checkpoint
 from store.directory.sessions import delete_expired_user_sessions
 from store.directory.used_links import delete_used_links
 from store.engine import Store
+from store.mail.awaited import delete_expired_awaited
 from store.mail.body_gc import WalkPosition, collect_bodies, collect_chunks, forget_chunks
 from store.mail.received_digests import delete_old_digests
 from store.transaction import Tx
@@ -51,6 +52,7 @@ _OLD_ROWS: Final[Mapping[RemovedKind, Callable[..., int]]] = {
     "usage_events": delete_old_usage_events,
     "used_links": delete_used_links,
     "digests": delete_old_digests,
+    "awaited_ids": delete_expired_awaited,
 }
 # In this order: the first leaves the chunks of long contents to the second.
 _WALKS: Final[Mapping[RemovedKind, Callable[..., WalkPosition]]] = {"bodies": collect_bodies, "chunks": collect_chunks}

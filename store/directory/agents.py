@@ -21,7 +21,7 @@ MAX_PAGE: Final = 200
 DEFAULT_EVENTS: Final = ("email.received",)
 POSTMASTER: Final = "postmaster"  # address of the agent that stores mail to the operator
 
-_HIDDEN: Final = {"last_seq"}
+_HIDDEN: Final = {"last_seq", "last_awaited", "answer_lists"}
 # An agent receives mail only if its own user verified the domain; another user's claim gives no right.
 _VERIFIED: Final = or_(
     domains.c.is_shared, and_(domains.c.verified_at.is_not(None), domains.c.user_id == agents.c.user_id)

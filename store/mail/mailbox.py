@@ -21,6 +21,7 @@ _KEY: Final = (
 _MAILBOX: Final = (
     select(
         agents.c.last_seq,
+        agents.c.last_awaited,
         agents.c.mode,
         agents.c.events,
         agents.c.user_id,
@@ -31,7 +32,11 @@ _MAILBOX: Final = (
     .where(agents.c.address == bindparam("address"))
     .with_for_update(key_share=True)
 )
-_COUNT_UP: Final = update(agents).where(agents.c.address == bindparam("mailbox")).values(last_seq=bindparam("seq"))
+_COUNT_UP: Final = (
+    update(agents)
+    .where(agents.c.address == bindparam("mailbox"))
+    .values(last_seq=bindparam("seq"), last_awaited=bindparam("awaited"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,16 @@ class MailboxPlace:
         """The sequence number that was taken last."""
         return int(self.counted["seq"])
 
+    @property
+    def last_awaited(self) -> int:
+        """The number of Message-IDs that the agent's conversations waited for until now; 0 is none ever."""
+        return int(self.counted["awaited"])
+
+    def count_awaited(self) -> int:
+        """Take the next number of an awaited Message-ID."""
+        self.counted["awaited"] += 1
+        return self.last_awaited
+
 
 def next_place(tx: Tx, address: str) -> MailboxPlace:
     """Take the next sequence number of the agent's mailbox. Raises AgentNotFound."""
@@ -65,7 +80,7 @@ def next_place(tx: Tx, address: str) -> MailboxPlace:
         row = tx.execute_before_deferred(_MAILBOX, {"address": address}).first()
         if row is None:
             raise AgentNotFound
-        counted = {"mailbox": address, "seq": row.last_seq}
+        counted = {"mailbox": address, "seq": row.last_seq, "awaited": row.last_awaited}
         mailbox = MailboxPlace(row.user_id, row.mode, row.events, _webhook(row), counted)
         tx.notes["mailbox", address] = mailbox
         tx.defer(_COUNT_UP, mailbox.counted)

@@ -14,9 +14,9 @@ from sqlalchemy import CompoundSelect, Row, Select, and_, case, insert, select, 
 from store.cursors import parse_cursor
 from store.errors import MessageNotFound
 from store.expiry import KEPT_FOR, unexpired
-from store.ids import new_conversation_id
+from store.mail.awaited import join_conversation
 from store.mail.bodies import read_body
-from store.mail.conversations import lookup_conversation_id, provider_id
+from store.mail.conversations import provider_id
 from store.mail.deliveries import enqueue, enqueue_claimed
 from store.mail.mailbox import MailboxPlace, next_place
 from store.mail.usage import record_usage
@@ -65,7 +65,7 @@ def create_claimed_message(tx: Tx, new: NewMessage, *, until: datetime) -> First
 
 def _insert_inbound(tx: Tx, new: NewMessage) -> tuple[Message, MailboxPlace]:
     mailbox = next_place(tx, new.agent)
-    conversation = lookup_conversation_id(tx, new.agent, new.parent_ids) or new_conversation_id()
+    conversation = join_conversation(tx, mailbox, new)
     message = as_message(new, seq=mailbox.seq, conversation_id=conversation)
     values = {name: getattr(message, name) for name in _NAMES}
     provider = provider_id(new.email_message_id or "")

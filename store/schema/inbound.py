@@ -26,7 +26,8 @@ from sqlalchemy import (
 
 import store.schema.digests
 import store.schema.facts
-import store.schema.outbound  # noqa: F401 (their tables belong to the same metadata)
+import store.schema.outbound
+import store.schema.threads  # noqa: F401 (their tables belong to the same metadata)
 from store.schema.base import metadata
 from store.types import Json, UtcDateTime
 
@@ -173,6 +174,8 @@ agents: Final = Table(
     # Counted up inside the transaction that keeps a message: the row's lock makes order of
     # sequence the order of commit, so a reader's cursor can never pass one that commits late.
     Column("last_seq", BigInteger, nullable=False, server_default="0"),
+    Column("last_awaited", BigInteger, nullable=False, server_default="0"),  # see store/mail/awaited.py
+    Column("answer_lists", Boolean, nullable=False, server_default=false()),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime),  # when its owner last changed it
     CheckConstraint("length(name) <= 200", name="name"),

@@ -44,6 +44,7 @@ from store.schema.outbound import (
     suppressions,
     used_links,
 )
+from store.schema.threads import awaited_ids
 from store.transaction import Tx
 from store.wake import INBOX
 
@@ -59,7 +60,7 @@ _OF_USER: Final = (
 )
 _TABLES: Final = (
     *(users, domains, agents, agent_secrets, messages, deliveries, delivery_attempts, bodies, body_chunks),
-    *(*_BESIDE_MESSAGES, *_OF_USER, known_recipients),
+    *(*_BESIDE_MESSAGES, *_OF_USER, known_recipients, awaited_ids),
 )
 
 
@@ -76,7 +77,7 @@ def delete_user_data(tx: Tx, user_id: str) -> dict[str, int]:
     for address in addresses:
         _delete_mails(tx, address, gone)
         tx.wake(INBOX + address)  # waiting readers return: the agent is gone
-    for table in (agent_secrets, known_recipients):
+    for table in (agent_secrets, known_recipients, awaited_ids):
         _delete(tx, table, table.c.agent.in_(_addresses(user_id)), gone)
     for table in _OF_USER:
         _delete(tx, table, table.c.user_id == user_id, gone)

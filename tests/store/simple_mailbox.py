@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from store.mail.conversations import MAX_REFERENCES, bare_id, provider_id
+from store.mail.awaited import MAX_AWAITED
+from store.mail.conversations import MAX_REFERENCES, bare_id, normalise_message_id, provider_id
 from store.mail.deliveries import MAX_ERROR
 from store.mail.messages import KEPT_FOR
 
@@ -79,6 +80,7 @@ class Mailbox:
     mode: str
     last_seq: int = 0
     letters: list[Letter] = field(default_factory=list)
+    awaited: dict[str, str] = field(default_factory=dict)  # Message-IDs that a conversation waits for
 
     def keep(self, message_id: str, direction: str, conversation: str, *, now: datetime, **more) -> Letter:
         self.last_seq += 1
@@ -95,6 +97,23 @@ class Mailbox:
                     if known:
                         return known[0].conversation
         return None
+
+    def joins(self, email_id: str | None, parents: Sequence[str], *, new: str) -> str:
+        """The conversation of a mail that arrives; *new* is its own where it belongs to no other."""
+        own = normalise_message_id(email_id or "")
+        named = [each for each in map(normalise_message_id, parents) if each not in ("", own)]
+        waits_for = named if len(named) <= MAX_AWAITED else [*named[: MAX_AWAITED - 1], named[-1]]
+        known, awaits_it = self.conversation_of(parents), self.awaited.get(own)
+        if awaits_it:
+            self.awaited = {each: it for each, it in self.awaited.items() if it != awaits_it}
+        if known:
+            return known
+        shares = next((self.awaited[each] for each in waits_for if each in self.awaited), None)
+        if awaits_it or not shares:
+            self.awaited = dict.fromkeys(waits_for, awaits_it or new) | self.awaited
+            return awaits_it or new
+        self.awaited = {each: it for each, it in self.awaited.items() if it != shares or each in named}
+        return shares
 
     def inbound(self, status: str, *, now: datetime) -> list[Letter]:
         wanted = {"unread", "read"} if status == "all" else {status}

@@ -15,6 +15,7 @@ from store.directory.sessions import delete_expired_user_sessions, delete_user_s
 from store.directory.used_links import delete_used_links, use_link
 from store.directory.users import create_or_get_user, get_user_by_email, get_user_by_id
 from store.errors import EmailTaken
+from store.mail.awaited import delete_expired_awaited
 from store.mail.bodies import keep_body, keep_chunk, read_body, read_chunk
 from store.mail.body_gc import collect_bodies, collect_chunks
 from store.mail.conversations import lookup_conversation_id
@@ -55,6 +56,7 @@ from store.upkeep.retention import (
     delete_old_idempotency_keys,
     delete_old_usage_events,
 )
+from tests.places import keep_message, new_message
 from tests.store.plans import plan_of
 
 AGENT = "hook@agents.example"
@@ -133,6 +135,11 @@ def kept_in_parts(tx, now):
     keep_body(tx, "00", size=1, content=None, now=now)
 
 
+def waited_for(tx, now):
+    for own, *parents in (("3", "2", "1"), ("4", "2"), ("2", "0")):
+        keep_message(tx, new_message(AGENT, b".", at=now, email_message_id=own, parent_ids=tuple(parents)), b".")
+
+
 QUESTIONS = {
     "user": of_owner(get_user_by_id),
     "sign in": taken,
@@ -196,6 +203,8 @@ QUESTIONS = {
     "old keys": lambda tx, now: delete_old_idempotency_keys(tx, now=now, limit=10),
     "old digests": lambda tx, now: delete_old_digests(tx, now=now, limit=10),
     "a mail again": lambda tx, now: find_received(tx, ["x" * 64], since=now),
+    "mails that wait": waited_for,
+    "awaited ids over": lambda tx, now: delete_expired_awaited(tx, now=now, limit=10),
     "old attempts": lambda tx, now: delete_old_attempts(tx, now=now, limit=10),
     "old deliveries": lambda tx, now: delete_old_deliveries(tx, now=now, limit=10),
     "old usage events": lambda tx, now: delete_old_usage_events(tx, now=now, limit=10),
@@ -234,6 +243,9 @@ def test_no_question_of_every_day_reads_a_table_from_end_to_end(filled, clock, q
         ("expired messages", "messages_raw_sha256"),
         ("old keys", "idempotency_keys_created_at"),
         ("old digests", "received_digests_received_at"),
+        ("mails that wait", "awaited_ids_pkey"),
+        ("mails that wait", "awaited_ids_conversation"),
+        ("awaited ids over", "awaited_ids_expires_at"),
         ("domains to look at", "domain_claims_to_check"),
     ],
 )

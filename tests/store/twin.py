@@ -131,8 +131,12 @@ class Twin(RuleBasedStateMachine):
         letter.promises = [Promise(delivery.id, delivery.due_at) for delivery in promised]
 
     def keep(self, mailbox, direction, record, parents, *, email_id=None, provider_id=None, raw=b""):
-        known = mailbox.conversation_of(parents)
-        assert known == record.conversation_id if known else record.conversation_id not in self.conversations
+        new = None if record.conversation_id in self.conversations else record.conversation_id
+        if direction == "inbound":
+            joins = mailbox.joins(email_id, parents, new=new)
+        else:
+            joins = mailbox.conversation_of(parents) or new
+        assert joins == record.conversation_id
         self.conversations.add(record.conversation_id)
         names = {"email_id": email_id, "provider_id": provider_id or provider_of(email_id)}
         return mailbox.keep(record.id, direction, record.conversation_id, now=self.now, raw=raw, **names)
