@@ -6,13 +6,10 @@ mail can be smuggled into another (RFC 5321 §2.3.8, §4.5.2). Scanning uses met
 any size, and holds back at most four octets between them.
 """
 
-import re
 from enum import Enum, auto
 from typing import Final
 
 _EOD: Final = b"\r\n.\r\n"
-# A bare line end next to a dot: what another server may read as the end of the mail.
-_FAKE_END: Final = re.compile(rb"(?<!\r)\n\.|\.\n|\r\.|\.\r[^\n]")
 
 
 class DataFault(Enum):
@@ -100,7 +97,7 @@ class DotReceiver:
     def _take(self, raw: bytes) -> bytes:
         clean = self._clean(raw)
         if self._content.fault and not self.smuggles:
-            self.smuggles = _FAKE_END.search(self._tail + raw) is not None
+            self.smuggles = has_fake_end(self._tail + raw)
         self._tail = raw[-2:]
         return clean
 
@@ -151,6 +148,18 @@ class BdatReceiver:
         if piece.endswith(b"\r") and not (self._last and self.done):
             piece, self._held = piece[:-1], b"\r"
         return self._content.take(piece)
+
+
+def has_fake_end(octets: bytes) -> bool:
+    """Whether a bare line end is next to a dot: what another server may read as the end of the mail."""
+    # Searches of bytes are many times faster than an expression, and each octet of a refused mail is searched.
+    if b"." not in octets:
+        return False
+    if b".\n" in octets or b"\r." in octets:
+        return True
+    if octets.count(b"\n.") != octets.count(b"\r\n."):
+        return True
+    return octets.count(b".\r") - octets.endswith(b".\r") != octets.count(b".\r\n")
 
 
 def _overlap(stream: bytes) -> int:

@@ -1,12 +1,13 @@
 """The end of a mail, its dots and its faults, for chunks of any size."""
 
-from itertools import pairwise
+import re
+from itertools import pairwise, product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.smtp.data import BdatReceiver, DataFault, DotReceiver
+from relay.smtp.data import BdatReceiver, DataFault, DotReceiver, has_fake_end
 from tests.cost import SECOND, cost
 
 PIECES = [b"\r\n", b"\r", b"\n", b".", b"..", b"a", b"abcdefgh", b"\0", b"\r\n.\r\n", b"\r\n.", b"QUIT", b"\r\n\r\n"]
@@ -240,3 +241,9 @@ def test_other_octets_leave_the_session_open(octets, size):
     receiver = received(octets, size)
     assert not receiver.smuggles
     assert (receiver.fault is None) is (octets in HARMLESS)
+
+
+def test_a_fake_end_is_a_bare_line_end_next_to_a_dot():
+    expression = re.compile(rb"(?<!\r)\n\.|\.\n|\r\.|\.\r[^\n]")
+    texts = [bytes(text) for size in range(7) for text in product(b".\r\nx", repeat=size)]
+    assert all(has_fake_end(text) == (expression.search(text) is not None) for text in texts)
