@@ -1,6 +1,6 @@
 """Drive one SMTP connection: read commands, ask the session, do what it says."""
 
-from asyncio import AbstractEventLoop, CancelledError, sleep
+from asyncio import AbstractEventLoop, CancelledError, ensure_future, sleep
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -45,6 +45,7 @@ class SmtpConnection:
         )
         self._lines = Lines(ctx.limits.command_line_bytes)
         self._ip: IPv4Address | IPv6Address = IPv4Address(0)
+        self._peer = widest(self._ip)  # whose turns and budget it uses
         self._tls: str | None = None
         self._turn = 0
         self._intake: Intake | None = None
@@ -63,6 +64,7 @@ class SmtpConnection:
             self._wire.abort()
             return False
         self._ip = peer_ip(name)
+        self._peer = widest(self._ip)
         refusal = (
             replies.SHUTTING_DOWN if self._ctx.stopping else self._ctx.connections.enter(self, self._ip, self._now())
         )
@@ -142,12 +144,12 @@ class SmtpConnection:
         if self._turn % _GROUP == 0:
             await self._wire.flush()
         if self._turn % _TURN == 0:
-            await self._ctx.turns.next(widest(self._ip))
+            await self._ctx.turns.next(self._peer)
         while (line := self._lines.next()) is None or self._wire.is_cut:
             if self._ctx.stopping:
                 raise Interrupted(replies.SHUTTING_DOWN)
             self._lines.feed(await self._wire.read(Phase.COMMAND, self._idle_seconds()))
-            await self._ctx.turns.next(widest(self._ip))
+            await self._ctx.turns.next(self._peer)
         return line
 
     def _idle_seconds(self) -> float:
@@ -158,7 +160,7 @@ class SmtpConnection:
     def _refuse_mail(self, size: int) -> Reply | None:
         if not self._ctx.mail_rate.take(self._ip, self._now()):
             return replies.TOO_MANY_MAILS
-        return None if self._ctx.budget.has_room(widest(self._ip), size) else replies.NO_STORAGE
+        return None if self._ctx.budget.has_room(self._peer, size) else replies.NO_STORAGE
 
     async def _execute(self, line: bytes) -> None:
         transaction = self._session.transaction
@@ -217,7 +219,7 @@ class SmtpConnection:
         return replies.chunk_taken(chunk.size)
 
     def _begin(self, receiver: DotReceiver | BdatReceiver) -> Intake:
-        reservation = self._ctx.budget.reserve(widest(self._ip))
+        reservation = self._ctx.budget.reserve(self._peer)
         self._intake = Intake(receiver, Spool(self._ctx.spool_directory), reservation)
         return self._intake
 
@@ -268,9 +270,11 @@ class SmtpConnection:
         envelope = Envelope(peer=peer, mail_from=transaction.sender, rcpt_to=tuple(transaction.recipients))
         try:
             with self._wire.during(Phase.KEEPING):
-                turn = await self._ctx.mail_turns.begin(widest(self._ip))
+                turn = await self._ctx.mail_turns.begin(self._peer)
                 try:
-                    return replies.accepted(await self._ctx.receive(envelope, spool, transaction.agents))
+                    # A task of its own, with its timeouts: talk is none.
+                    stored = await ensure_future(self._ctx.receive(envelope, spool, transaction.agents))
+                    return replies.accepted(stored)
                 finally:
                     turn.end()
         except Exception as error:  # noqa: BLE001 (each mail is answered, after a bug too)

@@ -22,7 +22,10 @@ from relay.turns import Turns
 from store.records.mail import Recipient
 
 AdmitRecipient = Callable[[Address], Awaitable[Recipient]]
-"""Returns the agent that receives mail for an address. Raises UnknownRecipient, Deferred, or an error of the store."""
+"""Returns the agent that receives mail for an address. Raises UnknownRecipient, Deferred, or an error of the store.
+
+It runs outside of a task, and on SQLite to its end without a wait.
+"""
 
 ReceiveMail = Callable[[Envelope, Spool, Sequence[Recipient]], Awaitable[Sequence[str]]]
 """Stores a mail and returns its message ids in RCPT order, after the commit. The server closes the spool then.

@@ -1,42 +1,30 @@
-"""The asyncio protocol of an SMTP connection: streams, and STARTTLS over them.
+"""The asyncio protocol of an SMTP connection: octets in and out, and STARTTLS over them.
 
-Commands and data are parsed by this package and not by aiosmtpd. What is used of aiosmtpd and asyncio is
-private to them, so ``check_shell`` verifies all of it before the server listens.
+What is used of asyncio's TLS is private to it, so ``check_shell`` verifies all of it before the server listens.
 """
 
 import ssl
-from asyncio import AbstractEventLoop, BaseTransport, StreamReader, StreamReaderProtocol, StreamWriter, Task, sslproto
-from collections.abc import Callable
-from typing import Any, Final, Protocol
-
-import aiosmtpd
-from aiosmtpd.smtp import SMTP
+from asyncio import AbstractEventLoop, BaseTransport, Protocol, sslproto
+from collections.abc import Coroutine
+from typing import Any, Final
+from typing import Protocol as Interface
 
 from relay.errors import Misconfigured
+from relay.smtp.stepped import Stepped, parked
 from relay.smtp.tls import SmallTls, reason_of
 
-_VERSION: Final = "1.4.6"
-_READ_BUFFER: Final = 64 * 1024  # octets; reading pauses at twice that
+_PAUSE_ABOVE: Final = 128 * 1024  # octets that wait to be read
 _ALERT_SECONDS: Final = 2.0  # for a client to read why its handshake failed
 # Methods of asyncio's SSLProtocol that SmallTls overrides or calls.
 _TLS_METHODS: Final = ("_on_handshake_complete", "_fatal_error", "_process_outgoing")
-_METHODS: Final = ("_cb_client_connected", "_create_session", "_set_rset_state", "_reset_timeout")
-# Attributes of asyncio's objects that aiosmtpd uses once TLS is up.
-_ATTRIBUTES: Final[tuple[tuple[type, str], ...]] = (
-    (StreamReader, "_buffer"),
-    (StreamReader, "_transport"),
-    (StreamWriter, "_transport"),
-    (sslproto.SSLProtocol, "_app_transport"),
-    (sslproto.SSLProtocol, "_extra"),
-    (sslproto.SSLProtocol, "_transport"),
-)
+_TLS_ATTRIBUTES: Final = ("_app_transport", "_transport")
 
 
 class TlsFailed(Exception):
     """The TLS handshake failed, with the reason as its text; the connection cannot be used any more."""
 
 
-class SmtpDriver(Protocol):
+class SmtpDriver(Interface):
     """The side of a connection that speaks SMTP."""
 
     def enter(self) -> bool:
@@ -46,8 +34,11 @@ class SmtpDriver(Protocol):
         """
         ...
 
-    async def talk(self) -> None:
-        """Speak SMTP until the session ends."""
+    def talk(self) -> Coroutine[object, None, None]:
+        """Speak SMTP until the session ends.
+
+        It is no task: what needs one, as asyncio.timeout does, must run in a task that it awaits.
+        """
         ...
 
     def leave(self) -> None:
@@ -55,39 +46,31 @@ class SmtpDriver(Protocol):
         ...
 
 
-class Shell(SMTP):
-    """A connection's transport and streams; a driver speaks the protocol over them."""
+class Shell(Protocol):
+    """A connection's transport and the octets not read yet; a driver speaks the protocol over them.
 
-    # Set by aiosmtpd.
-    _reader: StreamReader
-    _writer: StreamWriter
-    transport: Any
-    _original_transport: Any
+    ``talk`` goes on inside ``data_received``, without a task or a future for each command.
+    """
 
     def __init__(self, loop: AbstractEventLoop, driver: SmtpDriver) -> None:
-        # Not SMTP.__init__: it inspects all its members, which costs more than receiving a mail.
-        StreamReaderProtocol.__init__(
-            self, StreamReader(limit=_READ_BUFFER, loop=loop), self._cb_client_connected, loop
-        )
         self.loop = loop
-        self.session = self.envelope = self.transport = None
+        self.transport: Any = None
         self.is_lost = False
         self._driver = driver
+        self._talk = Stepped(loop, self._ended)
+        self._unread: bytes | bytearray = b""
+        self._error: Exception | None = None  # reading must end with it
+        self._has_ended = False  # the client sends no more
+        self._is_paused = False  # no octets are taken from the transport
+        self._is_full = False  # the client does not read its replies
         self._tls_protocol: sslproto.SSLProtocol | None = None
-        self._original_transport = None
-        self._handler_coroutine: Task[None] | None = None
-        self._handle_hooks: dict[str, Callable[..., Any]] = {}
+        self._original_transport: Any = None
         self._secured = False
 
     @property
-    def reader(self) -> StreamReader:
-        """Octets from the client."""
-        return self._reader
-
-    @property
-    def writer(self) -> StreamWriter:
-        """Octets to the client."""
-        return self._writer
+    def has_unread(self) -> bool:
+        """Whether octets have arrived that were not read yet."""
+        return bool(self._unread)
 
     @property
     def tls_version(self) -> str | None:
@@ -96,19 +79,12 @@ class Shell(SMTP):
         return tls.version() if tls is not None else None
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """A client has connected, or TLS is up.
-
-        Once TLS is up, aiosmtpd swaps the transports and drops plaintext (RFC 3207 §4.2).
-        """
-        if self._original_transport is not None:
-            self._secured = True
-            super().connection_made(transport)
-            return
-        StreamReaderProtocol.connection_made(self, transport)
+        """A client has connected, or TLS is up: octets that came in plain text are dropped (RFC 3207 §4.2)."""
         self.transport = transport
-        if self._driver.enter():
-            self._handler_coroutine = self.loop.create_task(self._driver.talk())
-            self._handler_coroutine.add_done_callback(self._ended)
+        if self._original_transport is not None:
+            self._secured, self._unread = True, b""
+        elif self._driver.enter():
+            self._talk.start(self._driver.talk())
 
     def connection_lost(self, error: Exception | None) -> None:
         """The client has disconnected.
@@ -117,17 +93,66 @@ class Shell(SMTP):
         """
         if self.is_lost:
             return
-        self.is_lost = True
+        self.is_lost = self._has_ended = True
+        self._error = error or self._error
         if self._original_transport is not None:
             self._original_transport.close()
-        StreamReaderProtocol.connection_lost(self, error)
-        if self._handler_coroutine is None or self._handler_coroutine.done():
+        if self._talk.is_running:
+            self._talk.wake_soon()
+        else:
             self._driver.leave()
+
+    def data_received(self, data: bytes) -> None:
+        """Octets have arrived: the driver answers them here, unless it waits for something else."""
+        if not self._unread:
+            self._unread = data
+        else:
+            if isinstance(self._unread, bytes):
+                self._unread = bytearray(self._unread)
+            self._unread += data
+        self._talk.wake()
+        if len(self._unread) > _PAUSE_ABOVE and not self._is_paused and not self.transport.is_closing():
+            self._is_paused = True
+            self.transport.pause_reading()
 
     def eof_received(self) -> bool:
         """The client sends no more. Without TLS it can still be answered."""
-        self._reader.feed_eof()
+        self._has_ended = True
+        self._talk.wake_soon()
         return self._tls_protocol is None
+
+    def pause_writing(self) -> None:
+        """The client does not read what is sent."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._is_full = False
+        self._talk.wake_soon()
+
+    async def read(self) -> bytes:
+        """The octets that have arrived, or the next ones; none after the client's last.
+
+        Raises the reason of ``interrupt``, or why the connection was lost.
+        """
+        while True:
+            if self._error is not None:
+                raise self._error
+            if self._unread:
+                return self._take()
+            if self._has_ended:
+                return b""
+            await parked()
+
+    async def drain(self) -> None:
+        """Wait until the client has read most of what was written, or is gone."""
+        while self._is_full and not self.is_lost:
+            await parked()
+
+    def interrupt(self, reason: Exception) -> None:
+        """Raise *reason* in ``read``, now and at each later call."""
+        self._error = reason
+        self._talk.wake_soon()
 
     async def start_tls(self, context: ssl.SSLContext, *, within: int) -> None:
         """Negotiate TLS within *within* seconds. Raises TlsFailed."""
@@ -135,7 +160,7 @@ class Shell(SMTP):
         tls = SmallTls(self.loop, self, context, up, server_side=True, ssl_handshake_timeout=within)
         self._tls_protocol, self._original_transport = tls, self.transport
         self._original_transport.set_protocol(tls)
-        self.transport = tls._app_transport  # noqa: SLF001
+        self.transport = tls._app_transport  # noqa: SLF001 (check_shell knows it)
         tls.connection_made(self._original_transport)
         try:
             await up
@@ -152,9 +177,15 @@ class Shell(SMTP):
             self.transport.abort()
 
     def cancel(self) -> None:
-        """Cancel the driver's ``talk``."""
-        if self._handler_coroutine is not None:
-            self._handler_coroutine.cancel()
+        """Raise CancelledError in the driver's ``talk``, if it waits for an answer of the store."""
+        self._talk.cancel()
+
+    def _take(self) -> bytes:
+        octets, self._unread = bytes(self._unread), b""
+        if self._is_paused and not self.transport.is_closing():
+            self._is_paused = False
+            self.transport.resume_reading()
+        return octets
 
     def _fail(self, error: Exception | None) -> None:
         if isinstance(error, ssl.SSLError):  # SmallTls has written the alert: it is sent before the connection ends
@@ -164,46 +195,23 @@ class Shell(SMTP):
         # asyncio reports a lost connection to the protocol only after TLS was up.
         self.connection_lost(error)
 
-    def _ended(self, talk: "Task[None]") -> None:
+    def _ended(self, error: BaseException | None) -> None:
         if self.is_lost:
             self._driver.leave()
-        if not talk.cancelled() and (error := talk.exception()) is not None:
-            # A bug: reported to the loop now, not when the task is garbage collected.
+        if error is not None:  # a bug
             self.abort()
-            raise error
-
-    def _set_rset_state(self) -> None:
-        """Do nothing: relay/smtp/session.py holds the state of a session."""
-
-    def _reset_timeout(self, duration: float | None = None) -> None:
-        """Do nothing: relay/smtp/deadline.py holds the deadline."""
+            self.loop.call_exception_handler({"message": "an SMTP session failed", "exception": error})
 
 
 def check_shell(
-    version: str = aiosmtpd.__version__,
-    *,
-    methods: tuple[str, ...] = _METHODS,
-    tls_methods: tuple[str, ...] = _TLS_METHODS,
-    attributes: tuple[tuple[type, str], ...] = _ATTRIBUTES,
+    *, tls_methods: tuple[str, ...] = _TLS_METHODS, tls_attributes: tuple[str, ...] = _TLS_ATTRIBUTES
 ) -> None:
-    """Raise Misconfigured unless aiosmtpd is as tested.
-
-    It must have the tested *version*, and all private names must exist.
-    """
-    missing = [f"aiosmtpd.smtp.SMTP.{name}" for name in methods if not hasattr(SMTP, name)]
-    missing += [f"asyncio's SSLProtocol.{name}" for name in tls_methods if not hasattr(sslproto.SSLProtocol, name)]
-    missing += [f"{kind.__name__}.{name}" for kind, name in attributes if name not in _names(kind)]
-    if version != _VERSION:
-        raise Misconfigured(
-            f"the SMTP server needs aiosmtpd {_VERSION} and not {version}: install aiosmtpd=={_VERSION}"
-        )
-    if missing:
-        raise Misconfigured(
-            f"the SMTP server needs names that this aiosmtpd or Python does not have: {', '.join(missing)}"
-        )
-
-
-def _names(kind: type) -> tuple[str, ...]:
+    """Raise Misconfigured unless asyncio's TLS has all private names that are used of it."""
+    kind = sslproto.SSLProtocol
+    missing = [name for name in tls_methods if not hasattr(kind, name)]
     # Instances get these in __init__, so the class does not have them.
-    names: tuple[str, ...] = kind.__init__.__code__.co_names  # type: ignore[misc]
-    return names
+    names: tuple[str, ...] = kind.__init__.__code__.co_names
+    missing += [name for name in tls_attributes if name not in names]
+    if missing:
+        named = ", ".join(f"asyncio.sslproto.SSLProtocol.{name}" for name in missing)
+        raise Misconfigured(f"the SMTP server needs names that this Python does not have: {named}")

@@ -12,7 +12,6 @@ from relay.smtp.limits import Limits
 from relay.smtp.replies import Reply
 from relay.smtp.shell import Shell
 
-_READ: Final = 64 * 1024
 _LINGER_BYTES: Final = 1024 * 1024
 
 
@@ -68,18 +67,18 @@ class Wire:
     @property
     def has_unread(self) -> bool:
         """Whether octets have arrived that were not read yet."""
-        return bool(self._shell.reader._buffer)  # type: ignore[attr-defined]  # noqa: SLF001 (check_shell knows it)
+        return self._shell.has_unread
 
     def interrupt(self) -> None:
         """End the session with 421 if it waits for a command."""
         if self._phase is Phase.COMMAND:
-            self._shell.reader.set_exception(Interrupted(replies.SHUTTING_DOWN))
+            self._shell.interrupt(Interrupted(replies.SHUTTING_DOWN))
 
     def cut(self) -> None:
         """End the session in any phase; while a mail is being stored, end it after that."""
         self.is_cut = True
         if self._phase in {Phase.COMMAND, Phase.DATA}:
-            self._shell.reader.set_exception(Interrupted(replies.SHUTTING_DOWN))
+            self._shell.interrupt(Interrupted(replies.SHUTTING_DOWN))
         elif self._phase is Phase.ASKING:
             self._shell.cancel()
         elif self._phase is not Phase.KEEPING:
@@ -90,7 +89,7 @@ class Wire:
         if self._phase in {Phase.ASKING, Phase.KEEPING}:
             return False
         if self._phase in {Phase.COMMAND, Phase.DATA}:
-            self._shell.reader.set_exception(Interrupted(reply))
+            self._shell.interrupt(Interrupted(reply))
         else:
             self._shell.abort()
         return True
@@ -124,7 +123,7 @@ class Wire:
             raise Interrupted(replies.SHUTTING_DOWN)
         self._deadline.within(seconds)
         self._phase, self._timed_out, self._waits_since = phase, timed_out, self._shell.loop.time()
-        chunk = await self._shell.reader.read(_READ)
+        chunk = await self._shell.read()
         self._phase = Phase.WRITING
         if not chunk:
             raise ClientGone
@@ -143,7 +142,7 @@ class Wire:
         if self._shell.is_lost:
             raise ClientGone
         self._deadline.within(self._limits.idle_seconds)
-        await self._shell.writer.drain()
+        await self._shell.drain()
 
     async def start_tls(self, context: ssl.SSLContext) -> str | None:
         """Send the queued replies and negotiate TLS; returns its version.
@@ -167,7 +166,7 @@ class Wire:
         self._deadline.beyond(self._limits.linger_seconds)
         self._phase = Phase.CLOSING
         left = _LINGER_BYTES
-        while left > 0 and (chunk := await self._shell.reader.read(_READ)):
+        while left > 0 and (chunk := await self._shell.read()):
             left -= len(chunk)
 
     def hang_up(self) -> None:
@@ -179,7 +178,7 @@ class Wire:
         self._phase = Phase.CLOSING
         # Closing waits until all octets are sent, which a client that does not read can delay for ever.
         self._deadline.beyond(self._limits.linger_seconds)
-        self._shell.writer.close()
+        self._shell.transport.close()
 
     def close(self) -> None:
         """Cancel the deadline of a lost connection."""
@@ -190,10 +189,10 @@ class Wire:
         self._out.clear()
         # Writing to a lost or half closed transport raises its own errors, or warns.
         if gathered and not self._shell.is_lost and not self._sent_eof and not self._shell.transport.is_closing():
-            self._shell.writer.write(gathered)
+            self._shell.transport.write(gathered)
 
     def _expired(self) -> None:
         if self._phase in {Phase.COMMAND, Phase.DATA}:
-            self._shell.reader.set_exception(Interrupted(self._timed_out))
+            self._shell.interrupt(Interrupted(self._timed_out))
         else:
             self._shell.abort()

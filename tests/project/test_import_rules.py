@@ -31,7 +31,7 @@ FAULTS = [
     ("libraries", "relay.newcomer.page", "fastapi"),
     ("libraries", "relay.outbound.couriers.smarthost", "boto3"),
     ("libraries", "relay.bridge.forward", "aiohttp"),
-    ("libraries", "relay.web.app", "aiosmtpd"),
+    ("libraries", "relay.smtp.shell", "aiosmtpd"),
     ("libraries", "relay.auth.spf", "dns"),
     ("libraries", "store.mail.messages", "structlog"),
     ("libraries", "relay.delivery.post", "requests"),
