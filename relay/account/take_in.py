@@ -19,7 +19,6 @@ from relay.errors import BadExport
 from relay.signing.agent_secret import agent_secret
 from relay.signing.secrets import NONCE_BYTES, SECRET_BYTES, MasterKey
 from store.directory.agents import normalised
-from store.directory.domains import is_shared_domain
 from store.engine import Store
 from store.errors import Conflict, InvalidValue, NotFound
 from store.ids import new_key_id
@@ -63,7 +62,7 @@ class Rules:
     """The operator's choices for an import."""
 
     verified: bool  # trust the verification of the export, without a DNS check
-    check_slug: Callable[[str], None]  # raises InvalidValue for a local part reserved on the shared domain
+    check_address: Callable[[Tx, str], None]  # raises InvalidValue for an address of the operator or the relay
 
 
 @dataclass(slots=True)
@@ -175,8 +174,7 @@ def _agent(work: _Import, line: ArchiveEntry) -> bool:
         local, _, domain = agent.address.rpartition("@")
         if not local or domain != agent.domain or normalised(agent.address) != agent.address:
             raise InvalidValue(f"not an agent's address: {agent.address!r}")
-        if is_shared_domain(tx, domain):
-            work.rules.check_slug(local)
+        work.rules.check_address(tx, agent.address)
         return import_agent(tx, work.user.id, agent, _new_secret(agent.address, work))
 
     return _about(line, lambda: work.store.run(unit))

@@ -74,11 +74,14 @@ def import_user(program: Program, file: Path, *, verified: bool, as_json: bool) 
 
     After an interruption, run it again: objects that exist already are skipped.
     """
+    from functools import partial
+
     from relay.account.archive import Archive
     from relay.account.take_in import Rules, import_account
-    from relay.directory.agents import check_slug
+    from relay.directory.agents import check_address
 
-    rules = Rules(verified=verified, check_slug=check_slug)
+    letters_domain = program.settings.outbound_from_domain
+    rules = Rules(verified=verified, check_address=partial(check_address, letters_domain=letters_domain))
     with Archive(file) as archive:
         owner, counts = import_account(
             archive, rules=rules, store=program.store, master=program.master, clock=program.clock

@@ -56,13 +56,7 @@ def create_agent(
     check_webhook(webhook_url, allow=allow)
     check_texts(name=name, events=events, on_unverified=on_unverified)
     normal = agents.normalised(address)
-    local, _, domain = normal.rpartition("@")
-    if domains.is_shared_domain(tx, domain):
-        check_slug(local)
-    if domain == letters_domain and local.partition("+")[0] == SHARED_LOCAL:
-        raise InvalidValue(
-            f"{normal} sends for agents of all users and belongs to the relay: choose another local part"
-        )
+    check_address(tx, normal, letters_domain=letters_domain)
     return agents.create_agent(
         tx,
         user_id,
@@ -146,6 +140,20 @@ def make_secret(address: str, *, master: MasterKey, now: datetime) -> AgentSecre
         master=master,
         now=now,
     )
+
+
+def check_address(tx: Tx, address: str, *, letters_domain: str | None) -> None:
+    """Refuse an agent's address (normalised) that belongs to the operator or the relay. Raises InvalidValue.
+
+    On the shared domain these are the reserved slugs, on that of MAILSEAL_OUTBOUND_FROM_DOMAIN `agents@`.
+    """
+    local, _, domain = address.rpartition("@")
+    if domains.is_shared_domain(tx, domain):
+        check_slug(local)
+    if domain == letters_domain and local.partition("+")[0] == SHARED_LOCAL:
+        raise InvalidValue(
+            f"{address} sends for agents of all users and belongs to the relay: choose another local part"
+        )
 
 
 def check_slug(slug: str) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from functools import partial
 from hashlib import sha256
 
 import orjson
@@ -11,7 +12,7 @@ from sqlalchemy import delete, func, select
 from relay.account.archive import Archive
 from relay.account.export import LISTING, export_account
 from relay.account.take_in import Rules, import_account
-from relay.directory.agents import check_slug
+from relay.directory.agents import check_address
 from relay.errors import BadExport
 from store.database.connect import open_store
 from store.directory.agents import list_secrets
@@ -22,7 +23,7 @@ from store.mail.bodies import read_body
 from store.mail.queue import lease_messages
 from store.outbound.outbound import get_outbound_message
 from store.outbound.suppression import keep_suppression
-from store.schema.inbound import deliveries, messages, usage_days
+from store.schema.inbound import agents, deliveries, messages, usage_days
 from store.upkeep.erasure import delete_user_data
 from tests.places import Places
 from tests.store.owned import MINUTE, own_everything
@@ -54,7 +55,7 @@ def take_in(master, clock, tmp_path):
     def take(store, content, *, verified=False):
         file = tmp_path / "account.zip"
         file.write_bytes(content)
-        rules = Rules(verified=verified, check_slug=check_slug)
+        rules = Rules(verified=verified, check_address=partial(check_address, letters_domain=DOMAIN))
         with Archive(file) as archive:
             _, counts = import_account(archive, rules=rules, store=store, master=master, clock=clock)
         return {each.kind: (each.kept, each.there_already, each.left_out) for each in counts}
@@ -413,6 +414,31 @@ def test_nobody_becomes_the_postmaster_of_the_shared_domain(plain_store, small, 
 
     with pytest.raises(BadExport, match=rf"line {line}: .*reserved"):
         take_in(plain_store, content)
+
+
+def test_an_agent_with_an_address_or_a_name_of_the_relay_is_refused_and_nothing_of_it_is_kept(
+    plain_store, small, take_in
+):
+    changes = [
+        *({"address": f"{local}@{DOMAIN}"} for local in ("agents", "mailseal", "mai1seal", "mailseal+x", "agents+x")),
+        {"name": "Mail Seal"},
+    ]
+    for change in changes:
+        content, line = changed(small, "agent", **change)
+        with pytest.raises(BadExport, match=rf"line {line}: .*(belongs to the relay|reserved|name of this relay)"):
+            take_in(plain_store, content)
+
+    assert 0 == plain_store.run(lambda tx: tx.execute(select(func.count()).select_from(agents)).scalar())
+
+
+def test_on_another_domain_than_that_of_the_letters_agents_is_a_local_part_as_any(plain_store, places, take_in, clock):
+    user = own(plain_store, places)
+    plain_store.run(lambda tx: places.domain(tx, user, "other.example"))
+    plain_store.run(lambda tx: places.agent(tx, user, "agents@other.example"))
+    content = exported(plain_store, clock)
+    plain_store.run(lambda tx: delete_user_data(tx, user.id))
+
+    assert (4, 0, 0) == take_in(plain_store, content)["agent"]  # with a postmaster of each domain
 
 
 def test_a_message_told_twice_is_refused(plain_store, small, take_in):

@@ -41,6 +41,16 @@ def test_a_second_time_passes_everything_over(archive, elsewhere):
     assert DOMAIN in elsewhere.ok("domain", "list", "--user", OWNER)
 
 
+def test_an_agent_that_has_the_relays_sending_address_is_refused_with_its_line(cli, elsewhere, tmp_path):
+    cli.ok("agent", "create", f"agents@{DOMAIN}", "--user", OWNER, "--poll")
+    cli.ok("user", "export", OWNER, "--output", str(tmp_path / "ana.zip"))
+
+    result = elsewhere.run("user", "import", str(tmp_path / "ana.zip"), MAILSEAL_OUTBOUND_FROM_DOMAIN=DOMAIN)
+
+    assert 1 == result.exit_code
+    assert f"agents@{DOMAIN} sends for agents of all users and belongs to the relay" in result.stderr
+
+
 def test_a_file_that_is_no_export_is_one_line_and_a_failure(elsewhere, mail):
     result = elsewhere.run("user", "import", str(mail))
 

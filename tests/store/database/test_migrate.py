@@ -296,6 +296,31 @@ def test_a_domain_that_was_claimed_in_an_earlier_release_is_looked_at_soon(empty
     ]
 
 
+def test_keys_of_an_earlier_release_keep_what_they_could_do(empty_engines, now):
+    engine = empty_engines[0]
+    migrate.upgrade(engine, to="0005")
+    before = ["read", "send", "admin", "read,send", "read,admin", "send,admin", "read,send,admin"]
+    with engine.begin() as connection:
+        connection.execute(timed(USER), now)
+        for scopes in before:
+            row = (
+                "INSERT INTO api_keys (id, user_id, name, scopes, key_hash, prefix, created_at)"
+                f" VALUES ('key_{scopes}', 'usr_1', 'n', '{scopes}', 'h{scopes}', 'mk_', :now)"
+            )
+            connection.execute(timed(row), now)
+
+    migrate.upgrade(engine)
+
+    # With `read` alone a key could lease, acknowledge and mark: that is `work` now.
+    expected = ["read,work", "send", "admin", "read,work,send", "read,work,admin", "send,admin", "read,work,send,admin"]
+    with engine.connect() as connection:
+        found = {each.id: each.scopes for each in connection.execute(text("SELECT id, scopes FROM api_keys"))}
+        assert expected == [found[f"key_{scopes}"] for scopes in before]
+        connection.execute(text("UPDATE api_keys SET scopes = 'work' WHERE id = 'key_send'"))
+        with pytest.raises(IntegrityError):
+            connection.execute(text("UPDATE api_keys SET scopes = 'work,read'"))
+
+
 def opened(connection, now):
     """Store a delivery of an event type that no release has."""
     with connection.begin():

@@ -1,5 +1,7 @@
 """What caps are held against: how much an agent has written lately, and to whom for the first time."""
 
+# ruff: noqa: PLR0917 (pytest hands fixtures over by name)
+
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
@@ -9,6 +11,8 @@ from store.errors import AgentNotFound
 from store.outbound.send_limits import (
     count_new_recipients,
     count_sent_since,
+    count_user_new_recipients,
+    count_user_sent_since,
     find_new_recipients,
     lock_agent,
     record_recipients,
@@ -69,6 +73,28 @@ def test_what_is_counted_is_counted_no_further_than_somebody_wants_to_know(compo
 
     assert (2, 0) == (written(most=2), written(most=0))
     assert (2, 0) == (new(most=2), new(most=0))
+
+
+def test_what_all_agents_of_a_user_wrote_is_counted_up_to_what_is_asked_and_another_user_s_is_not(
+    store, compose, poll, other, bo, clock
+):
+    def counts(user_id, most=100):
+        since = clock.now() - HOUR
+        return store.run(
+            lambda tx: (
+                count_user_sent_since(tx, user_id, since=since, most=most),
+                count_user_new_recipients(tx, user_id, since=since, most=most),
+            )
+        )
+
+    compose()
+    store.run(lambda tx: record_recipients(tx, poll.address, [BO], now=clock.now()))
+    clock.advance(seconds=HOUR.total_seconds())
+    for agent in (poll, other):
+        compose(agent=agent.address)
+        store.run(lambda tx, at=agent.address: record_recipients(tx, at, [CY, DI], now=clock.now()))
+
+    assert ((2, 4), (1, 1), (0, 0)) == (counts(poll.user_id), counts(poll.user_id, most=1), counts(bo.id))
 
 
 def test_one_conversation_is_counted_apart(compose, written):

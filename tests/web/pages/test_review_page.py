@@ -241,6 +241,22 @@ async def decided(person, page, now_of):
     return await now_of()
 
 
+async def test_a_form_that_names_another_approval_digest_or_another_digest_decides_nothing(
+    person, page, now_of, send_context
+):
+    form = page.form(APPROVE)
+    fields = dict(form.fields)
+    assert {"digest", "approval_sha256"} <= fields.keys()
+    for name in ("digest", "approval_sha256"):
+        for other in ("0" * 64, fields[name].upper(), fields[name][:-1], f"{fields[name]} "):
+            told = await person.post(form.action, list((fields | {name: other}).items()))
+            assert 409 == told.status, (name, other)
+            assert "check the message and submit again" in told.text
+
+    assert ("pending_approval", []) == ((await now_of()).status, send_context.carried)
+    assert 303 == (await person.post(form.action, form.fields)).status
+
+
 async def test_a_form_of_more_than_an_hour_ago_decides_nothing(api_server, clock, person, now_of):
     held = await hold(api_server)
     link = await link_to(api_server, held, expires_at=clock.now() + timedelta(days=1))
