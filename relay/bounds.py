@@ -1,8 +1,14 @@
 """Limits of the SMTP server and the HTTP server, from the settings."""
 
+from typing import Final
+
+from relay.limits.table import SharedTable
 from relay.settings import Settings
 from relay.smtp.limits import Limits
 from relay.web.http.limits import ApiLimits
+
+_NAMES: Final = 16_384  # peers, keys and users that hold something at the same time
+_BUCKETS: Final = 32_768  # of peers, keys and users whose rate is remembered
 
 
 def make_smtp_limits(settings: Settings) -> Limits:
@@ -46,3 +52,9 @@ def make_api_limits(settings: Settings) -> ApiLimits:
         max_bytes_in_flight=settings.api_max_bytes_in_flight,
         trusted_proxies=settings.http_trusted_proxies,
     )
+
+
+def make_table(settings: Settings, *, processes: int) -> SharedTable:
+    """Memory for the counts behind all limits, shared by *processes*."""
+    connections = settings.max_connections + settings.api_max_connections
+    return SharedTable(processes=processes, names=max(_NAMES, 4 * connections), buckets=_BUCKETS)

@@ -27,6 +27,7 @@ from relay.inbound.receive import receive
 from relay.jobs.letters import LetterRound
 from relay.jobs.schedule import Scheduler
 from relay.jobs.sending import Sending
+from relay.limits.counts import OwnCounts
 from relay.listening import show_address
 from relay.log import set_level
 from relay.loop_watch import make_loop_watch
@@ -54,6 +55,7 @@ from relay.wiring import (
     make_resolver,
     make_send_context,
 )
+from relay.worker_part import WorkerPart
 from store.database.connect import database_file, place_of
 from store.database.error_translation import cannot_use
 from store.database.migrate import read_state
@@ -110,12 +112,13 @@ class Daemon:
         clock: Clock | None = None,
         store: Store | None = None,
         sockets: Sockets | None = None,
-        is_worker: bool = False,
+        part: WorkerPart | None = None,
     ) -> None:
         """Join all parts and open the database, but no socket; *store* is one that open_database returned.
 
         *sockets* that systemd bound, by name (``smtp``, ``http``), are used in place of the addresses of the settings.
-        *is_worker*: a supervisor tells when the daemon starts and stops.
+        A worker has a *part*; its supervisor tells when
+        the daemon starts and stops.
 
         Raises Misconfigured. Raises Unavailable: the database does not answer.
         """
@@ -123,7 +126,8 @@ class Daemon:
         self._clock = clock or SystemClock()
         self._metrics = Metrics()
         self._sockets = sockets or {}
-        self._is_worker = is_worker
+        self._is_worker = part is not None
+        self._counts = part.counts if part else OwnCounts()
         self._revision: str | None = None
         self._allow = list(settings.webhook_allow_cidrs)  # shared by those who use it, and changed by reload()
         self._loop_watch = make_loop_watch()
@@ -152,6 +156,7 @@ class Daemon:
             certificates=certificates,
             spool_directory=settings.spool_dir,
             metrics=self._metrics,
+            counts=self._counts,
         )
         self._web = self._make_web_server()
         self._stack = contextlib.AsyncExitStack()
@@ -167,6 +172,7 @@ class Daemon:
             base_url=ctx.base_url,
             on_stop=ctx.close,
             count_bound=ctx.metrics.count_bound,
+            counts=ctx.counts,
         )
 
     async def start(self) -> Addresses:
@@ -342,6 +348,7 @@ class Daemon:
             send_context=self._send_context,
             event_sources=make_event_sources(self._settings, self._send_context),
             limits=make_api_limits(self._settings),
+            counts=self._counts,
         )
 
     async def _try_webhook(self, agent: Agent) -> Trial:

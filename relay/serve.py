@@ -19,6 +19,7 @@ from relay.errors import Misconfigured
 from relay.patience import start_patiently
 from relay.settings import Settings
 from relay.systemd import Sockets, inherited_sockets, notify_reloading, notify_systemd
+from relay.worker_part import WorkerPart
 from relay.workers.role import WorkerRole
 
 _COLLECT_AFTER: Final = 20_000  # new containers
@@ -48,7 +49,7 @@ async def serve(
     sockets = inherited_sockets() if role is None else role.sockets
     if role is not None:
         loop.add_reader(role.channel.fileno(), stop.set)  # it is only ever readable when the supervisor has died
-    start = partial(_started, settings, may_migrate=may_migrate, sockets=sockets, is_worker=role is not None)
+    start = partial(_started, settings, may_migrate=may_migrate, sockets=sockets, part=role.part if role else None)
     daemon = await start_patiently(start, stop=stop)
     if daemon is None:
         return
@@ -63,13 +64,15 @@ async def serve(
     await daemon.stop()
 
 
-async def _started(settings: Settings, *, may_migrate: bool | None, sockets: Sockets, is_worker: bool) -> Daemon:
+async def _started(
+    settings: Settings, *, may_migrate: bool | None, sockets: Sockets, part: WorkerPart | None
+) -> Daemon:
     """A daemon that serves. Raises as Daemon and Daemon.start do; then its database is closed."""
     store = await asyncio.to_thread(open_database, settings, now=SystemClock().now(), may_migrate=may_migrate)
     # Duplicates: a start that fails closes its sockets, and the next try needs them.
     copies = {name: [each.dup() for each in group] for name, group in sockets.items()}
     try:
-        daemon = Daemon(settings, store=store, sockets=copies, is_worker=is_worker)
+        daemon = Daemon(settings, store=store, sockets=copies, part=part)
         await daemon.start()
     except BaseException:
         store.engine.dispose()

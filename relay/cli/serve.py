@@ -40,7 +40,7 @@ def serve(program: Program, *, may_migrate: bool) -> None:
     if count > 1:
         role = _supervise(program, count)
         settings = role.settings
-        log.configure(form=settings.log_format, level=settings.log_level, worker=role.number)
+        log.configure(form=settings.log_format, level=settings.log_level, worker=role.part.number)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(service.serve(settings, may_migrate=may_migrate or None, load=program.load_settings, role=role))
 

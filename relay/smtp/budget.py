@@ -3,10 +3,10 @@
 Pure: only counts. What counts is what has arrived, never what a client declares (RFC 1870 §6.1: an estimate).
 """
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from relay.limits.counts import ALL, Counts, OwnCounts
 from relay.smtp.peers import PeerKey
 
 STEP: Final = 256 * 1024  # octets that are reserved at a time
@@ -23,14 +23,23 @@ class MemoryBudget:
     A peer may hold a quarter of it, and never more than is left for the others.
     """
 
-    def __init__(self, most: int, *, largest: int = 0, count: Callable[[str], None] = _ignored) -> None:
-        """*largest* is the size of the largest mail: a peer may always send one of these alone."""
+    def __init__(
+        self, most: int, *, largest: int = 0, count: Callable[[str], None] = _ignored, counts: Counts | None = None
+    ) -> None:
+        """*largest* is the size of the largest mail: a peer may always send one of these alone.
+
+        The bound is that of all budgets that share *counts*.
+        """
         self._most = most
         self._step = max(1, min(STEP, most // 1024))
         self._share = min(most, max(most // _PEERS, largest + self._step))
         self._count = count
-        self._by_peer: Counter[PeerKey] = Counter()
-        self.used = 0
+        self._tally = (counts or OwnCounts()).tally("smtp octets")  # by network
+
+    @property
+    def used(self) -> int:
+        """Octets that are reserved in all."""
+        return self._tally.of(ALL)
 
     def reserve(self, peer: PeerKey) -> "Reservation":
         """A reservation for one mail of *peer*, of no octets yet."""
@@ -38,7 +47,7 @@ class MemoryBudget:
 
     def has_room(self, peer: PeerKey, octets: int) -> bool:
         """Whether *octets* more of *peer* would be taken now; reserves none. Counts a bound that is reached."""
-        held, used = self._by_peer[peer] + octets, self.used + octets
+        held, used = self._tally.of(peer) + octets, self.used + octets
         if used > self._most:
             self._count("smtp_mail_bytes")
             return False
@@ -49,18 +58,21 @@ class MemoryBudget:
 
     def take(self, peer: PeerKey, octets: int) -> bool:
         """Reserve *octets* more for *peer*; False when they exceed the budget or the peer's share."""
-        if not self.has_room(peer, octets):
-            return False
-        self.used += octets
-        self._by_peer[peer] += octets
+        with self._tally.turn():
+            if not self.has_room(peer, octets):
+                return False
+            self._change(peer, octets)
         return True
 
     def give_back(self, peer: PeerKey, octets: int) -> None:
         """Free *octets* of *peer*."""
-        self.used -= octets
-        self._by_peer[peer] -= octets
-        if not self._by_peer[peer]:
-            del self._by_peer[peer]
+        if octets:
+            with self._tally.turn():
+                self._change(peer, -octets)
+
+    def _change(self, peer: PeerKey, octets: int) -> None:
+        self._tally.add(ALL, octets)
+        self._tally.add(peer, octets)
 
 
 class Reservation:

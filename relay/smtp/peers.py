@@ -6,7 +6,7 @@ Pure: the time is a parameter.
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from relay.token_buckets import TokenBuckets
+from relay.limits.counts import Counts, OwnCounts
 
 PeerKey = tuple[int, int]  # bits of the prefix, and those bits as a number
 
@@ -37,17 +37,13 @@ def share(key: PeerKey, most: int) -> int:
 class PeerRate:
     """Token buckets: at most so many a minute from each network, and at once."""
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, per_minute: int, counts: Counts | None = None, *, kind: str = "") -> None:
+        """Count with *counts* under *kind*; without them in this process alone."""
         self._per_minute = per_minute  # 0 sets no limit
-        self._buckets: TokenBuckets[PeerKey] = TokenBuckets(most=_MAX_KNOWN)
+        self._buckets = (counts or OwnCounts()).buckets(kind, most=_MAX_KNOWN)
 
     def take(self, ip: IPv4Address | IPv6Address, now: float) -> bool:
         """Count one of *ip* at *now* (seconds); False when one of its networks has had too many."""
         if not self._per_minute:
             return True
-        sizes = {key: share(key, self._per_minute) for key in peer_keys(ip)}
-        if any(self._buckets.level(key, now, size=size) < 1 for key, size in sizes.items()):
-            return False
-        for key, size in sizes.items():
-            self._buckets.take(key, now, size=size)
-        return True
+        return self._buckets.spend({key: share(key, self._per_minute) for key in peer_keys(ip)}, now)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from relay.limits.counts import Counts
 from relay.metrics import Metrics
 from relay.smtp.admission import SmtpPool
 from relay.smtp.budget import MemoryBudget
@@ -37,7 +38,9 @@ class SmtpServer:
         certificates: Certificates | None = None,
         spool_directory: Path | None = None,
         metrics: Metrics | None = None,
+        counts: Counts | None = None,
     ) -> None:
+        """The limits are those of all servers that share *counts*."""
         limits, metrics = limits or Limits(), metrics or Metrics()
         self._ctx = SmtpContext(
             admit=admit,
@@ -46,9 +49,14 @@ class SmtpServer:
             limits=limits,
             certificates=certificates,
             spool_directory=spool_directory,
-            connections=SmtpPool(limits, metrics.count_bound),
-            mail_rate=PeerRate(limits.mails_per_minute),
-            budget=MemoryBudget(limits.max_inflight_bytes, largest=limits.max_message_bytes, count=metrics.count_bound),
+            connections=SmtpPool(limits, metrics.count_bound, counts),
+            mail_rate=PeerRate(limits.mails_per_minute, counts, kind="mails a minute"),
+            budget=MemoryBudget(
+                limits.max_inflight_bytes,
+                largest=limits.max_message_bytes,
+                count=metrics.count_bound,
+                counts=counts,
+            ),
             metrics=metrics,
             log=structlog.get_logger("relay.smtp"),
         )

@@ -16,7 +16,9 @@ from typing import Final
 
 import structlog
 
+from relay.bounds import make_table
 from relay.errors import Deferred, Misconfigured
+from relay.limits.shared import SharedCounts
 from relay.listening import show_address
 from relay.log import set_level
 from relay.metrics import program_version
@@ -26,6 +28,7 @@ from relay.settings import Settings
 from relay.smtp.listen import bind
 from relay.systemd import Sockets, notify_reloading, notify_systemd, watchdog_seconds
 from relay.wiring import make_certificates
+from relay.worker_part import WorkerPart
 from relay.workers.process import WorkerProcess
 from relay.workers.restarts import Restarts
 from relay.workers.role import WorkerRole
@@ -61,6 +64,7 @@ class Supervisor:
         self._load = load
         self._sockets = sockets
         self._slots = [_Slot(number) for number in range(count)]
+        self._table = make_table(settings, processes=count)
         self._selector = selectors.DefaultSelector()
         self._signals = NotedSignals()
         self._selector.register(self._signals.readable, selectors.EVENT_READ)
@@ -155,7 +159,8 @@ class Supervisor:
             "NOTIFY_SOCKET": f"fd:{channel.fileno()}",
             "WATCHDOG_USEC": str(int(self._hang_seconds() * 1_000_000)),
         }
-        return WorkerRole(number=number, settings=self._settings, sockets=self._sockets, channel=channel)
+        part = WorkerPart(number=number, counts=SharedCounts(self._table, number))
+        return WorkerRole(part=part, settings=self._settings, sockets=self._sockets, channel=channel)
 
     def _hang_seconds(self) -> float:
         """Silence of a worker after which it is killed: less than that after which systemd ends all."""
@@ -272,6 +277,7 @@ class Supervisor:
         if ended.channel in self._selector.get_map():
             self._selector.unregister(ended.channel)
         ended.channel.close()
+        self._table.clear(slot.number)
         if self._stop_ends is not None:
             return
         if not self._has_started or (status in _MUST_ACT and not any(other.is_ready for other in self._processes())):

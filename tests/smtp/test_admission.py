@@ -146,4 +146,4 @@ def test_who_leaves_frees_its_place_and_is_forgotten():
         pool.pool.leave(client)
         pool.pool.leave(client)
 
-    assert not pool.pool._by_peer
+    assert not pool.pool._tally._held

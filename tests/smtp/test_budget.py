@@ -21,7 +21,7 @@ def test_what_arrived_is_reserved_in_steps_and_given_back():
     mail.end()
 
     assert 0 == budget.used
-    assert not budget._by_peer
+    assert not budget._tally._held
 
 
 def test_a_peer_holds_a_quarter_at_most_in_all_its_mails():

@@ -1,11 +1,9 @@
 """One daemon of two workers as a process: what its supervisor does, and tells the service manager."""
 
 import os
-import shutil
 import signal
 import smtplib
 import socket
-import tempfile
 import time
 from pathlib import Path
 
@@ -13,14 +11,6 @@ import pytest
 
 from tests.daemon_process import DaemonProcess
 from tests.workers.manager import Manager
-
-
-@pytest.fixture(scope="module")
-def folder():
-    """A short path, as a Unix socket needs."""
-    made = Path(tempfile.mkdtemp(prefix="ms-"))
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture(scope="module")

@@ -73,11 +73,13 @@ class Authenticator:
         self.ctx = ctx
         self.stream_context = stream_context
         limits, count = ctx.limits, ctx.metrics.count_bound
-        self.rates = RequestRates(limits, count)
+        self.rates = RequestRates(limits, count, ctx.counts)
         bounds = {"key": limits.waits_per_key, "user": limits.waits_per_user, "peer": limits.waits_per_peer}
-        self.waits = Shares("http_waits", total=limits.max_waits, bounds=bounds, count=count)
+        self.waits = Shares("http_waits", total=limits.max_waits, bounds=bounds, count=count, counts=ctx.counts)
         most = limits.max_bytes_in_flight
-        self.bytes_in_flight = Shares("http_bytes", total=most, bounds={"user": most // 4}, count=count)
+        self.bytes_in_flight = Shares(
+            "http_bytes", total=most, bounds={"user": most // 4}, count=count, counts=ctx.counts
+        )
         self._last_use = LastUse()
 
     async def handle(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

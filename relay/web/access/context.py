@@ -9,6 +9,7 @@ from relay.delivery.trial import Trial
 from relay.directory.dns_records import DnsIdentity
 from relay.dns.resolver import Resolver
 from relay.egress import Network
+from relay.limits.counts import Counts, OwnCounts
 from relay.metrics import Metrics
 from relay.outbound.context import SendContext
 from relay.outbound.feedback.event_source import EventSource
@@ -37,6 +38,7 @@ class WebContext:
     send_context: SendContext  # for submitting and sending messages
     event_sources: Mapping[str, EventSource] = field(default_factory=dict)  # by courier, of those that are set up
     limits: ApiLimits = DEFAULTS
+    counts: Counts = field(default_factory=OwnCounts)  # behind the limits
     closing: asyncio.Event = field(default_factory=asyncio.Event)  # set when open requests must end
 
     def close(self) -> None:

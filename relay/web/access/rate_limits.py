@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from relay.limits.counts import Counts
 from relay.web.access.dependencies import Principal
 from relay.web.access.token_bucket import Buckets, BucketState, fields
 from relay.web.answers.errors import RateLimited
@@ -17,15 +18,17 @@ _MAX_ENTRIES: Final = 10_000  # valid keys that are remembered
 
 
 class RequestRates:
-    """The rate limits of one process."""
+    """The rate limits of one server, or of all that share their counts."""
 
-    def __init__(self, limits: ApiLimits, count: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, limits: ApiLimits, count: Callable[[str], None] = lambda _: None, counts: Counts | None = None
+    ) -> None:
         """*count* is called with the name of a limit that was reached."""
         self._count = count
-        self._keys = Buckets("key", limits.rate_per_key)
-        self._users = Buckets("user", limits.rate_per_user)
-        self._failures = Buckets("failed-keys", limits.failed_keys_per_peer)
-        self._sign_ins = Buckets("sign-ins", limits.sign_ins_per_peer)
+        self._keys = Buckets("key", limits.rate_per_key, counts)
+        self._users = Buckets("user", limits.rate_per_user, counts)
+        self._failures = Buckets("failed-keys", limits.failed_keys_per_peer, counts)
+        self._sign_ins = Buckets("sign-ins", limits.sign_ins_per_peer, counts)
         self._valid_keys: OrderedDict[str, None] = OrderedDict()
 
     def count(self, principal: Principal, key_hash: str, now: float) -> dict[str, str]:
@@ -39,8 +42,9 @@ class RequestRates:
             self._valid_keys.popitem(last=False)
         bounds = [(self._keys, principal.key.id), (self._users, principal.user.id)]
         bounds = [(buckets, name) for buckets, name in bounds if buckets.quota]
-        self._require_quota([buckets.state(name, now) for buckets, name in bounds])
-        return fields([buckets.take(name, now) for buckets, name in bounds])
+        with self._keys.turn():
+            self._require_quota([buckets.state(name, now) for buckets, name in bounds])
+            return fields([buckets.take(name, now) for buckets, name in bounds])
 
     def check_peer(self, peer: str, key_hash: str, now: float) -> None:
         """Raise RateLimited after too many invalid keys from *peer*.
@@ -63,8 +67,9 @@ class RequestRates:
         """
         if self._sign_ins.quota:
             peer = peer_name(client)
-            self._require_quota([self._sign_ins.state(peer, now)])
-            self._sign_ins.take(peer, now)
+            with self._sign_ins.turn():
+                self._require_quota([self._sign_ins.state(peer, now)])
+                self._sign_ins.take(peer, now)
 
     def _require_quota(self, states: list[BucketState]) -> None:
         short = [each for each in states if each.left < 1]

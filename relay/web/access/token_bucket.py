@@ -6,11 +6,13 @@ draft-ietf-httpapi-ratelimit-headers-10: ``RateLimit-Policy: "key";q=600;w=60`` 
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
-from relay.token_buckets import MINUTE, TokenBuckets
+from relay.limits.counts import Counts, OwnCounts
+from relay.token_buckets import MINUTE
 
 _MAX_ENTRIES: Final = 10_000  # buckets of one policy: an attacker who invents names causes eviction, not growth
 
@@ -28,13 +30,15 @@ class BucketState:
 class Buckets:
     """The buckets of one policy, one for each name."""
 
-    def __init__(self, policy: str, quota: int) -> None:
+    def __init__(self, policy: str, quota: int, counts: Counts | None = None) -> None:
+        """The rate is that of all that share *counts*."""
         self.policy = policy
         self.quota = quota  # requests a minute; 0 means unlimited
-        self._kept: TokenBuckets[str] = TokenBuckets(most=_MAX_ENTRIES)
+        self._kept = (counts or OwnCounts()).buckets(f"http {policy}", most=_MAX_ENTRIES)
 
-    def __len__(self) -> int:
-        return len(self._kept)
+    def turn(self) -> AbstractContextManager[object]:
+        """No other process changes the buckets meanwhile."""
+        return self._kept.turn()
 
     def state(self, name: str, now: float) -> BucketState:
         """The state of the bucket *name* at *now* (seconds of any clock)."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
+from relay.limits.counts import ALL, Counts, OwnCounts
 from relay.web.http.limits import ApiLimits
 
 
@@ -39,8 +40,10 @@ class _Entry:
 class ConnectionPool:
     """The open connections of one server, by peer and by phase."""
 
-    def __init__(self, limits: ApiLimits, count: Callable[[str], None]) -> None:
+    def __init__(self, limits: ApiLimits, count: Callable[[str], None], counts: Counts | None = None) -> None:
+        """*count* counts a bound that is reached. The limits are those of all pools that share *counts*."""
         self._limits = limits
+        self._tally = (counts or OwnCounts()).tally("http connections")  # by peer
         self.count = count  # a bound that was reached
         self._entries: dict[Pooled, _Entry] = {}
         self._peers: dict[str, dict[Pooled, None]] = {}
@@ -53,20 +56,26 @@ class ConnectionPool:
 
     def admit(self, connection: Pooled, peer: str, *, is_proxy: bool) -> bool:
         """Add *connection*, dropping another one at a bound; False if there is none to drop."""
-        held = self._peers.get(peer, {})
-        if not is_proxy and len(held) >= self._limits.max_connections_per_peer:
-            self.count("http_connections_per_peer")
-            has_place = self._drop_of(held)
-        elif self._is_full(holds=bool(held), is_proxy=is_proxy):
-            self.count("http_connections")
-            has_place = self._drop_any()
-        else:
-            has_place = True
+        with self._tally.turn():
+            has_place = self._has_place(peer, is_proxy=is_proxy)
+            if has_place:
+                self._tally.add(ALL, 1)
+                self._tally.add(f"of {peer}", 1)
         if has_place:
             self._entries[connection] = _Entry(peer, is_proxy=is_proxy)
             self._peers.setdefault(peer, {})[connection] = None
             self._phases[ConnectionPhase.HEAD][connection] = None
         return has_place
+
+    def _has_place(self, peer: str, *, is_proxy: bool) -> bool:
+        held = self._tally.of(f"of {peer}")
+        if not is_proxy and held >= self._limits.max_connections_per_peer:
+            self.count("http_connections_per_peer")
+            return self._drop_of(self._peers.get(peer, {}))
+        if self._is_full(holds=held > 0, is_proxy=is_proxy):
+            self.count("http_connections")
+            return self._drop_any()
+        return True
 
     def enter(self, connection: Pooled, phase: ConnectionPhase) -> None:
         """Note that *connection* is in *phase* now."""
@@ -86,10 +95,13 @@ class ConnectionPool:
         del held[connection]
         if not held:
             del self._peers[entry.peer]
+        with self._tally.turn():
+            self._tally.add(ALL, -1)
+            self._tally.add(f"of {entry.peer}", -1)
 
     def _is_full(self, *, holds: bool, is_proxy: bool) -> bool:
         reserved = self._limits.reserved_connections if holds and not is_proxy else 0
-        return len(self) >= self._limits.max_connections - reserved
+        return self._tally.of(ALL) >= self._limits.max_connections - reserved
 
     def _drop_of(self, held: dict[Pooled, None]) -> bool:
         """Drop one of a peer's own connections, also one whose body has not arrived yet."""

@@ -9,6 +9,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from relay.limits.counts import Counts
 from relay.listening import cannot_listen
 from relay.web.http.connection import connection_class
 from relay.web.http.in_turn import InTurn
@@ -74,7 +75,7 @@ class WebServer:
     """Serves *app* between start() and stop().
 
     *on_stop* is called at the stop and must end requests that wait for an event. *count_bound* counts the limits of
-    connections that are reached, by name.
+    connections that are reached, by name; they are those of all servers that share *counts*.
     """
 
     def __init__(
@@ -85,10 +86,11 @@ class WebServer:
         base_url: str = "",
         on_stop: Callable[[], None] = lambda: None,
         count_bound: Callable[[str], None] = lambda _: None,
+        counts: Counts | None = None,
     ) -> None:
         check_http_libraries()
         proxied = TrustedProxies(InTurn(app), limits.trusted_proxies)
-        pool = ConnectionPool(limits, count_bound)
+        pool = ConnectionPool(limits, count_bound, counts)
         config = uvicorn.Config(
             proxied,
             http=connection_class(limits, pool, proxied, base_url=base_url),

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 
+from relay.limits.counts import ALL, Counts, OwnCounts
 from relay.web.answers.errors import TooManyAtOnce
 
 _PATIENCE: Final = 5.0  # seconds to wait for bytes
+_LOOK_SECONDS: Final = 0.05
 
 
 class Shares:
@@ -16,17 +18,25 @@ class Shares:
     *total* bounds all holders together. A holder with none may take one larger than its own bound.
     """
 
-    def __init__(self, bound: str, *, total: int, bounds: Mapping[str, int], count: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        bound: str,
+        *,
+        total: int,
+        bounds: Mapping[str, int],
+        count: Callable[[str], None],
+        counts: Counts | None = None,
+    ) -> None:
+        """The bounds are those of all that share *counts*."""
         self._bound = bound
         self._total = total
         self._bounds = bounds
         self._count = count
-        self._held: dict[tuple[str, str], int] = {}
-        self._sum = 0
+        self._tally = (counts or OwnCounts()).tally(bound)
         self._freed = asyncio.Event()
 
     def __len__(self) -> int:
-        return self._sum
+        return self._tally.of(ALL)
 
     @contextmanager
     def held(self, holders: Mapping[str, str], amount: int = 1, *, is_due: bool = False) -> Generator[None]:
@@ -34,14 +44,16 @@ class Shares:
 
         Raises TooManyAtOnce.
         """
-        kind = self._exhausted(holders, amount)
-        if kind is not None and not is_due:
-            self._refuse(kind)
-        self._change(holders, amount)
+        with self._tally.turn():
+            kind = self._exhausted(holders, amount)
+            if kind is not None and not is_due:
+                self._refuse(kind)
+            self._change(holders, amount)
         try:
             yield
         finally:
-            self._change(holders, -amount)
+            with self._tally.turn():
+                self._change(holders, -amount)
             self._freed.set()
             self._freed = asyncio.Event()
 
@@ -58,24 +70,33 @@ class Shares:
         try:
             async with asyncio.timeout(_PATIENCE):
                 while (kind := self._exhausted(holders, amount)) is not None:
-                    await self._freed.wait()
+                    await self._next_chance()
         except TimeoutError:
             self._refuse(kind)
+
+    async def _next_chance(self) -> None:
+        """Return when some was freed here; other processes do not tell, so that they are looked at now and then."""
+        freed = self._freed
+        if not self._tally.is_shared:
+            await freed.wait()
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await freed.wait()
 
     def _exhausted(self, holders: Mapping[str, str], amount: int) -> str | None:
         """The kind of holder whose bound *amount* would pass; None if there is room."""
         for kind, name in holders.items():
-            held = self._held.get((kind, name), 0)
+            held = self._tally.of((kind, name))
             if held and held + amount > self._bounds[kind]:
                 return kind
-        return "all" if self._sum and self._sum + amount > self._total else None
+        total = self._tally.of(ALL)
+        return "all" if total and total + amount > self._total else None
 
     def _change(self, holders: Mapping[str, str], amount: int) -> None:
-        self._sum += amount
+        self._tally.add(ALL, amount)
         for holder in holders.items():
-            self._held[holder] = self._held.get(holder, 0) + amount
-            if not self._held[holder]:
-                del self._held[holder]
+            self._tally.add(holder, amount)
 
     def _refuse(self, kind: str | None) -> None:
         self._count(f"{self._bound}_of_{kind}")
