@@ -16,6 +16,7 @@ MAX_VALUE: Final = 32 * 1024  # characters of one header value
 
 _C0: Final = bytes(byte for byte in (*range(0x20), 0x7F) if byte not in b"\t\n")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
+_C1: Final = re.compile(b"\xc2[\x80-\x9f]")
 _BLANKS: Final = re.compile(r"[\t\n\v\f\r\u2028\u2029]+")
 # The text may hold "?" where no "=" follows, or where "=3F" follows and a later "?=" ends the word. No
 # text runs into the start "=?" of a next word, so the search stays linear.
@@ -45,7 +46,8 @@ def clean_text(text: str) -> str:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.isascii():
         return text.encode("ascii").translate(None, _C0).decode("ascii")
-    return _scalar(_UNPRINTABLE.sub("", text))
+    data = text.encode("utf-8", "replace").translate(None, _C0)  # without lone surrogates, which UTF-8 cannot encode
+    return (_C1.sub(b"", data) if b"\xc2" in data else data).decode("utf-8")
 
 
 def decode_value(raw: bytes, *, limit: int = MAX_VALUE, charset: str | None = None) -> str:

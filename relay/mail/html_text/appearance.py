@@ -3,18 +3,19 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import Final
 
-from relay.mail.html_text.attributes import AttributeReader
 from relay.mail.html_text.colours import TRANSPARENT, WHITE, Colour, alike, read_colour
 from relay.mail.html_text.css import Declared, Sheet, merge, read_declarations
 
 _LENGTH: Final = re.compile(r"(-?[0-9]{0,9}\.?[0-9]{1,9})\s*([a-z%]*)")
 _FAR: Final = -900.0  # pixels left of or above the page
 # Attributes of an element that its appearance depends on.
-_ATTRIBUTES: Final = ("style", "class", "id", "hidden", "color", "bgcolor", "background", "text", "size", "href")
-_NOTHING: Final = (None,) * len(_ATTRIBUTES)
+_ATTRIBUTES: Final = frozenset(
+    {"style", "class", "id", "hidden", "color", "bgcolor", "background", "text", "size"}
+)  # and whether there is a target
 _KEPT: Final = 2000  # appearances remembered
 _KEEPS_BLANKS: Final = frozenset({"pre", "pre-wrap", "pre-line", "break-spaces"})
 _PREFORMATTED: Final = frozenset({"pre", "listing", "textarea"})
@@ -37,14 +38,14 @@ class Appearance:
     close: bool = False  # a paragraph without margin below
     plain_list: bool = False  # a list without marks
     reason: str | None = None  # why words directly in the element are hidden; None: they are shown
+    shown: bool = True  # words are shown, and their blanks collapse
 
 
 class Stylist:
     """The appearance of elements of one page; equal elements in equal places are computed once."""
 
-    def __init__(self, sheet: Sheet, attributes: AttributeReader) -> None:
+    def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
-        self._read = attributes.read
         self._known: dict[tuple[object, ...], Appearance] = {}
         styled = {re.split(r"[.#]", key, maxsplit=1)[0] for key in (*sheet.rules, *sheet.unsure)}
         self._names = _MARKED | styled
@@ -54,13 +55,13 @@ class Stylist:
         """Whether an element *name* without attributes can differ from its parent."""
         return self._all or name in self._names
 
-    def within(self, parent: Appearance, name: str, text: str) -> Appearance:
-        """The appearance of an element *name* with the attributes *text*, in *parent*."""
-        attributes = self._read(text)
-        used = tuple([attributes.get(each) for each in _ATTRIBUTES])
-        if used == _NOTHING and not self.styled(name):
+    def within(self, parent: Appearance, name: str, attributes: Mapping[str, str]) -> Appearance:
+        """The appearance of an element *name* with *attributes*, in *parent*."""
+        used = tuple([each for each in attributes.items() if each[0] in _ATTRIBUTES])
+        link = "href" in attributes
+        if not (used or link or self.styled(name)):
             return parent
-        key = (parent, name, "href" in attributes, used[:-1])
+        key = (parent, name, link, used)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= _KEPT:
@@ -71,10 +72,10 @@ class Stylist:
     def _compute(self, parent: Appearance, name: str, attributes: Mapping[str, str]) -> Appearance:
         values = merge(self._layers(name, attributes))
         unsure = self._unsure(name, attributes)
-        flags = frozenset(attributes.keys() & {"hidden", "size", "href"})
+        flags = ("hidden" in attributes, "size" in attributes, "href" in attributes)
         close = attributes.get("class", "")[:3].lower() == "mso"
         # Elements of many classes and few styles: what their rules come to is computed once.
-        key = (parent, name, flags, close, frozenset(unsure), *values.items())
+        key = (parent, name, flags, close, frozenset(unsure) if unsure else None, *values.items())
         known = self._known.get(key)
         if known is None:
             look = _look(parent, name, attributes, values, unsure)
@@ -82,7 +83,8 @@ class Stylist:
         return known
 
     def _layers(self, name: str, attributes: Mapping[str, str]) -> Iterable[Declared]:
-        yield {"color": (False, value)} if (value := attributes.get("color")) and name == "font" else {}
+        if name == "font" and (value := attributes.get("color")):
+            yield {"color": (False, value)}
         for attribute in ("bgcolor", "background"):
             if value := attributes.get(attribute):
                 yield {"background": (False, value if attribute == "bgcolor" else "url()")}
@@ -93,7 +95,7 @@ class Stylist:
             yield rules.get("", {})
             yield from (rules[key] for key in self._sheet.keys(name, attributes) if key in rules)
         if style := attributes.get("style"):
-            yield read_declarations(style)
+            yield _declared(style)
 
     def _unsure(self, name: str, attributes: Mapping[str, str]) -> set[str]:
         """Colour properties that a rule which was not read may set."""
@@ -104,6 +106,12 @@ class Stylist:
         return set().union(*(unsure[word] for word in words if word in unsure))
 
 
+def _declared(style: str) -> Declared:
+    return _known_style(style) if len(style) < _LONGEST_KNOWN else read_declarations(style)
+
+
+_LONGEST_KNOWN: Final = 300  # characters of a `style` that is remembered
+_known_style: Final = lru_cache(maxsize=1024)(read_declarations)  # programs write the same ones in each mail
 _MARKED: Final = _PREFORMATTED | _NOT_SHOWN | {"blockquote"}
 
 
@@ -119,18 +127,22 @@ def _look(
         colour = None if "color" in unsure else colour
         ground = None if unsure - {"color"} else ground
     unreadable = "colour" if colour and alike(colour, ground) else None
+    reason = hidden or ("display" if invisible else "size" if tiny else unreadable)
+    unread = parent.unread or name in _NOT_SHOWN
+    preformatted = _preformatted(name, values.get("white-space"), parent=parent.preformatted)
     return Appearance(
         hidden=hidden,
         invisible=invisible,
         tiny=tiny,
         colour=colour,
         ground=ground,
-        preformatted=_preformatted(name, values.get("white-space"), parent=parent.preformatted),
+        preformatted=preformatted,
         quotes=parent.quotes + (name == "blockquote"),
-        unread=parent.unread or name in _NOT_SHOWN,
+        unread=unread,
         close=_close(attributes, values),
         plain_list="none" in (values.get("list-style"), values.get("list-style-type")),
-        reason=hidden or ("display" if invisible else "size" if tiny else unreadable),
+        reason=reason,
+        shown=not (reason or preformatted or unread),
     )
 
 

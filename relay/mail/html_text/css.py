@@ -13,6 +13,15 @@ MAX_SHEET: Final = 128 * 1024  # characters of CSS that are read of a page
 
 Declared = Mapping[str, tuple[bool, str]]  # property: whether it is important, and its value
 
+_PROPERTIES: Final = frozenset(
+    {
+        "display", "visibility", "font-size", "font", "color", "background", "background-color", "background-image",
+        "opacity", "text-indent", "position", "left", "right", "top", "height", "max-height", "width", "max-width",
+        "overflow", "overflow-x", "overflow-y", "mso-hide", "white-space", "margin", "margin-bottom", "clip",
+        "list-style", "list-style-type", "-webkit-text-fill-color",
+    }
+)  # fmt: skip
+# A declaration of one of them behind something else.
 _DECLARATION: Final = re.compile(
     r"(?<![-\w])(display|visibility|font-size|font|color|background(?:-color|-image)?|opacity|text-indent|position"
     r"|left|right|top|(?:max-)?(?:height|width)|overflow(?:-[xy])?|mso-hide|white-space|margin(?:-bottom)?|clip"
@@ -27,6 +36,7 @@ _STYLE: Final = re.compile(
 _BRACE: Final = re.compile(r"([{}])")
 _SIMPLE: Final = re.compile(r"\*?([a-z][a-z0-9]*)?([.#][\w-]+)?", re.IGNORECASE)
 _SUBJECT: Final = re.compile(r"([a-z][a-z0-9]*)?(?:[.#]([\w-]+))?[^\s>+~]*$", re.IGNORECASE)
+_MAY_COLOUR: Final = re.compile(r"color|background|\\|/\*", re.IGNORECASE)
 _COLOURS: Final = frozenset({"color", "background", "background-color", "background-image"})
 
 
@@ -56,10 +66,25 @@ def read_declarations(style: str) -> dict[str, tuple[bool, str]]:
     if "\\" in style:
         style = _ESCAPE.sub(_unescape, style)
     found: dict[str, tuple[bool, str]] = {}
-    for name, value in _DECLARATION.findall(style):
+    for part in style.split(";"):
+        name, sign, value = part.partition(":")
+        if not sign:
+            continue
+        name = name.strip().lower()
+        if name not in _PROPERTIES:
+            if _is_property(name) and ":" not in value:
+                continue
+            if (odd := _DECLARATION.search(part)) is None:
+                continue
+            name, value = odd[1].lower(), odd[2]
         plain, important, _ = value.lower().partition("!")
-        _declare(found, name.lower(), important=bool(important), value=plain.strip())
+        _declare(found, name, important=bool(important), value=plain.strip())
     return found
+
+
+def _is_property(name: str) -> bool:
+    """Whether *name* is one word, so that no property that is known is in it."""
+    return name.replace("-", "").isalnum()
 
 
 def merge(layers: Iterable[Declared]) -> dict[str, str]:
@@ -106,6 +131,8 @@ def _add_rules(sheet: Sheet, css: str) -> None:
 
 
 def _add_rule(sheet: Sheet, selectors: str, body: str, *, sure: bool) -> None:
+    if not sure and not _MAY_COLOUR.search(body):
+        return
     declared = read_declarations(body)
     if not declared:
         return

@@ -15,6 +15,7 @@ class HiddenWords:
     def __init__(self) -> None:
         self._entries: list[Hidden] = []
         self._reason = ""
+        self.pending = False  # hidden text may still be added to the last entry
         self._pieces: list[str] = []
         self._length = 0
 
@@ -22,15 +23,10 @@ class HiddenWords:
         """Hidden *text*."""
         if reason != self._reason:
             self.close()
-            self._reason = reason
+            self._reason, self.pending = reason, True
         if self._length <= MAX_TEXT and len(self._entries) < MAX_ENTRIES:
             self._pieces.append(text[: 4 * MAX_TEXT])
             self._length += len(text.strip()[: 4 * MAX_TEXT]) + 1
-
-    @property
-    def pending(self) -> bool:
-        """Whether hidden text may still be added to the last entry."""
-        return bool(self._reason)
 
     def close(self) -> None:
         """Shown words, or another element, follow."""
@@ -39,7 +35,8 @@ class HiddenWords:
         text = collapse("".join(self._pieces))[:MAX_TEXT]
         if text and len(self._entries) < MAX_ENTRIES:
             self._entries.append(Hidden(self._reason, text))
-        self._reason, self._pieces, self._length = "", [], 0
+        self._reason, self.pending = "", False
+        self._pieces, self._length = [], 0
 
     def found(self) -> tuple[Hidden, ...]:
         """All entries."""

@@ -13,6 +13,16 @@ _TAGS: Final = re.compile("(\U0001f3f4[\U000e0030-\U000e007a]{3,6}\U000e007f)|[\
 _TAG: Final = re.compile("[\U000e0020-\U000e007e]")
 _SEEN_BLANKS: Final = re.compile("[ \t\n\r\f\x0b\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f]+")
 
+_UNSEEN: Final = re.compile("[\u00ad\u034f\u180e\u200b-\u200d\u2060-\u2064\ufeff\U000e0020-\U000e007f]")
+
+# What Python takes for a blank, and what is none or stays.
+_UNCOMMON_BLANKS: Final = re.compile("[\x1c-\x1f\x85\u3000]")
+
+
+def may_be_unseen(text: str) -> bool:
+    """Whether *text* may hold a character that nothing shows."""
+    return not text.isascii() and _UNSEEN.search(text) is not None
+
 
 def visible(text: str) -> str:
     """*text* without characters that nothing shows."""
@@ -29,6 +39,6 @@ def spelled_in_tags(text: str) -> str:
 
 def collapse(text: str) -> str:
     """*text* with each run of blanks as one space; an ideographic space stays."""
-    if text.isascii():
+    if text.isascii() or not _UNCOMMON_BLANKS.search(text):
         return " ".join(text.split())
     return _SEEN_BLANKS.sub(" ", text).strip(" ")

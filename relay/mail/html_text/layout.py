@@ -15,7 +15,7 @@ class Layout:
     def __init__(self) -> None:
         self._out: list[str] = []
         self._ends = 0  # pending line ends, 2 for an empty line
-        self._blank = False  # a space is due before the next word
+        self.blank = False  # a space is due before the next word
         self._spacer = False  # the line holds only blanks that do not collapse
         self._tabs = 0
         self._quotes = 0  # of the current line
@@ -34,22 +34,18 @@ class Layout:
             self._new_line(quotes)
         elif self._tabs:
             self._out.append("\t" * min(self._tabs, _TABS))
-        elif self._blank:
+        elif self.blank:
             self._out.append(" ")
-        self._tabs, self._blank = 0, False
+        self._tabs, self.blank = 0, False
         self._out.append(text)
 
     def append(self, text: str) -> None:
         """Write *text* right behind the last word."""
         self._out.append(text)
 
-    def space(self) -> None:
-        """Keep the next word apart from the last one on its line."""
-        self._blank = True
-
     def spacer(self) -> None:
         """A blank that does not collapse: alone on a line it makes an empty one."""
-        self._blank = self._spacer = True
+        self.blank = self._spacer = True
 
     def block(self, ends: int) -> None:
         """Start a new line; *ends* is 2 for an empty line between."""
@@ -58,12 +54,12 @@ class Layout:
             if self._ends:
                 self._ends = 2
         if not self._tabs:  # else the cell starts with a block
-            self._blank = False
+            self.blank = False
             self._ends = max(self._ends, ends)
 
     def line_end(self) -> None:
         """End the line, also an empty one."""
-        self._tabs, self._blank, self._spacer = 0, False, False
+        self._tabs, self.blank, self._spacer = 0, False, False
         self._ends = min(self._ends + 1, 2)
 
     def item(self, mark: str) -> None:
@@ -100,7 +96,7 @@ class Layout:
             self.block(1)
             self._rows[-1] = self.lines
         elif written == 1:
-            self._ends, self._blank, self._spacer, self._mark = 0, False, False, ""
+            self._ends, self.blank, self._spacer, self._mark = 0, False, False, ""
             self._tabs += 1
 
     def _start_line(self) -> None:
@@ -113,5 +109,5 @@ class Layout:
             self._out.append("\n" if self._ends < 2 else "\n" + between.rstrip() + "\n")
         self._quotes = min(quotes, _DEPTH)
         self._out.append("> " * self._quotes + self._mark)
-        self._ends, self._mark, self._spacer, self._tabs, self._blank = 0, "", False, 0, False
+        self._ends, self._mark, self._spacer, self._tabs, self.blank = 0, "", False, 0, False
         self.lines += 1

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qs, unquote, urljoin
 
@@ -11,12 +12,14 @@ from store.names import normalise_domain
 MAX_LINKS: Final = 100
 MAX_URL: Final = 4096
 MAX_WORDS: Final = 300
+_LONGEST_KNOWN: Final = 300  # characters of an authority whose host is remembered
 
 _DROPPED: Final = re.compile(r"[\t\r\n]+")
 _SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30}):")
 # Targets within the page or the message, or that run instead of leading somewhere.
 _NOT_FOLLOWED: Final = frozenset({"javascript", "vbscript", "data", "cid", "mid", "about", "blob", "file"})
 _AUTHORITY: Final = re.compile(r"[a-z][a-z0-9+.-]*:[/\\]{2,}([^/\\?#]*)", re.IGNORECASE)
+_PLAIN_URL: Final = re.compile(r"https?://[!-.0-;=?-\[\]-~][!-;=?-~]*")  # nothing to mend
 _SPECIAL: Final = re.compile(r"https?:[/\\]*", re.IGNORECASE)
 _NAME: Final = r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}"
 _CLAIM: Final = re.compile(rf"(?<![\w@./-])(?:https?://|www\.)(?:[^\s/@]{{1,100}}@)?({_NAME})", re.IGNORECASE)
@@ -29,11 +32,14 @@ _FILES: Final = re.compile(
     r"|rtf|sh|svg|tar|txt|xlsx?|xml|yml|zip",
     re.IGNORECASE,
 )
+_LEFT_OUT: Final = 40  # characters that a shown URL lacks: schemes, "www.", signs around it
 _UNWRAPPED: Final = re.compile(r"__(https?:/{1,2}[^/?#]+)", re.IGNORECASE)
 
 
 def target(href: str, base: str = "") -> str | None:
     """The absolute URL of *href*; None for one that leads nowhere from a message."""
+    if _PLAIN_URL.fullmatch(href):
+        return href[:MAX_URL]
     url = _DROPPED.sub("", href).strip(" \f")
     scheme = _SCHEME.match(url)
     if scheme is None:
@@ -66,10 +72,18 @@ def host(url: str) -> str:
     authority = _AUTHORITY.match(url)
     if authority is None:
         return ""
-    name = unquote(authority[1].rpartition("@")[2])
+    return (_known_host if len(authority[1]) < _LONGEST_KNOWN else _host_of)(authority[1])
+
+
+def _host_of(authority: str) -> str:
+    name = unquote(authority.rpartition("@")[2])
     if name.startswith("["):
         return name.partition("]")[0].lower() + "]"
     return _labels(name.partition(":")[0])
+
+
+# Links of a page, and of pages of one sender, have few hosts.
+_known_host: Final = lru_cache(maxsize=256)(_host_of)
 
 
 def make_link(url: str, words: str) -> PageLink:
@@ -83,8 +97,17 @@ def shows(words: str, url: str) -> bool:
     if url[:4].lower() == "tel:":
         number = _digits(url)
         return bool(number) and number.lstrip("0") in _digits(words)
+    if _is_too_short(words, url):
+        return False
     bare = _bare(url)
     return bool(bare) and (_bare(words) == bare or (len(bare) > 8 and _holds(words, url)))
+
+
+def _is_too_short(words: str, url: str) -> bool:
+    """Whether *words* can be neither *url* nor hold it; cheap. Where nothing is escaped lengths tell."""
+    if len(words) + _LEFT_OUT >= len(url) or "%" in url or url[-1] == "/":
+        return False
+    return url.isascii() and words.isascii() and url.isprintable()
 
 
 def _holds(words: str, url: str) -> bool:
@@ -114,6 +137,8 @@ def _labels(name: str) -> str:
 
 def _misleads(url: str, name: str, words: str) -> bool:
     """Whether *words* name a host that is neither the target's nor the one a scanner's link wraps."""
+    if "." not in words:
+        return False
     if url[:7].lower() == "mailto:":
         claims = [found[1] for found in _ADDRESS.finditer(words[:1000])]
     else:

@@ -1,97 +1,86 @@
 """The stack of open elements: what a start tag or an end tag closes (HTML Living Standard §13.2.4)."""
 
-from collections.abc import Collection
-from typing import Final, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Final
 
 from relay.mail.html_text.appearance import Appearance
 from relay.mail.html_text.elements import FORMATTING, SCOPES, SPECIAL, TABLE_PARTS
+from relay.mail.html_text.tag import Tag
 
 MAX_DEPTH: Final = 512  # as in Chromium; a deeper element takes the place of the last one
 _REPAIRS: Final = 10_000  # elements opened again, in all
 _REOPENED: Final = 8  # at once
+_TABLE: Final = frozenset({"table"})
+_NEAR: Final = 4  # elements that are looked at one by one
 
-
-class Element(NamedTuple):
-    """One open element."""
-
-    name: str
-    attributes: str
-    look: Appearance
+Element = tuple[Tag, Appearance]
 
 
 class OpenElements:
-    """Elements whose end tag has not come."""
+    """Elements whose end tag has not come, the outermost first. The first is the page, which nothing closes."""
 
-    def __init__(self) -> None:
-        self._stack: list[Element] = []
-        self._names: list[str] = []
-        self._count: dict[str, int] = {}
+    def __init__(self, page: Element) -> None:
+        self.elements: list[Element] = [page]
+        self.names = [""]
+        self.count: dict[str, int] = {}  # of open elements, by name
         self._repairs = _REPAIRS
 
-    def holds(self, name: str) -> bool:
-        """Whether an element *name* is open."""
-        return self._count.get(name, 0) > 0
-
-    def look(self) -> Appearance | None:
-        """The appearance of words in the innermost element; None outside all."""
-        return self._stack[-1].look if self._stack else None
-
-    def look_before_last(self) -> Appearance:
-        """The appearance of the parent of the innermost element, else its own."""
-        return self._stack[-2 if len(self._stack) > 1 else -1].look
-
-    def push(self, element: Element) -> None:
-        """Open *element*."""
-        self._stack.append(element)
-        self._names.append(element.name)
-        self._count[element.name] = self._count.get(element.name, 0) + 1
+    def push(self, tag: Tag, look: Appearance) -> None:
+        """Open an element."""
+        name = tag.name
+        self.elements.append((tag, look))
+        self.names.append(name)
+        self.count[name] = self.count.get(name, 0) + 1
 
     def full(self) -> bool:
         """Whether the next element takes the place of the last."""
-        return len(self._stack) >= MAX_DEPTH
+        return len(self.names) > MAX_DEPTH
+
+    def pop_last(self) -> Element:
+        """Close the innermost element."""
+        self.count[self.names.pop()] -= 1
+        return self.elements.pop()
 
     def pop(self, start: int) -> list[Element]:
         """Close the elements from *start* on; returns them, the innermost first."""
-        gone = self._stack[start:]
-        del self._stack[start:], self._names[start:]
-        for element in gone:
-            self._count[element.name] -= 1
+        gone = self.elements[start:]
+        del self.elements[start:], self.names[start:]
+        for tag, _ in gone:
+            self.count[tag.name] -= 1
         return gone[::-1]
-
-    def __len__(self) -> int:
-        return len(self._stack)
 
     def last(self, names: Collection[str], between: frozenset[str]) -> int:
         """Place of the innermost element of *names*, -1 where one of *between* lies within it."""
-        place = -1
-        for name in names:
-            if self._count.get(name):
-                place = max(place, self._place(name))
-        if place < 0 or place == len(self._names) - 1:
-            return place
-        return place if between.isdisjoint(self._names[place + 1 :]) else -1
+        place = len(self.names)
+        for name in self.names[: -_NEAR - 1 : -1]:
+            place -= 1
+            if name in names:
+                return place
+            if name in between:
+                return -1
+        return self._far(names, between)
+
+    def _far(self, names: Collection[str], between: frozenset[str]) -> int:
+        place = max([self._place(name) for name in names if self.count.get(name)], default=-1)
+        return place if place >= 0 and between.isdisjoint(self.names[place + 1 :]) else -1
 
     def closed_by(self, name: str) -> int:
         """Place of the element that the end tag *name* closes; -1 for a stray tag."""
-        if not self._count.get(name):
+        if not self.count.get(name):
             return -1
-        if self._names[-1] == name:
-            return len(self._names) - 1
         if name in TABLE_PARTS:
-            return self.last((name,), frozenset({"table"}))
+            return self.last((name,), _TABLE)
         return self.last((name,), SCOPES if name in SPECIAL or name in FORMATTING else SPECIAL)
 
-    def reopened(self, gone: list[Element], name: str) -> list[Element]:
+    def reopened(self, gone: Sequence[Element], name: str) -> list[Element]:
         """Of *gone*, elements that go on behind the end of the element *name*, the outermost first."""
         if len(gone) < 2 or name in SCOPES or self._repairs <= 0:
             return []
         inner = gone[-2::-1]
-        if name not in FORMATTING or SPECIAL.isdisjoint(element.name for element in inner):
-            inner = [element for element in inner if element.name in FORMATTING and element.name != "a"][-_REOPENED:]
+        if name not in FORMATTING or SPECIAL.isdisjoint([tag.name for tag, _ in inner]):
+            inner = [each for each in inner if each[0].name in FORMATTING and each[0].name != "a"][-_REOPENED:]
         self._repairs -= len(inner)
-        return inner
+        return list(inner)
 
     def _place(self, name: str) -> int:
-        if self._names[-1] == name:
-            return len(self._names) - 1
-        return len(self._names) - 1 - self._names[::-1].index(name)
+        return len(self.names) - 1 - self.names[::-1].index(name)

@@ -14,7 +14,7 @@ class Links:
         self._layout = layout
         self._found: dict[tuple[str, str], PageLink] = {}
         self._base = ""
-        self._url: str | None = None
+        self.url: str | None = None  # of the open link
         self._words: list[str] = []
         self._length = 0
         self._picture = False
@@ -29,7 +29,7 @@ class Links:
 
     def start(self, attributes: Mapping[str, str]) -> None:
         """A link starts."""
-        self._url = target(attributes["href"], self._base) if "href" in attributes else None
+        self.url = target(attributes["href"], self._base) if "href" in attributes else None
         self._words, self._length, self._picture = [], 0, False
 
     def picture(self) -> None:
@@ -38,13 +38,13 @@ class Links:
 
     def words(self, text: str) -> None:
         """Text of the open link."""
-        if self._url is not None and self._length < 2 * MAX_WORDS:
+        if self.url is not None and self._length < 2 * MAX_WORDS:
             self._words.append(text[: 2 * MAX_WORDS])
             self._length += len(text) + 1
 
     def end(self, quotes: int, *, shown: bool) -> None:
         """The link ends; *shown* unless it lies in hidden words."""
-        url, self._url = self._url, None
+        url, self.url = self.url, None
         if url is None or not shown:
             return
         words = " ".join("".join(self._words).split())

@@ -5,342 +5,212 @@ word is on, and of CSS what can hide words. Pure, never raises, linear in the pa
 and texts.
 """
 
-from itertools import islice
 from typing import Final
 
 from relay.mail.decode import clean_text
 from relay.mail.html_text.appearance import Appearance, Stylist
-from relay.mail.html_text.attributes import AttributeReader, decode_text
 from relay.mail.html_text.css import read_sheets
-from relay.mail.html_text.elements import (
-    CLOSES,
-    ENDS,
-    ENDS_PARAGRAPH,
-    LISTS,
-    OUT_OF_DRAWING,
-    SCOPES,
-    VOID,
-)  # fmt: skip
-from relay.mail.html_text.hidden_words import HiddenWords
+from relay.mail.html_text.elements import CLOSES, ENDS, ENDS_PARAGRAPH, OUT_OF_DRAWING, SCOPES, VOID
 from relay.mail.html_text.html_text import HtmlText
-from relay.mail.html_text.invisible import collapse, spelled_in_tags, visible
-from relay.mail.html_text.layout import Layout
-from relay.mail.html_text.open_elements import Element, OpenElements
-from relay.mail.html_text.open_link import Links
-from relay.mail.html_text.references import References
-from relay.mail.html_text.tokens import RAW, START, TEXT, HtmlToken, tokens
+from relay.mail.html_text.open_elements import OpenElements
+from relay.mail.html_text.page_text import BEGINS, FINISHES, VOIDS, PageText
+from relay.mail.html_text.pieces import Odd, Pieces, WrittenTag, plain_tag
+from relay.mail.html_text.tag import Tag
 
 MAX_TAGS: Final = 80_000  # and runs of text; 256 KiB of ordinary mail hold 10 000
 MAX_LOOKS: Final = 20_000  # tags that are written unlike each other; ordinary mail has some hundred
-_KEPT: Final = 2000  # appearances remembered
+_KEPT: Final = 2000  # tags remembered
 
 _PARAGRAPH_SCOPE: Final = SCOPES | {"button"}
-_BUTTONS: Final = frozenset({"submit", "button", "reset"})
 
 
 def read_html(html: str) -> HtmlText:
     """What *html* says."""
     reader = _Reader(html)
-    given = tokens(html)
-    for token in islice(given, MAX_TAGS):
-        reader.take(token)
-        if reader.looks > MAX_LOOKS:
-            break
-    return reader.result(truncated=next(given, None) is not None)
+    truncated = not reader.read()
+    return reader.result(truncated=truncated)
 
 
 class _Reader:
-    """Takes the tokens of one page in order."""
+    """Takes the tags and texts of one page in order."""
 
     def __init__(self, html: str) -> None:
-        self._layout = Layout()
-        self._links = Links(self._layout)
-        self._hidden = HiddenWords()
-        self._references = References()
-        self._open = OpenElements()
-        attributes = AttributeReader()
-        self._read = attributes.read
-        self._style = Stylist(read_sheets(html), attributes)
-        self._look = self._page = Appearance()
-        self._lists: list[int | None] = []  # of each open list the next number; None without numbers
-        self._after_pre = False
-        self.looks = 0  # appearances computed
-        self._looks: dict[tuple[Appearance, str, str], Appearance] = {}
+        self._style = Stylist(read_sheets(html))
+        self._page = PageText(self._style)
+        self._pieces = Pieces(html)
+        self._tags: dict[str, Tag] = {}  # by what is between the angle brackets
+        self._looks = 0  # appearances computed
+        self._open = OpenElements((Tag("", "", _Reader._take_nothing), self._page.look))
+
+    def read(self) -> bool:
+        """Take all; False where tags or texts beyond the bounds were left out."""
+        tags, text = self._tags, self._page.text
+        resume, left = 1, MAX_TAGS
+        text(self._pieces.all[0])
+        for at, piece in enumerate(self._pieces.all):
+            if at < resume:
+                continue
+            if left <= 0 or self._looks > MAX_LOOKS:
+                return False
+            written, closed, behind = piece.partition(">")
+            tag = tags.get(written) if closed else None
+            if tag is None and (tag := self._new(written) if closed else None) is None:
+                odd = self._pieces.odd(at)
+                resume, behind = odd.resume, odd.text
+                left -= self._take_odd(odd)
+            else:
+                tag.take(self, tag)
+                left -= 1
+            if behind:
+                text(behind)
+                left -= 1
+        return True
 
     def result(self, *, truncated: bool) -> HtmlText:
         """All that was read."""
-        self._pop(0)
+        self._pop(1)
+        page = self._page
         return HtmlText(
-            text=clean_text(self._layout.text()).strip("\n"),
-            hidden=self._hidden.found(),
-            links=self._links.found(),
-            references=self._references.found(),
+            text=clean_text(page.layout.text()).strip("\n"),
+            hidden=page.hidden.found(),
+            links=page.links.found(),
+            references=page.references.found(),
             truncated=truncated,
         )
 
-    def take(self, token: HtmlToken) -> None:
-        """Read one token."""
-        kind = token[0]
-        if kind == TEXT:
-            self._text(token[1])
-        elif kind == START:
-            self._start(token[1], token[2])
-        elif kind == RAW:
-            self._raw(token)
-        else:
-            self._end(token[1])
-
-    def _text(self, text: str) -> None:
-        look = self._look
-        if look.unread:
-            return
-        decoded = decode_text(text)
-        if not decoded.isascii():
-            if spelled := spelled_in_tags(decoded):
-                self._hidden.add("zero_width", spelled)
-            decoded = visible(decoded)
-        if look.reason:
-            self._hidden.add(look.reason, decoded)
-        elif look.preformatted:
-            self._preformatted(decoded)
-        else:
-            self._words(decoded)
-
-    def _words(self, text: str) -> None:
-        words = collapse(text)
-        if not words:
-            if "\xa0" in text:
-                self._layout.spacer()
-            elif text:
-                self._layout.space()
-            self._links.words(" ")
-            return
-        if self._hidden.pending:
-            self._hidden.close()
-        if text[0] != words[0]:
-            self._layout.space()
-        self._layout.words(words, self._look.quotes)
-        self._links.words(text)
-        if text[-1] != words[-1]:
-            self._layout.space()
-
-    def _preformatted(self, text: str) -> None:
-        if self._after_pre:
-            text = text.removeprefix("\r").removeprefix("\n")
-        self._hidden.close()
-        self._links.words(text)
-        for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")):
-            if number:
-                self._layout.line_end()
-            if shown := line.replace("\xa0", " "):
-                self._layout.words(shown.rstrip() if not shown.strip() else shown, self._look.quotes)
-        self._after_pre = False
-
-    def _start(self, name: str, attributes: str) -> None:
-        self._after_pre = False
-        if self._look.unread and name in OUT_OF_DRAWING:
-            self._pop(self._open.closed_by("svg"))
-        if name in ENDS_PARAGRAPH and self._open.holds("p"):
-            self._pop(self._open.last(("p",), _PARAGRAPH_SCOPE), "p")
-        if name in CLOSES:
-            names, between = CLOSES[name]
-            self._pop(self._open.last(names, between), name)
-        if name in VOID:
-            if attributes:
-                self._references.of_element(name, self._read(attributes))
-            self._void(name, attributes)
-            return
-        if attributes.endswith("/") and (name == "svg" or ":" in name or self._look.unread):
-            return
-        self._push(name, attributes)
-        self._begin(name, attributes)
-
-    def _push(self, name: str, attributes: str) -> None:
-        if self._open.full():
-            self._pop(len(self._open) - 1)
-        look = self._look
-        if attributes or self._style.styled(name):
-            key = (look, name, attributes)
-            known = self._looks.get(key)
-            look = known or self._new_look(key)
-        self._open.push(Element(name, attributes, look))
-        self._look = look
-
-    def _new_look(self, key: tuple[Appearance, str, str]) -> Appearance:
-        look, name, attributes = key
-        self.looks += 1
-        self._references.of_element(name, self._read(attributes))
-        if len(self._looks) >= _KEPT:
-            self._looks.clear()
-        found = self._looks[key] = self._style.within(look, name, attributes)
-        return found
-
-    def _begin(self, name: str, attributes: str) -> None:
-        """What the start of an element does to the text."""
-        if name == "a":
-            self._links.start(self._read(attributes))
-        elif name in {"td", "th"}:
-            self._cell()
-        elif name == "tr":
-            self._layout.row()
-        elif name == "table":
-            self._layout.table()
-        elif name == "li":
-            self._item(attributes)
-        elif name in LISTS:
-            self._layout.block(1 if self._lists else 2)
-            self._lists.append(self._first_number(name, attributes))
-        elif name in ENDS:
-            self._block(name)
-            if name == "form":
-                self._links.area(self._read(attributes), "")
-            self._after_pre = name in ("pre", "listing")
-
-    def _block(self, name: str) -> None:
-        if not self._look.reason:
-            self._layout.block(1 if self._look.close else ENDS[name])
-
-    def _cell(self) -> None:
-        if not self._look.reason:
-            self._layout.cell()
-
-    def _first_number(self, name: str, attributes: str) -> int | None:
-        if name != "ol" or self._look.plain_list:
+    def _new(self, written: str) -> Tag | None:
+        """The tag *written*, met for the first time; None if it is no plain tag."""
+        plain = plain_tag(written)
+        if plain is None:
             return None
-        return _number(self._read(attributes).get("start", ""), 1)
+        if len(self._tags) >= _KEPT:
+            self._tags.clear()
+        tag = self._tags[written] = self._tag(plain)
+        return tag
 
-    def _item(self, attributes: str) -> None:
-        if self._look.reason:
-            return
-        number = self._lists[-1] if self._lists else None
-        if number is None:
-            plain = self._look.plain_list or self._open.look_before_last().plain_list
-            self._layout.item("" if plain else "  " * min(len(self._lists) - 1, 8) + "- ")
-            return
-        if "value" in attributes:
-            number = _number(self._read(attributes).get("value", ""), number)
-        self._layout.item(f"{'  ' * min(len(self._lists) - 1, 8)}{number}. ")
-        self._lists[-1] = number + 1
+    def _tag(self, written: WrittenTag) -> Tag:
+        name, attributes, is_end, _ = written
+        if is_end:
+            take = _Reader._take_line_break if name == "br" else _Reader._take_end
+            return Tag(name, "", take, ends=ENDS.get(name, 0))
+        begin, closes, ends = BEGINS.get(name), CLOSES.get(name), ENDS.get(name, 0)
+        tag = Tag(
+            name, attributes, _Reader._take_start, begin, FINISHES.get(name), closes, name in ENDS_PARAGRAPH, ends
+        )
+        tag.slashed = attributes.endswith("/")
+        tag.like_parent = not attributes and not self._style.styled(name)
+        if name in VOID:
+            tag.take, tag.begin = _Reader._take_void, VOIDS.get(name)
+            if attributes:
+                self._page.references.of_element(name, tag.values)
+        return tag
 
-    def _void(self, name: str, attributes: str) -> None:
-        if self._look.unread:
-            return
-        if name == "br":
-            if not self._look.reason:
-                self._layout.line_end()
-                self._links.words(" ")
-            else:
-                self._hidden.add(self._look.reason, " ")
-        elif name in ("img", "image", "area"):
-            self._picture(name, attributes)
-        elif name == "hr":
-            self._block(name)
-        elif name == "base":
-            self._links.set_base(self._read(attributes).get("href", ""))
-        elif name == "input":
-            found = self._read(attributes)
-            if found.get("type", "").lower() in _BUTTONS:
-                self._inserted(found.get("value", ""), self._style.within(self._look, name, attributes))
-
-    def _picture(self, name: str, attributes: str) -> None:
-        found = self._read(attributes)
-        words = found.get("alt", "")
-        look = self._style.within(self._look, name, attributes)
-        if name == "area":
-            if not look.reason and (url := self._links.area(found, words)):
-                self._inserted(f"{words} <{url}>", look)
-            return
-        if _dot(found):
-            if words.strip():
-                self._hidden.add(look.reason or "size", words + " ")
-            return
-        if not look.reason:
-            self._links.picture()
-        self._inserted(words, look)
-
-    def _inserted(self, text: str, look: Appearance) -> None:
-        """Words of an attribute, apart from those around."""
-        words = collapse(visible(text))
-        if not words:
-            return
-        if look.reason:
-            self._hidden.add(look.reason, words + " ")
-            return
-        self._hidden.close()
-        self._layout.space()
-        self._layout.words(words, look.quotes)
-        self._layout.space()
-        self._links.words(f" {words} ")
-
-    def _raw(self, token: HtmlToken) -> None:
-        _, name, attributes, content = token
-        if name == "style":
-            self._references.of_css(content)
-        elif name in {"textarea", "xmp", "plaintext"} and not self._look.unread:
-            self._raw_text(name, attributes, decode_text(content) if name == "textarea" else content)
-
-    def _raw_text(self, name: str, attributes: str, content: str) -> None:
-        self._layout.block(1)
-        look = self._style.within(self._look, name, attributes)
-        if look.reason:
-            self._hidden.add(look.reason, content)
+    def _take_odd(self, odd: Odd) -> int:
+        """Take a tag with odd quotes, or an element whose content is no markup; the number of tags."""
+        if odd.tag is None:
+            return 0
+        if odd.tag.content is None:
+            tag = self._tag(odd.tag)
+            tag.take(self, tag)
         else:
-            self._preformatted(visible(content))
-        self._layout.block(1)
+            tag = Tag(odd.tag.name, odd.tag.attributes, _Reader._take_nothing)
+            self._page.raw(tag.name, tag, odd.tag.content)
+        return 1
 
-    def _end(self, name: str) -> None:
-        self._after_pre = False
-        if name == "br":
-            self._void(name, "")
+    def _take_nothing(self, tag: Tag) -> None:
+        """Take a tag that does nothing."""
+
+    def _take_start(self, tag: Tag) -> None:
+        page = self._page
+        page.after_pre = False
+        if page.look.unread and tag.name in OUT_OF_DRAWING:
+            self._pop(self._open.closed_by("svg"))
+        open_ = self._open
+        if tag.ends_paragraph and open_.count.get("p"):
+            self._pop(open_.last(("p",), _PARAGRAPH_SCOPE), "p")
+        if tag.closes is not None:
+            names, between = tag.closes
+            if (last := open_.names[-1]) not in between or last in names:
+                self._pop(open_.last(names, between), tag.name)
+        if tag.slashed and (page.look.unread or tag.name == "svg" or ":" in tag.name):
             return
-        place = self._open.closed_by(name)
+        around = self._push(tag)
+        if tag.begin is not None:
+            tag.begin(page, tag, around)
+
+    def _take_void(self, tag: Tag) -> None:
+        page = self._page
+        page.after_pre = False
+        if page.look.unread and tag.name in OUT_OF_DRAWING:
+            self._pop(self._open.closed_by("svg"))
+        if tag.ends_paragraph and self._open.count.get("p"):
+            self._pop(self._open.last(("p",), _PARAGRAPH_SCOPE), "p")
+        if tag.begin is not None and not page.look.unread:
+            tag.begin(page, tag, page.look)
+
+    def _take_line_break(self, tag: Tag) -> None:
+        """Take the end tag of a line break, which is one."""
+        self._page.after_pre = False
+        if not self._page.look.unread:
+            self._page.line_break(tag, self._page.look)
+
+    def _take_end(self, tag: Tag) -> None:
+        page, open_, name = self._page, self._open, tag.name
+        page.after_pre = False
+        if open_.names[-1] == name:
+            self._pop_last()
+            return
+        place = open_.closed_by(name)
         if place >= 0:
             self._pop(place, name)
         elif name == "p":
-            self._block(name)
+            page.begin_block(tag, page.look)
+
+    def _push(self, tag: Tag) -> Appearance:
+        """Open an element; returns the appearance around it."""
+        if self._open.full():
+            self._pop(len(self._open.names) - 1)
+        around = look = self._page.look
+        if not tag.like_parent:
+            look = tag.looks.get(around) or self._new_look(tag, around)
+            self._page.look = look
+        self._open.push(tag, look)
+        return around
+
+    def _new_look(self, tag: Tag, around: Appearance) -> Appearance:
+        self._looks += 1
+        self._page.references.of_element(tag.name, tag.values)
+        found = tag.looks[around] = self._style.within(around, tag.name, tag.values)
+        return found
+
+    def _pop_last(self) -> None:
+        """Close the innermost element."""
+        tag, look = self._open.pop_last()
+        if look.hidden:
+            self._page.hidden.close()
+        if tag.finish is not None:
+            tag.finish(self._page, tag, look)
+        self._page.look = self._open.elements[-1][1]
 
     def _pop(self, place: int, name: str = "") -> None:
         """Close the open elements from *place* on, because the tag *name* came."""
         if place < 0:
             return
-        gone = self._open.pop(place)
-        if len(gone) == 1:
-            self._finish(gone[0])
-            self._look = self._open.look() or self._page
+        if place == len(self._open.names) - 1:
+            self._pop_last()
             return
-        again = self._open.reopened(gone, gone[-1].name) if name and gone else []
+        gone = self._open.pop(place)
+        again = self._open.reopened(gone, gone[-1][0].name) if name and gone else []
         kept = set(map(id, again))
         for element in gone:
             if id(element) not in kept:
-                self._finish(element)
-        self._look = self._open.look() or self._page
-        for element in again:
-            self._push(element.name, element.attributes)
+                self._finish(*element)
+        self._page.look = self._open.elements[-1][1]
+        for tag, _ in again:
+            self._push(tag)
 
-    def _finish(self, element: Element) -> None:
-        """What the end of an element does to the text."""
-        name, _, look = element
+    def _finish(self, tag: Tag, look: Appearance) -> None:
         if look.hidden:
-            self._hidden.close()
-        if name == "a":
-            self._links.end(look.quotes, shown=look.reason is None)
-        elif name == "table":
-            self._layout.end_table()
-        elif name in LISTS:
-            if self._lists:
-                self._lists.pop()
-            self._layout.block(1 if self._lists else 2)
-        elif name == "tr":
-            self._layout.block(1)
-        elif name in ENDS and not look.reason:
-            self._layout.block(1 if look.close else ENDS[name])
-
-
-def _number(text: str, default: int) -> int:
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else default
-
-
-def _dot(attributes: dict[str, str]) -> bool:
-    """Whether a picture is too small to be seen, as those that count readers."""
-    return any(attributes.get(side, "").strip().removesuffix("px") in ("0", "1") for side in ("width", "height"))
+            self._page.hidden.close()
+        if tag.finish is not None:
+            tag.finish(self._page, tag, look)

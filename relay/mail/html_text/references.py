@@ -8,7 +8,8 @@ from urllib.parse import unquote
 MAX_REFERENCES: Final = 1000
 _MAX_LENGTH: Final = 2000
 _URL: Final = re.compile(r"""url\(\s*["']?([^"'()\s]{1,2000})""", re.IGNORECASE)
-_SOURCES: Final = ("src", "background", "data", "poster")
+_PLAIN_SOURCES: Final = ("src", "background", "data", "poster")
+_SOURCES: Final = frozenset({*_PLAIN_SOURCES, "srcset"})
 
 
 class References:
@@ -19,7 +20,13 @@ class References:
 
     def of_element(self, name: str, attributes: Mapping[str, str]) -> None:
         """References of a start tag."""
-        for source in _SOURCES:
+        if not _SOURCES.isdisjoint(attributes) or name == "link":
+            self._of_sources(name, attributes)
+        if style := attributes.get("style"):
+            self.of_css(style)
+
+    def _of_sources(self, name: str, attributes: Mapping[str, str]) -> None:
+        for source in _PLAIN_SOURCES:
             if source in attributes:
                 self._add(attributes[source])
         if name == "link" and (value := attributes.get("href")):
@@ -27,8 +34,6 @@ class References:
         for candidate in attributes["srcset"].split(",")[:20] if "srcset" in attributes else ():
             if words := candidate.split(maxsplit=1):
                 self._add(words[0])
-        if style := attributes.get("style"):
-            self.of_css(style)
 
     def of_css(self, css: str) -> None:
         """References of a `style` attribute or a `<style>` element."""

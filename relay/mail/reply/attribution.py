@@ -8,13 +8,13 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from relay.mail.reply.lines import DATE, TIME, bare
+from relay.mail.reply.lines import DATE, TIME, Stems, bare
 
 COLONS: Final = (":", "\uff1a", ":*", ":**", ":_")
 MOST_LINES: Final = 3
 _FOLD: Final = 50  # a line that was folded before its next word would be longer than this
 # "wrote" where mail programs put it. For a line without an address or a date, and where nothing is quoted.
-WROTE: Final = re.compile(
+_WROTE: Final = re.compile(
     r"(?:wrote|writes|schrieb|schreibt|écrit|escribió|escrito|ha escrit|scritto|scrisse|escreveu|schreef|geschreven"
     r"|skrev|skrifaði|napisał(?:\(a\)|a)?|napsal(?:\(a\)|a)?|napísal(?:\(a\)|a)?|napisa(?:o|la|l)(?:/la|\(la\)"
     r"|\(a\))?"
@@ -23,6 +23,13 @@ WROTE: Final = re.compile(
     r"|写道|寫道|のメール|書きました|작성)(?![^\W\d_])",
     re.IGNORECASE,
 )
+# What one of its alternatives begins with.
+_WROTE_STEMS: Final = Stems(
+    "wrote", "writes", "schrieb", "schreibt", "écrit", "escrib", "escrit", "scritto", "scrisse", "escreveu", "schreef",
+    "geschreven", "skrev", "skrifaði", "napisa", "napsal", "napísal", "kirjoitti", "kirjutas", "rašė", "rakstīja",
+    "пише", "писал", "написа", "yazdı", "írta", "a scris", "έγραψε", "menulis", "viết", "כתב", "كتب", "نوشت",
+    "เขียนว่า", "लिखा", "写道", "寫道", "のメール", "書きました", "작성",
+)  # fmt: skip
 _OPENING: Final = re.compile(
     r"(?:On|At|Am|Le|El|Il|Em|A|Op|Den|Dne|Dňa|W dniu|Dnia|Pada|În|Στις|Vào|Dana|Ngày|В|ons|tis|mån|tor|fre|lör|sön"
     r"|ma|ti|ke|to|pe|la|su|po|út|st|čt|pá|so|ne|\d|在|于|於)(?![^\W\d_])|\S+ \S* ?<",
@@ -30,6 +37,11 @@ _OPENING: Final = re.compile(
 )
 _ENDS_IN_ADDRESS: Final = re.compile(r"<[^<>@ ]+@[^<> ]+>\)?[ ,]{0,3}[:\uff1a]|\([^()@ ]+@[^() ]+\)[ ,]{0,3}:")
 _SENTENCE_ENDS: Final = (".", "!", "?", ":", ";", "\u3002", "\uff01", "\uff1f", "\uff1a")
+
+
+def find_wrote(line: str) -> re.Match[str] | None:
+    """Where *line* says that a person wrote."""
+    return _WROTE.search(line) if _WROTE_STEMS.within(line) else None
 
 
 def attribution(above: Sequence[str], line: str, *, quoted: bool) -> int:
@@ -54,13 +66,13 @@ def _complete(joined: str, *, quoted: bool) -> bool:
     if not (date or time):
         return False
     if not quoted:
-        return "@" in joined and (WROTE.search(joined) or _ENDS_IN_ADDRESS.search(joined)) is not None
-    return "@" in joined or (date is not None and time is not None) or WROTE.search(joined) is not None
+        return "@" in joined and (find_wrote(joined) or _ENDS_IN_ADDRESS.search(joined)) is not None
+    return "@" in joined or (date is not None and time is not None) or find_wrote(joined) is not None
 
 
 def _names_only(line: str) -> bool:
     """Whether *line* is "Bob Stone wrote:", "you wrote:" or "Bob <bob@example.com>:", without a date."""
-    verb = WROTE.search(line)
+    verb = find_wrote(line)
     if "@" in line:
         return verb is not None or (_ENDS_IN_ADDRESS.search(line) is not None and len(line.split()) <= 8)
     if verb is None:

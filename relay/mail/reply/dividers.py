@@ -3,14 +3,12 @@
 import re
 from typing import Final
 
-from relay.mail.reply.attribution import WROTE
-from relay.mail.reply.lines import DATE, NAMES_MESSAGE, TIME
+from relay.mail.reply.attribution import find_wrote
+from relay.mail.reply.lines import DATE, NAMES_MESSAGE, TIME, Stems
 
 _RULE: Final = re.compile(r"[_\-=\u2014\u2013\u2015\u2500]{5,500}")
 SIGNS: Final = "-_=*#~\u2014\u2013\u2015\u2500+ "
-_FRAMED: Final = re.compile(
-    rf"[{re.escape(SIGNS)}]{{2,90}}([^{re.escape(SIGNS)}].{{0,300}}?)[{re.escape(SIGNS)}]{{0,90}}"
-)
+_LEAST, _MOST, _LONGEST_WORDS = 2, 90, 301  # signs before and behind the words, and characters of these
 _ORIGINAL: Final = re.compile(
     r"original|ursprünglich|ursprung|d['\u2019]origine|origine|originelle|oorspronkelijk|oprindelig|opprinnelig"
     r"|alkuperäi"
@@ -19,6 +17,7 @@ _ORIGINAL: Final = re.compile(
     r"|upphafleg",
     re.IGNORECASE,
 )
+_ORIGINAL_STEMS: Final = Stems(*(word for word in _ORIGINAL.pattern.split("|") if "[" not in word))
 _ABOVE: Final = re.compile(
     r"(?:reply|respond|respon[ds]e|write|type|answer|enter|comment)[^.]{0,40} above this line"
     r"|above this line to (?:reply|respond|add)"
@@ -39,6 +38,7 @@ _LINE: Final = (
     "baris", "dòng",
 )  # fmt: skip
 _LONGEST_REQUEST: Final = 120
+_LONGEST_OPEN: Final = 40
 
 
 def is_rule(line: str) -> bool:
@@ -48,23 +48,38 @@ def is_rule(line: str) -> bool:
 
 def divided_words(line: str) -> str:
     """The words between the dashes of a bare *line* such as "----- Original Message -----"; empty if it is none."""
-    found = _FRAMED.fullmatch(line)
-    return found[1] if found else ""
+    behind = line.lstrip(SIGNS)
+    if not behind or not _LEAST <= len(line) - len(behind) <= _MOST:
+        return ""
+    words = behind.rstrip(SIGNS)
+    if len(behind) - len(words) > _MOST:
+        words = behind[:-_MOST]
+    return words if len(words) <= _LONGEST_WORDS else ""
 
 
 def begins_original(line: str, words: str) -> bool:
     """Whether a divider announces the history: its *words* are "Original Message" or "On …, Ana wrote"."""
     closed = line[-2:].strip(SIGNS) == ""
-    if WROTE.search(words) or ("@" in words and (DATE.search(words) or TIME.search(words))):
-        return closed
-    if not _ORIGINAL.search(words) or len(words.split()) > 6:
+    if not closed and len(words) >= _LONGEST_OPEN:
         return False
-    return (bool(NAMES_MESSAGE.search(words)) and (closed or len(words) < 40)) or (line.startswith("-" * 8) and closed)
+    if _says_who_wrote(words):
+        return closed
+    if len(words.split()) > 6 or not _is_original(words):
+        return False
+    return bool(NAMES_MESSAGE.search(words)) or (line.startswith("-" * 8) and closed)
+
+
+def _says_who_wrote(words: str) -> bool:
+    return find_wrote(words) is not None or ("@" in words and bool(DATE.search(words) or TIME.search(words)))
+
+
+def _is_original(words: str) -> bool:
+    return _ORIGINAL_STEMS.within(words) and _ORIGINAL.search(words) is not None
 
 
 def names_original(line: str) -> bool:
     """Whether a bare *line* is "Original Message" without dashes, as BlackBerry writes it."""
-    return len(line.split()) <= 4 and _ORIGINAL.search(line) is not None and NAMES_MESSAGE.search(line) is not None
+    return len(line.split()) <= 4 and _is_original(line) and NAMES_MESSAGE.search(line) is not None
 
 
 def asks_to_reply_above(line: str) -> bool:

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from relay.mail.reply.lines import NAMES_MESSAGE
+from relay.mail.reply.lines import NAMES_MESSAGE, Stems
 
 _TAGS: Final = re.compile(r"(?:\s{0,9}[\[(\u3010][^\[\]()\u3010\u3011]{0,40}[\])\u3011]){0,3}\s{0,9}")
 _PREFIX: Final = re.compile(
@@ -24,6 +24,7 @@ _STEMS: Final = (
     r"|posredov|пренасоч"
 )
 _STEM: Final = re.compile(_STEMS, re.IGNORECASE)
+_BEGINNINGS: Final = Stems(*(stem.partition("[")[0] for stem in _STEMS.split("|")))
 _MOST_WORDS: Final = 12
 
 
@@ -36,7 +37,7 @@ def is_forward(subject: str) -> bool:
 
 def says_forwarded(line: str) -> bool:
     """Whether a short bare *line* has a word for "forwarded", in about thirty languages."""
-    return _STEM.search(line) is not None and len(line.split()) <= _MOST_WORDS
+    return len(line.split()) <= _MOST_WORDS and _BEGINNINGS.within(line) and _STEM.search(line) is not None
 
 
 def announces_forward(line: str) -> bool:

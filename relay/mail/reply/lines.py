@@ -22,6 +22,28 @@ NAMES_MESSAGE: Final = re.compile(
 )
 
 
+# Letters that a pattern without regard to case takes for another one, and `lower` does not.
+_ALIKE: Final = str.maketrans({"\u0130": "i", "\u0131": "i", "\u017f": "s"})
+
+
+class Stems:
+    """Parts of words of which a line must hold one before a pattern of them is tried; much cheaper than the pattern."""
+
+    def __init__(self, *words: str) -> None:
+        folded = sorted({_folded(word) for word in words})
+        self._ascii = tuple(word for word in folded if word.isascii())
+        self._all = tuple(folded)
+
+    def within(self, line: str) -> bool:
+        """Whether one of them is in *line*, in any case of its letters."""
+        folded = _folded(line)
+        return any(word in folded for word in (self._ascii if folded.isascii() else self._all))
+
+
+def _folded(text: str) -> str:
+    return text.lower() if text.isascii() else text.translate(_ALIKE).lower()
+
+
 def bare(line: str) -> str:
     """*line* without outer blanks and direction marks, at most LONGEST characters."""
     line = line.strip()[:LONGEST]
@@ -30,7 +52,7 @@ def bare(line: str) -> str:
 
 def bare_lines(text: str) -> list[str]:
     """The bare lines of *text*; as many as it has lines."""
-    if not text.isascii():
+    if not text.isascii() and not text.replace("\n", "").isprintable():
         text = _MARKS.sub("", text).replace("\xa0", " ")
     return [line.strip()[:LONGEST] for line in text.split("\n")]
 
