@@ -259,8 +259,8 @@ FINISHES: Final[dict[str, Finish]] = {
     "a": PageText.finish_link, "table": PageText.finish_table, "tr": PageText.finish_row,
 }  # fmt: skip
 VOIDS: Final[dict[str, Begin]] = {
-    "br": PageText.line_break, "img": PageText.picture, "image": PageText.picture, "area": PageText.area, "hr": PageText.begin_block,
-    "base": PageText.base, "input": PageText.field,
+    "br": PageText.line_break, "img": PageText.picture, "image": PageText.picture, "area": PageText.area,
+    "hr": PageText.begin_block, "base": PageText.base, "input": PageText.field,
 }  # fmt: skip
 
 
