@@ -88,6 +88,7 @@ class AgentLine(_ExportLine):
     webhook_off_at: Time | None
     events: Annotated[tuple[ShortText, ...], Field(max_length=50)]
     on_unverified: OnUnverified
+    answer_lists: bool = False  # missing in exports of earlier releases
     hitl_enabled: bool
     hitl_ttl_seconds: Annotated[int, Field(ge=1, le=604_800)]
     hitl_expiration_action: ExpirationAction

@@ -41,6 +41,7 @@ def agent() -> None:
 @click.option("--name", default="", help="Shown to people.")
 @events_option
 @click.option("--on-unverified", type=unverified, default="deliver", show_default=True)
+@click.option("--answer-lists", is_flag=True, help="Let it answer people who write through a mailing list.")
 @json_option
 @pass_program
 def create_agent(
@@ -53,6 +54,7 @@ def create_agent(
     events: tuple[str, ...],
     on_unverified: str,
     *,
+    answer_lists: bool,
     poll: bool,
     as_json: bool,
 ) -> None:
@@ -61,6 +63,7 @@ def create_agent(
         raise click.UsageError("give either --webhook URL or --poll")
     owner = program.user(email)
     values: dict[str, Any] = {"webhook_url": url, "name": name, "on_unverified": on_unverified}
+    values["answer_lists"] = answer_lists
     if events:
         values["events"] = _split(events)
     chosen = _address(program, address, slug)
@@ -107,6 +110,7 @@ def show_agent(program: Program, address: str, *, with_secret: bool, as_json: bo
 @click.option("--name")
 @events_option
 @click.option("--on-unverified", type=unverified)
+@click.option("--answer-lists/--no-answer-lists", default=None, help="Whether it may answer mail of mailing lists.")
 @json_option
 @pass_program
 def update_agent(
@@ -118,6 +122,7 @@ def update_agent(
     events: tuple[str, ...],
     on_unverified: str | None,
     *,
+    answer_lists: bool | None,
     poll: bool,
     as_json: bool,
 ) -> None:
@@ -138,6 +143,7 @@ def update_agent(
             name=name,
             events=_split(events) if events else None,
             on_unverified=on_unverified,
+            answer_lists=answer_lists,
             now=program.now(),
         )
     )

@@ -46,6 +46,7 @@ def create_agent(
     name: str = "",
     events: Sequence[str] = agents.DEFAULT_EVENTS,
     on_unverified: str = "deliver",
+    answer_lists: bool = False,
     letters_domain: str | None = None,
 ) -> Agent:
     """Create an agent of this user; *mode* None means webhook with a URL, poll without.
@@ -68,6 +69,7 @@ def create_agent(
         name=name,
         events=_each_once(events),
         on_unverified=on_unverified,
+        answer_lists=answer_lists,
     )
 
 
@@ -90,6 +92,7 @@ def change_agent(
     name: str | None = None,
     events: Sequence[str] | None = None,
     on_unverified: str | None = None,
+    answer_lists: bool | None = None,
     now: datetime,
 ) -> Agent:
     """Change the values given; None leaves a value as it is. A URL without a mode means webhook mode.
@@ -98,7 +101,8 @@ def change_agent(
     """
     check_webhook(webhook_url, allow=allow)
     check_texts(name=name or "", events=events or (), on_unverified=on_unverified or "deliver")
-    given = {"name": name, "events": None if events is None else _each_once(events), "on_unverified": on_unverified}
+    wanted = None if events is None else _each_once(events)
+    given = {"name": name, "events": wanted, "on_unverified": on_unverified, "answer_lists": answer_lists}
     agent = agents.update_agent(
         tx, user_id, address, now=now, **{key: value for key, value in given.items() if value is not None}
     )

@@ -15,6 +15,7 @@ from store.errors import MessageNotFound
 from store.mail.bodies import read_body
 from store.mail.messages import get_message_with_content
 from store.outbound.outbound import get_outbound_message_of_agent
+from store.records.mail import Message
 from store.records.outbound import Draft, OutboundMessage, RecipientSet
 from store.transaction import Tx
 
@@ -25,7 +26,8 @@ class ReplySource:
 
     original: Original
     conversation_id: str | None
-    automated: bool  # its header says that a machine wrote it
+    automated: bool  # its header says that a machine wrote or distributed it
+    is_of_list: bool  # it is automated for this reason only
     writers: tuple[str, ...]  # the authors that a reply goes to; empty for the agent's own message
 
 
@@ -37,6 +39,7 @@ class ReplyOptions:
     reply_all: bool = False
     quote: bool = True
     allow_automated: bool = False
+    answer_lists: bool = False  # the agent may answer what came through a mailing list
     cc: tuple[str, ...] = ()  # besides those of the original
     bcc: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
@@ -46,10 +49,11 @@ async def reply_to(agent: str, message_id: str, options: ReplyOptions, *, ctx: S
     """Build a reply by *agent*, in the conversation of the message.
 
     Raises MessageNotFound; AutomatedMail unless that is allowed, as two machines would answer each other without
-    end; BadDraft where no recipient is left.
+    end, or the agent answers lists and a person wrote through one; BadDraft where no recipient is left.
     """
     earlier = await _find(agent, message_id, ctx=ctx)
-    if earlier.automated and not options.allow_automated:
+    is_allowed = options.allow_automated or (options.answer_lists and earlier.is_of_list)
+    if earlier.automated and not is_allowed:
         raise AutomatedMail
     answer = reply(earlier.original, options.words, agent=agent, reply_all=options.reply_all, quote=options.quote)
     return OutboundRequest(
@@ -102,8 +106,15 @@ async def _find(agent: str, message_id: str, *, ctx: SendContext) -> ReplySource
         original=original,
         conversation_id=message.conversation_id,
         automated=message.automated,
+        is_of_list=_is_of_list(message, original),
         writers=tuple(writer.address for writer in writers),
     )
+
+
+def _is_of_list(message: Message, original: Original) -> bool:
+    """Whether a person wrote through a mailing list, as far as the message tells: no bounce, and no agent's."""
+    by_agent = message.auth_headers.get("Mailseal-Entity-Type") == "agent"
+    return original.automated_reason == "list" and message.mail_from != "" and not by_agent
 
 
 async def _find_own(agent: str, message_id: str, *, now: datetime, ctx: SendContext) -> ReplySource:
@@ -113,7 +124,11 @@ async def _find_own(agent: str, message_id: str, *, now: datetime, ctx: SendCont
 
     message, raw = await ctx.store.read(unit)
     return ReplySource(
-        original=_own(message, raw), conversation_id=message.conversation_id, automated=False, writers=()
+        original=_own(message, raw),
+        conversation_id=message.conversation_id,
+        automated=False,
+        is_of_list=False,
+        writers=(),
     )
 
 

@@ -21,7 +21,7 @@ MAX_PAGE: Final = 200
 DEFAULT_EVENTS: Final = ("email.received",)
 POSTMASTER: Final = "postmaster"  # address of the agent that stores mail to the operator
 
-_HIDDEN: Final = {"last_seq", "last_awaited", "answer_lists"}
+_HIDDEN: Final = {"last_seq", "last_awaited"}
 # An agent receives mail only if its own user verified the domain; another user's claim gives no right.
 _VERIFIED: Final = or_(
     domains.c.is_shared, and_(domains.c.verified_at.is_not(None), domains.c.user_id == agents.c.user_id)
@@ -60,6 +60,7 @@ def create_agent(
     name: str = "",
     events: Sequence[str] = DEFAULT_EVENTS,
     on_unverified: str = "deliver",
+    answer_lists: bool = False,
     is_postmaster: bool = False,
 ) -> Agent:
     """Create an agent of this user, on the shared domain or one the user has claimed.
@@ -83,6 +84,7 @@ def create_agent(
         "webhook_url": webhook_url,
         "events": list(events),
         "on_unverified": on_unverified,
+        "answer_lists": answer_lists,
         "is_postmaster": is_postmaster,
         "created_at": now,
     }
@@ -154,12 +156,12 @@ def update_agent_webhook(tx: Tx, user_id: str, address: str, url: str, *, now: d
 
 
 def update_agent(tx: Tx, user_id: str, address: str, *, now: datetime, **values: Any) -> Agent:
-    """Change any of name, events and on_unverified.
+    """Change any of name, events, on_unverified and answer_lists.
 
     Raises AgentNotFound. Raises InvalidValue: another field.
     """
-    if not values.keys() <= {"name", "events", "on_unverified"}:
-        raise InvalidValue("only name, events and on_unverified can be changed here")
+    if not values.keys() <= {"name", "events", "on_unverified", "answer_lists"}:
+        raise InvalidValue("only name, events, on_unverified and answer_lists can be changed here")
     _require_not_relays("", values.get("name", ""))
     return _update(tx, get_agent_by_id(tx, user_id, address), now=now, **values)
 

@@ -78,6 +78,7 @@ class Agent:
     webhook_off_at: datetime | None  # when the endpoint answered 410
     events: tuple[str, ...]
     on_unverified: OnUnverified
+    answer_lists: bool = False  # whether it may answer people who write through a mailing list
     hitl_enabled: bool
     hitl_ttl_seconds: int
     hitl_expiration_action: ExpirationAction

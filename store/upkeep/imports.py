@@ -96,6 +96,7 @@ def import_agent(tx: Tx, user_id: str, imported: Agent, secret: AgentSecret) -> 
         name=imported.name,
         events=imported.events,
         on_unverified=imported.on_unverified,
+        answer_lists=imported.answer_lists,
         is_postmaster=imported.is_postmaster,
     )
     further = {name: getattr(imported, name) for name in _AFTERWARDS}

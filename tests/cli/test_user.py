@@ -148,6 +148,11 @@ def test_an_agent_is_changed_and_what_is_not_named_stays(cli):
         changed["webhook_url"],
         changed["on_unverified"],
     )
+    lists = [
+        cli.json("agent", "update", BOT, *given)["answer_lists"]
+        for given in (["--answer-lists"], [], ["--no-answer-lists"])
+    ]
+    assert [True, True, False] == lists
     assert ("poll", "x") == tuple(map(cli.json("agent", "update", BOT, "--poll", "--name", "x").get, ("mode", "name")))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from relay.mail.fields.automatic import Reason
 from relay.mail.fields.mailbox import Mailbox
 from relay.mail.headers import split_headers
 from relay.mail.parse import attachments, parse
@@ -30,6 +31,7 @@ class Original:
     in_reply_to: str | None  # without angle brackets
     references: tuple[str, ...]  # without angle brackets, oldest first
     text: str
+    automated_reason: Reason | None = None
     raw: bytes = field(repr=False)
 
     @property
@@ -56,6 +58,7 @@ def read_original(raw: bytes) -> Original:
         in_reply_to=bare_id(summary.in_reply_to) if summary.in_reply_to else None,
         references=tuple(bare_id(each) for each in summary.references),
         text=parse(raw, headers).text,
+        automated_reason=summary.automated_reason,
         raw=raw,
     )
 

@@ -37,7 +37,7 @@ from store.transaction import Tx
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=IdempotentRoute)
 of_agent = APIRouter(prefix=AGENT, tags=["agents"], route_class=IdempotentRoute)
 
-_PLAIN: Final = ("name", "mode", "webhook_url", "on_unverified", "is_postmaster", "domain_verified")
+_PLAIN: Final = ("name", "mode", "webhook_url", "on_unverified", "answer_lists", "is_postmaster", "domain_verified")
 
 
 @router.get("", response_model=AgentPage)

@@ -98,6 +98,7 @@ async def reply(
         reply_all=wanted.reply_all,
         quote=wanted.quote,
         allow_automated=wanted.allow_automated,
+        answer_lists=agent.answer_lists,
         cc=tuple(wanted.cc),
         bcc=tuple(wanted.bcc),
         headers=wanted.own_headers,

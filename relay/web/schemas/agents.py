@@ -28,6 +28,18 @@ Url = Annotated[
 ]
 
 
+AnswerLists = Annotated[
+    bool,
+    Field(
+        description=(
+            "Whether the agent may answer mail that came through a mailing list (`automated_reason` is `list`). "
+            "Bounces, automatic replies and bulk mail are refused all the same."
+        ),
+        examples=[False],
+    ),
+]
+
+
 class _Exact(Shape):
     """A request body with strict types: values are not converted."""
 
@@ -124,6 +136,7 @@ class AgentRequest(_Exact):
     on_unverified: OnUnverified = Field(
         default="deliver", description="`reject`: accept only mail from verified senders."
     )
+    answer_lists: AnswerLists = False
 
     @model_validator(mode="after")
     def _is_at_one_place(self) -> Self:
@@ -154,6 +167,7 @@ class AgentChange(_Exact):
     on_unverified: OnUnverified = Field(
         default_factory=lambda: "deliver", description="`reject`: accept only mail from verified senders."
     )
+    answer_lists: AnswerLists = Field(default_factory=bool)
 
 
 class HitlSettings(_Exact):
@@ -198,6 +212,7 @@ class AgentDocument(BaseModel):
     )
     events: list[EventName] = Field(description="Event types posted to the webhook.", examples=[["email.received"]])
     on_unverified: OnUnverified = Field(description="`reject`: accept only mail from verified senders.")
+    answer_lists: AnswerLists
     hitl: Hitl
     created_at: Time
     updated_at: Time | None = Field(description="Time of the last change by its owner.")

@@ -71,6 +71,7 @@ async def test_an_agent_is_made_with_everything(owned):
             "webhook_url": HOOK,
             "events": ["email.received", "email.sent", "email.received"],
             "on_unverified": "reject",
+            "answer_lists": True,
         },
     )
 
@@ -89,6 +90,7 @@ async def test_an_agent_is_made_with_everything(owned):
         "webhook_off_at": None,
         "events": ["email.received", "email.sent"],
         "on_unverified": "reject",
+        "answer_lists": True,
         "hitl": {"enabled": False, "ttl_seconds": 86400, "expiration_action": "reject"},
         "created_at": "2026-11-23T15:17:00Z",
         "updated_at": None,
@@ -298,6 +300,7 @@ async def test_what_is_named_is_changed_and_the_rest_stays(owned):
         {"events": ["email.sent", "email.failed"]},
         {"events": []},
         {"on_unverified": "reject"},
+        {"answer_lists": True},
         {"mode": "poll", "webhook_url": "https://hooks.example/kept"},
         {"name": "x", "mode": "webhook", "webhook_url": "https://x.example/", "events": [], "on_unverified": "reject"},
     ],
@@ -381,6 +384,8 @@ async def test_mail_that_a_webhook_has_not_had_waits_for_whoever_polls(owned):
         ({"events": {"email.received": 1}}, "invalid_request"),
         ({"on_unverified": None}, "invalid_request"),
         ({"on_unverified": True}, "invalid_request"),
+        ({"answer_lists": None}, "invalid_request"),
+        ({"answer_lists": "yes"}, "invalid_request"),
         ([], "invalid_request"),
     ],
 )

@@ -160,6 +160,47 @@ async def test_a_reply_goes_where_answers_are_wanted_and_stays_in_its_conversati
     assert question.conversation_id == found["conversation_id"]
 
 
+BY_LIST = b"List-Id: <talk.lists.example>\r\nList-Post: <mailto:talk@lists.example>\r\nPrecedence: list\r\n" + QUESTION
+
+
+async def test_a_person_who_writes_through_a_list_is_answered_where_the_owner_allows_it(post):
+    question = await post.message(BY_LIST, automated=True)
+    path = f"{AGENT}/messages/{question.id}/reply"
+    assert (409, "automated_mail") == (await post.post(path, {"text": "Now"})).problem
+
+    assert 200 == (await post.patch(AGENT, {"answer_lists": True})).status
+    assert 202 == (await post.post(path, {"text": "Now"})).status
+
+
+@pytest.mark.parametrize(
+    ("marks", "changes"),
+    [
+        (b"Auto-Submitted: auto-replied\r\n", {}),
+        (b"X-Autoreply: yes\r\n", {}),
+        (b"X-Failed-Recipients: x@y.example\r\n", {}),
+        (b"Content-Type: multipart/report; report-type=disposition-notification\r\n", {}),
+        (b"", {"mail_from": ""}),
+        (b"", {"auth_headers": {"Mailseal-Entity-Type": "agent"}}),
+    ],
+)
+async def test_what_a_machine_wrote_through_a_list_is_not(post, marks, changes):
+    await post.patch(AGENT, {"answer_lists": True})
+    question = await post.message(marks + BY_LIST, automated=True, **changes)
+
+    refused = await post.post(f"{AGENT}/messages/{question.id}/reply", {"text": "Now"})
+
+    assert (409, "automated_mail") == refused.problem
+
+
+async def test_bulk_mail_is_not_answered_by_an_agent_that_answers_lists(post):
+    await post.patch(AGENT, {"answer_lists": True})
+    question = await post.message(b"List-Unsubscribe: <https://x.example/>\r\n" + QUESTION, automated=True)
+
+    refused = await post.post(f"{AGENT}/messages/{question.id}/reply", {"text": "Now"})
+
+    assert (409, "automated_mail") == refused.problem
+
+
 async def test_what_a_machine_wrote_is_answered_only_where_that_is_asked_for(post):
     question = await post.message(QUESTION, automated=True)
     path = f"{AGENT}/messages/{question.id}/reply"
