@@ -38,7 +38,7 @@ SWEEP_SECONDS: Final = 1.0  # the longest delay of a delivery that another proce
 _LEAST_SWEEP_SECONDS: Final = 0.02
 _LEASE_SLACK_SECONDS: Final = 10.0
 MOST_LOST_CLAIMS: Final = 20  # a delivery that ends its worker each time must not do so for ever
-_BATCH: Final = 4  # one claim query fetches this many times the posts in flight
+_BATCH: Final = 8  # one claim query fetches this many times the posts in flight
 STRAIGHT_BYTES: Final = 32 * 1024 * 1024  # of mails in memory that wait for their webhooks
 
 log = structlog.get_logger("relay.delivery")
@@ -145,8 +145,8 @@ class Dispatcher:
     async def _work_off(self, queue: AgentQueue, claims: list[Claim]) -> None:
         """Start a post for each claim as slots come free; the last posts go on while the next claims are made."""
         queue.gone = False
-        endpoint = await read_endpoint(queue.agent, ctx=self._ctx)
-        subjects = await read_subjects(claims, ctx=self._ctx)
+        reading = read_endpoint(queue.agent, ctx=self._ctx), read_subjects(claims, ctx=self._ctx)
+        endpoint, subjects = await asyncio.gather(*reading)
         for claim in claims:
             if claim.lost >= MOST_LOST_CLAIMS:
                 await give_up(claim, ctx=self._ctx)

@@ -367,17 +367,17 @@ async def test_a_first_claim_has_no_effect_after_the_next(way_out, sink, clock, 
 
 async def test_mail_does_not_overtake_what_waits_in_the_store(way_out, sink, hook, line):
     sink.hang("/hook")
-    earlier = await way_out.mails(12)
+    earlier = await way_out.mails(20)
     ours = line(at_once=2)
     await sink.got(2)
     (later,) = await ours.receive()
     waiting = await way_out.delivery(later)
     sink.let_go("/hook")
-    await sink.got(13)
+    await sink.got(21)
     await ours.dispatcher.stop(10)
 
     assert way_out.clock.now() == waiting.due_at
-    assert {mail.id for mail in earlier} == {posted.message_id for posted in sink.posted[:12]}
+    assert {mail.id for mail in earlier} == {posted.message_id for posted in sink.posted[:20]}
 
 
 async def test_all_posts_to_an_endpoint_share_its_slots(way_out, sink, hook, line):
