@@ -18,7 +18,7 @@ from relay.mail.part import Leaf, leaves
 from relay.mail.summary import Summary, summarise
 from relay.mail.tree import Node, read_entity, read_tree
 from relay.mail.unpack.calendar import CALENDAR_TYPES
-from relay.mail.unpack.smime import SIGNED_TYPES, signed_content
+from relay.mail.unpack.smime import MAX_INFLATED, SIGNED_TYPES, opaque_content
 from relay.mail.unpack.tnef import TNEF_TYPES, Tnef, read_tnef
 
 MAX_DEPTH: Final = 3  # of mails in mails
@@ -35,6 +35,7 @@ class OpeningBudget:
 
     opened: int = MAX_OPENED
     streams: int = MAX_STREAMS
+    inflated: int = MAX_INFLATED
     html: HtmlBudget = field(default_factory=HtmlBudget)
     defects: list[str] = field(default_factory=list)
 
@@ -111,13 +112,16 @@ class OpenMail:
                         yield File(inner.leaf, unpacked=True, mail=inner.mail)
 
     def _open_signed(self, leaf: Leaf, found: list[Leaf], numbers: Iterator[int], *, left: int) -> None:
-        """Put the leaves inside an opaque signature behind *leaf* in *found*."""
+        """Put the leaves inside an opaque signature or compressed part behind *leaf* in *found*."""
         if leaf.content_type not in SIGNED_TYPES or not left or not self.limits.take_stream():
             return
-        content = signed_content(leaf.read())
-        if content is None:
+        opened = opaque_content(leaf.read(), most=self.limits.inflated)
+        if opened is None:
             return
-        tree = read_entity(content)
+        self.limits.inflated -= opened.inflated
+        if not opened.whole:
+            self.defects.append("a compressed part is damaged, or too large to be read to its end")
+        tree = read_entity(opened.content)
         self.defects.extend(tree.defects)
         for inner in leaves(tree, numbers):
             found.append(inner)
@@ -135,7 +139,7 @@ class OpenMail:
             yield self._file(leaf, unpacked=True)
         for leaf in self.body.text[:MAX_BODY_PARTS]:
             for name, content in self.reader.files(leaf):
-                yield File(_unpacked(content, name), unpacked=False)
+                yield File(unpacked_leaf(content, name), unpacked=False)
         for leaf in self.body.others:
             yield from self._tnef_files(leaf)
 
@@ -156,11 +160,11 @@ class OpenMail:
         if stream is not None:
             self.tnef.append(stream)
             for each in stream.files:
-                leaf = _unpacked(each.content, each.name, each.content_type, each.content_id)
+                leaf = unpacked_leaf(each.content, each.name, each.content_type, each.content_id)
                 yield File(leaf, unpacked=True)
 
 
-def _unpacked(
+def unpacked_leaf(
     content: bytes, name: str, content_type: str = "application/octet-stream", content_id: str | None = None
 ) -> Leaf:
     """A leaf of the bytes *content*, which have no header."""

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from relay.mail.body import MAX_BODY_PARTS, MailBody, cut
-from relay.mail.contents import File, OpenMail
+from relay.mail.contents import File, OpenMail, unpacked_leaf
 from relay.mail.decode import clean_text, decode_bytes, decode_value
 from relay.mail.fields.automatic import AUTOMATIC_FIELDS, automated_reason
 from relay.mail.headers import Headers
@@ -18,6 +18,8 @@ from relay.mail.parsed_mail import Attachment, Calendar, InnerAttachment, InnerM
 from relay.mail.part import Leaf
 from relay.mail.report import read_report
 from relay.mail.unpack.calendar import CALENDAR_TYPES, MAX_BYTES, event_text, read_calendar
+from relay.mail.unpack.rtf import inflate_rtf, rtf_text
+from relay.mail.unpack.tnef import Tnef
 
 MAX_ATTACHMENTS: Final = 1000
 MAX_HEADERS: Final = 1000
@@ -25,6 +27,7 @@ MAX_LINKS: Final = 100
 MAX_HIDDEN: Final = 20
 _T = TypeVar("_T")
 _MAX_INNER_TEXT: Final = 256 * 1024  # characters of the texts of all mails in the mail
+_MAX_RTF_BODIES: Final = 2  # of TNEF streams whose words are read
 _REPORT_TYPES: Final = frozenset(
     {
         "message/delivery-status", "message/global-delivery-status", "message/disposition-notification",
@@ -99,6 +102,7 @@ class _Reading:
         self.files = list(mail.listed())
         self._indexes = {id(file.leaf): index for index, file in enumerate(self.files[:MAX_ATTACHMENTS])}
         self._left = _MAX_INNER_TEXT
+        self._rtf_left = _MAX_RTF_BODIES
         self.is_inside = False  # the text of the message is that of its files
         self._sizes: dict[int, int] = {}  # by id of the leaf
 
@@ -114,7 +118,7 @@ class _Reading:
     def _words_of_files(self, mail: OpenMail) -> MailBody | None:
         """Where the body says nothing: the words of reports, of TNEF, of mails in the mail, of an invitation."""
         found = [mail.reader.decoded(leaf).text for leaf in mail.leaves if leaf.content_type in _REPORT_TYPES]
-        found = found or [stream.text for stream in mail.tnef if stream.text.strip()]
+        found = found or [words for stream in mail.tnef if (words := self._words_of_tnef(mail, stream)).strip()]
         found = found or [self.text(file.mail).text for file in mail.files if file.mail]
         found = found or [_event_words(leaf) for leaf in _calendars(mail)[:1]]
         words = "\n\n".join(text.strip("\n") for text in found if text.strip())
@@ -122,6 +126,15 @@ class _Reading:
             return None
         text, truncated = cut(words)
         return MailBody(text, "utf-8", truncated)
+
+    def _words_of_tnef(self, mail: OpenMail, stream: Tnef) -> str:
+        if stream.text.strip():
+            return stream.text
+        if not stream.html.strip():
+            self._rtf_left -= 1
+            return rtf_text(inflate_rtf(stream.rtf)) if self._rtf_left >= 0 else ""
+        page = mail.reader.join([unpacked_leaf(stream.html, "", "text/html")], words=True)
+        return page.text if page else ""
 
     def attachments(self, references: frozenset[str]) -> tuple[Attachment, ...]:
         """The files as they are listed, of a message whose pages have *references*."""

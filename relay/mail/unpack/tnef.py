@@ -17,8 +17,9 @@ _MAX_PROPERTIES: Final = 10_000  # of one attribute
 _MAX_READ: Final = 20_000  # properties of a stream
 _ATTACHMENT, _TITLE, _DATA = 0x00069002, 0x00018010, 0x0006800F
 _ATTACHMENT_PROPERTIES, _BODY, _PROPERTIES, _CODE_PAGE = 0x00069005, 0x0002800C, 0x00069003, 0x00069007
-_TEXT, _HTML, _LONG_NAME, _NAME, _MIME_TYPE, _CONTENT_ID, _OBJECT = (
+_TEXT, _RTF, _HTML, _LONG_NAME, _NAME, _MIME_TYPE, _CONTENT_ID, _OBJECT = (
     0x1000,
+    0x1009,
     0x1013,
     0x3707,
     0x3704,
@@ -49,6 +50,7 @@ class Tnef:
     files: tuple[TnefFile, ...]
     text: str  # of the body, as plain text; may be empty
     html: bytes  # of the body; empty without one
+    rtf: bytes = field(default=b"", repr=False)  # of the body, compressed; empty without one
     whole: bool  # the stream was read to its end
 
 
@@ -90,7 +92,7 @@ class _Reader:
     def __init__(self) -> None:
         self._files: list[TnefFile] = []
         self._codec = "cp1252"
-        self._text, self._html = "", b""
+        self._text, self._html, self._rtf = "", b"", b""
         self._left = _MAX_READ
 
     def take(self, tag: int, value: bytes) -> None:
@@ -126,9 +128,10 @@ class _Reader:
             )
 
     def _body(self, value: bytes) -> None:
-        found = dict(self._strings(value, (_TEXT, _HTML)))
+        found = dict(self._strings(value, (_TEXT, _RTF, _HTML)))
         self._text = self._as_text(found.get(_TEXT)) or self._text
-        html = found.get(_HTML, b"")
+        rtf, html = found.get(_RTF, b""), found.get(_HTML, b"")
+        self._rtf = rtf if isinstance(rtf, bytes) else b""
         self._html = html.encode("utf-8", "replace") if isinstance(html, str) else html
 
     def _strings(self, value: bytes, wanted: tuple[int, ...]) -> Iterator[tuple[int, str | bytes]]:
@@ -155,7 +158,7 @@ class _Reader:
         return value.decode(self._codec, "replace").rstrip("\0")
 
     def result(self, *, whole: bool) -> Tnef:
-        return Tnef(files=tuple(self._files), text=self._text, html=self._html, whole=whole)
+        return Tnef(files=tuple(self._files), text=self._text, html=self._html, rtf=self._rtf, whole=whole)
 
 
 def _code_page(number: int) -> str:

@@ -7,7 +7,7 @@ import pytest
 from relay.mail.parse import attachment, attachments, parse
 from relay.mail.unpack.calendar import read_calendar
 from relay.mail.unpack.enriched import enriched_text
-from relay.mail.unpack.smime import signed_content
+from relay.mail.unpack.smime import opaque_content
 from relay.mail.unpack.tnef import read_tnef
 from tests.mail.letters import mail
 from tests.mail.test_cases import CASES
@@ -15,6 +15,13 @@ from tests.mail.test_cases import CASES
 INNER = b"Content-Type: text/plain\r\n\r\nInner words.\r\n"
 DATA = bytes.fromhex("06092a864886f70d010701")
 SIGNED = bytes.fromhex("06092a864886f70d010702")
+
+
+def signed_content(data):
+    found = opaque_content(data)
+    return found.content if found else None
+
+
 PDF = b"Content-Type: application/pdf; name=a.pdf\r\n\r\n%PDF\r\n"
 
 
