@@ -146,7 +146,7 @@ class Daemon:
             metrics=self._metrics,
         )
         self._send_context = make_send_context(
-            settings, store=self.store, clock=self._clock, master=self.master, count=self._metrics.count_send
+            settings, store=self.store, clock=self._clock, master=self.master, metrics=self._metrics
         )
         self._smtp = SmtpServer(
             admit=self._admit,

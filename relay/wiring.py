@@ -1,6 +1,5 @@
 """Build collaborators from the settings, for the daemon and the commands."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,8 +19,8 @@ from relay.inbound.receive import uncounted as uncounted_copies
 from relay.mail.envelope import Envelope
 from relay.mail.headers import Headers, header_end
 from relay.mail.routes import Routes
-from relay.metrics import Metrics, SendOutcome
-from relay.outbound.context import SendContext, uncounted
+from relay.metrics import Metrics
+from relay.outbound.context import SendContext
 from relay.outbound.couriers.registry import COURIERS, Couriers, find_courier, make_courier, make_identity_check
 from relay.outbound.couriers.senders import Senders
 from relay.outbound.feedback.mail_reports import settle_report
@@ -110,17 +109,18 @@ def make_send_context(
     store: Store,
     clock: Clock,
     master: MasterKey,
-    count: Callable[[SendOutcome], None] = uncounted,
+    metrics: Metrics | None = None,
     couriers: Couriers = COURIERS,
 ) -> SendContext:
-    """The collaborators of submitting, reviewing and sending. Raises Misconfigured."""
+    """The collaborators of submitting, reviewing and sending; they count into *metrics*. Raises Misconfigured."""
+    metrics = metrics or Metrics()
     return SendContext(
         store=store,
         clock=clock,
         master=master,
         routes=make_routes(settings),
         base_url=settings.base_url,
-        courier=make_courier(settings, couriers),
+        courier=make_courier(settings, couriers, count=metrics.count_bound),
         senders=Senders(
             from_domain=settings.outbound_from_domain,
             identity_check=make_identity_check(settings, couriers),
@@ -135,7 +135,7 @@ def make_send_context(
             user_new_recipients_per_day=settings.outbound_user_new_recipients_per_day,
         ),
         max_bytes=settings.outbound_max_bytes,
-        count=count,
+        count=metrics.count_send,
     )
 
 

@@ -16,6 +16,7 @@ from relay.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from relay.outbound.context import SendContext
+    from relay.outbound.couriers.bounded_answer import Count
     from relay.outbound.couriers.courier import Courier
     from relay.outbound.couriers.senders import IdentityCheck
     from relay.outbound.feedback.event_source import EventSource
@@ -34,7 +35,7 @@ def _set_up_none(settings: Settings, domain: str) -> DomainSetup:
 
 
 NONE: Final = CourierKind(
-    name="none", make=lambda _settings: None, records=None, check=_check_none, set_up_domain=_set_up_none
+    name="none", make=lambda _settings, _count: None, records=None, check=_check_none, set_up_domain=_set_up_none
 )
 COURIERS: Final[Couriers] = {each.name: each for each in (NONE, SES, SMARTHOST)}
 
@@ -50,9 +51,14 @@ def find_courier(settings: Settings, couriers: Couriers = COURIERS) -> CourierKi
     return kind
 
 
-def make_courier(settings: Settings, couriers: Couriers = COURIERS) -> "Courier | None":
-    """The courier that the settings choose; None where this relay sends no mail out. Raises Misconfigured."""
-    return find_courier(settings, couriers).make(settings)
+def make_courier(
+    settings: Settings, couriers: Couriers = COURIERS, *, count: "Count" = lambda _: None
+) -> "Courier | None":
+    """The courier that the settings choose; None where this relay sends no mail out. Raises Misconfigured.
+
+    *count* is called with the name of a bound that an answer of its provider reaches.
+    """
+    return find_courier(settings, couriers).make(settings, count)
 
 
 def make_identity_check(settings: Settings, couriers: Couriers = COURIERS) -> "IdentityCheck | None":

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final, Literal
 
 from relay.errors import CourierBusy, CourierRefused
+from relay.outbound.couriers.bounded_answer import BoundedReplies, BoundedRepliesOverTls, Count, uncounted
 from relay.outbound.couriers.handover_threads import HandoverThreads
 from relay.outbound.couriers.lease_guard import LeaseCheck
 from store.errors import SendUnconfirmed
@@ -45,8 +46,10 @@ class Smarthost:
 class SmarthostCourier:
     """The courier for a smarthost; each mail has a connection of its own, so one failure touches one mail."""
 
-    def __init__(self, smarthost: Smarthost, *, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(self, smarthost: Smarthost, *, trust: ssl.SSLContext | None = None, count: Count = uncounted) -> None:
+        """*count* is called with the name of a bound that a reply reaches."""
         self._smarthost = smarthost
+        self._count = count
         self._trust = trust or ssl.create_default_context()
         self._threads = HandoverThreads("smarthost")
 
@@ -68,7 +71,7 @@ class SmarthostCourier:
     def _hand_over(self, raw: bytes, mail_from: str, recipients: Sequence[str], check_lease: LeaseCheck) -> str:
         check_lease()  # the mail may have waited long for a thread
         try:
-            smtp = connect(self._smarthost, trust=self._trust)
+            smtp = connect(self._smarthost, trust=self._trust, count=self._count)
         except (smtplib.SMTPException, OSError, UnicodeError) as error:
             raise CourierBusy(f"the smarthost: {_error_text(error)}") from error
         try:
@@ -87,15 +90,17 @@ def sign_in(to: Smarthost) -> None:
         raise CourierBusy(f"the smarthost: {_error_text(error)}") from error
 
 
-def connect(to: Smarthost, *, trust: ssl.SSLContext) -> smtplib.SMTP:
+def connect(to: Smarthost, *, trust: ssl.SSLContext, count: Count = uncounted) -> smtplib.SMTP:
     """Open a connection, encrypted and signed in as *to* demands.
 
     Raises SMTPException, OSError or UnicodeError; the connection is closed then.
     """
+    where = (to.host, to.port, to.hostname)
+    smtp: smtplib.SMTP
     if to.tls == "tls":
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(to.host, to.port, to.hostname, timeout=to.seconds, context=trust)
+        smtp = BoundedRepliesOverTls(*where, timeout=to.seconds, context=trust, count=count)
     else:
-        smtp = smtplib.SMTP(to.host, to.port, to.hostname, timeout=to.seconds)
+        smtp = BoundedReplies(*where, timeout=to.seconds, count=count)
     try:
         assert smtp.sock is not None, "it is connected"
         # The dot is a packet of its own; with Nagle's algorithm it would wait 40 ms for the host's ACK.

@@ -12,6 +12,7 @@ from relay.outbound.couriers.courier_kind import CourierKind, DomainSetup
 from relay.settings import Settings, smarthost_password
 
 if TYPE_CHECKING:
+    from relay.outbound.couriers.bounded_answer import Count
     from relay.outbound.couriers.courier import Courier
     from relay.outbound.couriers.smarthost import Smarthost
 
@@ -34,10 +35,10 @@ def make_smarthost(settings: Settings) -> "Smarthost":
     )
 
 
-def _make(settings: Settings) -> "Courier":
+def _make(settings: Settings, count: "Count") -> "Courier":
     from relay.outbound.couriers.smarthost import SmarthostCourier
 
-    return SmarthostCourier(make_smarthost(settings))
+    return SmarthostCourier(make_smarthost(settings), count=count)
 
 
 async def _check(settings: Settings, domains: Sequence[str]) -> list[Finding]:

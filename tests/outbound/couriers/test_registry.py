@@ -64,7 +64,7 @@ async def check_pigeons(settings, domains):
 PIGEON = CourierKind(
     name="pigeon",
     needs=("smtp_out_host",),
-    make=lambda _settings: FakeCourier(),
+    make=lambda _settings, _count: FakeCourier(),
     records=SendingRecords(
         spf="include:loft.example",
         dkim_type="TXT",

@@ -21,6 +21,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from relay.errors import CourierBusy
+from relay.outbound.couriers.bounded_answer import Count, uncounted
 from relay.outbound.couriers.handover_threads import AT_ONCE, HandoverThreads
 from relay.outbound.couriers.lease_guard import LeaseCheck
 from relay.outbound.couriers.quota import Allowance, Quota
@@ -48,6 +49,7 @@ class SesCourier:
         endpoint_url: str | None = None,
         configuration_set: str | None = None,
         seconds: float = 60,
+        count: Count = uncounted,
     ) -> None:
         self._client = ses_client(
             region=region,
@@ -55,6 +57,7 @@ class SesCourier:
             connect_seconds=_CONNECT_SECONDS,
             read_seconds=seconds,
             connections=AT_ONCE + 1,  # one more to ask for the quota
+            count=count,
         )
         self._configuration_set = configuration_set
         self._quota = Quota()

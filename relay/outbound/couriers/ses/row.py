@@ -14,6 +14,7 @@ from relay.settings import Settings
 
 if TYPE_CHECKING:
     from relay.outbound.context import SendContext
+    from relay.outbound.couriers.bounded_answer import Count
     from relay.outbound.couriers.courier import Courier
     from relay.outbound.couriers.senders import IdentityCheck
     from relay.outbound.feedback.event_source import EventSource
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 NAME: Final = "ses"
 
 
-def _make(settings: Settings) -> "Courier":
+def _make(settings: Settings, count: "Count") -> "Courier":
     from relay.outbound.couriers.ses.courier import SesCourier
 
     return SesCourier(
         region=settings.ses_region,
         endpoint_url=settings.ses_endpoint_url,
         configuration_set=settings.ses_configuration_set,
+        count=count,
     )
 
 
