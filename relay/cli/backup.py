@@ -53,7 +53,7 @@ def restore(program: Program, file: Path, *, send_queued: bool, as_json: bool) -
     """Replace the store by the one in FILE; the old one is kept.
 
     The daemon must be stopped. Messages that were queued in FILE may have been sent since: they become unconfirmed,
-    and their owners decide.
+    and their owners decide. Letters that were pending are not sent.
     """
     from relay.data_dir_lock import exclusive_lock
     from relay.database import require_own_key
@@ -74,11 +74,17 @@ def restore(program: Program, file: Path, *, send_queued: bool, as_json: bool) -
             hold_queued=not send_queued,
         )
     document = {"restored": str(database.absolute()), "before": done.aside and str(done.aside.absolute())}
-    show(document | {"revision": done.revision, **done.rows, "unconfirmed": done.unconfirmed}, as_json=as_json)
+    held = {"unconfirmed": done.unconfirmed, "letters_withheld": done.letters_withheld}
+    show(document | {"revision": done.revision, **done.rows, **held}, as_json=as_json)
     if done.unconfirmed:
         click.echo(
             f"{done.unconfirmed} messages that were queued or being sent are unconfirmed now: "
             "resolve each with `mailseal message resolve`.",
+            err=True,
+        )
+    if done.letters_withheld:
+        click.echo(
+            f"{done.letters_withheld} letters that were pending are not sent: `mailseal review list` shows what waits.",
             err=True,
         )
 

@@ -25,6 +25,7 @@ SIGN_INS: Final = 5  # letters per user and hour
 # Letters per user and hour: a person does not decide more, and a runaway agent must not flood its owner.
 REVIEWS: Final = 100
 MAX_ERROR: Final = 500
+WITHHELD: Final = "the store was restored from a backup, after which this letter may have been sent"
 _HOUR: Final = timedelta(hours=1)
 
 _COLUMNS: Final = [notifications.c[field.name] for field in fields(Letter)]
@@ -76,6 +77,21 @@ def enqueue_sign_in(tx: Tx, user_id: str, *, now: datetime) -> None:
         raise UserNotFound
     if _count_lately(tx, user_id, "sign_in", now=now) < SIGN_INS:
         _enqueue(tx, user_id, "sign_in", now=now)
+
+
+def withhold_letters(tx: Tx, *, now: datetime) -> int:
+    """Fail all pending letters, after a restore: the number of them.
+
+    They may have been sent after the backup was made. What a review letter is about still waits for its decision.
+    """
+    withheld = {"status": "failed", "settled_at": now, "error": WITHHELD}
+    return int(tx.execute(update(notifications).where(WAITING).values(withheld)).rowcount)
+
+
+def count_withheld_letters(tx: Tx, *, since: datetime) -> int:
+    """The number of letters that a restore after *since* has withheld."""
+    withheld = notifications.c.error == WITHHELD, notifications.c.settled_at > since
+    return int(tx.execute(select(func.count()).select_from(notifications).where(*withheld)).scalar_one())
 
 
 def next_letter_due(tx: Tx) -> datetime | None:

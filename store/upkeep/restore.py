@@ -29,6 +29,7 @@ from store.database.sqlite_file import (
 )
 from store.engine import Store
 from store.errors import InvalidValue, Unavailable
+from store.outbound.letters_queue import withhold_letters
 from store.outbound.unconfirmed import doubt_queued
 from store.schema.base import metadata
 from store.upkeep.backup import inspect_copy
@@ -46,6 +47,7 @@ class Restored:
     revision: str
     rows: dict[str, int]
     unconfirmed: int  # messages that were queued or being sent, and may have been sent since
+    letters_withheld: int  # letters that were pending, and may have been sent since
 
 
 def restore(
@@ -59,21 +61,30 @@ def restore(
     """Replace the store at *database* by *source*, upgraded to the newest revision.
 
     No process may use the store. *require_own* is given the copy before it takes the store's place, and raises where
-    it must not. With *hold_queued*, outbound messages that were queued or being sent become ``unconfirmed``. Raises
-    InvalidValue: *source* is not an intact Mailseal store, or of a later release. Raises Unavailable: the old store is
-    open in a process, or a file cannot be written. After an error the old store is unchanged.
+    it must not. With *hold_queued*, outbound messages that were queued or being sent become ``unconfirmed``, and
+    letters that were pending become ``failed``.
+
+    Raises InvalidValue: *source* is not an intact Mailseal store, or of a later release. Raises Unavailable: the old
+    store is open in a process, or a file cannot be written. After an error the old store is unchanged.
     """
     _require_file(source, database)
     unfinished = sibling(database, _UNFINISHED)
     remove(unfinished)  # left by a restore that was killed
     try:
         _copy(source, unfinished, like=database)
-        unconfirmed = _make_ready(unfinished, require_own, hold_queued=hold_queued)
+        held = _make_ready(unfinished, require_own, hold_at=now if hold_queued else None)
         found = inspect_copy(unfinished)
         aside = _put_in_place(unfinished, database, now)
     finally:
         remove(unfinished)
-    return Restored(database=database, aside=aside, revision=found.revision, rows=found.rows, unconfirmed=unconfirmed)
+    return Restored(
+        database=database,
+        aside=aside,
+        revision=found.revision,
+        rows=found.rows,
+        unconfirmed=held[0],
+        letters_withheld=held[1],
+    )
 
 
 def _require_file(source: Path, database: Path) -> None:
@@ -100,8 +111,10 @@ def _copy(source: Path, unfinished: Path, *, like: Path) -> None:
         raise Unavailable(f"{like} cannot be written: {error.strerror}") from error
 
 
-def _make_ready(unfinished: Path, require_own: Callable[[Store], None], *, hold_queued: bool) -> int:
-    """Upgrade the copy to the newest revision, and hold what may have been sent since; the number of those.
+def _make_ready(unfinished: Path, require_own: Callable[[Store], None], *, hold_at: datetime | None) -> tuple[int, int]:
+    """Upgrade the copy to the newest revision, and hold what may have been sent since: numbers of messages and letters.
+
+    *hold_at* is the time of the restore; None holds nothing.
 
     Raises InvalidValue: no Mailseal store. Raises what *require_own* raises.
     """
@@ -120,7 +133,9 @@ def _make_ready(unfinished: Path, require_own: Callable[[Store], None], *, hold_
         if missing := metadata.tables.keys() - inspect(engine).get_table_names():
             raise InvalidValue(f"not a Mailseal store: table {min(missing)} is missing")
         require_own(store)
-        held = store.run(doubt_queued) if hold_queued else 0
+        held = (0, 0)
+        if hold_at is not None:
+            held = store.run(lambda tx: (doubt_queued(tx), withhold_letters(tx, now=hold_at)))
     finally:
         engine.dispose()
     require_intact(unfinished)

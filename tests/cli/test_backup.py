@@ -12,6 +12,8 @@ from relay.clock import SystemClock
 from relay.data_dir_lock import exclusive_lock, shared_lock
 from store.database.connect import open_engine, open_store, sqlite_url
 from store.database.migrate import state, upgrade
+from store.directory.users import get_user_by_email
+from store.outbound.letters_queue import enqueue_review, enqueue_sign_in, next_letter_due
 from store.outbound.outbound import create_outbound_message, create_pending_outbound_message
 from tests.cli.conftest import BOT, OWNER, Cli
 from tests.places import new_outbound
@@ -226,6 +228,45 @@ def test_what_was_queued_in_a_backup_is_not_sent_again_after_a_restore(settled, 
     time.sleep(1.1)  # the store that a restore replaces is kept under a name with the second
     assert 0 == settled.json("restore", str(file), "--send-queued")["unconfirmed"]
     assert "queued" == settled.json("message", "show", queued)["status"]
+
+
+def test_letters_that_were_pending_in_a_backup_are_not_sent_after_a_restore_unless_the_operator_asks(settled, file):
+    store = open_store(sqlite_url(f"{settled.settings['MAILSEAL_DATA_DIR']}/mailseal.db"))
+    now = SystemClock().now()
+
+    def ask(tx):
+        held = create_pending_outbound_message(tx, new_outbound(BOT, at=now), ttl_seconds=600)
+        user = get_user_by_email(tx, OWNER)
+        enqueue_review(tx, user.id, held.id, 1, now=now)
+        enqueue_sign_in(tx, user.id, now=now)
+        return held.id
+
+    held = store.run(ask)
+    store.engine.dispose()
+    settled.ok("backup", str(file))
+
+    done = settled.run("restore", str(file), "--json")
+
+    assert 2 == json.loads(done.stdout)["letters_withheld"]
+    assert "2 letters that were pending are not sent" in done.stderr
+    store = open_store(sqlite_url(f"{settled.settings['MAILSEAL_DATA_DIR']}/mailseal.db"))
+    assert store.run(next_letter_due) is None
+    assert "pending_approval" == settled.json("message", "show", held)["status"]
+    told = json.loads(settled.run("doctor", "--json", MAILSEAL_HTTP_LISTEN="127.0.0.1:9").stdout)["findings"]
+    assert [("warning", True)] == [
+        (each["state"], each["seen"].startswith("2 were pending when the backup was made"))
+        for each in told
+        if each["name"] == "letters"
+    ]
+    # A letter that is asked for after the restore is sent.
+    store.run(lambda tx: enqueue_sign_in(tx, get_user_by_email(tx, OWNER).id, now=now))
+    assert store.run(next_letter_due) is not None
+    store.engine.dispose()
+    time.sleep(1.1)  # as above
+    assert 0 == settled.json("restore", str(file), "--send-queued")["letters_withheld"]
+    store = open_store(sqlite_url(f"{settled.settings['MAILSEAL_DATA_DIR']}/mailseal.db"))
+    assert store.run(next_letter_due) is not None
+    store.engine.dispose()
 
 
 def test_a_backup_of_another_key_is_not_restored(settled, tmp_path, file):
