@@ -136,7 +136,7 @@ class Daemon:
         self.master = read_master(settings)
         self._health = StoreHealth(self.store, self.master, settings, clock=self._clock)
         self._resolver = make_resolver(settings, metrics=self._metrics)
-        self._peer_policy = make_peer_policy(settings, self._resolver, clock=self._clock, metrics=self._metrics)
+        policy = make_peer_policy(settings, self._resolver, clock=self._clock, metrics=self._metrics)
         self._receive_context = make_receive_context(
             settings,
             store=self.store,
@@ -151,6 +151,7 @@ class Daemon:
         self._smtp = SmtpServer(
             admit=self._admit,
             receive=self._receive,
+            check_peer=policy.check if policy.is_on else None,
             hostname=settings.hostname,
             limits=make_smtp_limits(settings),
             certificates=certificates,
@@ -370,7 +371,6 @@ class Daemon:
         began = loop.time()
         try:
             self._health.require_own()
-            await self._peer_policy.check(envelope)
             ids = await receive(envelope, spool, recipients, ctx=self._receive_context)
         except Exception as error:
             self._metrics.count_mail(mail_outcome(error))

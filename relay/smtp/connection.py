@@ -35,6 +35,7 @@ class SmtpConnection:
         self._ctx = ctx
         self._limits = ctx.limits
         self.protocol = Shell(loop, self)
+        self._loop = loop
         self._now = loop.time
         self._wire = Wire(self.protocol, ctx.limits, ctx.metrics.count_reply)
         self._session = SmtpSession(
@@ -190,9 +191,17 @@ class SmtpConnection:
         try:
             with self._wire.during(Phase.ASKING):
                 agent = await self._ctx.admit(recipient)
+                await self._check_peer(recipient)
         except Exception as error:  # noqa: BLE001 (each command is answered, after a bug too)
             return self._answer_to(error, Phase.ASKING)
         return self._session.admitted(recipient, agent)
+
+    async def _check_peer(self, recipient: Address) -> None:
+        """Ask whether the peer may write to *recipient*, before any octet of its mail is taken."""
+        transaction = self._session.transaction
+        assert transaction is not None
+        if self._ctx.check_peer is not None:
+            await self._loop.create_task(self._ctx.check_peer(self._ip, transaction.sender, recipient))
 
     async def _take_data(self) -> Reply:
         if self._lines.has_rest or self._wire.has_unread:

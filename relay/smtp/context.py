@@ -1,10 +1,11 @@
 """Shared state of an SMTP server: collaborators, limits, connected clients."""
 
 from asyncio import Event
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -26,6 +27,9 @@ AdmitRecipient = Callable[[Address], Awaitable[Recipient]]
 
 It runs outside of a task, and on SQLite to its end without a wait.
 """
+
+CheckPeer = Callable[[IPv4Address | IPv6Address, Address | None, Address], Coroutine[Any, Any, None]]
+"""Refuses an admitted recipient because of who sends: peer, reverse-path, recipient. Raises Refused, Deferred."""
 
 ReceiveMail = Callable[[Envelope, Spool, Sequence[Recipient]], Awaitable[Sequence[str]]]
 """Stores a mail and returns its message ids in RCPT order, after the commit. The server closes the spool then.
@@ -55,6 +59,7 @@ class SmtpContext:
 
     admit: AdmitRecipient
     receive: ReceiveMail
+    check_peer: CheckPeer | None = None  # None where no setting asks for it
     hostname: str
     limits: Limits
     certificates: Certificates | None

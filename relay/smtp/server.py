@@ -13,7 +13,7 @@ from relay.metrics import Metrics
 from relay.smtp.admission import SmtpPool
 from relay.smtp.budget import MemoryBudget
 from relay.smtp.connection import SmtpConnection
-from relay.smtp.context import AdmitRecipient, ReceiveMail, SmtpContext
+from relay.smtp.context import AdmitRecipient, CheckPeer, ReceiveMail, SmtpContext
 from relay.smtp.limits import Limits
 from relay.smtp.listen import BACKLOG, bind
 from relay.smtp.peers import PeerRate
@@ -34,6 +34,7 @@ class SmtpServer:
         admit: AdmitRecipient,
         receive: ReceiveMail,
         hostname: str,
+        check_peer: CheckPeer | None = None,
         limits: Limits | None = None,
         certificates: Certificates | None = None,
         spool_directory: Path | None = None,
@@ -45,6 +46,7 @@ class SmtpServer:
         self._ctx = SmtpContext(
             admit=admit,
             receive=receive,
+            check_peer=check_peer,
             hostname=hostname,
             limits=limits,
             certificates=certificates,
