@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest
 DOCS := $(VENV)/.docs
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test check bench bench-store faults siege fuzz docs docs-events package constraints clean
+.PHONY: help demo test check bench bench-store faults siege fuzz compare docs docs-events package constraints clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -46,6 +46,11 @@ fuzz: $(DEV) ## random API requests, random examples of all properties, atheris 
 	$(PYTEST) --hypothesis-profile=anew -m hypothesis -n auto
 	-$(PIP) --only-binary atheris --editable '.[fuzz]'
 	$(BIN)/python -m tests.fuzz.long_run --seconds $(FUZZ_SECONDS)
+
+compare: $(DEV) ## our reader of mail next to npm's mailparser and postal-mime and Python's email: needs node, a minute
+	mkdir -p build/compare && cp tests/compare/package.json tests/compare/package-lock.json build/compare
+	npm ci --prefix build/compare --no-audit --no-fund --silent
+	$(BIN)/python -m tests.compare --packages build/compare
 
 docs: $(DOCS) ## the documents as a site in build/site, with every link checked
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

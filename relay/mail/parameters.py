@@ -5,6 +5,8 @@ RFC 2045 §5.1, RFC 2183, RFC 2231.
 
 import re
 from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -134,7 +136,9 @@ def _join(sections: Mapping[int, tuple[str, bool]], hint: str | None) -> str:
 
 
 def _extended_text(parts: list[tuple[str, bool]], charset: str | None, hint: str | None) -> str:
-    data = b"".join(unquote_to_bytes(_octets(text)) if extended else _octets(text) for text, extended in parts)
+    runs = ((extended, "".join(text for text, _ in run)) for extended, run in groupby(parts, itemgetter(1)))
+    # Of extended sections in a row the end of one may be within "%20".
+    data = b"".join(unquote_to_bytes(_octets(text)) if extended else _octets(text) for extended, text in runs)
     text, used = decode_bytes(data, charset, hint=hint)
     if b"%" in data and not all(extended for _, extended in parts) and (used == "windows-1252" or "\ufffd" in text):
         # Programs forget the mark of an extended section; its octets then end a split character.

@@ -23,6 +23,7 @@ from relay.mail.parameters import first_word, parse_parameters, safe_filename
         ("x; =1; b", {}),
         ('x; a="unclosed', {"a": "unclosed"}),
         ("x; name=\udce9.txt", {"name": "é.txt"}),  # a raw Latin-1 byte
+        ("x; name*0*=utf-8''one%2; name*1*=0two", {"name": "one two"}),
         ("x; name*0*=nothing", {"name": "nothing"}),
         ("", {}),
     ],
