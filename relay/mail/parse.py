@@ -32,6 +32,7 @@ _REPORT_TYPES: Final = frozenset(
     {
         "message/delivery-status", "message/global-delivery-status", "message/disposition-notification",
         "message/global-disposition-notification", "message/feedback-report", "message/tracking-status",
+        "message/partial",
     }
 )  # fmt: skip
 

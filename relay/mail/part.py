@@ -83,11 +83,16 @@ class Leaf:
 
     @cached_property
     def filename(self) -> str | None:
-        """The file name, safe to write and to show; None without one."""
+        """The file name, safe to write and to show; None without one.
+
+        ``name`` of a disposition and ``filename`` of a type count too. In form data ``name`` is that of the field.
+        """
         if self.name is not None:
             return safe_filename(self.name)
         disposition = parse_parameters(self.node.fields.get("content-disposition", ""))
         written = disposition.get("filename") or self.parameters.get("name")
+        if not written and self.disposition != "form-data":
+            written = disposition.get("name") or self.parameters.get("filename")
         return safe_filename(written) if written else None
 
     @property

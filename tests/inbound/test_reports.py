@@ -196,4 +196,15 @@ def test_a_tag_is_valid_for_its_agent_and_key_alone():
     assert "0123456789ab" == read_return_tag(tag, BOT, key=key) == read_return_tag(tag.upper(), BOT, key=key)
     for wrong in (tag[:-1], tag + "a", "c" + tag[1:], tag[:1] + "1" + tag[2:], "", "é" * 29):
         assert read_return_tag(wrong, BOT, key=key) is None, wrong
+    parts = (tag[1:13], tag[13:])
+    forged = [tag[1:], tag * 2, f"eu+{tag}", f"{tag}+eu", f"{tag}\n", f" {tag}", tag.replace("b", "\u212a", 1)]
+    forged += [f"b{parts[1]}{parts[0]}", f"b{parts[0]}", f"b{parts[0]}{parts[1][:15]}", f"b{parts[0]}{'a' * 16}"]
+    forged += [
+        f"b{parts[0][:-1]}z{parts[1]}",
+        f"b{parts[0]}{parts[1][::-1]}",
+        "b" + "\u0660" * 12 + parts[1],
+        "b" * 100_000,
+    ]
+    assert [] == [each[:60] for each in forged if read_return_tag(each, BOT, key=key) is not None]
+    assert read_return_tag(tag, f"x{BOT}", key=key) is None
     assert read_return_tag(tag, EVE, key=key) is None
