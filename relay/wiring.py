@@ -37,7 +37,7 @@ class SenderAuthenticator:
 
     def __init__(self, resolver: Resolver, metrics: Metrics | None = None) -> None:
         self._resolver = resolver
-        self._metrics = metrics
+        self._metrics = metrics or Metrics()
         self._keys = KeyCache()
 
     async def __call__(self, envelope: Envelope, headers: Headers, spool: Spool, *, now: datetime) -> Verdict:
@@ -52,9 +52,9 @@ class SenderAuthenticator:
             now=now,
             body_size=spool.size - start,
             describes=True,
+            count=self._metrics.count_bound,
         )
-        if self._metrics is not None:
-            self._metrics.count_verdict(verdict.dmarc.result, verified=verdict.verified)
+        self._metrics.count_verdict(verdict.dmarc.result, verified=verdict.verified)
         return verdict
 
 

@@ -46,6 +46,7 @@ async def authenticate(
     body_size: int = 0,
     budget_seconds: float = 20,
     describes: bool = False,
+    count: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
     """Authenticate the sender by SPF, DKIM, DMARC and ARC (docs/contract.md §3).
 
@@ -54,10 +55,11 @@ async def authenticate(
     a ``temperror``.
     *body* is called for each pass and returns an iterator over the bytes after the header
     section; *body_size* is the number of those bytes. With *describes*, the SPF detail also says what DNS
-    tells of the sender's domain and the peer's name, if that is known in time.
+    tells of the sender's domain and the peer's name, if that is known in time. *count* is called with the name of
+    a bound of DNS that the message reaches.
     """
     asker = Asker(peer=peer_share(envelope.peer.ip), mail=next(_numbers))
-    lookups = BudgetedResolver(resolver, seconds=budget_seconds, questions=MAX_QUESTIONS, asker=asker)
+    lookups = BudgetedResolver(resolver, seconds=budget_seconds, questions=MAX_QUESTIONS, asker=asker, count=count)
     judging = _judge(envelope, headers, body, lookups=lookups, keys=keys, now=now, body_size=body_size)
     return await (_described(judging, envelope, lookups.ranked(Rank.OTHER)) if describes else judging)
 

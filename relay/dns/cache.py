@@ -283,7 +283,7 @@ class CachingResolver:
                 if query is None:
                     return _ABSENT
                 try:
-                    answer = read(await exchange(query, nameserver, seconds=self._seconds), rdtype)
+                    answer = read(await exchange(query, nameserver, seconds=self._seconds, count=self._count), rdtype)
                 except DnsUnavailable:
                     continue
                 self._answered_at = self._monotonic()

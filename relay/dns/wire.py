@@ -22,6 +22,10 @@ _MAX_NAME: Final = 253
 _MAX_LABEL: Final = 63
 
 
+class ReplyTooLong(DnsUnavailable):
+    """The reply has more octets than are read."""
+
+
 class Truncated(Exception):
     """The reply did not fit into a datagram (flag TC)."""
 
@@ -40,10 +44,10 @@ def question(name: str, rdtype: RdType) -> dns.message.QueryMessage | None:
 def reply_to(query: dns.message.QueryMessage, wire: bytes) -> dns.message.QueryMessage | None:
     """Parse *wire* as the reply to *query*; None if it does not match *query*.
 
-    Raises Truncated, and DnsUnavailable if the reply is too long.
+    Raises Truncated, ReplyTooLong.
     """
     if len(wire) > MAX_RESPONSE:
-        raise DnsUnavailable("the reply is too long")
+        raise ReplyTooLong("the reply is too long")
     try:
         reply = dns.message.from_wire(wire)
     except dns.exception.DNSException:

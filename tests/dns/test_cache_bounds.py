@@ -1,15 +1,18 @@
 """The cache and the queries in progress stay small, whatever is asked for."""
 
 import asyncio
+import contextlib
 
 import pytest
 
 from relay.demo.zone_server import ZoneServer
+from relay.dns.budget import BudgetedResolver
 from relay.dns.cache import CacheLimits, CachingResolver
 from relay.dns.resolver import Asker
 from relay.dns.shares import ShareLimits
 from relay.errors import DnsUnavailable
 from tests.dns.test_cache import Silent, listening
+from tests.fakes import FakeResolver
 
 
 class Wordy(ZoneServer):
@@ -142,3 +145,36 @@ async def test_a_query_that_had_its_second_gives_its_slot_to_a_newcomer():
     await resolver.close()
     await asyncio.gather(*first, other, return_exceptions=True)
     transport.close()
+
+
+async def test_replies_that_are_too_long_and_datagrams_that_answer_nothing_are_counted():
+    counted = []
+    server = Wordy(40_000)
+    await server.start()
+    resolver = CachingResolver([server.address], count=counted.append)
+    with pytest.raises(DnsUnavailable):
+        await resolver.lookup("k.evil.test", "TXT")
+    await resolver.close()
+    await server.stop()
+    transport, address = await listening(Silent(*[b"stray"] * 100))
+    resolver = CachingResolver([address], count=counted.append)
+    with pytest.raises(DnsUnavailable):
+        await resolver.lookup("a.evil.test", "A")
+    await resolver.close()
+    transport.close()
+
+    assert {"dns_reply_bytes", "dns_stray_datagrams"} <= set(counted)
+
+
+async def test_a_mail_that_asks_too_much_or_too_long_is_counted_once_for_each_bound():
+    counted = []
+    many = BudgetedResolver(FakeResolver({}), seconds=60, questions=2, count=counted.append)
+    for number in range(5):
+        with contextlib.suppress(DnsUnavailable):
+            await many.lookup(f"n{number}.test", "A")
+    late = BudgetedResolver(FakeResolver({}), seconds=0, questions=9, count=counted.append)
+    for _ in range(2):
+        with pytest.raises(DnsUnavailable):
+            await late.lookup("n.test", "A")
+
+    assert ["dns_questions_of_mail", "dns_time_of_mail"] == counted
