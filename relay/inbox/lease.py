@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from relay.clock import Clock, rfc3339
 from relay.events.inbound import message_data
+from relay.inbox.read import ON_LOOP_BYTES
 from relay.inbox.wait import never_left, wait_for
 from relay.threads import READ_OFF_LOOP_BYTES, by_size
 from store.engine import Store
@@ -136,7 +137,8 @@ def _still_held(tx: Tx, receipt: str, settle: Callable[[Tx, str], None]) -> bool
 
 
 async def _item(leased: Lease, *, base_url: str, store: Store) -> dict[str, Any]:
-    raw = await store.read(lambda tx: read_body(tx, leased.message.raw_sha256))
+    read = store.read_on_loop if leased.message.raw_size <= ON_LOOP_BYTES else store.read
+    raw = await read(lambda tx: read_body(tx, leased.message.raw_sha256))
     data = await by_size(
         len(raw), lambda: message_data(leased.message, raw, base_url=base_url), above=READ_OFF_LOOP_BYTES
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from relay.clock import Clock
 from relay.errors import ContentGone
@@ -13,11 +13,19 @@ from relay.mail.parsed_mail import Part
 from relay.threads import READ_OFF_LOOP_BYTES, apart, by_size
 from store.engine import Store
 from store.errors import MessageNotFound
-from store.mail.bodies import read_chunk
-from store.mail.messages import find_bytes, get_message_with_content, get_messages_by_agent, mark_read
+from store.mail.bodies import read_body, read_chunk
+from store.mail.messages import (
+    find_bytes,
+    get_inbound_message,
+    get_message_with_content,
+    get_messages_by_agent,
+    mark_read,
+)
 from store.mail.search import MessageFilter, search_messages
 from store.records.mail import Message, Page
 from store.transaction import Tx
+
+ON_LOOP_BYTES: Final = 65_536  # of a message: with more, another thread reads them
 
 
 async def list_messages(
@@ -61,13 +69,24 @@ async def message_size(agent: str, message_id: str, *, store: Store, now: dateti
 
 
 async def read_message(
-    agent: str, message_id: str, *, peek: bool, base_url: str, store: Store, now: datetime
+    agent: str,
+    message_id: str,
+    *,
+    peek: bool,
+    base_url: str,
+    store: Store,
+    now: datetime,
+    hold: Callable[[int], Awaitable[None]] | None = None,
 ) -> dict[str, Any]:
     """A message with its content; marks it read unless *peek* is set.
 
-    Raises MessageNotFound.
+    *hold* is called with the size of a large one before its bytes are read. Raises MessageNotFound.
     """
-    message, raw = await _with_bytes(agent, message_id, store=store, now=now)
+    message, raw = await store.read_on_loop(lambda tx: _with_short_bytes(tx, agent, message_id, now=now))
+    if raw is None:
+        if hold is not None:
+            await hold(message.raw_size)
+        raw = await store.read(lambda tx: read_body(tx, message.raw_sha256))
     if not peek and message.status == "unread":
         await store.write(lambda tx: mark_read(tx, message.id))
     status = message.status if peek else "read"
@@ -113,6 +132,12 @@ async def _parts(sha256: str, *, store: Store) -> AsyncIterator[bytes]:
 
 async def _part(sha256: str, number: int, *, store: Store) -> bytes | None:
     return await store.read(lambda tx: read_chunk(tx, sha256, number))
+
+
+def _with_short_bytes(tx: Tx, agent: str, message_id: str, *, now: datetime) -> tuple[Message, bytes | None]:
+    """A message with its bytes; None instead of bytes that are too many to be read on the loop."""
+    message = get_inbound_message(tx, agent, message_id, now=now)
+    return message, read_body(tx, message.raw_sha256) if message.raw_size <= ON_LOOP_BYTES else None
 
 
 async def _with_bytes(agent: str, message_id: str, *, store: Store, now: datetime) -> tuple[Message, bytes]:

@@ -3,7 +3,7 @@
 import pytest
 
 from relay.inbox.lease import ack, lease
-from relay.inbox.read import read_attachment, read_message, read_raw
+from relay.inbox.read import ON_LOOP_BYTES, read_attachment, read_message, read_raw
 from relay.threads import OFF_LOOP_BYTES
 from store.errors import MessageNotFound, Unavailable
 from store.mail.bodies import CHUNK_BYTES, keep_body, keep_chunk
@@ -48,6 +48,19 @@ async def test_a_message_is_told_the_same_on_and_off_the_loop(live_store, places
     told = await read_message(BOT, message.id, peek=True, base_url=BASE, store=live_store, now=clock.now())
 
     assert ("hi", "x" * size, "unread") == (told["subject"], told["text"], told["status"])
+
+
+async def test_room_is_asked_for_before_the_bytes_of_a_large_message_are_read(live_store, places, clock):
+    short = await live_store.write(lambda tx: places.message(tx, BOT, b"Subject: short\r\n\r\n"))
+    large = await live_store.write(lambda tx: places.message(tx, BOT, b"Subject: large\r\n\r\n" + b"x" * ON_LOOP_BYTES))
+
+    async def refuse(size):
+        raise MemoryError(size)
+
+    asked = {"peek": True, "base_url": BASE, "store": live_store, "now": clock.now(), "hold": refuse}
+    assert "short" == (await read_message(BOT, short.id, **asked))["subject"]
+    with pytest.raises(MemoryError, match=str(large.raw_size)):
+        await read_message(BOT, large.id, **asked)
 
 
 async def test_a_message_that_vanished_is_not_found(live_store, places, clock):

@@ -99,12 +99,12 @@ async def get_message(
     """
     now = ctx.clock.now()
     peek = peek or shares.is_head or "work" not in auth.principal.key.scopes
-    await shares.carry(await read.message_size(agent.address, message_id, store=ctx.store, now=now))
     try:
         document = await read.read_message(
-            agent.address, message_id, peek=peek, base_url=ctx.base_url, store=ctx.store, now=now
+            agent.address, message_id, peek=peek, base_url=ctx.base_url, store=ctx.store, now=now, hold=shares.carry
         )
     except MessageNotFound:
+        await shares.carry(await read.message_size(agent.address, message_id, store=ctx.store, now=now))
         written = await read_outbound_of_agent(agent.address, message_id, store=ctx.store, now=now)
         document = written.document(base_url=ctx.base_url)
     return json_answer(document)

@@ -21,6 +21,7 @@ from relay.web.answers.problems import (
     Kind,
     early_problem,
 )
+from relay.web.http.joined_writes import JoinedWrites
 from relay.web.http.limits import MAX_HEAD, ApiLimits
 from relay.web.http.peers import TrustedProxies, peer_name
 from relay.web.http.pool import ConnectionPhase, ConnectionPool
@@ -63,7 +64,7 @@ class HttpConnection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept the connection, or reject it if there are too many."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
         if self.pool.admit(self, peer_name(self.client), is_proxy=self.proxies.trusts(self.client)):
             self._start_request_timer()
         else:
