@@ -23,6 +23,7 @@ from store.errors import Unavailable, words_of
 
 # Commands per turn: a client that pipelines thousands must not delay the other sessions.
 _TURN: Final = 4
+_SMALL_BYTES: Final = 64 * 1024  # of a mail; the octets after these are read in turns of the event loop
 _GROUP: Final = 16  # commands whose replies are sent together
 _CAUSE: Final = 300  # characters of an error in the log
 _LOGGED: Final = 3  # recipients that a log line names
@@ -235,8 +236,13 @@ class SmtpConnection:
     async def _fill(self, intake: Intake) -> None:
         intake.feed(self._lines.take())
         rate = self._least_rate()
+        arrived = 0
         while not intake.receiver.done:
-            intake.feed(await self._next_octets(rate))
+            chunk = await self._next_octets(rate)
+            arrived += len(chunk)
+            if arrived > _SMALL_BYTES:
+                await self._ctx.data_turns.next(self._peer)
+            intake.feed(chunk)
         self._lines.feed(intake.receiver.rest)
 
     async def _skip(self, octets: int) -> None:

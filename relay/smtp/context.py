@@ -69,6 +69,7 @@ class SmtpContext:
     budget: MemoryBudget
     metrics: Metrics
     turns: Turns = field(default_factory=Turns)  # of commands
+    data_turns: Turns = field(default_factory=Turns)  # of chunks of large mails
     mail_turns: Turns = field(default_factory=lambda: Turns(_MAILS_AT_ONCE))  # of mails to judge and store
     log: FilteringBoundLogger
     refusals: RefusalLog | None = None  # from the start of the server on

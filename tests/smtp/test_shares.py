@@ -269,3 +269,18 @@ async def test_a_bound_that_a_reply_tells_of_is_counted(open_server, connect, na
     await until(lambda: bound(metrics, name))
 
     assert 1 == bound(metrics, name)
+
+
+async def test_large_mails_are_read_in_turns_so_that_commands_of_others_go_between(open_server, connect, witness):
+    server = await open_server(Limits(max_inflight_bytes=400_000_000, max_connections_per_peer=100))
+    half = b"Subject: large\r\n\r\n" + (b"x" * 998 + b"\r\n") * 3000
+    clients = [await connect(server) for _ in range(20)]
+    for client in clients:
+        await client.begin()
+    for client in clients:
+        client.send(half)
+
+    assert (await deliver(await witness(server))).startswith("250 ")
+
+    # Read as they arrive, most of the 60 MB would be in before the witness is answered.
+    assert server.inflight_bytes < 15_000_000
