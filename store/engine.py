@@ -18,7 +18,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from queue import SimpleQueue
 from typing import Final, TypeVar
 
@@ -26,6 +26,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.database.error_translation import lost_a_race, translated
+from store.database.kept_connection import KeptConnection
 from store.database.pg_limits import allow_idle, share_lock_wait
 from store.errors import Unavailable
 from store.meter import StoreMeter, Unmetered
@@ -84,6 +85,7 @@ class Store:
         # Makes a reader's transaction one snapshot.
         self._for_reading = {BEGIN_OPTION: "BEGIN"} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._loop_connection: Connection | None = None
+        self._kept = KeptConnection(engine)  # the writer thread's alone
         self._writing: SimpleQueue[WaitingUnit | None] = SimpleQueue()
         self._reading: SimpleQueue[WaitingUnit | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._run_writer, name="store-writer", daemon=True)]
@@ -108,6 +110,7 @@ class Store:
             self._reading.put(None)
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
+        self._kept.close()
         self._close_loop_connection()
         self.engine.dispose()
 
@@ -243,7 +246,7 @@ class Store:
         with ExitStack() as stack:
             try:
                 self._require_present()
-                connection = stack.enter_context(self.engine.connect())
+                connection = stack.enter_context(self._connection())
                 transaction = connection.begin()
             except (SQLAlchemyError, Unavailable) as error:
                 raise _NotBegunError(error) from error
@@ -260,6 +263,11 @@ class Store:
             self._require_present()  # else a commit to a file without a name would count
         except Unavailable as error:
             raise _NotCommittedError(error) from error
+
+    def _connection(self) -> AbstractContextManager[Connection]:
+        """The writer's own connection; for a program without a loop, and for other threads, one of the pool."""
+        is_writer = threading.current_thread() is self._threads[0]
+        return self._kept.use() if is_writer else self.engine.connect()
 
     def _with_savepoints(self, group: Sequence[WaitingUnit]) -> set[str]:
         try:

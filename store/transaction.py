@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from store.database.constant import Constant, Values
+
 T = TypeVar("T")
 
 
@@ -32,10 +34,24 @@ class Tx:
         """Run a statement that neither reads nor changes deferred rows."""
         return self.connection.execute(statement, parameters)
 
+    def fetch(self, statement: Constant, values: Values) -> list[Any]:
+        """Run a constant statement after all deferred ones; its rows, as named tuples."""
+        self.flush()
+        return statement.fetch(self.connection, values)
+
+    def fetch_before_deferred(self, statement: Constant, values: Values) -> list[Any]:
+        """Run a constant statement that neither reads nor changes deferred rows; its rows, as named tuples."""
+        return statement.fetch(self.connection, values)
+
+    def change(self, statement: Constant, values: Values) -> int:
+        """Run a constant statement after all deferred ones; the number of rows it changed."""
+        self.flush()
+        return statement.change(self.connection, values)
+
     def defer(
         self, statement: Any, values: dict[str, Any], *, order: Callable[[dict[str, Any]], Any] | None = None
     ) -> None:
-        """Run *statement* with *values* before the next execute or the end of the group.
+        """Run *statement*, a Constant or one of Core, with *values* before the next execute or the end of the group.
 
         All rows deferred for one *statement* run together; pass the same statement object each time. Statements run in
         the order in which they were first deferred. *values* may be changed until then, except for what *order* sorts
@@ -53,7 +69,10 @@ class Tx:
             deferred, self._deferred = self._deferred, {}
             self.notes.clear()  # values cached here are in the rows now
             for statement, rows in deferred.items():
-                self.connection.execute(statement, rows)
+                if isinstance(statement, Constant):
+                    statement.run_deferred(self.connection, rows)
+                else:
+                    self.connection.execute(statement, rows)
 
     def wake(self, topic: str) -> None:
         """Notify *topic* after the commit, in this and in other processes."""

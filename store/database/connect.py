@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
+from store.database.error_translation import as_sqlalchemy
 from store.database.pg_limits import ANSWER_SECONDS
 from store.database.present_file import PresentFile
 from store.engine import BEGIN_OPTION, Store
@@ -25,6 +26,7 @@ PASSWORDS: Final = ("password", "sslpassword")  # query parameters of a PostgreS
 _NOTIFY: Final = text(f"SELECT pg_notify('{NOTIFY_CHANNEL}', :topic)")
 # Errors are logged, and parameters contain mail and secrets.
 _HIDE_PARAMETERS: Final = {"hide_parameters": True}
+_CACHED_STATEMENTS: Final = 256  # of a connection: an INSERT has ten sizes, see store/database/many_rows.py
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -113,7 +115,11 @@ def _announce(tx: Tx) -> None:
 
 
 def _sqlite_engine(url: URL, busy_seconds: float) -> Engine:
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": busy_seconds}, **_HIDE_PARAMETERS)
+    engine = create_engine(
+        url,
+        connect_args={"check_same_thread": False, "timeout": busy_seconds, "cached_statements": _CACHED_STATEMENTS},
+        **_HIDE_PARAMETERS,
+    )
     # All rows of a group in one statement: the driver releases the GIL once per statement, and reacquiring it
     # from a busy loop would dominate the cost of a row.
     engine.dialect.use_insertmanyvalues_wo_returning = True
@@ -130,5 +136,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     begin = connection.get_execution_options().get(BEGIN_OPTION, "BEGIN IMMEDIATE")
-    if begin:
-        connection.exec_driver_sql(begin)
+    if not begin:
+        return
+    driven: Any = connection.connection.dbapi_connection
+    try:
+        driven.execute(begin)  # not by SQLAlchemy: it opens each transaction
+    except sqlite3.Error as error:
+        raise as_sqlalchemy(connection, error) from error

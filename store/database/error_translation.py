@@ -1,8 +1,9 @@
 """Translate database and driver errors into store errors."""
 
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from store.errors import InvalidValue, StoreError, Unavailable, Unusable, cause_of
@@ -25,6 +26,26 @@ _NO_STORE: Final = frozenset(
     }
 )
 _REFUSED_WORDS: Final = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry")
+
+
+def as_sqlalchemy(connection: Connection, error: Any) -> DBAPIError:
+    """A driver's error as SQLAlchemy raises it, without statement and values.
+
+    After an error that ends the connection *connection* is invalid, as after one of SQLAlchemy's own statements.
+    """
+    dialect = connection.dialect
+    is_cut = dialect.is_disconnect(error, connection.connection, None)
+    if is_cut:
+        connection.invalidate(error)
+    of_driver = dialect.loaded_dbapi.Error
+    raised = DBAPIError.instance(None, None, error, of_driver, True, is_cut, dialect)
+    assert isinstance(raised, DBAPIError)
+    return raised
+
+
+def unbindable(error: Exception) -> StatementError:
+    """The error of a value that a statement cannot take, as SQLAlchemy raises it."""
+    return StatementError(f"({type(error).__name__}) {error}", None, None, error)
 
 
 def lost_a_race(error: Exception) -> bool:

@@ -1,11 +1,12 @@
 """Agents: the addresses that receive mail, and their webhook signing secrets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 
+from store.database.constant import Constant
 from store.directory.reserved import looks_like_relay
 from store.errors import AddressTaken, AgentNotFound, DomainNotFound, InvalidValue
 from store.mail.deliveries import give_up_pending
@@ -29,9 +30,10 @@ _VERIFIED: Final = or_(
 _AGENT: Final = select(
     *[column for column in agents.c if column.name not in _HIDDEN], _VERIFIED.label("domain_verified")
 ).outerjoin_from(agents, domains)
-_BY_ADDRESS: Final = _AGENT.where(agents.c.address == bindparam("address"))
-_BY_OWNER: Final = _BY_ADDRESS.where(agents.c.user_id == bindparam("owner"))
-_RECIPIENT: Final = (
+_AT_ADDRESS: Final = _AGENT.where(agents.c.address == bindparam("address"))
+_BY_ADDRESS: Final = Constant(_AT_ADDRESS)
+_BY_OWNER: Final = Constant(_AT_ADDRESS.where(agents.c.user_id == bindparam("owner")))
+_RECIPIENT: Final = Constant(
     select(agents.c.address, agents.c.on_unverified, agent_secrets.c.key_id, agent_secrets.c.sealed)
     .join_from(agents, agent_secrets)
     .outerjoin(domains, domains.c.name == agents.c.domain)
@@ -39,7 +41,7 @@ _RECIPIENT: Final = (
     .where(or_(_VERIFIED, agents.c.address == POSTMASTER))
     .where(agents.c.address.in_([bindparam("first"), bindparam("second"), bindparam("third")]))
 )
-_SECRETS: Final = (
+_SECRETS: Final = Constant(
     select(agent_secrets)
     .where(agent_secrets.c.agent == bindparam("address"))
     .where(or_(agent_secrets.c.expires_at.is_(None), agent_secrets.c.expires_at > bindparam("now")))
@@ -114,7 +116,7 @@ def get_agent_by_email(tx: Tx, address: str) -> Agent:
 def list_agents_by_user(tx: Tx, user_id: str) -> list[Agent]:
     """A user's agents, ordered by address."""
     query = _AGENT.where(agents.c.user_id == user_id).order_by(agents.c.address)
-    return [_agent(row) for row in tx.execute(query)]
+    return [_agent(row) for row in tx.execute(query).mappings()]
 
 
 def page_agents_by_user(tx: Tx, user_id: str, *, limit: int, cursor: str | None) -> Page[Agent]:
@@ -126,7 +128,7 @@ def page_agents_by_user(tx: Tx, user_id: str, *, limit: int, cursor: str | None)
     if cursor is not None:
         query = query.where(agents.c.address > normalised(cursor))
     count = max(1, min(limit, MAX_PAGE))
-    rows = tx.execute(query.limit(count + 1)).all()
+    rows = tx.execute(query.limit(count + 1)).mappings().all()
     items = [_agent(row) for row in rows[:count]]
     return Page(items, items[-1].address if len(rows) > count else None)
 
@@ -192,10 +194,10 @@ def lookup_recipient(tx: Tx, candidates: Sequence[str]) -> Recipient | None:
     *candidates* are normalised addresses, ``*@domain`` for a catch-all.
     """
     names = [*candidates, None, None]
-    rows = tx.execute(_RECIPIENT, {"first": names[0], "second": names[1], "third": names[2]})
+    rows = tx.fetch(_RECIPIENT, {"first": names[0], "second": names[1], "third": names[2]})
     found = {row.address: row for row in rows}
     best = next((found[name] for name in candidates if name in found), None)
-    return Recipient(**best._mapping) if best is not None else None
+    return Recipient(**best._asdict()) if best is not None else None
 
 
 def add_secret(tx: Tx, secret: AgentSecret) -> None:
@@ -225,8 +227,8 @@ def rotate_secret(tx: Tx, user_id: str, secret: AgentSecret) -> None:
 
 def list_secrets(tx: Tx, address: str, *, now: datetime) -> list[AgentSecret]:
     """The valid secrets of an agent, the current one first."""
-    rows = tx.execute(_SECRETS, {"address": address, "now": now})
-    return [AgentSecret(**row._mapping) for row in rows]
+    rows = tx.fetch(_SECRETS, {"address": address, "now": now})
+    return [AgentSecret(**row._asdict()) for row in rows]
 
 
 def normalised(address: str) -> str:
@@ -276,15 +278,13 @@ def _update(tx: Tx, agent: Agent, *, now: datetime, **values: Any) -> Agent:
     return get_agent_by_email(tx, agent.address)
 
 
-def _one(tx: Tx, query: Any, **values: str) -> Agent:
-    row = tx.execute(query, values).first()
-    if row is None:
+def _one(tx: Tx, query: Constant, **values: str) -> Agent:
+    rows = tx.fetch(query, values)
+    if not rows:
         raise AgentNotFound
-    return _agent(row)
+    return _agent(rows[0]._asdict())
 
 
-def _agent(row: Row[Any]) -> Agent:
-    found = dict(row._mapping)
-    found["events"] = tuple(found["events"])
-    found["domain_verified"] = bool(found["domain_verified"])
-    return Agent(**found)
+def _agent(found: Mapping[str, Any]) -> Agent:
+    events, is_verified = tuple(found["events"]), bool(found["domain_verified"])
+    return Agent(**{**found, "events": events, "domain_verified": is_verified})

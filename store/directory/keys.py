@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
+from store.database.constant import Constant
 from store.directory.agents import get_agent_by_id
 from store.errors import InvalidValue, KeyNotFound
 from store.ids import new_key_id
@@ -24,9 +25,9 @@ ALL_SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 _ID: Final = re.compile(r"key_[0-9a-z]{29}", re.ASCII)
 
 _KEY_COLUMNS: Final = [column for column in api_keys.c if column.name != "key_hash"]
-_USER_COLUMNS: Final = [users.c[field.name].label(f"user_{field.name}") for field in fields(User)]
-_HOLDER: Final = (
-    select(*_USER_COLUMNS, *_KEY_COLUMNS).join_from(api_keys, users).where(api_keys.c.key_hash == bindparam("hash"))
+_HOLDER_COLUMNS: Final = [users.c[field.name].label(f"holder_{field.name}") for field in fields(User)]
+_HOLDER: Final = Constant(
+    select(*_HOLDER_COLUMNS, *_KEY_COLUMNS).join_from(api_keys, users).where(api_keys.c.key_hash == bindparam("hash"))
 )
 
 
@@ -103,12 +104,12 @@ def get_user_by_api_key(tx: Tx, key_hash: str) -> tuple[User, ApiKey] | None:
 
     One indexed read.
     """
-    row = tx.execute(_HOLDER, {"hash": key_hash}).first()
-    if row is None:
+    rows = tx.fetch(_HOLDER, {"hash": key_hash})
+    if not rows:
         return None
-    found = row._mapping
-    user = User(**{field.name: found[f"user_{field.name}"] for field in fields(User)})
-    return user, _key({column.name: found[column.name] for column in _KEY_COLUMNS})
+    found = rows[0]._asdict()
+    user = User(**{field.name: found.pop(f"holder_{field.name}") for field in fields(User)})
+    return user, _key(found)
 
 
 def touch_api_key(tx: Tx, key_id: str, *, now: datetime) -> None:

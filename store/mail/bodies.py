@@ -18,6 +18,7 @@ from typing import Any, Final
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from store.database.constant import Constant
 from store.engine import Store
 from store.errors import MessageNotFound, Unavailable
 from store.schema.inbound import bodies, body_chunks
@@ -34,16 +35,13 @@ def _touch(new: postgresql.Insert | sqlite.Insert) -> Any:
     )
 
 
-_KEEP_BODY: Final[Mapping[str, Any]] = {
-    "sqlite": _touch(sqlite.insert(bodies)),
-    "postgresql": _touch(postgresql.insert(bodies)),
-}
+_KEEP_BODY: Final = Constant({"sqlite": _touch(sqlite.insert(bodies)), "postgresql": _touch(postgresql.insert(bodies))})
 _KEEP_CHUNK: Final[Mapping[str, Any]] = {
     "sqlite": _touch(sqlite.insert(body_chunks)),
     "postgresql": _touch(postgresql.insert(body_chunks)),
 }
 _BY_CONTENT: Final = itemgetter("sha256")
-_CONTENT: Final = select(bodies.c.content).where(bodies.c.sha256 == bindparam("sha256"))
+_CONTENT: Final = Constant(select(bodies.c.content).where(bodies.c.sha256 == bindparam("sha256")))
 _PART: Final = select(body_chunks.c.content).where(
     body_chunks.c.sha256 == bindparam("sha256"), body_chunks.c.number == bindparam("number")
 )
@@ -66,7 +64,7 @@ def keep_body(tx: Tx, sha256: str, *, size: int, content: bytes | None, now: dat
         return
     tx.notes["body", sha256] = size
     values = {"sha256": sha256, "size": size, "content": content, "created_at": now}
-    tx.defer(_KEEP_BODY[tx.connection.dialect.name], values, order=_BY_CONTENT)
+    tx.defer(_KEEP_BODY, values, order=_BY_CONTENT)
 
 
 def keep_chunk(tx: Tx, sha256: str, number: int, content: bytes, *, now: datetime) -> None:
@@ -119,11 +117,11 @@ def keep_content(tx: Tx, sha256: str, raw: bytes, *, now: datetime) -> None:
 
 def read_body(tx: Tx, sha256: str) -> bytes:
     """All bytes of a content. Raises MessageNotFound."""
-    row = tx.execute(_CONTENT, {"sha256": sha256}).first()
-    if row is None:
+    rows = tx.fetch(_CONTENT, {"sha256": sha256})
+    if not rows:
         raise MessageNotFound
-    if row.content is not None:
-        return bytes(row.content)
+    if rows[0].content is not None:
+        return bytes(rows[0].content)
     return _joined(tx, sha256)
 
 

@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import Select, Text, and_, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import JSON
 
+from store.database.constant import Constant
 from store.errors import ConversationNotFound
 from store.schema.inbound import messages
 from store.transaction import Tx
@@ -51,10 +52,8 @@ def lookup_conversation_id(tx: Tx, agent: str, parent_ids: Sequence[str]) -> str
     if not forms:
         return None
     # A parent in the same commit group is too new to have been answered.
-    found = tx.execute_before_deferred(
-        _NEAREST[tx.connection.dialect.name], {"agent": agent, "ids": orjson.dumps(forms).decode()}
-    )
-    conversation: str | None = found.scalar()
+    found = tx.fetch_before_deferred(_NEAREST, {"agent": agent, "ids": orjson.dumps(forms).decode()})
+    conversation: str | None = found[0].conversation_id if found else None
     return conversation
 
 
@@ -111,4 +110,4 @@ def _on_postgresql() -> Select[Any]:
     return _nearest(named, named.c.key, named.c.value)
 
 
-_NEAREST: Final = {"sqlite": _on_sqlite(), "postgresql": _on_postgresql()}
+_NEAREST: Final = Constant({"sqlite": _on_sqlite(), "postgresql": _on_postgresql()})

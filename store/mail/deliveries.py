@@ -4,6 +4,7 @@ See docs/decisions/0002-outbox-row-is-the-queue.md. A claim moves ``due_at`` to 
 a process that dies becomes due again. Only recorded attempts count towards giving up.
 """
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from heapq import merge
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, case, func, insert, select, update
 
+from store.database.constant import Constant, Values, any_of
 from store.errors import DeliveryNotFound, NotReplayable
 from store.ids import new_delivery_id, new_event_id
 from store.records.mail import Attempt, Claim, Delivery, DeliveryStatus, Page
@@ -23,7 +25,8 @@ MAX_PAGE: Final = 200
 MAX_ERROR: Final = 200
 MAX_REPLAYS: Final = 200  # per transaction
 
-_COLUMNS: Final = [deliveries.c[field.name] for field in fields(Delivery)]
+_NAMES: Final = tuple(field.name for field in fields(Delivery))
+_COLUMNS: Final = [deliveries.c[name] for name in _NAMES]
 _WEBHOOK_IS_ON: Final = (
     select(agents.c.address)
     .where(
@@ -44,15 +47,15 @@ _DUE: Final = (
     .with_for_update(skip_locked=True)
     .cte("due")
 )
-_CLAIM: Final = (
+_CLAIM: Final = Constant(
     update(deliveries)
     .where(deliveries.c.id.in_(select(_DUE.c.id)))
     .values(due_at=bindparam("until"), claims=deliveries.c.claims + 1)
     .returning(*_COLUMNS, deliveries.c.claims)
 )
 _STATUS: Final[dict[str, Any]] = {"pending": PENDING, "dead": DEAD, "delivered": deliveries.c.status == "delivered"}
-_INSERT: Final = insert(deliveries)
-_INSERT_ATTEMPT: Final = insert(delivery_attempts)
+_INSERT: Final = Constant(insert(deliveries))
+_INSERT_ATTEMPT: Final = Constant(insert(delivery_attempts))
 
 _PENDING: Final = update(deliveries).where(deliveries.c.id == bindparam("delivery"), PENDING)
 _PENDING_CLAIM: Final = _PENDING.where(deliveries.c.claims == bindparam("claim"))
@@ -61,11 +64,31 @@ _COUNTED: Final = {
     "last_status": bindparam("answer"),
     "last_error": bindparam("error"),
 }
-_DELIVERED: Final = _PENDING.values(status="delivered", settled_at=bindparam("settled"), **_COUNTED)
-_RETRY: Final = _PENDING_CLAIM.values(due_at=bindparam("due"), **_COUNTED)
-_DEAD: Final = _PENDING_CLAIM.values(status="dead", settled_at=bindparam("settled"), **_COUNTED)
+_SETTLED: Final = {"status": "delivered", "settled_at": bindparam("settled"), **_COUNTED}
+
+
+def _by_outcome(rows: Sequence[Values]) -> list[Values]:
+    """One run for all deliveries that arrived with the same answer."""
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for row in rows:
+        alike.setdefault((row["answer"], row["error"], row["settled"]), []).append(row["delivery"])
+    return [
+        {"delivered": sorted(ids), "answer": answer, "error": error, "settled": settled}
+        for (answer, error, settled), ids in alike.items()
+    ]
+
+
+_DELIVERED: Final = Constant(
+    {
+        name: update(deliveries).where(named, PENDING).values(_SETTLED)
+        for name, named in any_of(deliveries.c.id, "delivered").items()
+    },
+    gather=_by_outcome,
+)
+_RETRY: Final = Constant(_PENDING_CLAIM.values(due_at=bindparam("due"), **_COUNTED))
+_DEAD: Final = Constant(_PENDING_CLAIM.values(status="dead", settled_at=bindparam("settled"), **_COUNTED))
 _UNCOUNTED: Final = case((deliveries.c.claims > 0, deliveries.c.claims - 1), else_=0)  # a first claim has number 0
-_RELEASED: Final = _PENDING_CLAIM.values(due_at=bindparam("due"), claims=_UNCOUNTED)
+_RELEASED: Final = Constant(_PENDING_CLAIM.values(due_at=bindparam("due"), claims=_UNCOUNTED))
 _FIRST_CLAIMED: Final = update(deliveries).where(
     PENDING, deliveries.c.claims == 0, deliveries.c.attempts == 0, deliveries.c.due_at > bindparam("now")
 )
@@ -131,8 +154,8 @@ def claim_due(tx: Tx, agent: str, *, limit: int, lease: timedelta, now: datetime
     Empty while the agent's webhook is disabled or the agent polls.
     """
     until = now + lease
-    found = tx.execute(_CLAIM, {"agent_address": agent, "now": now, "most": limit, "until": until})
-    rows = sorted(found.all(), key=lambda row: row.id)
+    found = tx.fetch(_CLAIM, {"agent_address": agent, "now": now, "most": limit, "until": until})
+    rows = sorted(found, key=lambda row: row.id)
     return [Claim(delivery=delivery_of(row), number=row.claims, until=until) for row in rows]
 
 
@@ -285,8 +308,7 @@ def give_up_pending(tx: Tx, agent: str, *, reason: str, now: datetime) -> list[s
 
 def delivery_of(row: Row[Any]) -> Delivery:
     """The record of a row that has at least the columns of a delivery."""
-    found = row._mapping
-    return Delivery(**{column.name: found[column.name] for column in _COLUMNS})
+    return Delivery(**{name: getattr(row, name) for name in _NAMES})
 
 
 def _attempt_values(claim: Claim, attempt: Attempt) -> dict[str, Any]:

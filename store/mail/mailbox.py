@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, func, select, update
 
+from store.database.constant import Constant
 from store.errors import AgentNotFound
 from store.schema.inbound import agent_secrets, agents
 from store.transaction import Tx
@@ -18,7 +19,7 @@ _KEY: Final = (
     .scalar_subquery()
     .label("key_id")
 )
-_MAILBOX: Final = (
+_MAILBOX: Final = Constant(
     select(
         agents.c.last_seq,
         agents.c.last_awaited,
@@ -32,7 +33,7 @@ _MAILBOX: Final = (
     .where(agents.c.address == bindparam("address"))
     .with_for_update(key_share=True)
 )
-_COUNT_UP: Final = (
+_COUNT_UP: Final = Constant(
     update(agents)
     .where(agents.c.address == bindparam("mailbox"))
     .values(last_seq=bindparam("seq"), last_awaited=bindparam("awaited"))
@@ -77,9 +78,10 @@ def next_place(tx: Tx, address: str) -> MailboxPlace:
     """Take the next sequence number of the agent's mailbox. Raises AgentNotFound."""
     mailbox: MailboxPlace | None = tx.notes.get(("mailbox", address))
     if mailbox is None:
-        row = tx.execute_before_deferred(_MAILBOX, {"address": address}).first()
-        if row is None:
+        rows = tx.fetch_before_deferred(_MAILBOX, {"address": address})
+        if not rows:
             raise AgentNotFound
+        row = rows[0]
         counted = {"mailbox": address, "seq": row.last_seq, "awaited": row.last_awaited}
         mailbox = MailboxPlace(row.user_id, row.mode, row.events, _webhook(row), counted)
         tx.notes["mailbox", address] = mailbox

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import CompoundSelect, Row, Select, and_, case, insert, select, union_all, update
 
 from store.cursors import parse_cursor
+from store.database.constant import Constant
 from store.errors import MessageNotFound
 from store.expiry import KEPT_FOR, unexpired
 from store.mail.awaited import join_conversation
@@ -32,7 +33,7 @@ ReadStatus = Literal["unread", "read", "all"]
 _RECEIPT: Final = tuple(field.name for field in fields(Receipt))
 _NAMES: Final = tuple(field.name for field in fields(Message))
 _COLUMNS: Final = [messages.c[name] for name in _NAMES]
-_INSERT: Final = insert(messages)
+_INSERT: Final = Constant(insert(messages))
 _EVENT: Final = "email.received"
 
 
@@ -229,5 +230,4 @@ def mark_read(tx: Tx, message_id: str) -> None:
 
 def message_of(row: Row[Any]) -> Message:
     """The record of a row that has at least a message's columns."""
-    found = row._mapping
-    return Message(**{column.name: found[column.name] for column in _COLUMNS})
+    return Message(**{name: getattr(row, name) for name in _NAMES})

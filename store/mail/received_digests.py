@@ -11,11 +11,12 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete, insert, select
 
+from store.database.constant import Constant
 from store.schema.digests import received_digests
 from store.transaction import Tx
 
 _MOST_AT_ONCE: Final = 500  # digests in one statement
-_INSERT: Final = insert(received_digests)
+_INSERT: Final = Constant(insert(received_digests))
 _FIND: Final = select(received_digests.c.digest, received_digests.c.message_id, received_digests.c.received_at).where(
     received_digests.c.digest.in_(bindparam("digests", expanding=True))
 )

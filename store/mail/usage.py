@@ -4,7 +4,6 @@ Both are written in the transaction that stores the message, so they never count
 neither is deleted with the message. Days are UTC.
 """
 
-from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from operator import itemgetter
@@ -14,6 +13,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.cursors import parse_cursor
+from store.database.constant import Constant
 from store.errors import InvalidValue
 from store.records.mail import Page
 from store.records.people import DayUsage, UsageAmount, UsageEvent, UsageKind
@@ -25,7 +25,7 @@ MAX_PAGE: Final = 200
 KINDS: Final = get_args(UsageKind)
 
 _COLUMNS: Final = [usage_events.c[field.name] for field in fields(UsageEvent)]
-_EVENT: Final = insert(usage_events)
+_EVENT: Final = Constant(insert(usage_events))
 _KEY_OF: Final = itemgetter("user_id", "day", "kind")
 
 
@@ -34,10 +34,9 @@ def _add_up(new: postgresql.Insert | sqlite.Insert) -> Any:
     return new.on_conflict_do_update(index_elements=list(usage_days.primary_key), set_=sums)
 
 
-_ADD_UP: Final[Mapping[str, Any]] = {
-    "sqlite": _add_up(sqlite.insert(usage_days)),
-    "postgresql": _add_up(postgresql.insert(usage_days)),
-}
+_ADD_UP: Final = Constant(
+    {"sqlite": _add_up(sqlite.insert(usage_days)), "postgresql": _add_up(postgresql.insert(usage_days))}
+)
 
 
 def record_usage(
@@ -93,5 +92,5 @@ def _sums(tx: Tx, user_id: str, day: date, kind: UsageKind) -> dict[str, Any]:
     sums: dict[str, Any] | None = tx.notes.get(key)
     if sums is None:
         sums = tx.notes[key] = {"user_id": user_id, "day": day, "kind": kind, "count": 0, "bytes": 0}
-        tx.defer(_ADD_UP[tx.connection.dialect.name], sums, order=_KEY_OF)
+        tx.defer(_ADD_UP, sums, order=_KEY_OF)
     return sums

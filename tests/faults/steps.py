@@ -29,7 +29,6 @@ INNER_STEPS: Final = tuple(f"{moment} {work}" for work in WORK for moment in MOM
 def install(armed: Path) -> None:
     """Watch all engines of this process for the step that the file *armed* names."""
     from sqlalchemy import Engine, event
-    from sqlalchemy.pool import Pool
 
     def after_cursor_execute(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         work = _work(statement)
@@ -38,33 +37,36 @@ def install(armed: Path) -> None:
             _die_at(armed, f"in the transaction of {work}")
 
     def commit(connection: Any) -> None:
-        connection.info["done"] = connection.info.pop("work", set())
-        for work in connection.info["done"]:
+        for work in connection.info.pop("work", ()):
             _die_at(armed, f"before the commit of {work}")
+            if _is_armed(armed, f"after the commit of {work}"):
+                connection.connection.dbapi_connection.commit()
+                _die_at(armed, f"after the commit of {work}")
 
     def rollback(connection: Any) -> None:
         connection.info.pop("work", None)
-        connection.info.pop("done", None)
-
-    def checkin(_driven: Any, record: Any) -> None:
-        for work in record.info.pop("done", ()):
-            _die_at(armed, f"after the commit of {work}")
 
     event.listen(Engine, "after_cursor_execute", after_cursor_execute)
     event.listen(Engine, "commit", commit)
     event.listen(Engine, "rollback", rollback)
-    event.listen(Pool, "checkin", checkin)
 
 
 def _work(statement: str) -> str | None:
     return next((work for work, form in WORK.items() if form.search(statement)), None)
 
 
-def _die_at(armed: Path, step: str) -> None:
+def _is_armed(armed: Path, step: str) -> bool:
     try:
-        if armed.read_text() != step:
-            return
+        return armed.read_text() == step
+    except FileNotFoundError:
+        return False
+
+
+def _die_at(armed: Path, step: str) -> None:
+    if not _is_armed(armed, step):
+        return
+    try:
         armed.unlink()
-    except FileNotFoundError:  # not armed, or another daemon was there first
+    except FileNotFoundError:  # another daemon was there first
         return
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,9 +1,13 @@
 """A table that is nobody's, so that a test of the engine sees rows and nothing else."""
 
-from sqlalchemy import column, insert, select, table, text
+from sqlalchemy import bindparam, column, insert, select, table, text
+
+from store.database.constant import Constant
 
 NOTES = table("notes", column("n"), column("parent"))
 ADD = insert(NOTES)
+ADD_BY_DRIVER = Constant(ADD.values(n=bindparam("number"), parent=bindparam("of")))
+DEFERRED_BY_DRIVER = Constant(ADD)
 
 
 def make_notes(tx):
@@ -20,7 +24,7 @@ def note(n, *, parent=None, then=None):
     """A unit that adds one row and answers its number, or raises *then*."""
 
     def unit(tx):
-        tx.execute(ADD, {"n": n, "parent": parent})
+        tx.change(ADD_BY_DRIVER, {"number": n, "of": parent})
         if then is not None:
             raise then
         return n

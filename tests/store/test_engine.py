@@ -12,7 +12,7 @@ from store.errors import InvalidValue, Unavailable, UserNotFound
 from store.schema.inbound import users
 from store.waiting_units import MAX_GROUP
 from tests.store.gate import Commits, Gate, in_one_group, lined_up
-from tests.store.notes import ADD, NOTES, note, noted
+from tests.store.notes import ADD, DEFERRED_BY_DRIVER, NOTES, note, noted
 
 
 class Mishap(Exception):
@@ -90,9 +90,10 @@ async def test_a_row_that_the_database_refuses_hurts_only_its_unit(notes):
     assert [1, 2] == await notes.read(noted)
 
 
-async def test_a_deferred_row_that_the_database_refuses_fails_only_its_unit(notes):
+@pytest.mark.parametrize("add", [ADD, DEFERRED_BY_DRIVER], ids=["core", "driver"])
+async def test_a_deferred_row_that_the_database_refuses_fails_only_its_unit(notes, add):
     def put_off(n):
-        return lambda tx: tx.defer(ADD, {"n": n, "parent": None})
+        return lambda tx: tx.defer(add, {"n": n, "parent": None})
 
     answers = await in_one_group(notes.write, put_off(1), put_off(1), put_off(2))
 
