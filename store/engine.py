@@ -206,9 +206,11 @@ class Store:
             self._post_results(group)
 
     def _run_reader(self) -> None:
+        kept = KeptConnection(self.engine, **self._for_reading)
         while (group := next_group(self._reading)) is not None:
-            self._read_group(group)
+            self._read_group(group, kept)
             self._post_results(group)
+        kept.close()
 
     def _commit_group(self, group: Sequence[WaitingUnit]) -> None:
         try:
@@ -314,13 +316,14 @@ class Store:
                 return topics
         return set()
 
-    def _read_group(self, group: Sequence[WaitingUnit]) -> None:
+    def _read_group(self, group: Sequence[WaitingUnit], kept: KeptConnection) -> None:
         try:
             self._require_present()
-            with self.engine.connect() as connection:
-                tx = Tx(connection.execution_options(**self._for_reading))
+            with kept.use() as connection:
+                tx = Tx(connection)
                 for ticket in group:
                     run_read(tx, ticket, of=len(group))
+                connection.rollback()
         except Exception as error:  # noqa: BLE001 (no connection: the error goes to every waiting unit)
             for ticket in group:
                 ticket.error = ticket.error or translated(error)

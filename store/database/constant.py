@@ -93,7 +93,7 @@ class _Plan:
         self._given = {
             name: bind.effective_value
             for name, bind in zip(self._names, binds, strict=True)
-            if not bind.required and bind.effective_value is not None
+            if not bind.required
         }
         self._inward = converters([bind.type for bind in binds], positional, inward=True)
         columns = list(core.exported_columns)

@@ -7,14 +7,26 @@ later commit has a higher number, so a reader never skips a row.
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-from sqlalchemy import CompoundSelect, Row, Select, and_, case, insert, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    insert,
+    select,
+    union_all,
+    update,
+)
 
 from store.cursors import parse_cursor
 from store.database.constant import Constant
 from store.errors import MessageNotFound
-from store.expiry import KEPT_FOR, unexpired
+from store.expiry import KEPT_FOR, unexpired, unexpired_named, unexpired_values
 from store.mail.awaited import join_conversation
 from store.mail.bodies import read_body
 from store.mail.conversations import provider_id
@@ -34,6 +46,18 @@ _RECEIPT: Final = tuple(field.name for field in fields(Receipt))
 _NAMES: Final = tuple(field.name for field in fields(Message))
 _COLUMNS: Final = [messages.c[name] for name in _NAMES]
 _INSERT: Final = Constant(insert(messages))
+_UNEXPIRED: Final = and_(
+    messages.c.id == bindparam("message"),
+    messages.c.agent == bindparam("agent"),
+    messages.c.expires_at > bindparam("now"),
+)
+_INBOUND: Final = Constant(select(*_COLUMNS).where(_UNEXPIRED, INBOUND))
+_BYTES: Final = Constant(select(messages.c.raw_size, messages.c.raw_sha256).where(_UNEXPIRED))
+_MARK_READ: Final = Constant(
+    update(messages)
+    .where(messages.c.id == bindparam("message"))
+    .values(status="read", queued=case((messages.c.leases > 0, messages.c.queued), else_=False))
+)
 _EVENT: Final = "email.received"
 
 
@@ -94,11 +118,10 @@ def as_message(new: NewMessage, *, seq: int, conversation_id: str) -> Message:
 
 def get_inbound_message(tx: Tx, agent: str, message_id: str, *, now: datetime) -> Message:
     """An inbound message of this agent that has not expired. Raises MessageNotFound."""
-    mine = and_(messages.c.id == message_id, messages.c.agent == agent, messages.c.direction == "inbound")
-    row = tx.execute(select(*_COLUMNS).where(mine, messages.c.expires_at > now)).first()
-    if row is None:
+    rows = tx.fetch(_INBOUND, {"message": message_id, "agent": agent, "now": now})
+    if not rows:
         raise MessageNotFound
-    return message_of(row)
+    return message_of(rows[0])
 
 
 def find_bytes(tx: Tx, agent: str, message_id: str, *, now: datetime) -> tuple[int, str | None]:
@@ -108,11 +131,10 @@ def find_bytes(tx: Tx, agent: str, message_id: str, *, now: datetime) -> tuple[i
 
     Raises MessageNotFound.
     """
-    mine = and_(messages.c.id == message_id, messages.c.agent == agent, messages.c.expires_at > now)
-    row = tx.execute(select(messages.c.raw_size, messages.c.raw_sha256).where(mine)).first()
-    if row is None:
+    rows = tx.fetch(_BYTES, {"message": message_id, "agent": agent, "now": now})
+    if not rows:
         raise MessageNotFound
-    return row.raw_size, row.raw_sha256
+    return rows[0].raw_size, rows[0].raw_sha256
 
 
 def get_message_with_content(
@@ -158,7 +180,8 @@ def get_messages_by_agent(
     Raises InvalidValue for a malformed cursor.
     """
     count = max(1, min(limit, MAX_PAGE))
-    rows = tx.execute(inbound_behind(tx, agent, parse_cursor(cursor), status=status, limit=count + 1, now=now)).all()
+    asked = unexpired_values(agent, behind=parse_cursor(cursor), now=now)
+    rows = tx.fetch(_LISTED[status], asked | {"most": count + 1})
     items = [message_of(row) for row in rows[:count]]
     return Page(items, str(items[-1].seq) if len(rows) > count else None)
 
@@ -178,19 +201,33 @@ def inbound_behind(
     One part per kind (read, unread), merged by the database: each part uses its own index, and its cost does
     not depend on the number of rows of the other kind.
     """
-    kinds = {"unread": [UNREAD], "read": [READ], "all": [UNREAD, READ]}[status]
     behind = unexpired(agent, behind=seq, now=now)
     if conversation_id is not None:
         behind = and_(behind, messages.c.conversation_id == conversation_id)
+    return _merged(behind, status, limit, tx.connection.dialect.name)
+
+
+def _merged(
+    behind: ColumnElement[bool], status: ReadStatus, limit: Any, dialect_name: str
+) -> Select[Any] | CompoundSelect[Any]:
+    kinds = {"unread": [UNREAD], "read": [READ], "all": [UNREAD, READ]}[status]
     parts = [select(*_COLUMNS).where(behind, kind) for kind in kinds]
     ordered = [part.order_by(messages.c.seq).limit(limit) for part in parts]
     if len(parts) == 1:
         return ordered[0]
     # SQLite merges the parts as written. PostgreSQL would read both parts whole and sort them, unless each part
     # has its own ORDER BY and LIMIT.
-    if tx.connection.dialect.name == "postgresql":
+    if dialect_name == "postgresql":
         parts = [select(part.subquery()) for part in ordered]
     return union_all(*parts).order_by("seq").limit(limit)
+
+
+def _listed(status: ReadStatus) -> Constant:
+    names = ("sqlite", "postgresql")
+    return Constant({name: _merged(unexpired_named(), status, bindparam("most"), name) for name in names})
+
+
+_LISTED: Final = {status: _listed(status) for status in get_args(ReadStatus)}
 
 
 def list_newest(tx: Tx, agent: str | None, *, limit: int) -> list[Message]:
@@ -224,8 +261,7 @@ def mark_read(tx: Tx, message_id: str) -> None:
 
     A message that was leased before stays in the queue until it is acked.
     """
-    still_queued = case((messages.c.leases > 0, messages.c.queued), else_=False)
-    tx.execute(update(messages).where(messages.c.id == message_id).values(status="read", queued=still_queued))
+    tx.change(_MARK_READ, {"message": message_id})
 
 
 def message_of(row: Row[Any]) -> Message:

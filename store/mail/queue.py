@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, update
+from sqlalchemy import and_, bindparam, false, func, or_, select, update
 
+from store.database.constant import Constant, any_of
 from store.errors import LeaseLost
-from store.expiry import unexpired
+from store.expiry import unexpired, unexpired_named, unexpired_values
 from store.mail.messages import message_of
 from store.records.mail import Lease, Message
 from store.schema.inbound import QUEUED, messages
@@ -24,6 +25,31 @@ from store.wake import INBOX
 MAX_LEASE_BYTES: Final = 4_194_304  # of one lease: its answer is about half as large again
 _SCAN_LIMIT: Final = 200
 _RETURNED: Final = [messages.c[field.name] for field in fields(Message)]
+_FREE: Final = Constant(
+    select(messages.c.id, messages.c.raw_size)
+    .where(unexpired_named(), QUEUED, messages.c.visible_at <= bindparam("now"))
+    .order_by(messages.c.seq)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_TAKE: Final = Constant(
+    {
+        name: update(messages)
+        .where(named)
+        .values(leases=messages.c.leases + 1, lease_token=bindparam("token"), visible_at=bindparam("until"))
+        .returning(*_RETURNED, messages.c.leases)
+        for name, named in any_of(messages.c.id, "taken").items()
+    }
+)
+_LEASED: Final = update(messages).where(
+    messages.c.id == bindparam("message"),
+    messages.c.agent == bindparam("of_agent"),
+    messages.c.lease_token == bindparam("token"),
+)
+_HELD: Final = and_(QUEUED, messages.c.visible_at > bindparam("now"))
+_ACK: Final = Constant(_LEASED.where(or_(_HELD, messages.c.queued.is_(false()))).values(queued=False, status="read"))
+_NACK: Final = Constant(_LEASED.where(_HELD).values(lease_token=None, visible_at=bindparam("until")))
+_EXTEND: Final = Constant(_LEASED.where(_HELD).values(visible_at=bindparam("until")))
 
 
 def lease_messages(
@@ -34,23 +60,10 @@ def lease_messages(
     Messages locked by a concurrent call are skipped.
     """
     until, token = now + lease, secrets.token_hex(8)
-    free = (
-        select(messages.c.id, messages.c.raw_size)
-        .where(unexpired(agent, now=now), QUEUED, messages.c.visible_at <= now)
-        .order_by(messages.c.seq)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = _first_few(tx.execute(free).all(), max_bytes)
+    ids = _first_few(tx.fetch(_FREE, unexpired_values(agent, now=now) | {"most": limit}), max_bytes)
     if not ids:
         return []
-    taken = (
-        update(messages)
-        .where(messages.c.id.in_(ids))
-        .values(leases=messages.c.leases + 1, lease_token=token, visible_at=until)
-        .returning(*_RETURNED, messages.c.leases)
-    )
-    rows = sorted(tx.execute(taken).all(), key=lambda row: row.seq)
+    rows = sorted(tx.fetch(_TAKE, {"taken": ids, "token": token, "until": until}), key=lambda row: row.seq)
     return [
         Lease(receipt=f"{row.id}.{token}", attempt=row.leases, expires_at=until, message=message_of(row))
         for row in rows
@@ -72,38 +85,27 @@ def ack(tx: Tx, agent: str, receipt: str, *, now: datetime) -> None:
 
     Raises LeaseLost: the lease has ended.
     """
-    _settle(tx, agent, receipt, or_(_held(now), messages.c.queued.is_(false())), queued=False, status="read")
+    _settle(tx, _ACK, agent, receipt, now=now)
 
 
 def nack(tx: Tx, agent: str, receipt: str, *, delay: timedelta, now: datetime) -> None:
     """Return a message to the queue, visible after *delay*. Raises LeaseLost."""
-    _settle(tx, agent, receipt, _held(now), lease_token=None, visible_at=now + delay)
+    _settle(tx, _NACK, agent, receipt, now=now, until=now + delay)
     tx.wake(INBOX + agent)
 
 
 def extend(tx: Tx, agent: str, receipt: str, *, lease: timedelta, now: datetime) -> None:
     """Extend the lease to *lease* from now. Raises LeaseLost."""
-    _settle(tx, agent, receipt, _held(now), visible_at=now + lease)
+    _settle(tx, _EXTEND, agent, receipt, now=now, until=now + lease)
 
 
-def _first_few(free: Sequence[Row[tuple[str, int]]], max_bytes: int) -> list[str]:
+def _first_few(free: Sequence[Any], max_bytes: int) -> list[str]:
     """The ids of the first of *free* that have *max_bytes* together, and at least one."""
     totals = accumulate(row.raw_size for row in free)
     return [row.id for row, total in zip(free, totals, strict=True) if total <= max_bytes or row is free[0]]
 
 
-def _held(now: datetime) -> ColumnElement[bool]:
-    return and_(QUEUED, messages.c.visible_at > now)
-
-
-def _settle(
-    tx: Tx,
-    agent: str,
-    receipt: str,
-    condition: ColumnElement[bool],
-    **values: Any,
-) -> None:
+def _settle(tx: Tx, statement: Constant, agent: str, receipt: str, **times: datetime) -> None:
     message_id, _, token = receipt.partition(".")
-    mine = and_(messages.c.id == message_id, messages.c.agent == agent, messages.c.lease_token == token)
-    if tx.execute(update(messages).where(mine, condition).values(**values)).rowcount == 0:
+    if tx.change(statement, {"message": message_id, "of_agent": agent, "token": token, **times}) == 0:
         raise LeaseLost
