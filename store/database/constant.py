@@ -91,9 +91,7 @@ class _Plan:
         self.text = str(compiled)
         self._names = tuple(compiled.positiontup)
         self._given = {
-            name: bind.effective_value
-            for name, bind in zip(self._names, binds, strict=True)
-            if not bind.required
+            name: bind.effective_value for name, bind in zip(self._names, binds, strict=True) if not bind.required
         }
         self._inward = converters([bind.type for bind in binds], positional, inward=True)
         columns = list(core.exported_columns)
