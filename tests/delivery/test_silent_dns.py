@@ -59,17 +59,17 @@ async def test_dead_names_do_not_delay_an_endpoint_with_a_healthy_name(named, si
 
 
 class Refusing:
-    """A store that refuses the first write of an outcome."""
+    """A store that refuses the first write of an outcome: that of several together, and that of one with its details."""
 
     def __init__(self, store, error):
         self._store = store
-        self._errors = [error]
+        self._errors = [error, error]
 
     def __getattr__(self, name):
         return getattr(self._store, name)
 
     async def write(self, unit):
-        if self._errors and unit.__qualname__.startswith("record."):
+        if self._errors and unit.__qualname__.startswith(("Settler._write.", "record.")):
             raise self._errors.pop()
         return await self._store.write(unit)
 
