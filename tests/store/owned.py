@@ -69,7 +69,7 @@ def _receive(tx, places, user, poll, hook):
     first = places.message(tx, poll, SHARED, email_message_id=f"1@{poll}")
     keep_digest(tx, hashed("digest", user.email), first.id, now=places.clock.now())
     places.message(tx, poll, own, parent_ids=(first.email_message_id,))
-    places.message(tx, hook, SHARED, parent_ids=("not-arrived@sender.example",))
+    places.message(tx, hook, SHARED, parent_ids=("not-arrived@sender.example",), report_of=first.id)
     keep_long(tx, hook, own, now=places.clock.now())
     lease_messages(tx, poll, limit=1, lease=MINUTE, now=places.clock.now())
 

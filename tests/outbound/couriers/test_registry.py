@@ -162,3 +162,26 @@ def test_the_registry_and_the_daemon_import_no_courier_that_was_not_chosen():
         "import sys, relay.outbound.couriers.registry; assert not {'boto3', 'smtplib', 'aiohttp'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", light], check=True)
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_tagged"),
+    [
+        ({"MAILSEAL_OUTBOUND": "smtp", "MAILSEAL_SMTP_OUT_HOST": "smtp.example"}, True),
+        (
+            {
+                "MAILSEAL_OUTBOUND": "smtp",
+                "MAILSEAL_SMTP_OUT_HOST": "smtp.example",
+                "MAILSEAL_SMTP_OUT_RETURN_TAG": "false",
+            },
+            False,
+        ),
+        ({"MAILSEAL_OUTBOUND": "none", "MAILSEAL_SMTP_OUT_RETURN_TAG": "true"}, False),
+    ],
+)
+def test_the_reverse_path_is_tagged_where_the_setting_and_the_courier_allow_it(
+    started, clock, master, variables, is_tagged
+):
+    context = make_send_context(load(variables), store=started, clock=clock, master=master)
+
+    assert is_tagged == context.tags_return_path

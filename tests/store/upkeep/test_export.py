@@ -113,6 +113,7 @@ def test_everything_that_is_known_of_a_received_mail_is_told(ana, export):
 
     assert {*Message.__slots__, *Message.__mro__[1].__slots__, "provider_message_id", "expires_at"} == first.keys()
     assert ({"verified": True}, {"Mailseal-Version": "1"}) == (first["authentication"], first["auth_headers"])
+    assert 1 == len([each for each in of_kind("message", export(ana)) if each.get("report_of")])
 
 
 def test_a_written_mail_is_told_with_people_texts_and_the_names_of_files(ana, export):
