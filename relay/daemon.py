@@ -36,6 +36,7 @@ from relay.mail.envelope import Envelope
 from relay.master_files import read_master
 from relay.metrics import Metrics, program_version
 from relay.outbound.couriers.registry import make_event_sources
+from relay.peers_of_worker import Peers
 from relay.reload import merge_settings
 from relay.scheduling import make_scheduler
 from relay.settings import Settings
@@ -44,7 +45,7 @@ from relay.smtp.server import SmtpServer
 from relay.spool import Spool
 from relay.store_health import StoreHealth
 from relay.systemd import Sockets
-from relay.web.access.context import WebContext
+from relay.web.access.context import WebContext, no_peers
 from relay.web.app import make_app
 from relay.web.http.server import WebServer
 from relay.wiring import (
@@ -126,7 +127,7 @@ class Daemon:
         self._clock = clock or SystemClock()
         self._metrics = Metrics()
         self._sockets = sockets or {}
-        self._is_worker = part is not None
+        self._part = part
         self._counts = part.counts if part else OwnCounts()
         self._revision: str | None = None
         self._allow = list(settings.webhook_allow_cidrs)  # shared by those who use it, and changed by reload()
@@ -200,7 +201,7 @@ class Daemon:
             self._stack = stack.pop_all()
         self._open = True
         addresses = Addresses(smtp=self._smtp.addresses, http=self._web.addresses)
-        if not self._is_worker:
+        if self._part is None:
             self._tell_start(addresses)
         return addresses
 
@@ -219,10 +220,10 @@ class Daemon:
     async def stop(self) -> None:
         """Accept no new mail, let running work end within its grace, close all parts."""
         self._open = False
-        if not self._is_worker:
+        if self._part is None:
             log.info("daemon_stopping")
         await self._stack.aclose()
-        if not self._is_worker:
+        if self._part is None:
             log.info("daemon_stopped")
 
     def reload(self, new: Settings) -> None:
@@ -251,6 +252,10 @@ class Daemon:
     async def _open_store(self, stack: contextlib.AsyncExitStack) -> None:
         self.store.start()
         stack.push_async_callback(self.store.stop)
+        if self._part is not None:
+            peers = Peers(self._part.bus, self.store, self._metrics, clock=self._clock)
+            peers.start()
+            stack.push_async_callback(peers.stop)
         commit_listener = listener_for(self.store)
         commit_listener.start()
         stack.push_async_callback(commit_listener.stop)
@@ -313,6 +318,7 @@ class Daemon:
             health=self._health,
             certificate_end=self._certificate_end,
             resolver=FreshResolver(self._resolver),
+            is_first=self._part is None or self._part.number == 0,
         )
 
     def _certificate_end(self) -> datetime | None:
@@ -350,6 +356,7 @@ class Daemon:
             event_sources=make_event_sources(self._settings, self._send_context),
             limits=make_api_limits(self._settings),
             counts=self._counts,
+            peer_metrics=self._part.bus.snapshots if self._part else no_peers,
         )
 
     async def _try_webhook(self, agent: Agent) -> Trial:

@@ -12,6 +12,7 @@ from relay.smtp.server import SmtpServer
 
 def watch_parts(metrics: Metrics, *, smtp: SmtpServer, resolver: CachingResolver, loop_watch: LoopWatch) -> None:
     """Read the gauges of the SMTP server, its certificates, the DNS cache, the loop and the log at each scrape."""
+    metrics.watch("workers", lambda: 1)
     metrics.watch("smtp_sessions", lambda: smtp.connections)
     metrics.watch("certificate_expiry_timestamp_seconds", lambda: _certificate_end(smtp))
     metrics.watch("dns_cache_bytes", lambda: resolver.bytes)

@@ -22,6 +22,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from relay.metrics_together import Snapshot, Together, snapshot_of
+
 MailOutcome = Literal["accepted", "refused", "deferred", "failed"]
 AttemptOutcome = Literal["delivered", "later", "dead", "gone"]
 SendOutcome = Literal["sent", "busy", "refused", "unconfirmed"]
@@ -41,6 +43,7 @@ RemovedKind = Literal[
     "awaited_ids",
 ]
 GaugeName = Literal[
+    "workers",
     "smtp_sessions",
     "deliveries_due",
     "delivery_oldest_due_seconds",
@@ -61,6 +64,7 @@ Value = float | Mapping[str, float] | None
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 _GAUGES: Final[Mapping[GaugeName, str]] = {
+    "workers": "Processes of this daemon that answered.",
     "smtp_sessions": "Connected SMTP clients.",
     "deliveries_due": "Pending deliveries that are due, at most 10000.",
     "delivery_oldest_due_seconds": "How long the oldest due delivery has been due; 0 without one.",
@@ -207,9 +211,13 @@ class Metrics:
         """Record the time of one DNS question."""
         self._dns.observe(seconds)
 
-    def render(self) -> bytes:
-        """The metrics in the text format that Prometheus scrapes."""
-        return generate_latest(self.registry)
+    def render(self, others: Iterable[Snapshot] = ()) -> bytes:
+        """The metrics in the text format that Prometheus scrapes, together with those of *others*."""
+        return generate_latest(Together(self.registry, others)) if others else generate_latest(self.registry)
+
+    def snapshot(self) -> Snapshot:
+        """The metrics as values of JSON, for another process of the same daemon."""
+        return snapshot_of(self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"mailseal_{name}", text, labels, registry=self.registry)

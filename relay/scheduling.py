@@ -28,10 +28,16 @@ def make_scheduler(
     health: StoreHealth,
     certificate_end: Callable[[], datetime | None],
     resolver: Resolver,
+    is_first: bool = True,
 ) -> Scheduler:
-    """All jobs, not started; *resolver* has no cache, to see what domains publish now."""
+    """All jobs, not started; *resolver* has no cache, to see what domains publish now.
+
+    Of several workers the first one runs the jobs; each looks itself whether the store is well.
+    """
     scheduler = Scheduler(clock=ctx.clock)
     scheduler.add("store", every=LOOK_EVERY, run=health.look_again)
+    if not is_first:
+        return scheduler
     cleaning = Cleaning(store=ctx.store, clock=ctx.clock, count=metrics.count_removed)
     scheduler.add("retention", every=timedelta(seconds=settings.retention_sweep_seconds), run=cleaning.remove_expired)
     scheduler.add("leftovers", every=timedelta(days=1), run=cleaning.collect_leftovers)

@@ -16,6 +16,15 @@ _TIME_DIGITS: Final = 12  # nanoseconds since 1970 fit until the year 2120
 _CHANCE_DIGITS: Final = 17
 
 
+MARK_DIGITS: Final = 3
+
+
+class _Mark:
+    """The last digits of the ids by which the leases of a process are found; none where it has no peers."""
+
+    text = ""
+
+
 class _Moments:
     """Nanoseconds since 1970, strictly increasing.
 
@@ -33,6 +42,7 @@ class _Moments:
 
 
 _MOMENTS: Final = _Moments()
+_MARK: Final = _Mark()
 
 
 def new_message_id() -> str:
@@ -67,8 +77,8 @@ def event_id_of(message_id: str, event_type: str) -> str:
 
 
 def new_delivery_id() -> str:
-    """A new ``dlv_`` id."""
-    return _new_id("dlv_")
+    """A new ``dlv_`` id, with the mark of this process."""
+    return _marked_id("dlv_")
 
 
 def new_conversation_id() -> str:
@@ -77,13 +87,28 @@ def new_conversation_id() -> str:
 
 
 def new_send_id() -> str:
-    """A new ``snd_`` id, of one send attempt."""
-    return _new_id("snd_")
+    """A new ``snd_`` id, of one send attempt, with the mark of this process."""
+    return _marked_id("snd_")
 
 
 def new_letter_id() -> str:
     """A new ``ltr_`` id, of a letter that the relay itself sends."""
     return _new_id("ltr_")
+
+
+def make_mark() -> str:
+    """A mark for one process."""
+    return _base36(secrets.randbelow(36**MARK_DIGITS), MARK_DIGITS)
+
+
+def mark_ids(mark: str) -> None:
+    """End the ids of this process's deliveries and send attempts with *mark*; 72 bits of chance are left."""
+    _MARK.text = mark
+
+
+def _marked_id(prefix: str) -> str:
+    made = _new_id(prefix)
+    return made[: len(made) - len(_MARK.text)] + _MARK.text
 
 
 def _new_id(prefix: str) -> str:

@@ -17,9 +17,12 @@ _LARGEST: Final = 262_144  # bytes of one notice
 class WorkerProcess:
     """A process that was started, until it has ended."""
 
-    def __init__(self, number: int, pid: int, channel: socket.socket, *, now: float, watchdog: float) -> None:
+    def __init__(
+        self, number: int, pid: int, channel: socket.socket, *, mark: str = "", now: float, watchdog: float
+    ) -> None:
         self.number = number
         self.pid = pid
+        self.mark = mark  # of the ids that it makes
         self.channel = channel
         self.began = now
         self.is_ready = False  # it has said so since its start

@@ -23,6 +23,7 @@ from relay.listening import show_address
 from relay.log import set_level
 from relay.metrics import program_version
 from relay.patience import FIRST_SECONDS, MOST_SECONDS, tell_wait
+from relay.peer_bus import Inboxes, PeerBus
 from relay.reload import merge_settings
 from relay.settings import Settings
 from relay.smtp.listen import bind
@@ -33,6 +34,7 @@ from relay.workers.process import WorkerProcess
 from relay.workers.restarts import Restarts
 from relay.workers.role import WorkerRole
 from relay.workers.signals import NotedSignals
+from store.ids import make_mark, mark_ids
 
 HANG_SECONDS: Final = 30.0  # without systemd's watchdog: a worker whose loop is silent for so long is killed
 STOP_SECONDS: Final = 115.0  # for a stop; below the time after which systemd kills
@@ -64,6 +66,7 @@ class Supervisor:
         self._load = load
         self._sockets = sockets
         self._slots = [_Slot(number) for number in range(count)]
+        self._inboxes = Inboxes(count)
         self._table = make_table(settings, processes=count)
         self._selector = selectors.DefaultSelector()
         self._signals = NotedSignals()
@@ -138,16 +141,17 @@ class Supervisor:
 
     def _fork(self, slot: _Slot, now: float) -> WorkerRole | None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        mark = make_mark()
         pid = os.fork()
         if pid == 0:
             ours.close()
-            return self._become(slot.number, theirs)
+            return self._become(slot.number, theirs, mark)
         theirs.close()
-        slot.process = WorkerProcess(slot.number, pid, ours, now=now, watchdog=self._hang_seconds())
+        slot.process = WorkerProcess(slot.number, pid, ours, mark=mark, now=now, watchdog=self._hang_seconds())
         self._selector.register(ours, selectors.EVENT_READ, slot)
         return None
 
-    def _become(self, number: int, channel: socket.socket) -> WorkerRole:
+    def _become(self, number: int, channel: socket.socket, mark: str) -> WorkerRole:
         """Release in a new worker what belongs to the supervisor."""
         self._signals.close()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the worker can reload: it has the newest settings
@@ -159,7 +163,13 @@ class Supervisor:
             "NOTIFY_SOCKET": f"fd:{channel.fileno()}",
             "WATCHDOG_USEC": str(int(self._hang_seconds() * 1_000_000)),
         }
-        part = WorkerPart(number=number, counts=SharedCounts(self._table, number))
+        mark_ids(mark)
+        part = WorkerPart(
+            number=number,
+            mark=mark,
+            bus=PeerBus(self._inboxes, number),
+            counts=SharedCounts(self._table, number),
+        )
         return WorkerRole(part=part, settings=self._settings, sockets=self._sockets, channel=channel)
 
     def _hang_seconds(self) -> float:
@@ -285,6 +295,8 @@ class Supervisor:
             log.error("worker_ended", worker=slot.number, pid=ended.pid, status=status)
             self._stop()
             return
+        alive = [each.number for each in self._processes() if each.is_ready]
+        self._inboxes.tell_lost(alive[0] if alive else slot.number, ended.mark)
         delay = slot.restarts.next_delay(now - ended.began)
         slot.start_at = now + delay
         log.warning("worker_ended", worker=slot.number, pid=ended.pid, status=status, again_in_seconds=delay)

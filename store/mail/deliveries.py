@@ -121,9 +121,16 @@ def enqueue_claimed(tx: Tx, *, agent: str, event_type: str, message_id: str, unt
     return Claim(delivery=delivery, number=0, until=until)
 
 
-def end_first_claims(tx: Tx, *, now: datetime) -> None:
-    """Make due what was inserted claimed and never tried, when no process can be posting it."""
-    tx.execute(_FIRST_CLAIMED.values(due_at=now), {"now": now})
+def end_first_claims(tx: Tx, *, now: datetime, mark: str = "") -> list[str]:
+    """Make due what was inserted claimed and never tried, when no process can be posting it; returns its agents.
+
+    With *mark* only what the process with this mark inserted (store/ids.py).
+    """
+    ended = _FIRST_CLAIMED.where(deliveries.c.id.like(f"%{mark}")).values(due_at=now).returning(deliveries.c.agent)
+    agents_of = sorted(set(tx.execute(ended, {"now": now}).scalars()))
+    for agent in agents_of:
+        tx.wake(DELIVERIES + agent)
+    return agents_of
 
 
 def _new_row(

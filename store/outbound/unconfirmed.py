@@ -34,9 +34,13 @@ def sweep_unconfirmed(tx: Tx, *, limit: int, now: datetime) -> list[str]:
     return sorted(row.id for row in rows)
 
 
-def end_leases(tx: Tx, *, now: datetime) -> None:
-    """End all sending leases now, when no process can be sending; the next sweep finds the interrupted sends."""
-    tx.execute(update(messages).where(SENDING, messages.c.send_until > now).values(send_until=now))
+def end_leases(tx: Tx, *, now: datetime, mark: str = "") -> None:
+    """End all sending leases now, when no process can be sending; the next sweep finds the interrupted sends.
+
+    With *mark* only those of the process with this mark (store/ids.py).
+    """
+    leased = and_(SENDING, messages.c.send_until > now, messages.c.send_attempt.like(f"%{mark}"))
+    tx.execute(update(messages).where(leased).values(send_until=now))
 
 
 def doubt_queued(tx: Tx) -> int:

@@ -12,10 +12,11 @@ from relay.directory.agents import make_secret
 from relay.inbound.receive import ReceiveContext, receive
 from relay.mail.routes import Routes
 from relay.wiring import SenderAuthenticator
+from store import ids
 from store.directory.agents import add_secret, lookup_recipient, update_agent_mode
 from store.errors import AgentNotFound
 from store.mail.bodies import read_body
-from store.mail.deliveries import end_first_claims
+from store.mail.deliveries import end_first_claims, list_deliveries
 from store.mail.messages import find_message
 from tests.auth.mails import signed, zone
 from tests.delivery.way_out import BASE_URL, HOOK, LEASE, OTHER, TIMEOUT_SECONDS, WayOut
@@ -333,6 +334,24 @@ async def test_what_a_dead_process_had_in_memory_is_claimed_and_not_counted_as_l
     found = await way_out.claims()
     assert set(mails) == {claim.delivery.message_id for claim in found}
     assert {(1, 0)} == {(claim.number, claim.lost) for claim in found}
+
+
+async def test_only_what_the_process_with_the_mark_had_falls_due(way_out, sink, clock, hook, line):
+    sink.hang("/hook")
+    ours = line(at_once=1)
+    try:
+        ids.mark_ids("abc")
+        (mine,) = await ours.receive()
+    finally:
+        ids.mark_ids("")
+    await ours.receive()
+
+    def due_after(tx, mark):
+        end_first_claims(tx, now=clock.now(), mark=mark)
+        return [each.message_id for each in list_deliveries(tx).items if each.due_at <= clock.now()]
+
+    assert [] == await way_out.store.write(lambda tx: due_after(tx, "xyz"))
+    assert [mine] == await way_out.store.write(lambda tx: due_after(tx, "abc"))
 
 
 async def test_the_start_of_a_process_leaves_retries_and_claims_to_their_time(way_out, sink, clock, hook, line):

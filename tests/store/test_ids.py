@@ -59,3 +59,18 @@ def test_an_id_begins_with_the_time_so_that_another_process_sorts_behind_too():
     before, made, after = (time.time_ns(), ids.new_message_id(), time.time_ns())
 
     assert before <= int(made[len("msg_") :][:12], 36) <= after
+
+
+def test_deliveries_and_attempts_of_a_process_end_with_its_mark_and_other_ids_do_not():
+    marks = {ids.make_mark() for _ in range(50)}
+    assert {ids.MARK_DIGITS} == {len(mark) for mark in marks}
+    try:
+        ids.mark_ids("0z9")
+        made = [make() for make in (ids.new_delivery_id, ids.new_send_id) for _ in range(50)]
+    finally:
+        ids.mark_ids("")
+
+    assert {"0z9"} == {each[-3:] for each in made}
+    assert 100 == len(set(made))
+    assert {len(ids.new_delivery_id()), len(ids.new_send_id())} == {len(each) for each in made}
+    assert 1 < len({ids.new_delivery_id()[-3:] for _ in range(50)})

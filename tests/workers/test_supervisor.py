@@ -11,6 +11,7 @@ import pytest
 
 from tests.daemon_process import DaemonProcess
 from tests.workers.manager import Manager
+from tests.workers.ready import workers_of
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +47,6 @@ def daemon(shared):
     while len(workers_of(shared)) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def workers_of(daemon):
-    """The process ids of the workers that are ready, by number."""
-    found = {}
-    for line in [*daemon.log]:
-        if line["event"] == "worker_ready":
-            found[line["worker"]] = line["pid"]
-        elif line["event"] == "worker_ended":
-            found.pop(line["worker"], None)
-    return found
 
 
 def banners(daemon, count):

@@ -11,12 +11,18 @@ from relay.dns.resolver import Resolver
 from relay.egress import Network
 from relay.limits.counts import Counts, OwnCounts
 from relay.metrics import Metrics
+from relay.metrics_together import Snapshot
 from relay.outbound.context import SendContext
 from relay.outbound.feedback.event_source import EventSource
 from relay.signing.secrets import MasterKey
 from relay.web.http.limits import DEFAULTS, ApiLimits
 from store.engine import Store
 from store.records.mail import Agent
+
+
+async def no_peers() -> Sequence[Snapshot]:
+    """The metrics of the other workers, where there are none."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +44,7 @@ class WebContext:
     send_context: SendContext  # for submitting and sending messages
     event_sources: Mapping[str, EventSource] = field(default_factory=dict)  # by courier, of those that are set up
     limits: ApiLimits = DEFAULTS
+    peer_metrics: Callable[[], Awaitable[Sequence[Snapshot]]] = no_peers
     counts: Counts = field(default_factory=OwnCounts)  # behind the limits
     closing: asyncio.Event = field(default_factory=asyncio.Event)  # set when open requests must end
 

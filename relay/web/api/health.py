@@ -42,5 +42,5 @@ async def readyz(ctx: InjectedContext) -> Response:
 
 @router.get("/metrics", response_class=Response, responses={200: _COUNTERS})
 async def metrics(ctx: InjectedContext) -> Response:
-    """Metrics for Prometheus."""
-    return Response(ctx.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+    """Metrics for Prometheus, of all workers together."""
+    return Response(ctx.metrics.render(await ctx.peer_metrics()), headers={"Content-Type": CONTENT_TYPE})

@@ -16,6 +16,7 @@ CONTENTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "decisions/0004-bytes-apart-from-lists",
             "decisions/0005-send-is-a-state-machine",
             "decisions/0006-dns-through-one-interface",
+            "decisions/0007-workers-below-a-supervisor",
         ),
     ),
 )
