@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Final
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIRS: Final = tuple(high + low for high in _DIGITS for low in _DIGITS)
 _TIME_DIGITS: Final = 12  # nanoseconds since 1970 fit until the year 2120
 _CHANCE_DIGITS: Final = 17
 
@@ -117,8 +118,8 @@ def _new_id(prefix: str) -> str:
 
 
 def _base36(number: int, digits: int) -> str:
-    out = []
-    for _ in range(digits):
-        number, digit = divmod(number, 36)
-        out.append(_DIGITS[digit])
-    return "".join(reversed(out))
+    pairs = []
+    for _ in range((digits + 1) // 2):
+        number, pair = divmod(number, 36 * 36)
+        pairs.append(_PAIRS[pair])
+    return "".join(reversed(pairs))[-digits:]
