@@ -36,7 +36,6 @@ class SmtpConnection:
         self._ctx = ctx
         self._limits = ctx.limits
         self.protocol = Shell(loop, self)
-        self._loop = loop
         self._now = loop.time
         self._wire = Wire(self.protocol, ctx.limits, ctx.metrics.count_reply)
         self._session = SmtpSession(
@@ -202,7 +201,7 @@ class SmtpConnection:
         transaction = self._session.transaction
         assert transaction is not None
         if self._ctx.check_peer is not None:
-            await self._loop.create_task(self._ctx.check_peer(self._ip, transaction.sender, recipient))
+            await ensure_future(self._ctx.check_peer(self._ip, transaction.sender, recipient))  # a task, as it may wait
 
     async def _take_data(self) -> Reply:
         if self._lines.has_rest or self._wire.has_unread:

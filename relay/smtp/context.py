@@ -1,11 +1,11 @@
 """Shared state of an SMTP server: collaborators, limits, connected clients."""
 
 from asyncio import Event
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -28,7 +28,7 @@ AdmitRecipient = Callable[[Address], Awaitable[Recipient]]
 It runs outside of a task, and on SQLite to its end without a wait.
 """
 
-CheckPeer = Callable[[IPv4Address | IPv6Address, Address | None, Address], Coroutine[Any, Any, None]]
+CheckPeer = Callable[[IPv4Address | IPv6Address, Address | None, Address], Awaitable[None]]
 """Refuses an admitted recipient because of who sends: peer, reverse-path, recipient. Raises Refused, Deferred."""
 
 ReceiveMail = Callable[[Envelope, Spool, Sequence[Recipient]], Awaitable[Sequence[str]]]
