@@ -15,6 +15,9 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import make_url
 
+from store.database.connect import open_engine
+from store.database.migrate import upgrade
+
 _GONE_SECONDS = 20.0
 
 
@@ -130,6 +133,16 @@ def private_postgres() -> Iterator[PrivateServer]:
         made.kill()
         server._postmaster_info = None  # else it tries to stop a server that is gone
         server.cleanup()
+
+
+@contextmanager
+def private_database() -> Iterator[PrivateServer]:
+    """A new server whose database has this release's schema."""
+    with private_postgres() as made:
+        engine = open_engine(made.url)
+        upgrade(engine)
+        engine.dispose()
+        yield made
 
 
 def _children(parent: int) -> list[int]:

@@ -5,15 +5,15 @@ import contextlib
 from collections.abc import Callable
 from email import message_from_bytes
 from random import Random
-from typing import Self
 
 from tests.faults.ledger import Ledger
+from tests.outbound.lines import Listening, smarthost_settings
 
 WAYS = {"takes it": 80, "takes it slowly": 6, "takes it and hangs up": 6, "is busy": 6, "refuses": 2}
 _GREETED = b"250 host.example\r\n"
 
 
-class Provider:
+class Provider(Listening):
     """``async with Provider(...) as provider``: listens on a free port of 127.0.0.1."""
 
     def __init__(self, ledger: Ledger, dice: Random, *, at: Callable[[str], None]) -> None:
@@ -21,41 +21,21 @@ class Provider:
         self._ledger = ledger
         self._dice = dice
         self._at = at
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._meet, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def settings(self) -> dict[str, str]:
         """How a relay sends through here."""
-        return {
-            "MAILSEAL_OUTBOUND": "smtp",
-            "MAILSEAL_SMTP_OUT_HOST": "127.0.0.1",
-            "MAILSEAL_SMTP_OUT_PORT": str(self.port),
-            "MAILSEAL_SMTP_OUT_TLS": "none",
-            "MAILSEAL_OUTBOUND_FROM_DOMAIN": "relay.example",
-        }
+        return smarthost_settings(self.port)
 
-    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+        self.tasks.add(task)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             writer.write(b"220 host.example\r\n")
             while (line := await reader.readline()).endswith(b"\r\n"):
                 if not await self._answer(line[:4].upper().rstrip(), reader, writer):
                     break
-        self._tasks.discard(task)
+        self.tasks.discard(task)
         writer.close()
 
     async def _answer(self, verb: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

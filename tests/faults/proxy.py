@@ -2,38 +2,29 @@
 
 import asyncio
 import contextlib
-from typing import Self
 
 from sqlalchemy import make_url
+
+from tests.outbound.lines import Listening
 
 _CHUNK = 65536
 
 
-class Network:
+class Network(Listening):
     """``async with Network(url) as network``: a TCP port that leads to the PostgreSQL server of a URL."""
 
     def __init__(self, url: str) -> None:
         self.url = url  # may change: connections that are open stay where they are
-        self.port = 0
         self._open = asyncio.Event()
         self._open.set()
         self._cut_at: bytes = b""
         self._passes_mark = False
         self._was_cut = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._lost: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._meet, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def __aexit__(self, *exc: object) -> None:
+        await super().__aexit__(*exc)
         self.reset()
         await asyncio.sleep(0)  # the transports close
 
@@ -69,10 +60,10 @@ class Network:
         self._cut_at = b""
         return self._was_cut.is_set()
 
-    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
+        self.tasks.add(task)
         try:
             await self._open.wait()
             far_reader, far_writer = await self._connect()
@@ -80,13 +71,13 @@ class Network:
             writer.transport.abort()
             return
         finally:
-            self._tasks.discard(task)
+            self.tasks.discard(task)
         pair = (writer, far_writer)
         self._pairs.add(pair)
         for source, sink, is_up in ((reader, far_writer, True), (far_reader, writer, False)):
             passing = asyncio.ensure_future(self._pass(source, sink, pair, is_up=is_up))
-            self._tasks.add(passing)
-            passing.add_done_callback(self._tasks.discard)
+            self.tasks.add(passing)
+            passing.add_done_callback(self.tasks.discard)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         url = make_url(self.url)

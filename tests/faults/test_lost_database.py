@@ -6,13 +6,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from store.database.connect import open_engine
-from store.database.migrate import upgrade
 from tests.faults.load import Load
 from tests.faults.proxy import Network
 from tests.journeys.home import BOT, Home
 from tests.journeys.sender import answered, letter, sent
-from tests.postgres_server import private_postgres, standby_of
+from tests.postgres_server import private_database, standby_of
 
 WITHIN_SECONDS = 20
 ROOM_SECONDS = 5  # on a machine that does other things too
@@ -20,10 +18,7 @@ ROOM_SECONDS = 5  # on a machine that does other things too
 
 @pytest.fixture
 def server():
-    with private_postgres() as own:
-        engine = open_engine(own.url)
-        upgrade(engine)
-        engine.dispose()
+    with private_database() as own:
         yield own
 
 

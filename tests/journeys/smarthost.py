@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from aiosmtpd.smtp import SMTP
 
+from tests.outbound.lines import smarthost_settings
+
 PATIENCE_SECONDS = 20
 
 
@@ -31,13 +33,7 @@ class SmartHost:
     @property
     def settings(self) -> dict[str, str]:
         """How a relay sends through here."""
-        return {
-            "MAILSEAL_OUTBOUND": "smtp",
-            "MAILSEAL_SMTP_OUT_HOST": "127.0.0.1",
-            "MAILSEAL_SMTP_OUT_PORT": str(self.port),
-            "MAILSEAL_SMTP_OUT_TLS": "none",
-            "MAILSEAL_OUTBOUND_FROM_DOMAIN": "relay.example",
-        }
+        return smarthost_settings(self.port)
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd's name)
         async with self._came:

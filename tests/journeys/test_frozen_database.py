@@ -6,11 +6,9 @@ import time
 import aiohttp
 import pytest
 
-from store.database.connect import open_engine
-from store.database.migrate import upgrade
 from tests.journeys.home import BOT, Home
 from tests.journeys.sender import answered, letter, sent
-from tests.postgres_server import private_postgres
+from tests.postgres_server import private_database
 
 READY_SECONDS = 2
 SENDER_SECONDS = 20
@@ -19,10 +17,7 @@ ROOM_SECONDS = 4  # on a machine that does other things too
 
 @pytest.fixture
 def server():
-    with private_postgres() as own:
-        engine = open_engine(own.url)
-        upgrade(engine)
-        engine.dispose()
+    with private_database() as own:
         yield own
 
 

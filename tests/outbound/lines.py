@@ -26,6 +26,17 @@ class Listening:
         await ended(self.tasks)
 
 
+def smarthost_settings(port):
+    """How a relay sends through a smarthost of the test's own on *port*."""
+    return {
+        "MAILSEAL_OUTBOUND": "smtp",
+        "MAILSEAL_SMTP_OUT_HOST": "127.0.0.1",
+        "MAILSEAL_SMTP_OUT_PORT": str(port),
+        "MAILSEAL_SMTP_OUT_TLS": "none",
+        "MAILSEAL_OUTBOUND_FROM_DOMAIN": "relay.example",
+    }
+
+
 class Cut(Listening):
     """Passes bytes on to *port* until a mark has been seen, then ends both sides.
 
