@@ -90,12 +90,12 @@ def play(target: Target, way: Way, *, sink_port: int | None = None) -> Round:
     )
 
 
-def drain(sink_port: int, wanted: int) -> None:
+def drain(sink_port: int, wanted: int, *, seconds: float = _DRAIN_SECONDS) -> None:
     """Return when the sink has *wanted* messages. Raises RuntimeError when they do not come."""
-    end = time.monotonic() + _DRAIN_SECONDS
+    end = time.monotonic() + seconds
     while (have := sink_count(sink_port)) < wanted:
         if time.monotonic() > end:
-            raise RuntimeError(f"{wanted - have} of {wanted} webhooks did not come in {_DRAIN_SECONDS} s")
+            raise RuntimeError(f"{wanted - have} of {wanted} webhooks did not come in {seconds:g} s")
         time.sleep(0.05)
 
 
