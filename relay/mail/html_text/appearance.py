@@ -9,9 +9,11 @@ from typing import Final
 
 from relay.mail.html_text.colours import TRANSPARENT, WHITE, Colour, alike, read_colour
 from relay.mail.html_text.css import Declared, Sheet, merge, read_declarations
+from relay.mail.html_text.vanishing import is_moved_away, leaves_nothing
 
 _LENGTH: Final = re.compile(r"(-?[0-9]{0,9}\.?[0-9]{1,9})\s*([a-z%]*)")
 _FAR: Final = -900.0  # pixels left of or above the page
+_FAR_RIGHT: Final = 1900.0  # pixels from the left, wider than a mail is shown
 # Attributes of an element that its appearance depends on.
 _ATTRIBUTES: Final = frozenset(
     {"style", "class", "id", "hidden", "color", "bgcolor", "background", "text", "size"}
@@ -20,6 +22,7 @@ _KEPT: Final = 2000  # appearances remembered
 _KEEPS_BLANKS: Final = frozenset({"pre", "pre-wrap", "pre-line", "break-spaces"})
 _PREFORMATTED: Final = frozenset({"pre", "listing", "textarea"})
 _NOT_SHOWN: Final = frozenset({"svg", "template"})
+_UNITS: Final = {"em": 16.0, "rem": 16.0, "in": 96.0, "cm": 38.0, "pt": 1.3, "%": 10.0, "vw": 10.0, "vh": 8.0}  # pixels
 _RELATIVE: Final = ("em", "%", "ex", "ch")
 
 
@@ -156,13 +159,13 @@ def _same(one: Appearance, other: Appearance) -> bool:
 def _hiding(attributes: Mapping[str, str], values: Mapping[str, str]) -> str | None:
     """Why an element and all within is hidden, as far as nothing within can lift it."""
     display = values.get("display", "")
-    if display == "none" or values.get("mso-hide") == "all":
+    if display == "none" or values.get("mso-hide") == "all" or values.get("content-visibility") == "hidden":
         return "display"
     if "hidden" in attributes and not display:
         return "attribute"
-    if _no_opacity(values.get("opacity")) or _clipped(values):
+    if _no_opacity(values.get("opacity")) or _clipped(values) or leaves_nothing(values):
         return "size"
-    return "offscreen" if _offscreen(values) else None
+    return "offscreen" if _offscreen(values) or is_moved_away(values) else None
 
 
 def _no_opacity(value: str | None) -> bool:
@@ -181,9 +184,11 @@ def _clipped(values: Mapping[str, str]) -> bool:
 
 
 def _offscreen(values: Mapping[str, str]) -> bool:
-    places = ["text-indent"]
+    places = ["text-indent", "margin-left"]
     if values.get("position", "static") not in ("", "static"):
         places += ["left", "top", "right"]
+        if _pixels(values.get("left")) > _FAR_RIGHT:
+            return True
     return any(_pixels(values.get(place)) < _FAR for place in places)
 
 
@@ -199,6 +204,7 @@ def _tiny(values: Mapping[str, str], attributes: Mapping[str, str], *, parent: b
         size = _font_size(values["font"])
     if size is None and "size" in attributes:
         return False
+    size = size.removeprefix("calc(") if size else size
     if not size or size == "inherit":
         return parent
     amount, unit = _length(size)
@@ -267,7 +273,9 @@ def _pixels(value: str | None) -> float:
     amount, unit = _length(value)
     if amount is None:
         return 0.0
-    return amount * {"em": 16.0, "rem": 16.0, "in": 96.0, "cm": 38.0, "pt": 1.3, "%": 10.0, "vw": 10.0}.get(unit, 1.0)
+    return amount * {"em": 16.0, "rem": 16.0, "in": 96.0, "cm": 38.0, "pt": 1.3, "%": 10.0, "vw": 10.0, "vh": 8.0}.get(
+        unit, 1.0
+    )
 
 
 def _length(value: str | None) -> tuple[float | None, str]:

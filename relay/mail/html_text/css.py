@@ -18,13 +18,15 @@ _PROPERTIES: Final = frozenset(
         "display", "visibility", "font-size", "font", "color", "background", "background-color", "background-image",
         "opacity", "text-indent", "position", "left", "right", "top", "height", "max-height", "width", "max-width",
         "overflow", "overflow-x", "overflow-y", "mso-hide", "white-space", "margin", "margin-bottom", "clip",
+        "clip-path", "transform", "filter", "zoom", "content-visibility", "margin-left",
         "list-style", "list-style-type", "-webkit-text-fill-color",
     }
 )  # fmt: skip
 # A declaration of one of them behind something else.
 _DECLARATION: Final = re.compile(
     r"(?<![-\w])(display|visibility|font-size|font|color|background(?:-color|-image)?|opacity|text-indent|position"
-    r"|left|right|top|(?:max-)?(?:height|width)|overflow(?:-[xy])?|mso-hide|white-space|margin(?:-bottom)?|clip"
+    r"|left|right|top|(?:max-)?(?:height|width)|overflow(?:-[xy])?|mso-hide|white-space|margin(?:-bottom|-left)?|clip(?:-path)?"
+    r"|transform|filter|zoom|content-visibility"
     r"|list-style(?:-type)?|-webkit-text-fill-color)\s*:([^;]*)",
     re.IGNORECASE,
 )
@@ -33,6 +35,7 @@ _ESCAPE: Final = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
 _STYLE: Final = re.compile(
     r"<!--(?:-?>|.*?(?:--!?>|\Z))|<style(?=[\s/>])[^>]*(?:>|\Z)(.*?)(?:</style|\Z)", re.IGNORECASE | re.DOTALL
 )
+_ANY_SCREEN: Final = re.compile(r"@media\s+(?:only\s+)?(?:screen|all)\s*", re.IGNORECASE)
 _BRACE: Final = re.compile(r"([{}])")
 _SIMPLE: Final = re.compile(r"\*?([a-z][a-z0-9]*)?([.#][\w-]+)?", re.IGNORECASE)
 _SUBJECT: Final = re.compile(r"([a-z][a-z0-9]*)?(?:[.#]([\w-]+))?[^\s>+~]*$", re.IGNORECASE)
@@ -114,20 +117,21 @@ def _declare(found: dict[str, tuple[bool, str]], name: str, *, important: bool, 
 
 
 def _add_rules(sheet: Sheet, css: str) -> None:
-    depth, selector = 0, ""
+    within: list[bool] = []  # of each open at-rule whether it holds wherever a mail is read
+    selector = ""
     pieces = _BRACE.split(css)
     for text, sign in zip(pieces[::2], pieces[1::2], strict=False):
         if sign == "{":
             prelude = text.rpartition(";")[2].strip()
             if prelude.startswith("@"):
-                depth += 1
+                within.append(_ANY_SCREEN.fullmatch(prelude) is not None)
                 prelude = ""
             selector = prelude
         elif selector:
-            _add_rule(sheet, selector, text, sure=depth == 0)
+            _add_rule(sheet, selector, text, sure=all(within))
             selector = ""
-        else:
-            depth = max(0, depth - 1)
+        elif within:
+            within.pop()
 
 
 def _add_rule(sheet: Sheet, selectors: str, body: str, *, sure: bool) -> None:

@@ -27,6 +27,8 @@ _BARE: Final = re.compile(rf"({_NAME})\.?(?::\d+)?(?:/\S*)?", re.IGNORECASE)
 _TOP: Final = re.compile(r"\.(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})$", re.IGNORECASE)
 _ADDRESS: Final = re.compile(rf"[^\s@<>]{{1,64}}@({_NAME})")
 # Names of files that end like a domain's.
+# Browsers read these between the labels of a host as dots (UTS #46 §4); in Chinese and Japanese they end sentences.
+_DOTS: Final = re.compile("(?<=[0-9A-Za-z])[\u3002\uff0e\uff61](?=[0-9A-Za-z])")
 _FILES: Final = re.compile(
     r"avi|bat|csv|docx?|exe|gif|gz|html?|ics|jpe?g|js|json|log|md|mov|mp[34]|odt|pdf|php|pl|png|pps|pptx?|ps|psd|py|rs"
     r"|rtf|sh|svg|tar|txt|xlsx?|xml|yml|zip",
@@ -137,6 +139,8 @@ def _labels(name: str) -> str:
 
 def _misleads(url: str, name: str, words: str) -> bool:
     """Whether *words* name a host that is neither the target's nor the one a scanner's link wraps."""
+    if not words.isascii():
+        words = _DOTS.sub(".", words[:1000])
     if "." not in words:
         return False
     if url[:7].lower() == "mailto:":
