@@ -19,7 +19,7 @@ from relay.events.reading import MailReading
 from relay.metrics import AttemptOutcome
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret
-from relay.threads import OFF_LOOP_BYTES, READ_OFF_LOOP_BYTES, apart, by_size
+from relay.threads import OFF_LOOP_BYTES, apart, read_whole
 from store.directory.agents import get_agent_by_email, list_secrets, switch_webhook_off
 from store.engine import Store
 from store.errors import StoreError, Unavailable
@@ -142,11 +142,8 @@ async def attempt(
     if isinstance(subject, OutboundSubject):
         body, seal = _composed_outbound(subject, delivery), {}
     elif subject.message.raw_size <= OFF_LOOP_BYTES:
-        body = await by_size(
-            subject.message.raw_size,
-            lambda: composed(subject, delivery, base_url=ctx.base_url),
-            above=READ_OFF_LOOP_BYTES,
-        )
+        raw = subject.raw.raw if isinstance(subject.raw, MailReading) else subject.raw
+        body = await read_whole(raw, lambda: composed(subject, delivery, base_url=ctx.base_url))
         seal = subject.message.auth_headers
     else:
         body, seal = await _composed_large(subject.message, delivery, ctx=ctx), subject.message.auth_headers

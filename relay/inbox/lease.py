@@ -13,7 +13,7 @@ from relay.clock import Clock, rfc3339
 from relay.events.inbound import message_data
 from relay.inbox.read import ON_LOOP_BYTES
 from relay.inbox.wait import never_left, wait_for
-from relay.threads import READ_OFF_LOOP_BYTES, by_size
+from relay.threads import read_whole
 from store.engine import Store
 from store.errors import LeaseLost
 from store.mail import queue
@@ -139,9 +139,7 @@ def _still_held(tx: Tx, receipt: str, settle: Callable[[Tx, str], None]) -> bool
 async def _item(leased: Lease, *, base_url: str, store: Store) -> dict[str, Any]:
     read = store.read_on_loop if leased.message.raw_size <= ON_LOOP_BYTES else store.read
     raw = await read(lambda tx: read_body(tx, leased.message.raw_sha256))
-    data = await by_size(
-        len(raw), lambda: message_data(leased.message, raw, base_url=base_url), above=READ_OFF_LOOP_BYTES
-    )
+    data = await read_whole(raw, lambda: message_data(leased.message, raw, base_url=base_url))
     return {
         "receipt": leased.receipt,
         "attempt": leased.attempt,

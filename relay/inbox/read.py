@@ -10,7 +10,7 @@ from relay.events.inbound import message_data, message_item
 from relay.inbox.wait import never_left, wait_for
 from relay.mail.parse import attachment
 from relay.mail.parsed_mail import Part
-from relay.threads import READ_OFF_LOOP_BYTES, apart, by_size
+from relay.threads import apart, read_whole
 from store.engine import Store
 from store.errors import MessageNotFound
 from store.mail.bodies import read_body, read_chunk
@@ -90,7 +90,7 @@ async def read_message(
     if not peek and message.status == "unread":
         await store.write(lambda tx: mark_read(tx, message.id))
     status = message.status if peek else "read"
-    data = await by_size(len(raw), lambda: message_data(message, raw, base_url=base_url), above=READ_OFF_LOOP_BYTES)
+    data = await read_whole(raw, lambda: message_data(message, raw, base_url=base_url))
     return {**data, "status": status}
 
 

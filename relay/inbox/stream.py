@@ -16,7 +16,7 @@ from relay.events.inbound import event_headers, message_event
 from relay.inbox.pulses import Pulses
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret
-from relay.threads import OFF_LOOP_BYTES, READ_OFF_LOOP_BYTES, apart, by_size
+from relay.threads import OFF_LOOP_BYTES, apart, read_whole
 from store.directory.agents import list_secrets
 from store.engine import Store
 from store.errors import MessageNotFound, Unavailable
@@ -184,7 +184,7 @@ async def _composed_event(event: FeedEvent, page: _Page, *, ctx: StreamContext) 
     if message.raw_size <= OFF_LOOP_BYTES:
         await asyncio.sleep(0)  # a long backlog must not delay other tasks
         raw = page.bodies[message.raw_sha256]
-        body = await by_size(len(raw), lambda: _composed(event, raw, ctx=ctx), above=READ_OFF_LOOP_BYTES)
+        body = await read_whole(raw, lambda: _composed(event, raw, ctx=ctx))
     else:
         try:
             body = await _composed_apart(event, ctx=ctx)

@@ -10,7 +10,7 @@ from relay.outbound.compose.original import Original, read_original
 from relay.outbound.compose.recipients import settle_draft
 from relay.outbound.context import SendContext
 from relay.outbound.submit import OutboundRequest
-from relay.threads import READ_OFF_LOOP_BYTES, by_size
+from relay.threads import by_size, read_whole
 from store.errors import MessageNotFound
 from store.mail.bodies import read_body
 from store.mail.messages import get_message_with_content
@@ -100,7 +100,7 @@ async def _find(agent: str, message_id: str, *, ctx: SendContext) -> ReplySource
         )
     except MessageNotFound:
         return await _find_own(agent, message_id, now=now, ctx=ctx)
-    original = await by_size(len(raw), lambda: read_original(raw), above=READ_OFF_LOOP_BYTES)
+    original = await read_whole(raw, lambda: read_original(raw))
     writers = (*original.reply_to, *([original.from_] if original.from_ else ()))
     return ReplySource(
         original=original,

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from tests.bench import servers, world
 from tests.bench.parts import FRESH, NULL, PARTS, SERVED, Bench, count_fsyncs, play_rounds, send_big, send_out
+from tests.bench.reading import measure_reading
 from tests.bench.report import Results, print_table, to_json
 from tests.bench.servers import Target
 
@@ -79,6 +80,8 @@ def _run(bench: Bench) -> Results:
             extra["big"] = bench.attempt("big", lambda: send_big(alone))
     if "sending" in bench.parts:
         extra["sending"] = bench.attempt("sending", lambda: send_out(bench))
+    if "reading" in bench.parts:
+        extra["reading"] = bench.attempt("reading", measure_reading)
     return {**bench.results(), **extra, "seconds": time.monotonic() - began}
 
 

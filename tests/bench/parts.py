@@ -19,7 +19,7 @@ from tests.bench.servers import Target
 NULL, NAIVE = "null fresh", "naive fresh"
 FRESH, REUSE, PACED = "ours fresh", "ours reuse", "ours paced"
 OURS: Final = (FRESH, REUSE, PACED)
-PARTS: Final = ("null", "naive", "fresh", "reuse", "paced", "fsyncs", "big", "sending")
+PARTS: Final = ("null", "naive", "fresh", "reuse", "paced", "fsyncs", "big", "sending", "reading")
 SERVED: Final = {NULL: ("null",), NAIVE: ("naive",), FRESH: ("fresh", "reuse", "paced", "fsyncs")}  # by which server
 PACE: Final = 100  # mails/s: a busy day without a queue, where latency is the server's own
 

@@ -111,6 +111,9 @@ def _lines(results: Results) -> list[tuple[str, str]]:
         lines.append((" … till webhook", f"{big['stall_deliver_ms']:.1f} ms"))
         lines.append((" … before it", f"{big['stall_idle_ms']:.1f} ms"))
         lines.append(("25 MB: time", f"{big['seconds']:.2f} s"))
+    if reading := results.get("reading"):
+        lines.append(("mail 5 kB: event", f"{reading['small_ms'] * 1000:.0f} µs"))
+        lines.append(("newsletter 39 kB: event", f"{reading['newsletter_ms']:.2f} ms"))
     for provider, figures in (results.get("sending") or {}).items():
         lines.extend(_sending_lines(provider, figures))
     lines.extend((f"FAILED {part}", "see below") for part in results["failed"])

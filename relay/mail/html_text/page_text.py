@@ -234,7 +234,7 @@ class PageText:
             self.inserted(f"{words} <{url}>", look)
 
     def picture(self, tag: Tag, around: Appearance) -> None:
-        """A picture, whose words stand for it."""
+        """A picture, read as its words."""
         words = tag.values.get("alt", "")
         look = self._style.within(around, tag.name, tag.values)
         if _is_dot(tag.values):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from relay.mail.reply.lines import DATE, TIME, Stems, bare
+from relay.mail.reply.lines import DATE, DIGIT, TIME, Stems, bare
 
 COLONS: Final = (":", "\uff1a", ":*", ":**", ":_")
 MOST_LINES: Final = 3
@@ -62,6 +62,8 @@ def attribution(above: Sequence[str], line: str, *, quoted: bool) -> int:
 
 def _complete(joined: str, *, quoted: bool) -> bool:
     """Whether *joined* says when, and who wrote."""
+    if not DIGIT.search(joined):
+        return False
     date, time = DATE.search(joined), TIME.search(joined)
     if not (date or time):
         return False

@@ -7,6 +7,7 @@ from typing import Final
 LONGEST: Final = 500  # characters of a line that are examined
 # Direction marks and zero-width characters surround names and addresses in Arabic and Hebrew mail.
 _MARKS: Final = re.compile("[\u061c\ufeff\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069]+")
+DIGIT: Final = re.compile(r"\d")  # without one there is no date and no time
 DATE: Final = re.compile(r"\d{4}|\d{1,2}[./-]\d{1,2}[./-]\d{2}|\d{1,2}月\d")
 TIME: Final = re.compile(r"\d{1,2} ?[:.h時时点시٫] ?\d\d|\d{1,2} ?(?:[ap]\.?m\b|uhr\b|時|时|点|시)", re.IGNORECASE)
 
@@ -52,9 +53,18 @@ def bare(line: str) -> str:
 
 def bare_lines(text: str) -> list[str]:
     """The bare lines of *text*; as many as it has lines."""
-    if not text.isascii() and not text.replace("\n", "").isprintable():
+    if not text.isascii() and _may_hold_marks(text):
         text = _MARKS.sub("", text).replace("\xa0", " ")
     return [line.strip()[:LONGEST] for line in text.split("\n")]
+
+
+def _may_hold_marks(text: str) -> bool:
+    """Whether a mark, or a blank that does not break, may be in *text*; quick for Western letters."""
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return not text.replace("\n", "").isprintable()
+    return "\xad" in text or "\xa0" in text
 
 
 def following(lines: Sequence[str], number: int, *, within: int = 4) -> int | None:

@@ -13,7 +13,7 @@ from relay.events.inbound import message_data
 from relay.inbox.read import read_attachment
 from relay.outbound.unconfirmed import Resolution
 from relay.outbound.unconfirmed import resolve as settle
-from relay.threads import READ_OFF_LOOP_BYTES, by_size
+from relay.threads import read_whole
 from relay.web.access.context import WebContext
 from relay.web.access.dependencies import InjectedContext
 from relay.web.access.paths import AGENT_PAGE
@@ -78,7 +78,7 @@ async def mail_page(ctx: InjectedContext, who: InjectedUser, address: str, messa
         return console_page("mail_out.html", who, view=mail.outbound, statuses=STATUSES, **given)
     assert mail.inbound is not None, "a message is inbound or outbound"
     message, raw = mail.inbound
-    data = await by_size(len(raw), lambda: message_data(message, raw, base_url=ctx.base_url), above=READ_OFF_LOOP_BYTES)
+    data = await read_whole(raw, lambda: message_data(message, raw, base_url=ctx.base_url))
     reasons = verdict(message.authentication)
     return console_page("mail_in.html", who, message=message, data=data, reasons=reasons, **given)
 
@@ -91,7 +91,7 @@ async def mail_html(ctx: InjectedContext, who: InjectedUser, address: str, messa
         return frame_answer(mail.outbound.message.html or "")
     assert mail.inbound is not None, "a message is inbound or outbound"
     message, raw = mail.inbound
-    data = await by_size(len(raw), lambda: message_data(message, raw, base_url=ctx.base_url), above=READ_OFF_LOOP_BYTES)
+    data = await read_whole(raw, lambda: message_data(message, raw, base_url=ctx.base_url))
     return frame_answer(data["html"] or "")
 
 
