@@ -74,8 +74,8 @@ async def test_mail_at_one_worker_wakes_a_client_of_the_other_within_a_moment(ho
             assert item["message"]["message_id"] in reply.text
             await agent.ack([item])
 
-    own, other = (sorted(each)[len(each) // 2] for each in (delays[True], delays[False]))
-    assert other - own < POLL_SECONDS / 4, delays  # a look at the file would come half an interval later
+    # The quickest of each: a busy machine delays the others. A look at the file comes half an interval later.
+    assert min(delays[False]) - min(delays[True]) < POLL_SECONDS / 5, delays
 
 
 async def test_metrics_are_those_of_all_workers_whichever_is_asked(daemon):
