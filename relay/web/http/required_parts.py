@@ -34,12 +34,14 @@ _PROTOCOL: Final = (
 )
 _SERVER: Final = (
     "capture_signals",
+    "config",
+    "lifespan",
     "main_loop",
     "on_tick",
     "serve",
     "server_state",
-    "servers",
     "shutdown",
+    "started",
     "startup",
 )
 REQUIRED: Final[tuple[tuple[type, tuple[str, ...]], ...]] = (

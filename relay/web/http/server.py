@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from relay.limits.counts import Counts
 from relay.listening import cannot_listen
+from relay.web.http.acceptor import Acceptor
 from relay.web.http.connection import connection_class
 from relay.web.http.in_turn import InTurn
 from relay.web.http.limits import DEFAULTS, ApiLimits
@@ -29,8 +30,10 @@ _UNSENT_BYTES: Final = 131_072  # limit of unsent response bytes in the kernel's
 class _Server(uvicorn.Server):
     """uvicorn server with events for "started" and "stop", instead of polling."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, acceptor: Callable[[socket.socket, "_Server"], Acceptor]) -> None:
         super().__init__(config)
+        self._acceptor = acceptor
+        self.acceptors: Sequence[Acceptor] = ()
         self.up = asyncio.Event()
         self.stopping = asyncio.Event()
         self.grace_seconds: float = 0
@@ -41,8 +44,11 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start serving and set the event ``up``."""
-        await super().startup(sockets)
+        """Start serving *sockets* and set the event ``up``."""
+        self.acceptors = [self._acceptor(bound, self) for bound in sockets or ()]
+        for each in self.acceptors:
+            each.start(self.config.backlog)
+        self.started = True
         self.up.set()
 
     async def main_loop(self) -> None:
@@ -54,8 +60,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, wait up to the grace period for open requests, then cancel them."""
-        for server in self.servers:
-            server.close()
+        for acceptor in self.acceptors:
+            await acceptor.close()
         for bound in sockets or []:
             bound.close()
         for connection in list(self.server_state.connections):
@@ -103,10 +109,28 @@ class WebServer:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             backlog=_BACKLOG,
         )
-        self._server = _Server(config)
+        self._limits, self._trusts, self._count_bound = limits, proxied.trusts, count_bound
+        self._server = _Server(config, self._acceptor)
         self._on_stop = on_stop
         self._task: asyncio.Task[None] | None = None
         self.addresses: tuple[tuple[str, int], ...] = ()
+
+    def _acceptor(self, listener: socket.socket, server: _Server) -> Acceptor:
+        def connection() -> asyncio.Protocol:
+            return server.config.http_protocol_class(  # type: ignore[call-arg]
+                config=server.config, server_state=server.server_state, app_state=server.lifespan.state
+            )
+
+        limits = self._limits
+        return Acceptor(
+            listener,
+            connection,
+            most_waiting=limits.max_connections,
+            most_of_peer=lambda client: (
+                limits.max_connections if self._trusts(client) else limits.max_connections_per_peer
+            ),
+            count_bound=self._count_bound,
+        )
 
     @property
     def connections(self) -> int:
