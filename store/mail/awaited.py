@@ -20,6 +20,7 @@ from typing import Final
 from sqlalchemy import bindparam, delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
+from store.database.constant import Constant, any_of
 from store.expiry import KEPT_FOR
 from store.ids import new_conversation_id
 from store.mail.conversations import MAX_REFERENCES, lookup_conversation_id, normalise_message_id
@@ -33,8 +34,11 @@ MAX_AWAITED_OF_AGENT: Final = 10_000  # of more, the oldest are forgotten
 
 _OF_AGENT: Final = awaited_ids.c.agent == bindparam("of_agent")
 _OF_CONVERSATION: Final = awaited_ids.c.conversation_id == bindparam("conversation")
-_WAITING: Final = select(awaited_ids.c.awaited, awaited_ids.c.conversation_id).where(
-    _OF_AGENT, awaited_ids.c.awaited.in_(bindparam("ids", expanding=True))
+_WAITING: Final = Constant(
+    {
+        name: select(awaited_ids.c.awaited, awaited_ids.c.conversation_id).where(_OF_AGENT, named)
+        for name, named in any_of(awaited_ids.c.awaited, "ids").items()
+    }
 )
 _KEEP: Final = {
     "sqlite": sqlite.insert(awaited_ids).on_conflict_do_nothing(),
@@ -106,7 +110,7 @@ def _waiting(tx: Tx, mailbox: MailboxPlace, agent: str, ids: Sequence[str]) -> M
     """The conversations that wait for any of *ids*, by id."""
     if not ids or mailbox.last_awaited == 0:
         return {}
-    rows = tx.execute_before_deferred(_WAITING, {"of_agent": agent, "ids": list(ids)})
+    rows = tx.fetch_before_deferred(_WAITING, {"of_agent": agent, "ids": list(ids)})
     return {row.awaited: row.conversation_id for row in rows}
 
 
