@@ -30,6 +30,9 @@ _USUAL: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# A quote or parenthesis has a place in quoted words of the local part only (RFC 5322 §3.4.1).
+_MISPLACED: Final = re.compile(r'["()]')
+_QUOTED_WORDS: Final = re.compile(r'(?:^|(?<=\.))"(?:[^"\\]++|\\.)*+"(?=\.|\Z)')
 _COMMA, _SEMICOLON, _COLON = (Token(TokenKind.SIGN, sign) for sign in (b",", b";", b":"))
 
 
@@ -68,7 +71,16 @@ def _usual_list(raw: bytes) -> tuple[Mailbox, ...] | None:
 
 
 def _mailbox(name: bytes, address: bytes) -> Mailbox:
-    return Mailbox(decode_value(name), decode_value(address, limit=_MAX_ADDRESS))
+    shown, read = decode_value(name), decode_value(address, limit=_MAX_ADDRESS)
+    return Mailbox(shown or read, "") if _has_misplaced(read) else Mailbox(shown, read)
+
+
+def _has_misplaced(address: str) -> bool:
+    """Whether *address* has a quote or parenthesis where none may be."""
+    if _MISPLACED.search(address) is None:
+        return False
+    local, _, domain = address.rpartition("@")
+    return _MISPLACED.search(_QUOTED_WORDS.sub("", local) + domain) is not None
 
 
 class _Reader:

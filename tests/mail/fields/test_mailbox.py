@@ -60,6 +60,17 @@ from tests.cost import SECOND, cost
         (b"Ana <a@x.example>,", [("Ana", "a@x.example")]),
         (b"a@x.example,,b@x.example", [("", "a@x.example"), ("", "b@x.example")]),
         ("Jörg <jörg@bücher.example>".encode(), [("Jörg", "jörg@bücher.example")]),
+        (b'<"odd".local@x.example>', [("", '"odd".local@x.example')]),
+        (b'Ana <x@mail.ex"ample>', [("Ana", "")]),
+        (b'Ana <x@mail.ex"am"ple>', [("Ana", "")]),
+        (b'Ana <x"y@mail.example>', [("Ana", "")]),
+        (b"Ana <x@ma(il.example>", [("Ana", "")]),
+        (b'<x@mail.ex"ample>', [('x@mail.ex"ample', "")]),
+        (b'Ana <x"y".z@mail.example>', [("Ana", "")]),
+        (b'Ana <x@mail."y".example>', [("Ana", "")]),
+        (b"Ana <=?utf-8?q?x=22y?=@mail.example>", [("Ana", "")]),
+        (b"<=?utf-8?q?x=22y?=@mail.example>", [('x"y@mail.example', "")]),
+        (b"Ana <=?utf-8?q?x=40mail.ex=22ample?=>", [("Ana", "")]),
     ],
 )
 def test_mailboxes_are_read_leniently(raw, expected):
