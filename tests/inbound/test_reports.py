@@ -1,13 +1,20 @@
 """Bounces by mail: the tag of the reverse-path proves which message they are about, and nothing else does."""
 
+import json
 import ssl
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
 import pytest
 import trustme
 
+from relay.delivery.attempt import InboundSubject, composed
+from relay.directory.keys import create_key
 from relay.events.inbound import message_data
+from relay.inbox.pulses import Pulses
+from relay.inbox.read import read_message
+from relay.inbox.stream import StreamContext, follow
 from relay.outbound.couriers.smarthost import Smarthost, SmarthostCourier
 from relay.outbound.feedback.mail_reports import settle_report
 from relay.outbound.send import send_queued
@@ -15,7 +22,10 @@ from relay.outbound.submit import OutboundRequest, submit
 from relay.signing.return_tag import read_return_tag, return_tag
 from relay.signing.secrets import master_key
 from store.directory.agents import get_agent_by_email
+from store.mail.bodies import read_body
 from store.mail.deliveries import list_deliveries_of_message
+from store.mail.events_feed import Follower
+from store.mail.messages import find_message
 from store.outbound.feedback import list_feedback
 from store.outbound.sending import LEASE, claim_queued
 from store.outbound.suppression import list_suppressions
@@ -121,6 +131,51 @@ async def test_a_bounce_to_the_tagged_address_changes_its_message_once(relay):
 
     await relay.come_back(path.upper(), dsn(*bounce, note="The same, written again."))
     assert effects == await relay.effects(message_id)
+
+
+async def posted(relay, message_id):
+    """What a webhook gets of a message."""
+
+    def read(tx):
+        message = find_message(tx, message_id)
+        [received] = [each for each in list_deliveries_of_message(tx, message_id) if each.event_type == EVENTS[0]]
+        return InboundSubject(message, read_body(tx, message.raw_sha256)), received
+
+    return json.loads(composed(*await relay.store.read(read), base_url=BASE))["data"]
+
+
+async def streamed(relay):
+    """What a stream tells of the first message."""
+
+    def unit(tx):
+        bot = get_agent_by_email(tx, BOT)
+        key, _ = create_key(tx, bot.user_id, name="", now=relay.clock.now())
+        return Follower(agent=BOT, made_at=bot.created_at, user_id=bot.user_id, key_id=key.id)
+
+    ctx = StreamContext(
+        store=relay.store,
+        clock=relay.clock,
+        master=relay.master,
+        base_url=BASE,
+        heartbeat_seconds=15.0,
+        is_over=lambda: False,
+        pulses=Pulses(relay.store),
+    )
+    async with aclosing(follow(await relay.store.write(unit), 0, ctx=ctx)) as events:
+        return json.loads((await anext(events)).body)["data"]
+
+
+async def test_webhook_api_and_stream_tell_the_same_report(relay):
+    sent, path = await relay.send(BO)
+    told = (await relay.come_back(path, dsn((BO, "failed", "5.1.1"))))["message_id"]
+
+    now = relay.clock.now()
+    read = await read_message(BOT, told, peek=True, base_url=BASE, store=relay.store, now=now)
+    documents = [await posted(relay, told), read, await streamed(relay)]
+
+    assert [told] * 3 == [each["message_id"] for each in documents]
+    assert [sent] * 3 == [each["report"]["message_id"] for each in documents]
+    assert documents[0]["report"] == documents[1]["report"] == documents[2]["report"]
 
 
 async def test_deliveries_delays_and_complaints_go_the_same_way(relay):
