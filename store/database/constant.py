@@ -140,7 +140,7 @@ def _run(connection: Connection, text: str, values: list[Any]) -> tuple[list[Any
         cursor.execute(text, values)
         rows = cursor.fetchall() if cursor.description else []
     except connection.dialect.loaded_dbapi.Error as error:
-        raise as_sqlalchemy(connection, error) from error
+        raise as_sqlalchemy(connection, error, text) from error
     _tell(connection.dispatch.after_cursor_execute, connection, cursor, text, values)
     return rows, cursor.rowcount
 
@@ -156,7 +156,7 @@ def _run_many(connection: Connection, text: str, runs: list[list[Any]]) -> None:
     try:
         cursor.executemany(text, runs)
     except connection.dialect.loaded_dbapi.Error as error:
-        raise as_sqlalchemy(connection, error) from error
+        raise as_sqlalchemy(connection, error, text) from error
     _tell(connection.dispatch.after_cursor_execute, connection, cursor, text, runs, many=True)
 
 

@@ -28,8 +28,8 @@ _NO_STORE: Final = frozenset(
 _REFUSED_WORDS: Final = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry")
 
 
-def as_sqlalchemy(connection: Connection, error: Any) -> DBAPIError:
-    """A driver's error as SQLAlchemy raises it, without statement and values.
+def as_sqlalchemy(connection: Connection, error: Any, statement: str | None = None) -> DBAPIError:
+    """A driver's error as SQLAlchemy raises it, with the *statement* and without its values.
 
     After an error that ends the connection *connection* is invalid, as after one of SQLAlchemy's own statements.
     """
@@ -38,7 +38,7 @@ def as_sqlalchemy(connection: Connection, error: Any) -> DBAPIError:
     if is_cut:
         connection.invalidate(error)
     of_driver = dialect.loaded_dbapi.Error
-    raised = DBAPIError.instance(None, None, error, of_driver, True, is_cut, dialect)
+    raised = DBAPIError.instance(statement, None, error, of_driver, True, is_cut, dialect)
     assert isinstance(raised, DBAPIError)
     return raised
 

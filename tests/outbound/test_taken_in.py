@@ -3,6 +3,7 @@
 import io
 import zipfile
 from email import message_from_bytes, policy
+from functools import partial
 from hashlib import sha256
 
 import orjson
@@ -11,7 +12,7 @@ import pytest
 from relay.account.archive import Archive
 from relay.account.export import LISTING, export_account
 from relay.account.take_in import Rules, import_account
-from relay.directory.agents import check_slug
+from relay.directory.agents import check_address
 from relay.outbound.send import send_queued
 from relay.outbound.submit import OutboundRequest, submit
 from relay.outbound.unconfirmed import resolve
@@ -59,7 +60,7 @@ class Move:
         file = self.folder / "account.zip"
         file.write_bytes(archive)
         with Archive(file) as opened:
-            rules = Rules(verified=True, check_slug=check_slug)
+            rules = Rules(verified=True, check_address=partial(check_address, letters_domain=None))
             import_account(opened, rules=rules, store=self.store, master=self.master, clock=self.clock)
         self.user = (await self.store.read(lambda tx: get_user_by_email(tx, ANA))).id
 

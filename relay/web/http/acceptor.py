@@ -37,7 +37,7 @@ class Acceptor:
     ) -> None:
         """*most_of_peer* tells how many connections of a client may wait; further ones are closed."""
         self._loop = asyncio.get_running_loop()
-        self._listener = listener
+        self.listener = listener
         self._factory = factory
         self._most_waiting = most_waiting
         self._most_of_peer = most_of_peer
@@ -49,13 +49,13 @@ class Acceptor:
 
     def start(self, backlog: int) -> None:
         """Listen, with *backlog* connections that the kernel keeps."""
-        self._listener.listen(backlog)
-        self._loop.add_reader(self._listener, self._accept)
+        self.listener.listen(backlog)
+        self._loop.add_reader(self.listener, self._accept)
 
     async def close(self) -> None:
         """Accept no more, and drop the connections that have not begun; none begins afterwards."""
         self._is_closed = True
-        self._loop.remove_reader(self._listener)
+        self._loop.remove_reader(self.listener)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -63,7 +63,7 @@ class Acceptor:
     def _accept(self) -> None:
         for _ in range(_AT_ONCE):
             try:
-                connection, address = self._listener.accept()
+                connection, address = self.listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -104,9 +104,9 @@ class Acceptor:
 
     def _pause(self) -> None:
         self._is_paused = True
-        self._loop.remove_reader(self._listener)
+        self._loop.remove_reader(self.listener)
 
     def _resume(self) -> None:
         if self._is_paused and not self._is_closed:
             self._is_paused = False
-            self._loop.add_reader(self._listener, self._accept)
+            self._loop.add_reader(self.listener, self._accept)

@@ -113,6 +113,6 @@ async def test_every_answer_is_as_described(shared_api, name):
 
 
 async def test_an_answer_is_not_held_back_until_the_client_has_said_that_its_head_came(shared_api):
-    (listening,) = shared_api.server._server.servers[0].sockets
+    (acceptor,) = shared_api.server._server.acceptors
 
-    assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert acceptor.listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
