@@ -43,13 +43,17 @@ async def wait_for(
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_seconds
+    has_waited = False
     with notifier.waiting(INBOX + agent) as changed:
         while True:
             changed.clear()  # before the query, so that a commit in between is not missed
             value = await look()
             left = deadline - loop.time()
             if found(value) or left <= 0:
+                if has_waited:
+                    await has_left()  # raises if the caller's right ended while it was looked
                 return value
+            has_waited = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, again(value))):
                     await changed.wait()
