@@ -9,26 +9,21 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from store.directory.domains import lookup_domain
+from store.oldest import among_oldest
 from store.records.domains import RecordState
 from store.records.mail import Domain
 from store.schema.inbound import TO_CHECK, domain_claims, domain_records
 from store.transaction import Tx
 
 _STATE: Final = [domain_records.c[field.name] for field in fields(RecordState)]
-_DUE: Final = (
-    select(domain_claims.c.domain, domain_claims.c.user_id)
-    .where(TO_CHECK, domain_claims.c.next_check_at <= bindparam("now"))
-    .order_by(domain_claims.c.next_check_at)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-    .cte("due")
-)
 _TAKE: Final = (
     update(domain_claims)
-    .where(tuple_(domain_claims.c.domain, domain_claims.c.user_id).in_(select(_DUE.c.domain, _DUE.c.user_id)))
+    .where(
+        among_oldest([domain_claims.c.domain, domain_claims.c.user_id], domain_claims.c.next_check_at, "now", TO_CHECK)
+    )
     .values(next_check_at=bindparam("until"))
     .returning(domain_claims.c.domain, domain_claims.c.user_id)
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from store.oldest import among_oldest
 from store.records.mail import User
 from store.records.people import Session
 from store.schema.inbound import user_sessions, users
@@ -22,17 +23,9 @@ _SIGNED_IN: Final = (
     .join_from(user_sessions, users)
     .where(user_sessions.c.token_hash == bindparam("hash"), user_sessions.c.expires_at > bindparam("now"))
 )
-_OVER: Final = (
-    select(user_sessions.c.token_hash)
-    .where(user_sessions.c.expires_at <= bindparam("now"))
-    .order_by(user_sessions.c.expires_at)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-    .cte("over")
-)
 _END_OVER: Final = (
     delete(user_sessions)
-    .where(user_sessions.c.token_hash.in_(select(_OVER.c.token_hash)))
+    .where(among_oldest([user_sessions.c.token_hash], user_sessions.c.expires_at, "now"))
     .returning(user_sessions.c.user_id)
 )
 

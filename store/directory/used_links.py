@@ -6,10 +6,11 @@ The record of a link, by hash, means that it works no more: it was used, or it c
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.errors import UserNotFound
+from store.oldest import among_oldest
 from store.schema.inbound import users
 from store.schema.outbound import used_links
 from store.transaction import Tx
@@ -20,15 +21,11 @@ def _use(insert: postgresql.Insert | sqlite.Insert) -> Any:
 
 
 _USE: Final = {"sqlite": _use(sqlite.insert(used_links)), "postgresql": _use(postgresql.insert(used_links))}
-_OVER: Final = (
-    select(used_links.c.hash)
-    .where(used_links.c.expires_at <= bindparam("now"))
-    .order_by(used_links.c.expires_at)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-    .cte("over")
+_FORGET: Final = (
+    delete(used_links)
+    .where(among_oldest([used_links.c.hash], used_links.c.expires_at, "now"))
+    .returning(used_links.c.hash)
 )
-_FORGET: Final = delete(used_links).where(used_links.c.hash.in_(select(_OVER.c.hash))).returning(used_links.c.hash)
 
 
 def use_link(tx: Tx, link_hash: str, user_id: str, expires_at: datetime) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.database.constant import Constant, any_of
@@ -25,6 +25,7 @@ from store.expiry import KEPT_FOR
 from store.ids import new_conversation_id
 from store.mail.conversations import MAX_REFERENCES, lookup_conversation_id, normalise_message_id
 from store.mail.mailbox import MailboxPlace
+from store.oldest import among_oldest
 from store.records.mail import NewMessage
 from store.schema.threads import awaited_ids
 from store.transaction import Tx
@@ -47,19 +48,9 @@ _KEEP: Final = {
 _END: Final = delete(awaited_ids).where(_OF_AGENT, _OF_CONVERSATION)
 _END_OTHERS: Final = _END.where(awaited_ids.c.awaited.not_in(bindparam("named", expanding=True)))
 _FORGET_OLDEST: Final = delete(awaited_ids).where(_OF_AGENT, awaited_ids.c.number <= bindparam("until"))
-_EXPIRED: Final = (
-    select(awaited_ids.c.agent, awaited_ids.c.awaited)
-    .where(awaited_ids.c.expires_at <= bindparam("now"))
-    .order_by(awaited_ids.c.expires_at)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-    .cte("expired")
-)
 _FORGET_EXPIRED: Final = (
     delete(awaited_ids)
-    .where(
-        tuple_(awaited_ids.c.agent, awaited_ids.c.awaited).in_(select(_EXPIRED.c.agent, _EXPIRED.c.awaited)),
-    )
+    .where(among_oldest([awaited_ids.c.agent, awaited_ids.c.awaited], awaited_ids.c.expires_at, "now"))
     .returning(awaited_ids.c.number)
 )
 

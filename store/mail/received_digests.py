@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import bindparam, delete, insert, select
 
 from store.database.constant import Constant
+from store.oldest import among_oldest
 from store.schema.digests import received_digests
 from store.transaction import Tx
 
@@ -23,17 +24,9 @@ _FIND: Final = select(received_digests.c.digest, received_digests.c.message_id, 
 _FORGET_EXPIRED: Final = delete(received_digests).where(
     received_digests.c.digest == bindparam("gone"), received_digests.c.received_at <= bindparam("before")
 )
-_OLD: Final = (
-    select(received_digests.c.digest)
-    .where(received_digests.c.received_at <= bindparam("before"))
-    .order_by(received_digests.c.received_at)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-    .cte("old")
-)
 _FORGET_OLD: Final = (
     delete(received_digests)
-    .where(received_digests.c.digest.in_(select(_OLD.c.digest)))
+    .where(among_oldest([received_digests.c.digest], received_digests.c.received_at, "before"))
     .returning(received_digests.c.digest)
 )
 

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from store.directory.sending_pause import read_pause
 from store.errors import UserNotFound
 from store.ids import new_letter_id
+from store.oldest import among_oldest
 from store.records.people import Letter, LetterKind
 from store.schema.inbound import users
 from store.schema.outbound import WAITING, notifications
@@ -29,17 +30,9 @@ WITHHELD: Final = "the store was restored from a backup, after which this letter
 _HOUR: Final = timedelta(hours=1)
 
 _COLUMNS: Final = [notifications.c[field.name] for field in fields(Letter)]
-_DUE: Final = (
-    select(notifications.c.id)
-    .where(WAITING, notifications.c.due_at <= bindparam("now"))
-    .order_by(notifications.c.due_at)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-    .cte("due")
-)
 _CLAIM: Final = (
     update(notifications)
-    .where(notifications.c.id.in_(select(_DUE.c.id)))
+    .where(among_oldest([notifications.c.id], notifications.c.due_at, "now", WAITING))
     .values(due_at=bindparam("until"), attempts=notifications.c.attempts + 1)
     .returning(*_COLUMNS)
 )

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select
 
 from store.directory.idempotency import LIFETIME as KEYS_LAST
 from store.mail.body_gc import MAX_BYTES, ForgottenBody, forget_bodies
+from store.oldest import among_oldest
 from store.schema.inbound import deliveries, delivery_attempts, idempotency_keys, messages, usage_events
 from store.schema.outbound import notifications, outbound_attachments
 from store.transaction import Tx
@@ -48,17 +49,9 @@ _BOUNDED: Final = select(_WEIGHED.c.id).where(
 )
 _EXPIRE: Final = delete(messages).where(messages.c.id.in_(_BOUNDED)).returning(messages.c.raw_sha256)
 
-_OLD_KEYS: Final = (
-    select(idempotency_keys.c.user_id, idempotency_keys.c.key)
-    .where(idempotency_keys.c.created_at <= bindparam("before"))
-    .order_by(idempotency_keys.c.created_at)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-    .cte("old")
-)
 _FORGET_KEYS: Final = (
     delete(idempotency_keys)
-    .where(tuple_(idempotency_keys.c.user_id, idempotency_keys.c.key).in_(select(_OLD_KEYS.c.user_id, _OLD_KEYS.c.key)))
+    .where(among_oldest([idempotency_keys.c.user_id, idempotency_keys.c.key], idempotency_keys.c.created_at, "before"))
     .returning(idempotency_keys.c.key)
 )
 
