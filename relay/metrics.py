@@ -27,6 +27,8 @@ from relay.metrics_together import Snapshot, Together, snapshot_of
 MailOutcome = Literal["accepted", "refused", "deferred", "failed"]
 AttemptOutcome = Literal["delivered", "later", "dead", "gone"]
 SendOutcome = Literal["sent", "busy", "refused", "unconfirmed"]
+CountBound = Callable[[str], None]
+"""Called with the name of a bound that was reached."""
 TlsResult = Literal["ok", "failed"]
 RemovedKind = Literal[
     "messages",
@@ -108,6 +110,10 @@ class _Gauges(Collector):
         built = GaugeMetricFamily("mailseal_build_info", "The running program; always 1.", labels=["version", "python"])
         built.add_metric(self._build, 1)
         yield built
+
+
+def uncounted_bound(_bound: str) -> None:
+    """Count no bound."""
 
 
 class Metrics:

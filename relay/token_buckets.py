@@ -10,7 +10,7 @@ MINUTE: Final = 60  # seconds, in which an empty bucket becomes full
 Name = TypeVar("Name", bound=Hashable)
 
 
-_NOTHING: Final = nullcontext()
+NO_TURN: Final = nullcontext()  # of what one process uses alone
 
 
 def refilled(kept: tuple[float, float] | None, now: float, *, size: int) -> float:
@@ -33,7 +33,7 @@ class TokenBuckets(Generic[Name]):
 
     def turn(self) -> AbstractContextManager[object]:
         """Nothing to wait for: no other process uses these buckets."""
-        return _NOTHING
+        return NO_TURN
 
     def __len__(self) -> int:
         return len(self._kept)

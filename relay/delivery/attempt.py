@@ -16,7 +16,7 @@ from relay.errors import LeaseTooShort
 from relay.events.inbound import event_headers, message_event
 from relay.events.outbound import outbound_event
 from relay.events.reading import MailReading
-from relay.metrics import AttemptOutcome
+from relay.metrics import AttemptOutcome, CountBound, uncounted_bound
 from relay.signing.agent_secret import open_secret
 from relay.signing.secrets import MasterKey, Secret
 from relay.threads import OFF_LOOP_BYTES, apart, read_whole
@@ -75,10 +75,6 @@ Record = Callable[[Claim, WebhookAnswer, datetime, Endpoint], Awaitable[Outcome]
 """Decides and records the outcome of an attempt made at that time."""
 
 
-def uncounted(_bound: str) -> None:
-    """Count no bound."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryContext:
     """Collaborators of delivery, joined once at the start."""
@@ -91,7 +87,7 @@ class DeliveryContext:
     retry_seconds: Sequence[float]
     heavy: asyncio.Semaphore  # bounds the large mails in memory
     count: Callable[[AttemptOutcome, float], None]  # with the seconds since the event
-    count_bound: Callable[[str], None] = uncounted
+    count_bound: CountBound = uncounted_bound
 
 
 async def read_endpoint(agent: str, *, ctx: DeliveryContext) -> Endpoint:

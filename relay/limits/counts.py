@@ -5,10 +5,10 @@ Pure: the time is a parameter.
 
 from collections import Counter
 from collections.abc import Hashable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
-from relay.token_buckets import TokenBuckets
+from relay.token_buckets import NO_TURN, TokenBuckets
 
 ALL: Final = ""  # the name under which a tally counts all holders
 
@@ -73,7 +73,7 @@ class OwnTally:
 
     def turn(self) -> AbstractContextManager[object]:
         """Nothing to wait for."""
-        return _NOTHING
+        return NO_TURN
 
     def of(self, name: Hashable) -> int:
         """What *name* holds."""
@@ -98,6 +98,3 @@ class OwnCounts:
     def buckets(self, kind: str, *, most: int) -> Levels:  # noqa: ARG002
         """New buckets."""
         return TokenBuckets(most=most)
-
-
-_NOTHING: Final = nullcontext()

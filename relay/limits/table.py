@@ -45,7 +45,7 @@ class SharedTable:
         self._distrusted_until = 0.0
 
     def key(self, name: str) -> bytes:
-        """The eight bytes that stand for *name* in the table."""
+        """The key of *name* in the table, of eight bytes."""
         return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=_WORD, key=self._secret).digest()
 
     def __enter__(self) -> None:

@@ -1,4 +1,4 @@
-"""Read answers of a provider within a number of bytes and a time, whatever it sends.
+"""Read each answer of a provider within a number of bytes and a time.
 
 `http.client` and `smtplib` wait for each read, and read as many interim answers, lines and chunk extensions as a server
 sends: a provider that answers without an end would hold a thread and its memory for good.
@@ -7,23 +7,17 @@ sends: a provider that answers without an end would hold a thread and its memory
 import smtplib
 import socket
 import time
-from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse, parse_headers
 from io import BufferedReader, RawIOBase
 from typing import Any, Final
+
+from relay.metrics import CountBound, uncounted_bound
 
 MAX_HEAD: Final = 64 * 1024  # bytes of an HTTP answer up to the end of its fields, with interim answers
 MAX_WIRE: Final = 256 * 1024  # bytes of its body as they arrive, with the sizes and extensions of its chunks
 MAX_REPLY: Final = 64 * 1024  # bytes of an SMTP reply
 MAX_INTERIM: Final = 20  # interim answers (RFC 9110 §15.2)
 _SWITCHING: Final = 101  # a final answer to a client that did not ask for another protocol
-
-Count = Callable[[str], None]
-"""Called with the name of a bound that was reached."""
-
-
-def uncounted(_bound: str) -> None:
-    """Count no bound."""
 
 
 class AnswerTooLong(OSError):
@@ -75,7 +69,9 @@ class BoundedSocket(RawIOBase):
 class BoundedResponse(HTTPResponse):
     """An HTTP answer, of which a bounded number of bytes and interim answers is read, in the socket's timeout."""
 
-    def __init__(self, connection: socket.socket, *options: Any, count: Count = uncounted, **more: Any) -> None:
+    def __init__(
+        self, connection: socket.socket, *options: Any, count: CountBound = uncounted_bound, **more: Any
+    ) -> None:
         super().__init__(connection, *options, **more)
         self.fp.close()
         self._source = BoundedSocket(connection)
@@ -107,7 +103,7 @@ class BoundedResponse(HTTPResponse):
 class BoundedReplies(smtplib.SMTP):
     """An SMTP client of which each reply has at most MAX_REPLY bytes and the socket's timeout, in all its lines."""
 
-    def __init__(self, *options: Any, count: Count = uncounted, **more: Any) -> None:
+    def __init__(self, *options: Any, count: CountBound = uncounted_bound, **more: Any) -> None:
         self._count = count
         self._source: BoundedSocket | None = None
         super().__init__(*options, **more)

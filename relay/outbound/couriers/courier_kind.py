@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from relay.dns.sending_records import SendingRecords
     from relay.finding import Finding
+    from relay.metrics import CountBound
     from relay.outbound.context import SendContext
-    from relay.outbound.couriers.bounded_answer import Count
     from relay.outbound.couriers.courier import Courier
     from relay.outbound.couriers.senders import IdentityCheck
     from relay.outbound.feedback.event_source import EventSource
@@ -48,7 +48,7 @@ class CourierKind:
 
     name: str  # the value of MAILSEAL_OUTBOUND
     needs: tuple[str, ...] = ()  # settings without which it cannot send
-    make: "Callable[[Settings, Count], Courier | None]"  # None: this relay sends no mail out. Raises Misconfigured
+    make: "Callable[[Settings, CountBound], Courier | None]"  # None: this relay sends no mail out. Raises Misconfigured
     identity_check: "Callable[[Settings], IdentityCheck | None]" = no_identity_check  # Raises Misconfigured
     records: "SendingRecords | None"  # of a domain that sends by it; None where the relay sends no mail out
     check: "Callable[[Settings, Sequence[str]], Awaitable[list[Finding]]]"  # the doctor's, for domains; never sends

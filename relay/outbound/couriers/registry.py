@@ -15,8 +15,8 @@ from relay.outbound.couriers.smarthost_row import SMARTHOST
 from relay.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
+    from relay.metrics import CountBound
     from relay.outbound.context import SendContext
-    from relay.outbound.couriers.bounded_answer import Count
     from relay.outbound.couriers.courier import Courier
     from relay.outbound.couriers.senders import IdentityCheck
     from relay.outbound.feedback.event_source import EventSource
@@ -52,7 +52,7 @@ def find_courier(settings: Settings, couriers: Couriers = COURIERS) -> CourierKi
 
 
 def make_courier(
-    settings: Settings, couriers: Couriers = COURIERS, *, count: "Count" = lambda _: None
+    settings: Settings, couriers: Couriers = COURIERS, *, count: "CountBound" = lambda _: None
 ) -> "Courier | None":
     """The courier that the settings choose; None where this relay sends no mail out. Raises Misconfigured.
 

@@ -15,7 +15,8 @@ from functools import partial
 from typing import Final, Literal
 
 from relay.errors import CourierBusy, CourierRefused
-from relay.outbound.couriers.bounded_answer import BoundedReplies, BoundedRepliesOverTls, Count, uncounted
+from relay.metrics import CountBound, uncounted_bound
+from relay.outbound.couriers.bounded_answer import BoundedReplies, BoundedRepliesOverTls
 from relay.outbound.couriers.handover_threads import HandoverThreads
 from relay.outbound.couriers.lease_guard import LeaseCheck
 from store.errors import SendUnconfirmed
@@ -46,7 +47,9 @@ class Smarthost:
 class SmarthostCourier:
     """The courier for a smarthost; each mail has a connection of its own, so one failure touches one mail."""
 
-    def __init__(self, smarthost: Smarthost, *, trust: ssl.SSLContext | None = None, count: Count = uncounted) -> None:
+    def __init__(
+        self, smarthost: Smarthost, *, trust: ssl.SSLContext | None = None, count: CountBound = uncounted_bound
+    ) -> None:
         """*count* is called with the name of a bound that a reply reaches."""
         self._smarthost = smarthost
         self._count = count
@@ -90,7 +93,7 @@ def sign_in(to: Smarthost) -> None:
         raise CourierBusy(f"the smarthost: {_error_text(error)}") from error
 
 
-def connect(to: Smarthost, *, trust: ssl.SSLContext, count: Count = uncounted) -> smtplib.SMTP:
+def connect(to: Smarthost, *, trust: ssl.SSLContext, count: CountBound = uncounted_bound) -> smtplib.SMTP:
     """Open a connection, encrypted and signed in as *to* demands.
 
     Raises SMTPException, OSError or UnicodeError; the connection is closed then.

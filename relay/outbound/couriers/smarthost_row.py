@@ -12,7 +12,7 @@ from relay.outbound.couriers.courier_kind import CourierKind, DomainSetup
 from relay.settings import Settings, smarthost_password
 
 if TYPE_CHECKING:
-    from relay.outbound.couriers.bounded_answer import Count
+    from relay.metrics import CountBound
     from relay.outbound.couriers.courier import Courier
     from relay.outbound.couriers.smarthost import Smarthost
 
@@ -35,7 +35,7 @@ def make_smarthost(settings: Settings) -> "Smarthost":
     )
 
 
-def _make(settings: Settings, count: "Count") -> "Courier":
+def _make(settings: Settings, count: "CountBound") -> "Courier":
     from relay.outbound.couriers.smarthost import SmarthostCourier
 
     return SmarthostCourier(make_smarthost(settings), count=count)

@@ -12,7 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import HTTPClientError, NoRegionError
 
 from relay.errors import Misconfigured
-from relay.outbound.couriers.bounded_answer import AnswerTooLong, BoundedResponse, Count, uncounted
+from relay.metrics import CountBound, uncounted_bound
+from relay.outbound.couriers.bounded_answer import AnswerTooLong, BoundedResponse
 
 MAX_ANSWER: Final = 64 * 1024  # bytes of a body; SES answers with some hundred
 
@@ -24,7 +25,7 @@ def ses_client(
     connect_seconds: float,
     read_seconds: float,
     connections: int = 1,
-    count: Count = uncounted,
+    count: CountBound = uncounted_bound,
 ) -> Any:
     """A client with boto3's own credentials, and its region where *region* is None. Raises Misconfigured for none.
 
@@ -49,7 +50,7 @@ def ses_client(
     return client
 
 
-def _bound_heads(session: Any, count: Count) -> None:
+def _bound_heads(session: Any, count: CountBound) -> None:
     """Have the connections of botocore's HTTP *session* make a BoundedResponse of each answer."""
     pools = session._pool_classes_by_scheme  # noqa: SLF001 (shared by its pools, those of proxies too)
     for scheme, pool in pools.items():
@@ -61,7 +62,7 @@ def _bound_heads(session: Any, count: Count) -> None:
 class _BoundedSession:
     """botocore's HTTP session, but no more than MAX_ANSWER bytes of an answer's body are read."""
 
-    def __init__(self, session: Any, count: Count) -> None:
+    def __init__(self, session: Any, count: CountBound) -> None:
         self._session = session
         self._count = count
 

@@ -21,7 +21,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from relay.errors import CourierBusy
-from relay.outbound.couriers.bounded_answer import Count, uncounted
+from relay.metrics import CountBound, uncounted_bound
 from relay.outbound.couriers.handover_threads import AT_ONCE, HandoverThreads
 from relay.outbound.couriers.lease_guard import LeaseCheck
 from relay.outbound.couriers.quota import Allowance, Quota
@@ -49,7 +49,7 @@ class SesCourier:
         endpoint_url: str | None = None,
         configuration_set: str | None = None,
         seconds: float = 60,
-        count: Count = uncounted,
+        count: CountBound = uncounted_bound,
     ) -> None:
         self._client = ses_client(
             region=region,

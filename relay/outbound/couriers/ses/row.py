@@ -13,8 +13,8 @@ from relay.outbound.couriers.courier_kind import CourierKind, DomainSetup
 from relay.settings import Settings
 
 if TYPE_CHECKING:
+    from relay.metrics import CountBound
     from relay.outbound.context import SendContext
-    from relay.outbound.couriers.bounded_answer import Count
     from relay.outbound.couriers.courier import Courier
     from relay.outbound.couriers.senders import IdentityCheck
     from relay.outbound.feedback.event_source import EventSource
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAME: Final = "ses"
 
 
-def _make(settings: Settings, count: "Count") -> "Courier":
+def _make(settings: Settings, count: "CountBound") -> "Courier":
     from relay.outbound.couriers.ses.courier import SesCourier
 
     return SesCourier(
