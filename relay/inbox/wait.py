@@ -51,7 +51,7 @@ async def wait_for(
             left = deadline - loop.time()
             if found(value) or left <= 0:
                 if has_waited:
-                    await has_left()  # raises if the caller's right ended while it was looked
+                    await has_left()  # raises if the caller's right ended before the query
                 return value
             has_waited = True
             with suppress(TimeoutError):

@@ -141,7 +141,7 @@ FIELD_RULES: Final = (
 
 
 FILE_RULES: Final = (
-    Rule(("attachments",), ("postal-mime",), "text files and mails in the mail are decoded and written anew", "ours",
+    Rule(("attachments",), ("postal-mime",), "text files and mails in the mail are decoded and encoded again", "ours",
          "the hash is of the octets that were sent",
          lambda _, ours, theirs: _kinds(ours) == _kinds(theirs) and _digests(ours) != _digests(theirs)
          and all(kind.startswith(("text/", "message/", "application/p")) for _, kind, _ in set(ours) - set(theirs))),
